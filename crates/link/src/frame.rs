@@ -1,0 +1,288 @@
+//! What the two ends of a link say to each other: headers only, all `Copy`.
+//!
+//! Names, labels, payloads and the words of a hint are the embedder's: it joins them to these
+//! headers on the wire. The direction is part of the type, so a frame that travels the wrong way
+//! cannot be built.
+
+use core::time::Duration;
+
+use crate::{Epoch, Incarnation, Reason, Seq, SessionId, Sym, WorkerId};
+
+/// One of the two numbered lanes that a session has in each direction.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Lane {
+    /// Small messages: accept, settled, cancel, revoke. At most [`Lane::C_MESSAGE_MAX`] bytes each.
+    C,
+    /// Messages with a body: results and assignments. At most [`Lane::B_MESSAGE_MAX`] bytes each.
+    B,
+}
+
+impl Lane {
+    /// Both lanes, in the order in which arrays by lane are laid out.
+    pub const ALL: [Self; 2] = [Self::C, Self::B];
+    /// Largest message of lane C: 16 KiB.
+    pub const C_MESSAGE_MAX: u32 = 16 << 10;
+    /// Largest message of lane B: 16 MiB.
+    pub const B_MESSAGE_MAX: u32 = 16 << 20;
+
+    /// The place of this lane in an array by lane.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::C => 0,
+            Self::B => 1,
+        }
+    }
+
+    /// The largest message this lane takes, in bytes.
+    #[must_use]
+    pub const fn message_max(self) -> u32 {
+        match self {
+            Self::C => Self::C_MESSAGE_MAX,
+            Self::B => Self::B_MESSAGE_MAX,
+        }
+    }
+}
+
+/// How much a receiver will take, as totals since the session began (so it can be repeated safely).
+///
+/// A sender may number a message while its number is at most `messages` and the bytes sent before it
+/// are fewer than `bytes`: one message may overshoot, so that no size can deadlock a lane.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Credit {
+    /// The highest message number that may be sent.
+    pub messages: Seq,
+    /// Total bytes of messages that may be sent.
+    pub bytes: u64,
+}
+
+/// Where the receiving half of a lane stands: what it processed, and its credit.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Standing {
+    /// Everything up to and including this number was processed.
+    pub received: Seq,
+    /// What the receiver will take.
+    pub credit: Credit,
+}
+
+/// Inclusive range of protocol versions a side speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Versions {
+    /// Oldest version spoken.
+    pub min: u16,
+    /// Newest version spoken.
+    pub max: u16,
+}
+
+impl Versions {
+    /// What this build speaks.
+    pub const SPOKEN: Self = Self { min: 1, max: 1 };
+
+    /// The newest version both sides speak, if there is one.
+    ///
+    /// ```
+    /// use moorline_link::Versions;
+    /// let old = Versions { min: 1, max: 2 };
+    /// assert_eq!(old.agree(Versions { min: 2, max: 5 }), Some(2));
+    /// assert_eq!(old.agree(Versions { min: 3, max: 5 }), None);
+    /// ```
+    #[must_use]
+    pub fn agree(self, other: Self) -> Option<u16> {
+        let newest = self.max.min(other.max);
+        (newest >= self.min.max(other.min)).then_some(newest)
+    }
+}
+
+/// What a worker says of itself in beats, and what a coordinator believes of it in answers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Flags {
+    /// The session is active: work may flow.
+    pub active: bool,
+    /// The worker takes nothing new.
+    pub draining: bool,
+    /// The worker is paused by an operator.
+    pub paused: bool,
+}
+
+/// A session the worker wants to continue, and how far its receiving lanes got.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Resume {
+    /// The session.
+    pub session: SessionId,
+    /// By lane ([`Lane::index`]): where the worker's receiving half stands.
+    pub lanes: [Standing; 2],
+}
+
+/// The first frame of every connection: only the worker says it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Hello {
+    /// Versions the worker speaks.
+    pub versions: Versions,
+    /// Optional features the worker offers, one bit each.
+    pub features: u64,
+    /// Who.
+    pub worker: WorkerId,
+    /// Which process of it.
+    pub incarnation: Incarnation,
+    /// Its name, interned by the side that holds this header.
+    pub name: Sym,
+    /// The session to continue, if any.
+    pub resume: Option<Resume>,
+    /// Credit of a fresh session by lane: used when the session is not resumed.
+    pub credit: [Credit; 2],
+    /// The heartbeat interval the worker wishes for.
+    pub beat_interval: Duration,
+}
+
+/// The coordinator accepted the registration.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Welcome {
+    /// The version both sides speak from here on.
+    pub version: u16,
+    /// The features both sides use from here on.
+    pub features: u64,
+    /// The session, new or resumed; its epoch is the coordinator's.
+    pub session: SessionId,
+    /// Whether it is the session the worker asked for.
+    pub resumed: bool,
+    /// By lane: where the coordinator's receiving half stands.
+    pub lanes: [Standing; 2],
+    /// The heartbeat interval to keep.
+    pub beat_interval: Duration,
+    /// Spread the first dial after a loss over this time; `None` = no hint.
+    pub first_window: Option<Duration>,
+    /// How long after the last sign of life the coordinator gives the worker's work away.
+    pub lost_after: Duration,
+}
+
+/// When to come back, as a coordinator's hint. The worker clamps it to its own bounds (P84).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ComeBack {
+    /// As the reason says: see [`Reason::retry`].
+    ByReason,
+    /// After this time.
+    After(Duration),
+    /// Never: the refusal is final.
+    Never,
+}
+
+/// A registration refused, or a connection ended on purpose by the coordinator.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Dismissal {
+    /// Why.
+    pub reason: Reason,
+    /// When to come back.
+    pub come_back: ComeBack,
+}
+
+/// A heartbeat.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Beat {
+    /// Number within the connection, from 1; wraps.
+    pub seq: u32,
+    /// What the worker is.
+    pub flags: Flags,
+    /// Free slots.
+    pub free: u16,
+    /// Nothing of the worker is outstanding on either lane, so `free` may be compared.
+    pub quiet: bool,
+    /// Round trip of the last answered beat in microseconds; 0 = none yet.
+    pub rtt_micros: u32,
+}
+
+/// The answer to a heartbeat: semantic, so that alive means *can receive work* (P24, P25).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct BeatAnswer {
+    /// The number of the beat that is answered.
+    pub seq: u32,
+    /// The life of the coordinator that answers.
+    pub epoch: Epoch,
+    /// The coordinator knows the session of this connection.
+    pub known: bool,
+    /// What the coordinator believes.
+    pub flags: Flags,
+    /// Free slots the coordinator believes.
+    pub free: u16,
+    /// Nothing of the coordinator is outstanding on either lane.
+    pub quiet: bool,
+    /// The coordinator waits for its store: a restore that makes no progress is not stalled.
+    pub waiting: bool,
+}
+
+/// Cumulative acknowledgement of one lane, with credit for more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Ack {
+    /// The lane, of the direction opposite to the one this frame travels.
+    pub lane: Lane,
+    /// Where its receiving half stands.
+    pub standing: Standing,
+}
+
+/// The header of a numbered message.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct MessageHead {
+    /// Its lane.
+    pub lane: Lane,
+    /// Its number.
+    pub seq: Seq,
+    /// Its size for credit and limits, in bytes: header and body as the embedder counts them, the same on both sides.
+    pub len: u32,
+}
+
+/// A frame a worker sends.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum WorkerFrame {
+    /// Registration; nothing else may come before it.
+    Hello(Hello),
+    /// One key of the inventory; `index` counts from 0 within this connection.
+    InventoryItem {
+        /// Which one.
+        index: u32,
+    },
+    /// The inventory is complete: it had this many items.
+    InventoryEnd {
+        /// Number of items sent.
+        count: u32,
+    },
+    /// All answers are in and honoured: ready for work.
+    Active,
+    /// Heartbeat.
+    Beat(Beat),
+    /// Acknowledgement.
+    Ack(Ack),
+    /// A numbered message.
+    Message(MessageHead),
+    /// The worker leaves on purpose and owes nothing.
+    Goodbye {
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// A frame a coordinator sends.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CoordinatorFrame {
+    /// Registration accepted.
+    Welcome(Welcome),
+    /// Registration refused; the connection ends.
+    Refused(Dismissal),
+    /// The answer to one inventory item.
+    InventoryAnswer {
+        /// Which item.
+        index: u32,
+    },
+    /// The worker is active: work flows from here on. Messages of lane B may overtake it, because
+    /// order is promised inside a lane only; none is sent before the worker's own `Active` arrived.
+    Active,
+    /// Answer to a heartbeat.
+    BeatAnswer(BeatAnswer),
+    /// Another process claims this worker's identity: say a [`Beat`] at once to prove that this one
+    /// lives.
+    Probe,
+    /// Acknowledgement.
+    Ack(Ack),
+    /// A numbered message.
+    Message(MessageHead),
+    /// The coordinator ends this connection on purpose.
+    GoAway(Dismissal),
+}

@@ -1,0 +1,324 @@
+//! What goes into a [`Hub`](crate::Hub) and what comes out of it.
+
+use core::time::Duration;
+
+use crate::{
+    ConnId, CoordinatorFrame, EnqueueError, Incarnation, Instant, Lane, MessageHead, Reason, SessionId,
+    Sym, Tag, Violation, WorkerFrame, WorkerId,
+};
+
+/// Everything a [`Hub`](crate::Hub) can be told.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum HubInput {
+    /// The time of [`next_wake`](crate::Hub::next_wake) has come (an early one changes nothing).
+    Timeout,
+    /// A connection was accepted; it has to say Hello within the register timeout.
+    Accepted {
+        /// Its name, chosen by the driver, never used before.
+        conn: ConnId,
+    },
+    /// A connection ended, as the transport says.
+    Closed {
+        /// Which.
+        conn: ConnId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Bytes arrived that are not a whole frame yet: they prove life.
+    Received {
+        /// On which connection.
+        conn: ConnId,
+    },
+    /// A frame arrived (which proves life too).
+    Frame {
+        /// On which connection.
+        conn: ConnId,
+        /// The frame.
+        frame: WorkerFrame,
+    },
+    /// The peer broke the protocol in a way only the embedder can see.
+    Violation {
+        /// On which connection.
+        conn: ConnId,
+    },
+    /// The connection takes packets again. A new connection is writable.
+    Writable {
+        /// Which.
+        conn: ConnId,
+    },
+    /// The connection takes no packets for now: it leaves the ring until `Writable`.
+    Unwritable {
+        /// Which.
+        conn: ConnId,
+    },
+    /// A worker that is known from an earlier life and not seen in this one.
+    Expect {
+        /// Who.
+        worker: WorkerId,
+        /// Its name.
+        name: Sym,
+    },
+    /// A message for a worker, at the end of its lane. It waits for the session to be active.
+    Enqueue {
+        /// For whom.
+        worker: WorkerId,
+        /// The lane.
+        lane: Lane,
+        /// The embedder's mark.
+        tag: Tag,
+        /// Its size in bytes, header and body.
+        len: u32,
+    },
+    /// Take a message back that has no number yet.
+    Withdraw {
+        /// Of whom.
+        worker: WorkerId,
+        /// The lane.
+        lane: Lane,
+        /// The embedder's mark.
+        tag: Tag,
+    },
+    /// The embedder no longer holds so much of what was delivered: the worker may send more.
+    Release {
+        /// Of whom. Stale sessions are told apart by the embedder's care: release before `Registered` of a new session, or never.
+        worker: WorkerId,
+        /// The lane.
+        lane: Lane,
+        /// Messages.
+        messages: u32,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// One more answer to the inventory of this connection is ready; answers are indexed from 0 in
+    /// the order they became ready, and given back by that index.
+    AnswerReady {
+        /// On which connection.
+        conn: ConnId,
+    },
+    /// What the coordinator believes of a worker: carried in beat answers, compared with its beats.
+    Believe {
+        /// Of whom.
+        worker: WorkerId,
+        /// Free slots.
+        free: u16,
+        /// Paused by an operator.
+        paused: bool,
+    },
+    /// The store is behind: beat answers say so.
+    Waiting(bool),
+    /// End a worker's connection; the session stays.
+    Disconnect {
+        /// Whose.
+        worker: WorkerId,
+        /// Why.
+        reason: Reason,
+    },
+    /// The worker's leases were given away: its session ends, the next Hello gets a new one.
+    Lost {
+        /// Who.
+        worker: WorkerId,
+    },
+    /// Forget a worker that is lost or departed.
+    Forget {
+        /// Who.
+        worker: WorkerId,
+    },
+    /// The coordinator stops: every connection is told and closed, new ones are refused.
+    Stop,
+}
+
+/// What became of an input, at once.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum HubVerdict {
+    /// It took effect, or rightly changed nothing.
+    Accepted,
+    /// The message of this frame is new and next: process it now, once.
+    Deliver {
+        /// From whom.
+        worker: WorkerId,
+        /// From which process of it.
+        incarnation: Incarnation,
+    },
+    /// The message of this frame was processed before: drop it.
+    Duplicate,
+    /// The inventory item of this frame counts: look it up, then say `AnswerReady`.
+    Item {
+        /// Of whom.
+        worker: WorkerId,
+        /// Of which process of it.
+        incarnation: Incarnation,
+    },
+    /// The inventory is complete.
+    InventoryEnd {
+        /// Of whom.
+        worker: WorkerId,
+        /// Of which process of it.
+        incarnation: Incarnation,
+    },
+    /// The message was withdrawn: it will not be sent.
+    Withdrawn,
+    /// It quotes a connection or a worker that is not current: nothing changed.
+    Stale,
+    /// The embedder cannot do this now: nothing changed.
+    Rejected(EnqueueError),
+    /// The peer broke the protocol: the connection is being closed.
+    Violation(Violation),
+}
+
+/// What the driver or the embedder can always do at once.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum HubAction {
+    /// Close a connection (after what is written, the dismissal included, has left as far as it can).
+    Close {
+        /// Which.
+        conn: ConnId,
+        /// Why.
+        reason: Reason,
+    },
+    /// This connection has frames due and is writable: poll it up to the quantum.
+    Flush {
+        /// Which.
+        conn: ConnId,
+    },
+    /// A worker was welcomed. Its inventory follows.
+    Registered(Registration),
+    /// The worker honoured all answers and its session is active.
+    Active {
+        /// Who.
+        worker: WorkerId,
+        /// On which connection.
+        conn: ConnId,
+    },
+    /// The worker has no connection any more. Its session and leases stand.
+    Detached {
+        /// Who.
+        worker: WorkerId,
+        /// Why.
+        reason: Reason,
+        /// Its last frame, on the effective clock: `lost_after` runs from here.
+        last_received: Instant,
+    },
+    /// Nothing was heard from the worker for `suspect_after`; or it was heard again.
+    Suspect {
+        /// Who.
+        worker: WorkerId,
+        /// Suspect now, or not any more.
+        suspect: bool,
+    },
+    /// The worker said goodbye: its session is over.
+    Departed {
+        /// Who.
+        worker: WorkerId,
+        /// Why.
+        reason: Reason,
+    },
+    /// A registration was refused.
+    Refused {
+        /// On which connection.
+        conn: ConnId,
+        /// Why.
+        reason: Reason,
+    },
+    /// The worker processed this message: its body may go.
+    Released {
+        /// Who.
+        worker: WorkerId,
+        /// The mark it was enqueued with.
+        tag: Tag,
+    },
+    /// A worker's beats changed what it says of itself.
+    Flags {
+        /// Who.
+        worker: WorkerId,
+        /// It takes nothing new.
+        draining: bool,
+        /// Paused by an operator.
+        paused: bool,
+    },
+    /// The hub was not run for this long: no worker is blamed for it.
+    Stalled {
+        /// For how long.
+        late: Duration,
+    },
+}
+
+/// A worker that was welcomed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Registration {
+    /// Who.
+    pub worker: WorkerId,
+    /// Its name.
+    pub name: Sym,
+    /// Which process of it.
+    pub incarnation: Incarnation,
+    /// On which connection.
+    pub conn: ConnId,
+    /// The session.
+    pub session: SessionId,
+    /// Whether its lanes go on; else tags of the old session are void.
+    pub resumed: bool,
+}
+
+/// A frame to write on a connection, in a packet of the lane it was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum HubTransmit {
+    /// A frame that is complete as it stands, but for what the embedder joins to it.
+    Frame(CoordinatorFrame),
+    /// A numbered message: the embedder has its body under `tag`.
+    Message {
+        /// For whom.
+        worker: WorkerId,
+        /// The header to write.
+        head: MessageHead,
+        /// The embedder's mark.
+        tag: Tag,
+    },
+}
+
+/// The link's part of the coordinator's view of a worker, computed when read. `lost` is said by work.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Presence {
+    /// Known, and not seen in this life of the coordinator.
+    Expected,
+    /// Connected, its inventory is being answered.
+    Restoring,
+    /// Heard within `suspect_after`.
+    Active,
+    /// Silent for `suspect_after`, its connection still open.
+    Suspect,
+    /// No connection, or silent for `disconnect_after`.
+    Disconnected,
+    /// Its leases were given away.
+    Lost,
+    /// It takes nothing new.
+    Draining,
+    /// It said goodbye.
+    Departed,
+}
+
+/// What a [`Hub`](crate::Hub) knows of one worker, now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct WorkerSnapshot {
+    /// Who.
+    pub worker: WorkerId,
+    /// Its name.
+    pub name: Sym,
+    /// The latest process of it, once seen.
+    pub incarnation: Option<Incarnation>,
+    /// Computed from freshness.
+    pub presence: Presence,
+    /// Since when, on the effective clock.
+    pub since: Instant,
+    /// Why it is not active.
+    pub reason: Option<Reason>,
+    /// Its connection, if it has one.
+    pub conn: Option<ConnId>,
+    /// Its session, while there is one.
+    pub session: Option<SessionId>,
+    /// Its last frame, on the effective clock.
+    pub last_received: Option<Instant>,
+    /// Round trip, as the worker measured it last.
+    pub rtt: Option<Duration>,
+}

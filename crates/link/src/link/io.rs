@@ -1,0 +1,272 @@
+//! What goes into a [`Link`](crate::Link) and what comes out of it.
+
+use core::time::Duration;
+
+use crate::{
+    Arrival, ConnId, CoordinatorFrame, EnqueueError, Flags, Instant, Lane, Reason, SessionId, State,
+    Tag,
+};
+
+/// Why a waiting worker should dial now.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kick {
+    /// The network is back or changed.
+    Network,
+    /// An operator or the application asked.
+    Operator,
+}
+
+/// Everything a [`Link`](crate::Link) can be told.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum LinkInput {
+    /// The time of [`next_wake`](crate::Link::next_wake) has come (an early one changes nothing).
+    Timeout,
+    /// A dial this machine asked for succeeded.
+    Opened {
+        /// The dial.
+        conn: ConnId,
+    },
+    /// A dial this machine asked for failed.
+    DialFailed {
+        /// The dial.
+        conn: ConnId,
+        /// Why.
+        reason: Reason,
+    },
+    /// A connection ended, as the transport says.
+    Closed {
+        /// Which.
+        conn: ConnId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Bytes arrived that are not a whole frame yet: they prove life.
+    Received {
+        /// On which connection.
+        conn: ConnId,
+    },
+    /// A frame arrived (which proves life too).
+    Frame {
+        /// On which connection.
+        conn: ConnId,
+        /// The frame.
+        frame: CoordinatorFrame,
+    },
+    /// The peer broke the protocol in a way only the embedder can see (undecodable bytes, a bad part).
+    Violation {
+        /// On which connection.
+        conn: ConnId,
+    },
+    /// The embedder's answer to [`LinkAction::TakeInventory`]: so many items will be asked for.
+    Inventory {
+        /// Items of this connection's inventory; they are indexed from 0.
+        items: u32,
+    },
+    /// A message for the coordinator, at the end of its lane.
+    Enqueue {
+        /// The lane.
+        lane: Lane,
+        /// The embedder's mark.
+        tag: Tag,
+        /// Its size in bytes, header and body.
+        len: u32,
+    },
+    /// The embedder no longer holds so much of what was delivered: the coordinator may send more.
+    Release {
+        /// The lane.
+        lane: Lane,
+        /// Messages.
+        messages: u32,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// What beats say from now on, and whether a drain must wait.
+    Report {
+        /// Free slots.
+        free: u16,
+        /// Paused by an operator.
+        paused: bool,
+        /// Something runs, or is finished and not answered.
+        owes: bool,
+    },
+    /// Skip the wait and dial now (rate-limited, P06).
+    Kick(Kick),
+    /// Give this connection up and dial at once.
+    Reconnect,
+    /// Dial a second connection and move the session to it without a gap.
+    Migrate,
+    /// Drain, say goodbye and end. A second one changes nothing.
+    Stop {
+        /// End at the latest after this time.
+        within: Duration,
+    },
+    /// An operator restarts a failed link.
+    Restart,
+}
+
+/// What became of an input, at once.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum LinkVerdict {
+    /// It took effect, or rightly changed nothing.
+    Accepted,
+    /// The message of this frame is new and next: process it now, once.
+    Deliver,
+    /// The message of this frame was processed before: drop it.
+    Duplicate,
+    /// The inventory answer of this frame counts: honour it.
+    Answer,
+    /// It quotes a connection that is not current: nothing changed.
+    Stale,
+    /// The embedder cannot do this now: nothing changed.
+    Rejected(LinkRejection),
+    /// The peer broke the protocol: the connection is being closed.
+    Violation(Violation),
+}
+
+/// Why an input of the embedder was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum LinkRejection {
+    /// The message was not enqueued.
+    Enqueue(EnqueueError),
+    /// Not meaningful in this state.
+    State(State),
+    /// Too soon after the last one of its kind.
+    TooSoon {
+        /// Possible again in this time.
+        again_in: Duration,
+    },
+}
+
+/// How a peer broke the protocol. It closes the connection with [`Reason::ProtocolError`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A frame that may not come at this point of the conversation.
+    OutOfPlace,
+    /// A message with a wrong number, size or credit.
+    Message(Arrival),
+    /// An acknowledgement or a resume of what was never sent.
+    FalseAck,
+    /// The embedder said so.
+    Undecodable,
+    /// More inventory answers than items, more items than allowed, or a wrong count.
+    Inventory,
+}
+
+/// A transition that the embedder may want to log, with what it needs to say it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Transition {
+    /// Before.
+    pub from: State,
+    /// After.
+    pub to: State,
+    /// Why.
+    pub reason: Option<Reason>,
+}
+
+/// What the driver can always do at once.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum LinkAction {
+    /// Open a connection with a new [`ConnId`] the machine chose, and answer `Opened` or `DialFailed`.
+    Dial {
+        /// Its name from now on.
+        conn: ConnId,
+        /// Dials since the last stable connection, from 1.
+        attempt: u32,
+        /// Give up after this time: the machine does so too.
+        timeout: Duration,
+    },
+    /// Close a connection or cancel a dial; it is not current any more.
+    Close {
+        /// Which.
+        conn: ConnId,
+        /// Why.
+        reason: Reason,
+    },
+    /// The coordinator accepted: bodies of a session that was not resumed are void, and the
+    /// inventory is to be taken now and answered by [`LinkInput::Inventory`].
+    TakeInventory {
+        /// The session.
+        session: SessionId,
+        /// Whether its lanes go on.
+        resumed: bool,
+    },
+    /// The coordinator processed this message: its body may go (durable is said by work).
+    Released {
+        /// The mark it was enqueued with.
+        tag: Tag,
+    },
+    /// The state changed.
+    Announce(Transition),
+    /// A beat was missed: this many in a row of this many allowed.
+    BeatMissed {
+        /// In a row, from 1.
+        missed: u8,
+        /// Allowed: at this number the connection is given up.
+        limit: u8,
+        /// The cause: unanswered, or could not even be written.
+        reason: Reason,
+    },
+    /// A beat was answered after one or more were missed.
+    BeatRecovered,
+    /// The clock jumped or this machine was not run for this long; the silence is not held against
+    /// the peer.
+    Stalled {
+        /// For how long.
+        late: Duration,
+    },
+}
+
+/// A frame to write on a connection, in a packet of the lane it was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum LinkTransmit {
+    /// A frame that is complete as it stands, but for what the embedder joins to it.
+    Frame(crate::WorkerFrame),
+    /// A numbered message: the embedder has its body under `tag`.
+    Message {
+        /// The header to write.
+        head: crate::MessageHead,
+        /// The embedder's mark.
+        tag: Tag,
+    },
+}
+
+/// What a [`Link`](crate::Link) looks like from outside, now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct LinkSnapshot {
+    /// The state.
+    pub state: State,
+    /// Since when.
+    pub since: Instant,
+    /// Why the last connection ended or the link failed.
+    pub reason: Option<Reason>,
+    /// The session, while there is one.
+    pub session: Option<SessionId>,
+    /// Draining.
+    pub draining: bool,
+    /// Dials since the last stable connection.
+    pub attempts: u32,
+    /// The delay that was drawn before the next dial, while waiting for it.
+    pub delay: Option<Duration>,
+    /// When the next dial is due, while waiting for it.
+    pub next_attempt: Option<Instant>,
+    /// When `Active` was lost for the outage that goes on, or went on last.
+    pub outage_since: Option<Instant>,
+    /// The last frame that was received.
+    pub last_received: Option<Instant>,
+    /// When the last beat that was answered had been sent: its worker's leases stand at least
+    /// `lost_after` from then.
+    pub last_proven: Option<Instant>,
+    /// Round trip of the last answered beat.
+    pub rtt: Option<Duration>,
+    /// Beats missed in a row.
+    pub missed: u8,
+    /// The interval of beats the coordinator assigned.
+    pub beat_interval: Duration,
+    /// After how long without contact the coordinator gives work away, as it said.
+    pub lost_after: Option<Duration>,
+    /// What the coordinator believes, from the last answered beat.
+    pub believed: Flags,
+}

@@ -1,0 +1,1 @@
+//! Keeps distributed workers moored to their coordinator.

@@ -1,0 +1,270 @@
+//! What goes into a [`CoordinatorNode`](crate::CoordinatorNode) and what comes out of it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use moorline_link::{Backoff, ConnId, Epoch, HubConfig, Reason, WorkerId};
+use moorline_work::{Disposition, DispatcherConfig, Reply, TaskId, TaskKey, Ticket};
+
+use crate::{Done, Name, Persist, PersistId, Spec, UpFrame};
+
+/// Everything a [`CoordinatorNode`](crate::CoordinatorNode) is made of.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct CoordinatorConfig {
+    /// Connections and sessions.
+    pub hub: HubConfig,
+    /// Tasks and leases.
+    pub dispatcher: DispatcherConfig,
+    /// Delays between the attempts of a task that failed and may be retried.
+    pub retry: Backoff,
+    /// This life.
+    pub epoch: Epoch,
+    /// The version of the software, for people.
+    pub software: Name,
+    /// Feeds jitter.
+    pub seed: u64,
+}
+
+/// Everything a [`CoordinatorNode`](crate::CoordinatorNode) can be told.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum CoordinatorInput {
+    /// The time of `next_wake` has come (an early one changes nothing).
+    Timeout,
+    /// A connection was accepted.
+    Accepted {
+        /// Its name, chosen by the driver, never used before.
+        conn: ConnId,
+    },
+    /// A connection ended, as the transport says.
+    Closed {
+        /// Which.
+        conn: ConnId,
+        /// Why.
+        reason: Reason,
+    },
+    /// A packet arrived.
+    Packet {
+        /// On which connection.
+        conn: ConnId,
+        /// Its frames.
+        frames: Vec<UpFrame>,
+    },
+    /// Bytes arrived that are no packet.
+    Undecodable {
+        /// On which connection.
+        conn: ConnId,
+    },
+    /// The connection takes packets again. A new connection is writable.
+    Writable {
+        /// Which.
+        conn: ConnId,
+    },
+    /// The connection takes no packets for now.
+    Unwritable {
+        /// Which.
+        conn: ConnId,
+    },
+    /// A client hands in a task.
+    Submit {
+        /// Given back with the reply.
+        ticket: Ticket,
+        /// Its id.
+        task: TaskId,
+        /// What it asks for.
+        spec: Spec,
+        /// The handler's input, at most [`BODY_MAX`](crate::BODY_MAX) bytes (checked by whoever builds this).
+        payload: Bytes,
+    },
+    /// A client wants a task to end.
+    Cancel {
+        /// Given back with the reply.
+        ticket: Ticket,
+        /// Which.
+        task: TaskId,
+    },
+    /// Everything up to and including this operation is durable, but for what conflicted.
+    Committed {
+        /// The last one.
+        up_to: PersistId,
+        /// What became of each, in order, since the last `Committed`.
+        done: Vec<Done>,
+    },
+    /// End a worker's connection; it comes back.
+    Disconnect {
+        /// Whose.
+        worker: WorkerId,
+        /// Why.
+        reason: Reason,
+    },
+    /// The coordinator stops: workers are told, new ones are refused.
+    Stop,
+}
+
+/// What the driver can always do at once.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum CoordinatorAction {
+    /// Make this durable, after all with smaller numbers.
+    Persist(Persist),
+    /// Close a connection, after what is written has left as far as it can.
+    Close {
+        /// Which.
+        conn: ConnId,
+        /// Why.
+        reason: Reason,
+    },
+    /// This connection has packets due and is writable: poll it for a few.
+    Flush {
+        /// Which.
+        conn: ConnId,
+    },
+    /// The reply to a client.
+    Reply {
+        /// To which request.
+        ticket: Ticket,
+        /// What.
+        reply: ClientReply,
+    },
+    /// A task has ended, durably.
+    Ended {
+        /// Which.
+        task: TaskId,
+    },
+    /// Something worth a log line.
+    Event(CoordinatorEvent),
+}
+
+/// The reply to a client's request.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ClientReply {
+    /// What work says.
+    Work(Reply),
+    /// The table of handler names is full: this coordinator has seen too many different ones.
+    TooManyHandlers {
+        /// How many it takes.
+        max: u32,
+    },
+}
+
+/// Something worth a log line, with what it needs.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum CoordinatorEvent {
+    /// The store's leases and workers are read.
+    Recovered {
+        /// Leases of earlier lives.
+        leases: u32,
+        /// Workers expected back.
+        workers: u32,
+    },
+    /// A worker was welcomed.
+    Registered {
+        /// Who.
+        worker: WorkerId,
+        /// Its name.
+        name: Name,
+        /// Its session goes on.
+        resumed: bool,
+        /// The number of its session.
+        session: u64,
+        /// On which connection.
+        conn: ConnId,
+    },
+    /// A worker's session is active.
+    Active {
+        /// Its name.
+        name: Name,
+    },
+    /// A worker has no connection any more.
+    Detached {
+        /// Its name.
+        name: Name,
+        /// Why.
+        reason: Reason,
+        /// How long it had been silent.
+        silent: Duration,
+        /// Leases it keeps for now.
+        leases: u32,
+    },
+    /// A worker is late.
+    Suspect {
+        /// Its name.
+        name: Name,
+        /// Late now, or heard again.
+        suspect: bool,
+    },
+    /// A worker's leases were given away.
+    Lost {
+        /// Its name.
+        name: Name,
+        /// How many.
+        leases: u32,
+    },
+    /// A worker said goodbye.
+    Departed {
+        /// Its name.
+        name: Name,
+        /// Why.
+        reason: Reason,
+    },
+    /// A registration was refused.
+    Refused {
+        /// The name it gave, if it got that far.
+        name: Option<Name>,
+        /// Why.
+        reason: Reason,
+    },
+    /// A task was leased and sent.
+    Assigned {
+        /// Which attempt.
+        key: TaskKey,
+        /// To whom.
+        name: Name,
+    },
+    /// A task went back to the queue because its worker was lost, or came back without it.
+    Redelivered {
+        /// The attempt that is over.
+        key: TaskKey,
+    },
+    /// A result or an inventory item was answered finally.
+    Settled {
+        /// Which attempt.
+        key: TaskKey,
+        /// Of whom.
+        name: Name,
+        /// What became of it.
+        disposition: Disposition,
+    },
+    /// This process was not run for so long; no worker is blamed for it.
+    Stalled {
+        /// For how long.
+        late: Duration,
+    },
+}
+
+/// Where a worker is, in the words of surfaces: for lists.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct WorkerView {
+    /// Who.
+    pub worker: WorkerId,
+    /// Its name.
+    pub name: Name,
+    /// `expected`, `restoring`, `active`, `suspect`, `disconnected`, `lost`, `draining` or `departed`.
+    pub presence: moorline_link::Presence,
+    /// For how long.
+    pub since: Duration,
+    /// Why it is not active.
+    pub reason: Option<Reason>,
+    /// How many attempts it runs at once; 0 until it was seen.
+    pub slots: u16,
+    /// Leases it holds.
+    pub running: u32,
+    /// How long ago its last frame arrived.
+    pub last_contact: Option<Duration>,
+    /// Round trip, as the worker measured it.
+    pub rtt: Option<Duration>,
+    /// Its connection.
+    pub conn: Option<ConnId>,
+    /// The version of its software.
+    pub software: Option<Name>,
+}

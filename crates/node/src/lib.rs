@@ -1,0 +1,13 @@
+//! Joins link and work: worker and coordinator nodes with payloads, still sans-IO.
+
+mod coordinator;
+mod frame;
+mod name;
+mod persist;
+mod worker;
+
+pub use coordinator::*;
+pub use frame::*;
+pub use name::{Name, NameError, Names};
+pub use persist::*;
+pub use worker::*;

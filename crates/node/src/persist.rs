@@ -1,0 +1,214 @@
+//! What must become durable: the operations of work, joined with names and bodies.
+//!
+//! The conditions of the operations are written at [`moorline_work::Op`]; this is what a store sees.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use moorline_link::Epoch;
+use moorline_work::{Attempt, Conflict, End, Incarnation, Status, TaskId, TaskKey, WorkerId};
+
+use crate::Name;
+
+/// The number of an operation: dense from 1 within one node, the order of commitment.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct PersistId(pub u64);
+
+/// One operation for the store, after all with smaller numbers.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Persist {
+    /// Its number.
+    pub id: PersistId,
+    /// What.
+    pub op: StoreOp,
+}
+
+/// What a task asks for, with the name of its handler.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Spec {
+    /// Which handler runs it.
+    pub handler: Name,
+    /// Larger goes first. Default 0.
+    pub priority: i16,
+    /// Further attempts after a retryable failure. Default 0.
+    pub max_retries: u32,
+    /// How long one attempt may run. Default: no limit.
+    pub timeout: Option<Duration>,
+}
+
+/// Why a leased task goes back to the queue, see [`moorline_work::RequeueCause`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Requeue {
+    /// Counts for nothing.
+    Returned,
+    /// Counts as a loss.
+    Lost,
+    /// Counts as a retry; not ready before this time has passed.
+    Retry {
+        /// The delay.
+        delay: Duration,
+    },
+}
+
+/// A conditional operation; see [`moorline_work::Op`] for the conditions.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum StoreOp {
+    /// Insert a queued task. `claim`: by this epoch.
+    Submit {
+        /// Its id.
+        task: TaskId,
+        /// What it asks for.
+        spec: Spec,
+        /// The handler's input.
+        payload: Bytes,
+        /// Claimed by this epoch from the start.
+        claim: Option<Epoch>,
+    },
+    /// Claim ready tasks of a handler.
+    Claim {
+        /// The handler.
+        handler: Name,
+        /// At most so many.
+        limit: u32,
+        /// By this epoch.
+        epoch: Epoch,
+    },
+    /// Give up the claim of a queued task.
+    Unclaim {
+        /// Which.
+        task: TaskId,
+    },
+    /// Read all leases.
+    Leases,
+    /// Read where a task stands.
+    Lookup {
+        /// Which.
+        task: TaskId,
+    },
+    /// Lease a queued task. Also answers [`StoreRow::Payload`].
+    Lease {
+        /// The attempt it becomes.
+        key: TaskKey,
+        /// To whom.
+        worker: WorkerId,
+        /// To which process of it.
+        incarnation: Incarnation,
+    },
+    /// Lease a task to a worker that runs an old attempt of it.
+    Adopt {
+        /// The task and its new attempt.
+        key: TaskKey,
+        /// The last attempt given out.
+        from: Attempt,
+        /// To whom.
+        worker: WorkerId,
+        /// To which process of it.
+        incarnation: Incarnation,
+    },
+    /// Return a leased task to the queue.
+    Requeue {
+        /// Which attempt held it.
+        key: TaskKey,
+        /// Why.
+        cause: Requeue,
+        /// The error text of a failure, else empty.
+        error: Bytes,
+    },
+    /// End a task.
+    Finish {
+        /// By which attempt.
+        key: TaskKey,
+        /// How.
+        end: End,
+        /// The result of a success, the error text of a failure, else empty.
+        body: Bytes,
+    },
+    /// A queued task is cancelled, a leased one is marked.
+    Cancel {
+        /// Which.
+        task: TaskId,
+    },
+    /// Remember a worker: inserted, or its process and name updated.
+    Worker(KnownWorker),
+    /// Read all workers that are remembered. Rows: [`StoreRow::Worker`].
+    Workers,
+}
+
+/// A worker the store remembers.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct KnownWorker {
+    /// Who.
+    pub worker: WorkerId,
+    /// Its name.
+    pub name: Name,
+    /// The latest process of it.
+    pub incarnation: Incarnation,
+    /// It left on purpose.
+    pub departed: bool,
+}
+
+/// What an operation read, see [`moorline_work::Row`].
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum StoreRow {
+    /// A submitted task's place in the order of submission.
+    Submitted {
+        /// Larger is later.
+        order: u64,
+    },
+    /// A task that was claimed.
+    Task {
+        /// Which.
+        task: TaskId,
+        /// Its place in the order of submission.
+        order: u64,
+        /// What it asks for.
+        spec: Spec,
+        /// The last attempt given out.
+        attempt: Attempt,
+        /// Retries so far.
+        retries: u32,
+        /// Losses so far.
+        lost: u32,
+    },
+    /// More tasks are ready than were claimed.
+    More,
+    /// A task becomes ready after this time.
+    ReadyIn {
+        /// The time.
+        delay: Duration,
+    },
+    /// A lease.
+    Lease {
+        /// The current attempt.
+        key: TaskKey,
+        /// Its place in the order of submission.
+        order: u64,
+        /// What it asks for.
+        spec: Spec,
+        /// Retries so far.
+        retries: u32,
+        /// Losses so far.
+        lost: u32,
+        /// Who holds it.
+        worker: WorkerId,
+        /// Which process of it.
+        incarnation: Incarnation,
+        /// A client wants it to end.
+        cancel_requested: bool,
+    },
+    /// Where a task stands.
+    Status(Status),
+    /// The payload of the task that was leased.
+    Payload(Bytes),
+    /// A worker that is remembered.
+    Worker(KnownWorker),
+}
+
+/// What became of one operation.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Done {
+    /// What it read.
+    pub rows: Vec<StoreRow>,
+    /// Its condition failed: it changed nothing.
+    pub conflict: Option<Conflict>,
+}

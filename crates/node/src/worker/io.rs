@@ -1,0 +1,193 @@
+//! What goes into a [`WorkerNode`](crate::WorkerNode) and what comes out of it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use moorline_link::{ConnId, Kick, LinkConfig, Reason, Transition, WorkerId, Incarnation};
+use moorline_work::{AbortReason, Disposition, Instant, Outcome, RunId, RunnerConfig, TaskKey};
+
+use crate::{DownFrame, Name};
+
+/// Everything a [`WorkerNode`](crate::WorkerNode) is made of.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct WorkerConfig {
+    /// The connection.
+    pub link: LinkConfig,
+    /// The slots.
+    pub runner: RunnerConfig,
+    /// Who.
+    pub worker: WorkerId,
+    /// Which process of it.
+    pub incarnation: Incarnation,
+    /// Its name.
+    pub name: Name,
+    /// Its handlers.
+    pub handlers: Vec<Name>,
+    /// The version of its software, for people.
+    pub software: Name,
+    /// Feeds the jitter of its backoff: independent for each worker (P08).
+    pub seed: u64,
+}
+
+/// Everything a [`WorkerNode`](crate::WorkerNode) can be told.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum WorkerInput {
+    /// The time of `next_wake` has come (an early one changes nothing).
+    Timeout,
+    /// A dial succeeded.
+    Opened {
+        /// The dial.
+        conn: ConnId,
+    },
+    /// A dial failed.
+    DialFailed {
+        /// The dial.
+        conn: ConnId,
+        /// Why.
+        reason: Reason,
+    },
+    /// A connection ended, as the transport says.
+    Closed {
+        /// Which.
+        conn: ConnId,
+        /// Why.
+        reason: Reason,
+    },
+    /// A packet arrived.
+    Packet {
+        /// On which connection.
+        conn: ConnId,
+        /// Its frames.
+        frames: Vec<DownFrame>,
+    },
+    /// Bytes arrived that are no packet.
+    Undecodable {
+        /// On which connection.
+        conn: ConnId,
+    },
+    /// A handler ended.
+    Done {
+        /// Which run.
+        run: RunId,
+        /// How.
+        outcome: Outcome,
+        /// The result, or the error in words. A result above [`BODY_MAX`](crate::BODY_MAX) becomes a failure that says so.
+        body: Bytes,
+    },
+    /// Skip the wait and dial now.
+    Kick(Kick),
+    /// Give this connection up and dial at once.
+    Reconnect,
+    /// Move the session to a new connection without a gap.
+    Migrate,
+    /// Drain, say goodbye and end.
+    Stop {
+        /// At the latest after this time.
+        within: Duration,
+    },
+    /// An operator restarts a failed link.
+    Restart,
+}
+
+/// What the driver can always do at once.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum WorkerAction {
+    /// Open a connection; answer `Opened` or `DialFailed`.
+    Dial {
+        /// Its name from now on.
+        conn: ConnId,
+        /// Dials since the last stable connection, from 1.
+        attempt: u32,
+        /// Give up after this time.
+        timeout: Duration,
+    },
+    /// Close a connection or cancel a dial, after what is written has left as far as it can.
+    Close {
+        /// Which.
+        conn: ConnId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Run a handler; answer `Done`.
+    Start {
+        /// The run.
+        run: RunId,
+        /// Its attempt when it started.
+        key: TaskKey,
+        /// Which handler.
+        handler: Name,
+        /// Its input.
+        payload: Bytes,
+        /// When it will be stopped.
+        deadline: Option<Instant>,
+    },
+    /// Stop a run; answer `Done` when it has stopped.
+    Abort {
+        /// Which.
+        run: RunId,
+        /// Its attempt.
+        key: TaskKey,
+        /// Why.
+        reason: AbortReason,
+    },
+    /// Something worth a log line.
+    Event(WorkerEvent),
+}
+
+/// Something worth a log line, with what it needs.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum WorkerEvent {
+    /// The state of the link changed.
+    Link(Transition),
+    /// The coordinator accepted the registration.
+    Registered {
+        /// The session goes on.
+        resumed: bool,
+        /// Keys listed in the inventory.
+        held: u32,
+        /// The coordinator's epoch.
+        epoch: u64,
+        /// The session's number in it.
+        session: u64,
+        /// The version of the coordinator's software.
+        coordinator: Name,
+    },
+    /// The coordinator refused the registration or ended the connection, and says why in words.
+    Dismissed {
+        /// Why.
+        reason: Reason,
+        /// In words.
+        hint: String,
+    },
+    /// A beat was missed.
+    BeatMissed {
+        /// In a row.
+        missed: u8,
+        /// Allowed.
+        limit: u8,
+        /// The cause.
+        reason: Reason,
+    },
+    /// A beat was answered after one or more were missed.
+    BeatRecovered,
+    /// This process was not run for so long.
+    Stalled {
+        /// For how long.
+        late: Duration,
+    },
+    /// A result was kept because there is no active connection.
+    ResultKept {
+        /// Its attempt.
+        key: TaskKey,
+    },
+    /// A result was answered.
+    Settled {
+        /// Its attempt.
+        key: TaskKey,
+        /// What became of it.
+        disposition: Disposition,
+        /// It had been kept while offline.
+        resubmitted: bool,
+    },
+}

@@ -1,0 +1,146 @@
+//! The trait every way of moving packets implements. It decides nothing.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use moorline_link::{Lane, Reason};
+
+use crate::Endpoint;
+
+/// One way of moving packets.
+///
+/// Dropping a future it returned cancels the dial or the accept. Timeouts are the caller's.
+pub trait Transport: Send + Sync + 'static {
+    /// The schemes of the URLs it serves, such as `["grpc"]`; the first is its name in lists.
+    fn schemes(&self) -> &'static [&'static str];
+
+    /// Opens a connection. Names are resolved anew for each call (P14).
+    fn dial(&self, endpoint: &Endpoint) -> BoxFuture<'static, Result<Connection, DialError>>;
+
+    /// Starts to listen.
+    fn listen(&self, endpoint: &Endpoint) -> BoxFuture<'static, Result<Box<dyn Listener>, ListenError>>;
+}
+
+/// Takes connections. Dropping it stops listening; connections that were taken go on.
+pub trait Listener: Send {
+    /// The next connection. An error that goes by itself (too many open files) is returned too: the
+    /// caller waits a little and asks again.
+    fn accept(&mut self) -> BoxFuture<'_, Result<Connection, AcceptError>>;
+
+    /// Where it listens: with the real port where port 0 was asked for.
+    fn endpoint(&self) -> Endpoint;
+}
+
+/// An open connection: packets both ways.
+pub struct Connection {
+    /// Where packets go out.
+    pub sender: Box<dyn PacketSender>,
+    /// Where packets come in.
+    pub receiver: Box<dyn PacketReceiver>,
+    /// The other end, for people.
+    pub peer: String,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+/// Bytes that may wait in a transport before it takes no more packets: 128 KiB, so that a heartbeat
+/// never waits behind more.
+pub const UNWRITTEN_MAX: usize = 128 << 10;
+
+/// The sending half. Dropping it without [`PacketSender::poll_close`] cuts the connection.
+pub trait PacketSender: Send {
+    /// Ready while less than [`UNWRITTEN_MAX`] bytes are unwritten. An error is the end of the connection.
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Reason>>;
+
+    /// Takes one encoded packet (at most 64 KiB). Order is kept inside a lane. Only after
+    /// `poll_ready` said yes.
+    ///
+    /// # Errors
+    /// The connection has ended.
+    fn send(self: Pin<&mut Self>, packet: Bytes, lane: Lane) -> Result<(), Reason>;
+
+    /// Drives what was sent to the network. Ready when nothing is unwritten, as far as the transport knows.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Reason>>;
+
+    /// Flushes and ends this direction in order. The peer sees `closed_by_peer`.
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Reason>>;
+}
+
+/// The receiving half. Dropping it cuts the connection.
+pub trait PacketReceiver: Send {
+    /// The next packet, or why there will be none. After an error it is not asked again.
+    fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Bytes, Reason>>;
+}
+
+/// A dial failed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{reason}: {detail}")]
+pub struct DialError {
+    /// The classified reason.
+    pub reason: Reason,
+    /// In words.
+    pub detail: String,
+}
+
+/// Listening failed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// The address is taken by another process.
+    #[error("{endpoint} is in use by another process")]
+    InUse {
+        /// The address.
+        endpoint: Endpoint,
+    },
+    /// Without TLS only loopback addresses are served.
+    #[error("{endpoint} is not a loopback address: this transport has no TLS yet, so it would hand the coordinator to anybody who can reach it")]
+    NotLoopback {
+        /// The address.
+        endpoint: Endpoint,
+    },
+    /// No transport of this build serves the scheme.
+    #[error("no transport for {endpoint}")]
+    Scheme {
+        /// The address.
+        endpoint: Endpoint,
+    },
+    /// Anything else.
+    #[error("cannot listen on {endpoint}: {detail}")]
+    Other {
+        /// The address.
+        endpoint: Endpoint,
+        /// In words.
+        detail: String,
+    },
+}
+
+/// Taking a connection failed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// This process or machine has no free descriptor: wait a little.
+    #[error("out of file descriptors: {detail}")]
+    Exhausted {
+        /// In words.
+        detail: String,
+    },
+    /// One connection failed before it was there: ask again.
+    #[error("a connection failed: {detail}")]
+    Connection {
+        /// In words.
+        detail: String,
+    },
+    /// The listener is broken for good.
+    #[error("the listener ended: {detail}")]
+    Closed {
+        /// In words.
+        detail: String,
+    },
+}

@@ -1,0 +1,1 @@
+//! The wire format of moorline: node frames to protobuf bytes and back.

@@ -1,0 +1,284 @@
+//! What goes into a [`Dispatcher`](crate::Dispatcher) and what comes out of it.
+
+use core::time::Duration;
+
+use crate::{
+    Attempt, CoordinatorMessage, Holding, Incarnation, Instant, Judgement, Op, OpId, Sym, TaskId,
+    TaskKey, Ticket, WorkerId, WorkerMessage,
+};
+use crate::{Conflict, Row};
+
+/// What a task asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct TaskSpec {
+    /// Which handler runs it.
+    pub handler: Sym,
+    /// Larger goes first. Default 0.
+    pub priority: i16,
+    /// Further attempts after a retryable failure. Default 0.
+    pub max_retries: u32,
+    /// How long one attempt may run. Default: no limit.
+    pub timeout: Option<Duration>,
+}
+
+/// Everything a [`Dispatcher`](crate::Dispatcher) can be told.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DispatcherInput {
+    /// The time of [`next_wake`](crate::Dispatcher::next_wake) has come (an early one changes nothing).
+    Timeout,
+    /// A client hands in a task.
+    Submit {
+        /// Given back with the reply.
+        ticket: Ticket,
+        /// Its id, chosen by the client.
+        task: TaskId,
+        /// What it asks for.
+        spec: TaskSpec,
+    },
+    /// A client wants a task to end.
+    Cancel {
+        /// Given back with the reply.
+        ticket: Ticket,
+        /// Which.
+        task: TaskId,
+    },
+    /// A worker was welcomed; its handlers follow as `Offer`, then its inventory.
+    Registered {
+        /// Who.
+        worker: WorkerId,
+        /// Which process of it.
+        incarnation: Incarnation,
+        /// How many attempts it runs at once.
+        slots: u16,
+        /// Whether its session goes on: then lanes deliver what is under way, and what the
+        /// inventory does not name is left alone.
+        resumed: bool,
+    },
+    /// The worker has this handler. `Registered` forgets the handlers of before.
+    Offer {
+        /// Who.
+        worker: WorkerId,
+        /// The handler.
+        handler: Sym,
+    },
+    /// One key of the worker's inventory: answered by [`DispatcherAction::Answer`], at once or after the store was asked.
+    Item {
+        /// Who.
+        worker: WorkerId,
+        /// Which attempt.
+        key: TaskKey,
+        /// What the worker has of it.
+        holding: Holding,
+    },
+    /// The inventory is complete.
+    InventoryEnd {
+        /// Of whom.
+        worker: WorkerId,
+    },
+    /// The session is active: assignments may flow.
+    Active {
+        /// Who.
+        worker: WorkerId,
+    },
+    /// The worker has no connection any more; its leases stand until `lost_after`.
+    Detached {
+        /// Who.
+        worker: WorkerId,
+        /// Its last frame; `lost_after` runs from here.
+        last_received: Instant,
+    },
+    /// The worker left on purpose: what it holds returns to the queue.
+    Departed {
+        /// Who.
+        worker: WorkerId,
+    },
+    /// What the worker says of itself.
+    Flags {
+        /// Who.
+        worker: WorkerId,
+        /// It takes nothing new.
+        draining: bool,
+        /// Paused by an operator.
+        paused: bool,
+    },
+    /// A message of a worker.
+    Message {
+        /// From whom.
+        worker: WorkerId,
+        /// From which process of it.
+        incarnation: Incarnation,
+        /// What.
+        message: WorkerMessage,
+    },
+    /// The assignment was written to a live connection: the accept clock starts.
+    HandedOver {
+        /// To whom.
+        worker: WorkerId,
+        /// Which.
+        key: TaskKey,
+    },
+    /// The answer to [`DispatcherAction::Withdraw`].
+    Withdrawn {
+        /// From whom.
+        worker: WorkerId,
+        /// Which.
+        key: TaskKey,
+        /// It will not be sent; else it has its number and may be under way.
+        done: bool,
+    },
+    /// A row read by an operation, before the `Stored` that covers it.
+    Loaded {
+        /// By which operation.
+        op: OpId,
+        /// The row.
+        row: Row,
+    },
+    /// Everything up to and including this operation is durable, but for what conflicted.
+    Stored {
+        /// The last one.
+        up_to: OpId,
+    },
+    /// The condition of an operation failed: it changed nothing. Comes before the `Stored` that covers it.
+    Conflict {
+        /// Which.
+        op: OpId,
+        /// Why.
+        conflict: Conflict,
+    },
+}
+
+/// What became of an input, at once.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DispatcherVerdict {
+    /// It took effect, or rightly changed nothing.
+    Accepted,
+    /// It names a worker, an incarnation, a key or an operation that is not current: nothing changed.
+    Stale,
+}
+
+/// The reply to a client's request.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Reply {
+    /// The task is durable, now or since an earlier submit of the same.
+    Submitted {
+        /// It was there already.
+        again: bool,
+    },
+    /// Another task with this id exists.
+    IdTaken,
+    /// The task was queued and is cancelled.
+    Cancelled,
+    /// The task runs; its worker is told to stop it.
+    CancelRequested,
+    /// The task had ended before.
+    AlreadyEnded,
+    /// No such task.
+    NotFound,
+}
+
+/// What the embedder can always do at once.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DispatcherAction {
+    /// Make this durable, after all with smaller numbers; answer `Loaded`, `Conflict`, `Stored`.
+    Persist {
+        /// Its number.
+        id: OpId,
+        /// What.
+        op: Op,
+    },
+    /// Put this message on the worker's lane.
+    Send {
+        /// For whom.
+        worker: WorkerId,
+        /// What.
+        message: CoordinatorMessage,
+    },
+    /// Take the assignment back if it has no number yet; answer `Withdrawn`.
+    Withdraw {
+        /// From whom.
+        worker: WorkerId,
+        /// Which.
+        key: TaskKey,
+    },
+    /// The answer to one key of an inventory.
+    Answer {
+        /// For whom.
+        worker: WorkerId,
+        /// Which attempt.
+        key: TaskKey,
+        /// What to do with it.
+        judgement: Judgement,
+    },
+    /// The worker's leases are given away: its session ends.
+    Lost {
+        /// Who.
+        worker: WorkerId,
+    },
+    /// The reply to a client.
+    Reply {
+        /// To which request.
+        ticket: Ticket,
+        /// What.
+        reply: Reply,
+    },
+    /// A task has ended, durably: whoever waits for it may look.
+    Ended {
+        /// Which.
+        task: TaskId,
+    },
+    /// The free slots the coordinator believes of a worker changed.
+    Believe {
+        /// Of whom.
+        worker: WorkerId,
+        /// Free slots.
+        free: u16,
+    },
+}
+
+/// Settings of a [`Dispatcher`](crate::Dispatcher).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct DispatcherConfig {
+    /// A detached worker's leases are given away this long after its last frame. Default 90 s (P63).
+    pub lost_after: Duration,
+    /// Nothing recovered from the store is given away this long after the start. Default 120 s (P59).
+    pub start_grace: Duration,
+    /// An assignment that was handed over is to be accepted in this time, else it is revoked. Default 10 s (P55).
+    pub accept_timeout: Duration,
+    /// Attempts that were accepted and lost before the task is dead: at least 1. Default 3 (P62).
+    pub lost_cap: u32,
+    /// Redelivery waits when more than this percentage of the workers vanished together. Default 55 (P60).
+    pub guard_percent: u8,
+    /// The guard needs at least this many workers. Default 3.
+    pub guard_min_workers: u32,
+    /// Queued tasks of one handler held in memory at most: at least 1. Default 256.
+    pub window: u32,
+}
+
+impl Default for DispatcherConfig {
+    fn default() -> Self {
+        Self {
+            lost_after: Duration::from_secs(90),
+            start_grace: Duration::from_secs(120),
+            accept_timeout: Duration::from_secs(10),
+            lost_cap: 3,
+            guard_percent: 55,
+            guard_min_workers: 3,
+            window: 256,
+        }
+    }
+}
+
+/// An open lease as the dispatcher sees it, for lists and explanations.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct LeaseSnapshot {
+    /// Which task.
+    pub task: TaskId,
+    /// The current attempt.
+    pub attempt: Attempt,
+    /// Who holds it.
+    pub worker: WorkerId,
+    /// The worker said that it took it.
+    pub accepted: bool,
+    /// A client wants it to end.
+    pub cancel_requested: bool,
+}

@@ -1,0 +1,2 @@
+mod io;
+pub use io::*;

@@ -1,0 +1,1 @@
+//! Moorline packets over gRPC (tonic).

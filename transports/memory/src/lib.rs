@@ -1,0 +1,1 @@
+//! Moorline packets inside one process.

@@ -1,0 +1,2 @@
+//! Chores of the moorline repository.
+fn main() {}

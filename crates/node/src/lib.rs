@@ -3,6 +3,7 @@
 mod coordinator;
 mod frame;
 mod name;
+mod parts;
 mod persist;
 mod worker;
 

@@ -79,7 +79,8 @@ pub enum Op {
         incarnation: Incarnation,
     },
     /// Lease a task under a new attempt to a worker that runs an old one of it. Condition: it is
-    /// queued, or leased by attempt `from`, and `from` is its last attempt.
+    /// queued, or leased by attempt `from`, and `from` is its last attempt. Rows: [`Row::Lease`] as
+    /// it is afterwards (the task may be one that memory does not know).
     Adopt {
         /// The task and its new attempt.
         key: TaskKey,
@@ -203,7 +204,7 @@ pub enum Row {
         /// The time.
         delay: Duration,
     },
-    /// A lease of an earlier life of the coordinator.
+    /// A lease: of an earlier life of the coordinator, or as an [`Op::Adopt`] has just made it.
     Lease {
         /// The current attempt.
         key: TaskKey,

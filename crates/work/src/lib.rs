@@ -9,6 +9,7 @@ mod message;
 mod op;
 mod runner;
 mod time;
+mod wake;
 
 pub use dispatcher::*;
 pub use id::*;
@@ -16,3 +17,4 @@ pub use message::*;
 pub use op::*;
 pub use runner::*;
 pub use time::Instant;
+pub use wake::Wake;

@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
-use crate::{Assign, CoordinatorMessage, Disposition, Instant, Judgement, Outcome, RunId, TaskKey};
+use crate::{
+    Assign, CoordinatorMessage, Disposition, Instant, Judgement, Outcome, RunId, Sym, TaskKey,
+};
 
 /// Everything a [`Runner`](crate::Runner) can be told.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -102,4 +104,83 @@ impl Default for RunnerConfig {
     fn default() -> Self {
         Self { slots: 1, task_timeout: None }
     }
+}
+
+/// What a [`Runner`](crate::Runner) waits for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum RunnerTimer {
+    /// The earliest run that has to end.
+    RunDeadline,
+}
+
+impl RunnerTimer {
+    /// Every timer, in the order in which ties resolve.
+    pub const ALL: [Self; 1] = [Self::RunDeadline];
+}
+
+/// Where one run stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum RunPhase {
+    /// Its handler runs.
+    Running,
+    /// Its handler is to stop; how it ended is still owed to the coordinator.
+    Stopping,
+    /// Its handler ended; the result is offered until it is answered.
+    Finished,
+    /// Its handler is to stop, and nobody wants to know how it ended.
+    Abandoned,
+}
+
+impl RunPhase {
+    /// Every phase.
+    pub const ALL: [Self; 4] = [Self::Running, Self::Stopping, Self::Finished, Self::Abandoned];
+
+    /// Whether the handler uses a slot.
+    #[must_use]
+    pub const fn uses_slot(self) -> bool {
+        match self {
+            Self::Running | Self::Stopping | Self::Abandoned => true,
+            Self::Finished => false,
+        }
+    }
+
+    /// Whether a run may go from this phase to another; `None` is "no such run", before and after.
+    ///
+    /// ```
+    /// use moorline_work::RunPhase;
+    ///
+    /// assert!(RunPhase::allows(None, Some(RunPhase::Running)));
+    /// // A result is kept until it is answered, so nothing running is ever just gone.
+    /// assert!(!RunPhase::allows(Some(RunPhase::Running), None));
+    /// ```
+    #[must_use]
+    pub const fn allows(from: Option<Self>, to: Option<Self>) -> bool {
+        match (from, to) {
+            (None, Some(Self::Running))
+            | (Some(Self::Running), Some(Self::Stopping | Self::Finished | Self::Abandoned))
+            | (Some(Self::Stopping), Some(Self::Finished | Self::Abandoned))
+            | (Some(Self::Finished | Self::Abandoned), None) => true,
+            (None, None | Some(Self::Stopping | Self::Finished | Self::Abandoned))
+            | (Some(Self::Running), None | Some(Self::Running))
+            | (Some(Self::Stopping), None | Some(Self::Running | Self::Stopping))
+            | (Some(Self::Finished | Self::Abandoned), Some(_)) => false,
+        }
+    }
+}
+
+/// What one run looks like from outside, now.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct RunSnapshot {
+    /// The run.
+    pub run: RunId,
+    /// Its attempt, under its present number.
+    pub key: TaskKey,
+    /// Its handler.
+    pub handler: Sym,
+    /// When it started.
+    pub started: Instant,
+    /// When it has to end. `None`: no limit, or the handler has ended or was told to stop.
+    pub deadline: Option<Instant>,
+    /// Where it stands.
+    pub phase: RunPhase,
 }

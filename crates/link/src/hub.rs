@@ -1,2 +1,413 @@
+//! The coordinator's side of all links: connections, registrations, presence, sessions and lanes.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+mod config;
+mod connection;
+mod frames;
+mod index;
 mod io;
+mod member;
+mod presence;
+mod register;
+mod ring;
+mod session;
+mod transmit;
+
+pub use config::{HubConfig, HubConfigError, HubSettings};
 pub use io::*;
+
+use crate::{
+    ConnId, EffectiveClock, EnqueueError, Epoch, Instant, Lane, Reason, Sym, Tag, Violation, Wake,
+    WorkerId,
+};
+use connection::{ConnState, Connection};
+use member::{Life, Member, Told};
+use index::Index;
+use ring::{Cache, Key, Schedule};
+use session::Believed;
+
+/// The coordinator's side of the links to all its workers.
+///
+/// How to drive it:
+///
+/// 1. Tell it what happens with [`handle`](Self::handle), and act on the verdict at once.
+/// 2. After each input (or batch of inputs with one `now`), do what
+///    [`poll_action`](Self::poll_action) says until it says nothing.
+/// 3. On [`HubAction::Flush`], ask [`poll_transmit`](Self::poll_transmit) for frames of both lanes,
+///    up to a quantum of bytes; what is left is offered again behind the others.
+/// 4. Sleep until [`next_wake`](Self::next_wake) or the next input; then
+///    [`HubInput::Timeout`], or the input.
+///
+/// It keeps the laws of every machine: `next_wake` is [`Wake::Now`] exactly when there is an action
+/// to poll; a timeout at a due deadline moves the deadline on, writable transport or not; a drained
+/// machine polled again does not change; an early timeout and an input that quotes a foreign
+/// connection change nothing; the same inputs give the same outputs, also if all are later by a
+/// constant. No work grows with the number of workers, but for [`HubInput::Stop`],
+/// [`workers`](Self::workers) and [`reindex`](Self::reindex).
+///
+/// It runs on effective time ([`EffectiveClock`]): its own stalls are not held against any worker.
+///
+/// ```
+/// use moorline_link::*;
+///
+/// let now = Instant::ZERO;
+/// let mut hub = Hub::new(HubConfig::default(), Epoch(1), 7, now);
+/// let conn = ConnId(1);
+/// hub.handle(now, HubInput::Accepted { conn });
+/// let hello = Hello {
+///     versions: Versions::SPOKEN,
+///     features: 0,
+///     worker: WorkerId(42),
+///     incarnation: Incarnation(1),
+///     name: Sym(0),
+///     resume: None,
+///     credit: Lane::ALL.map(|_| Inbox::first_credit(&LaneLimits::default())),
+///     beat_interval: core::time::Duration::from_secs(5),
+/// };
+/// hub.handle(now, HubInput::Frame { conn, frame: WorkerFrame::Hello(hello) });
+/// assert!(matches!(hub.poll_action(), Some(HubAction::Flush { .. })));
+/// assert!(matches!(
+///     hub.poll_transmit(now, conn, Lane::C),
+///     Some(HubTransmit::Frame(CoordinatorFrame::Welcome(_)))
+/// ));
+/// assert!(matches!(hub.poll_action(), Some(HubAction::Registered(_))));
+/// assert_eq!(hub.poll_action(), None);
+/// assert_eq!(hub.worker(now, WorkerId(42)).unwrap().presence, Presence::Restoring);
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Hub {
+    config: HubConfig,
+    epoch: Epoch,
+    clock: EffectiveClock,
+    /// The first session of this life, and the next one.
+    first_session: u64,
+    next_session: u64,
+    /// Connections are refused and closed.
+    stopping: bool,
+    /// The embedder waits for its store.
+    waiting: bool,
+    /// A stall of our own that the embedder was not told of.
+    stall: Option<Duration>,
+    conns: BTreeMap<ConnId, Connection>,
+    workers: BTreeMap<WorkerId, Member>,
+    index: Cache<Index>,
+}
+
+impl Hub {
+    /// A coordinator's hub in the life `epoch`, which must never have been used before.
+    ///
+    /// `seed` is random: the sessions of this life are counted from a number drawn from it, so that
+    /// a session of another life is not mistaken for one of this one should an epoch ever repeat (a
+    /// memory store takes it from a wall clock that can be set back).
+    #[must_use]
+    pub fn new(config: HubConfig, epoch: Epoch, seed: u64, now: Instant) -> Self {
+        let first_session = 1 + (seed >> 32);
+        Self {
+            config,
+            epoch,
+            clock: EffectiveClock::new(now),
+            first_session,
+            next_session: first_session,
+            stopping: false,
+            waiting: false,
+            stall: None,
+            conns: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            index: Cache::default(),
+        }
+    }
+
+    /// The only door in. An input that is [`HubVerdict::Stale`] changes nothing at all.
+    pub fn handle(&mut self, now: Instant, input: HubInput) -> HubVerdict {
+        if !self.is_current(&input) {
+            return HubVerdict::Stale;
+        }
+        let wake = self.next_deadline().0;
+        let threshold = self.config.settings().stall_threshold;
+        let (time, late) = self.clock.preview(now, Some(wake), threshold);
+        let due = time >= wake;
+        if input == HubInput::Timeout && !due {
+            return HubVerdict::Accepted;
+        }
+        if let Some(late) = late {
+            self.stall = Some(self.stall.unwrap_or_default().saturating_add(late));
+        }
+        self.clock.advance(now, Some(wake), threshold);
+        let verdict = self.apply(input);
+        self.settle();
+        verdict
+    }
+
+    /// What the driver is to do next. Connections and workers are served in turn.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<HubAction> {
+        if let Some(late) = self.stall.take() {
+            return Some(HubAction::Stalled { late });
+        }
+        while let Some(key) = self.index.0.schedule.take() {
+            let action = match key {
+                Key::Conn(conn) => self.act_on_conn(conn),
+                Key::Worker(worker) => self.act_on_worker(worker),
+            };
+            if action.is_some() {
+                self.settle();
+                return action;
+            }
+        }
+        None
+    }
+
+    /// When the hub wants to be run next: at the latest one pulse after it was run last.
+    #[must_use]
+    pub fn next_wake(&self) -> Wake<HubTimer> {
+        if self.stall.is_some() || self.index.0.schedule.is_due() {
+            return Wake::Now;
+        }
+        let (deadline, timer) = self.next_deadline();
+        Wake::At { deadline: self.clock.actual(deadline), timer }
+    }
+
+    /// Given time as effective time: without the hub's own stalls, one that is going on included.
+    #[must_use]
+    pub fn effective(&self, now: Instant) -> Instant {
+        let threshold = self.config.settings().stall_threshold;
+        self.clock.preview(now, Some(self.next_deadline().0), threshold).0
+    }
+
+    /// When this effective time is reached, if the hub does not stall any more.
+    #[must_use]
+    pub fn actual(&self, effective: Instant) -> Instant {
+        self.clock.actual(effective)
+    }
+
+    /// The settings it runs with.
+    #[must_use]
+    pub const fn config(&self) -> &HubConfig {
+        &self.config
+    }
+
+    /// The life of the coordinator.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Connections it knows, those being closed included. After a stop, zero means all is closed.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.conns.len()
+    }
+
+    /// Whether an input is about something that exists. What is not, is stale.
+    fn is_current(&self, input: &HubInput) -> bool {
+        match input {
+            HubInput::Timeout | HubInput::Waiting(_) | HubInput::Stop => true,
+            HubInput::Accepted { conn } => !self.conns.contains_key(conn),
+            HubInput::Closed { conn, .. }
+            | HubInput::Writable { conn }
+            | HubInput::Unwritable { conn } => self.conns.contains_key(conn),
+            HubInput::Received { conn }
+            | HubInput::Frame { conn, .. }
+            | HubInput::Violation { conn } => {
+                self.conns.get(conn).is_some_and(|conn| !conn.is_closing())
+            }
+            HubInput::AnswerReady { conn } => {
+                let worker = self.conns.get(conn).and_then(Connection::worker);
+                let member = worker.and_then(|worker| self.workers.get(&worker));
+                member.and_then(Member::attached).is_some_and(|attached| attached.can_answer())
+            }
+            HubInput::Expect { worker, name } => {
+                self.workers.contains_key(worker) || !self.index.0.names.contains_key(name)
+            }
+            // The verdict says that there is no session.
+            HubInput::Enqueue { .. } => true,
+            HubInput::Withdraw { worker, .. }
+            | HubInput::Release { worker, .. }
+            | HubInput::Believe { worker, .. } => {
+                self.workers.get(worker).and_then(Member::known_session).is_some()
+            }
+            HubInput::Disconnect { worker, .. } | HubInput::Lost { worker } => {
+                self.workers.contains_key(worker)
+            }
+            HubInput::Forget { worker } => {
+                self.workers.get(worker).is_some_and(|member| !member.holds_name())
+            }
+        }
+    }
+
+    /// Applies an input that is current.
+    fn apply(&mut self, input: HubInput) -> HubVerdict {
+        match input {
+            HubInput::Timeout => self.fire(),
+            HubInput::Accepted { conn } => self.accept(conn),
+            HubInput::Closed { conn, reason } => self.closed(conn, reason),
+            HubInput::Received { conn } => self.received(conn),
+            HubInput::Frame { conn, frame } => return self.frame(conn, frame),
+            HubInput::Violation { conn } => {
+                return self.violated(conn, Violation::Undecodable);
+            }
+            HubInput::Writable { conn } => self.set_writable(conn, true),
+            HubInput::Unwritable { conn } => self.set_writable(conn, false),
+            HubInput::Expect { worker, name } => self.expect(worker, name),
+            HubInput::Enqueue { worker, lane, tag, len } => {
+                return self.enqueue(worker, lane, tag, len);
+            }
+            HubInput::Withdraw { worker, lane, tag } => {
+                return self.withdraw(worker, lane, tag);
+            }
+            HubInput::Release { worker, lane, messages, bytes } => {
+                self.with_session(worker, |session| {
+                    session.lanes.inn[lane.index()].release(messages, bytes);
+                });
+            }
+            HubInput::AnswerReady { conn } => self.answer_ready(conn),
+            HubInput::Believe { worker, free, paused } => {
+                self.with_session(worker, |session| {
+                    session.believed = Some(Believed { free, paused });
+                });
+            }
+            HubInput::Waiting(waiting) => self.waiting = waiting,
+            HubInput::Disconnect { worker, reason } => self.dismiss(worker, reason),
+            HubInput::Lost { worker } => self.lost(worker),
+            HubInput::Forget { worker } => self.forget(worker),
+            HubInput::Stop => self.stop(),
+        }
+        HubVerdict::Accepted
+    }
+
+    fn expect(&mut self, worker: WorkerId, name: Sym) {
+        let since = self.clock.last();
+        let expected = || Member::new(name, Life::Expected { since });
+        self.workers.entry(worker).or_insert_with(expected);
+        if self.workers.get(&worker).is_some_and(|member| member.name == name && member.holds_name())
+        {
+            self.index.0.names.insert(name, worker);
+        }
+    }
+
+    fn enqueue(&mut self, worker: WorkerId, lane: Lane, tag: Tag, len: u32) -> HubVerdict {
+        let limits = self.config.settings().lanes;
+        let known = self.workers.get(&worker).and_then(Member::known_session).is_some();
+        let session = self.workers.get_mut(&worker).and_then(Member::session_mut);
+        let Some(session) = session.filter(|_| known) else {
+            return HubVerdict::Rejected(EnqueueError::NoSession);
+        };
+        if let Err(error) = session.lanes.out[lane.index()].enqueue(&limits, tag, len) {
+            return HubVerdict::Rejected(error);
+        }
+        self.note_worker(worker);
+        HubVerdict::Accepted
+    }
+
+    fn withdraw(&mut self, worker: WorkerId, lane: Lane, tag: Tag) -> HubVerdict {
+        let mut withdrawn = false;
+        self.with_session(worker, |session| {
+            withdrawn = session.lanes.out[lane.index()].withdraw(tag);
+        });
+        if withdrawn { HubVerdict::Withdrawn } else { HubVerdict::Accepted }
+    }
+
+    fn answer_ready(&mut self, conn: ConnId) {
+        let Some(worker) = self.conns.get(&conn).and_then(Connection::worker) else { return };
+        if let Some(attached) = self.workers.get_mut(&worker).and_then(Member::attached_mut) {
+            attached.answer_ready();
+        }
+        self.note_worker(worker);
+    }
+
+    fn with_session(&mut self, worker: WorkerId, change: impl FnOnce(&mut session::Session)) {
+        if let Some(session) = self.workers.get_mut(&worker).and_then(Member::session_mut) {
+            change(session);
+        }
+        self.note_worker(worker);
+    }
+
+    /// The embedder gave the worker's leases away: the session is over.
+    fn lost(&mut self, worker: WorkerId) {
+        let now = self.clock.last();
+        let held = self.detach(worker, Reason::SessionUnknown, true);
+        let Some(member) = self.workers.get_mut(&worker) else { return };
+        if member.holds_name() {
+            member.life = Life::Lost(member.ended(now, None));
+            member.superseded = Vec::new();
+            member.told = Told::default();
+            let name = member.name;
+            self.index.0.names.remove(&name);
+        }
+        self.note_worker(worker);
+        self.admit_held(held);
+    }
+
+    fn forget(&mut self, worker: WorkerId) {
+        if let Some(member) = self.workers.remove(&worker) {
+            self.index.0.schedule.forget(member.marks.0);
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stopping = true;
+        let conns: Vec<ConnId> = self.conns.keys().copied().collect();
+        for conn in conns {
+            self.expel(conn, Reason::CoordinatorStopping);
+        }
+    }
+
+    fn set_writable(&mut self, conn: ConnId, writable: bool) {
+        if let Some(connection) = self.conns.get_mut(&conn) {
+            connection.writable = writable;
+            connection.offered = false;
+        }
+        self.note_conn(conn);
+    }
+
+    fn act_on_conn(&mut self, conn: ConnId) -> Option<HubAction> {
+        let action = self.next_action_of_conn(conn);
+        let connection = self.conns.get_mut(&conn)?;
+        Schedule::taken(&mut connection.marks.0);
+        match action {
+            Some(HubAction::Refused { .. }) => {
+                if let ConnState::Closing(closing) = &mut connection.state {
+                    closing.refused = false;
+                }
+            }
+            Some(HubAction::Flush { .. }) => connection.offered = true,
+            Some(HubAction::Close { .. }) => self.remove_conn(conn),
+            Some(
+                HubAction::Registered(_)
+                | HubAction::Active { .. }
+                | HubAction::Detached { .. }
+                | HubAction::Suspect { .. }
+                | HubAction::Departed { .. }
+                | HubAction::Released { .. }
+                | HubAction::Flags { .. }
+                | HubAction::Stalled { .. },
+            )
+            | None => {}
+        }
+        self.note_conn(conn);
+        action
+    }
+
+    fn act_on_worker(&mut self, worker: WorkerId) -> Option<HubAction> {
+        let member = self.workers.get_mut(&worker)?;
+        Schedule::taken(&mut member.marks.0);
+        let action = member.next_action(worker);
+        if let Some(action) = &action {
+            member.commit(action);
+        }
+        self.note_worker(worker);
+        action
+    }
+
+    fn next_action_of_conn(&self, conn: ConnId) -> Option<HubAction> {
+        let connection = self.conns.get(&conn)?;
+        let member = connection.worker().and_then(|worker| self.workers.get(&worker));
+        connection.next_action(conn, member, &self.config.settings().lanes)
+    }
+}
+
+#[cfg(test)]
+mod tests;

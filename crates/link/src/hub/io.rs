@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use crate::{
-    ConnId, CoordinatorFrame, EnqueueError, Incarnation, Instant, Lane, MessageHead, Reason, SessionId,
-    Sym, Tag, Violation, WorkerFrame, WorkerId,
+    ConnId, CoordinatorFrame, EnqueueError, Incarnation, Instant, Lane, MessageHead, Reason,
+    SessionId, Sym, Tag, Violation, WorkerFrame, WorkerId,
 };
 
 /// Everything a [`Hub`](crate::Hub) can be told.
@@ -321,4 +321,22 @@ pub struct WorkerSnapshot {
     pub last_received: Option<Instant>,
     /// Round trip, as the worker measured it last.
     pub rtt: Option<Duration>,
+}
+
+/// What a [`Hub`](crate::Hub) waits for. Of deadlines at the same time the first listed comes first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum HubTimer {
+    /// A connection has to have said Hello by then.
+    Register,
+    /// The last frame of a connection that is being closed is given up.
+    Farewell,
+    /// The incumbent of a claimed identity has to have answered by then.
+    TakeOver,
+    /// A silent worker becomes suspect.
+    Suspect,
+    /// A silent worker is disconnected.
+    Disconnect,
+    /// Nothing: the hub is run often enough to measure its own stalls.
+    Pulse,
 }

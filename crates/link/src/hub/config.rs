@@ -1,0 +1,248 @@
+//! What a hub is set to: parsed once, consistent from then on.
+
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+use crate::{LaneLimits, Versions};
+
+/// The shortest heartbeat interval that can be configured: 10 ms.
+const BEAT_FLOOR: Duration = Duration::from_millis(10);
+
+/// What a [`Hub`](crate::Hub) can be set to; [`HubConfig::new`] makes a [`HubConfig`] of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct HubSettings {
+    /// Protocol versions spoken. Default [`Versions::SPOKEN`].
+    pub versions: Versions,
+    /// Optional features offered, one bit each. Default none.
+    pub features: u64,
+    /// A connection that said no Hello for this long is closed `register_timeout`. Default 10 s.
+    pub register_timeout: Duration,
+    /// A connection that is being closed has this long to take its last frame. Default 1 s.
+    pub farewell_timeout: Duration,
+    /// The incumbent of an identity has this long to answer when another process claims it (P40).
+    /// Default 1 s.
+    pub take_over_probe: Duration,
+    /// Shortest heartbeat interval assigned, whatever a worker wishes; at least 10 ms. Default 1 s.
+    pub beat_min: Duration,
+    /// Longest heartbeat interval assigned; never more than `lost_after / 6` either. Default 15 s.
+    pub beat_max: Duration,
+    /// A worker not heard for this long is suspect; never less than two of its heartbeat intervals.
+    /// Default 10 s.
+    pub suspect_after: Duration,
+    /// A worker not heard for this long is disconnected; never less than three of its heartbeat
+    /// intervals. Default 15 s.
+    pub disconnect_after: Duration,
+    /// What workers are told of how long their work stays theirs without contact. Default 90 s.
+    pub lost_after: Duration,
+    /// The hub being run later than asked for by more than this is its own stall. Default 1 s.
+    pub stall_threshold: Duration,
+    /// The hub asks to be run at least this often, so that its own stalls are measured. Default 1 s.
+    pub pulse: Duration,
+    /// Connections that may wait for their Hello at a time; more are closed at once. Default 1,024.
+    pub max_greeting: u32,
+    /// Workers known at a time before newcomers are refused `coordinator_overloaded`; those that the
+    /// embedder expects count, but are never refused. Default 100,000.
+    pub max_workers: u32,
+    /// Items an inventory may have. Default 65,536.
+    pub max_inventory: u32,
+    /// Registrations per second the coordinator can take when a fleet comes back: workers are told
+    /// to spread their first dial over `connected workers / rate`, at most 10 min (P03). Default 200.
+    pub registration_rate: NonZeroU32,
+    /// Bounds of each lane of each session.
+    pub lanes: LaneLimits,
+}
+
+impl Default for HubSettings {
+    fn default() -> Self {
+        Self {
+            versions: Versions::SPOKEN,
+            features: 0,
+            register_timeout: Duration::from_secs(10),
+            farewell_timeout: Duration::from_secs(1),
+            take_over_probe: Duration::from_secs(1),
+            beat_min: Duration::from_secs(1),
+            beat_max: Duration::from_secs(15),
+            suspect_after: Duration::from_secs(10),
+            disconnect_after: Duration::from_secs(15),
+            lost_after: Duration::from_secs(90),
+            stall_threshold: Duration::from_secs(1),
+            pulse: Duration::from_secs(1),
+            max_greeting: 1_024,
+            max_workers: 100_000,
+            max_inventory: 65_536,
+            registration_rate: NonZeroU32::MIN.saturating_add(199),
+            lanes: LaneLimits::default(),
+        }
+    }
+}
+
+impl HubSettings {
+    /// The defaults for this `lost_after`: below 90 s, what depends on it shrinks in proportion
+    /// (disconnected after a sixth, suspect after a ninth, beats between a ninetieth and a sixth).
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use moorline_link::{HubConfig, HubSettings};
+    ///
+    /// let settings = HubSettings::for_lost_after(Duration::from_secs(9));
+    /// assert_eq!(settings.disconnect_after, Duration::from_millis(1_500));
+    /// assert_eq!(settings.beat_min, Duration::from_millis(100));
+    /// assert!(HubConfig::new(settings).is_ok());
+    /// ```
+    #[must_use]
+    pub fn for_lost_after(lost_after: Duration) -> Self {
+        let defaults = Self::default();
+        let share = |parts: u32, most: Duration| (lost_after / parts).clamp(BEAT_FLOOR, most);
+        Self {
+            beat_min: share(90, defaults.beat_min),
+            beat_max: share(6, defaults.beat_max),
+            suspect_after: share(9, defaults.suspect_after),
+            disconnect_after: share(6, defaults.disconnect_after),
+            lost_after,
+            ..defaults
+        }
+    }
+}
+
+/// The settings of a [`Hub`](crate::Hub), consistent with each other.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct HubConfig {
+    settings: HubSettings,
+}
+
+impl HubConfig {
+    /// Parses settings. `beat_max` is lowered to `lost_after / 6`.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use moorline_link::{HubConfig, HubConfigError, HubSettings};
+    ///
+    /// let second = Duration::from_secs(1);
+    /// let settings = HubSettings { suspect_after: 20 * second, ..HubSettings::default() };
+    /// let error = HubConfig::new(settings).unwrap_err();
+    /// assert_eq!(
+    ///     error,
+    ///     HubConfigError::SuspectAboveDisconnect { suspect: 20 * second, disconnect: 15 * second }
+    /// );
+    /// ```
+    ///
+    /// # Errors
+    /// Settings that only make sense together and do not; the error carries the figures.
+    pub fn new(settings: HubSettings) -> Result<Self, HubConfigError> {
+        let HubSettings { suspect_after, disconnect_after, lost_after, beat_min, .. } = settings;
+        let timers = [
+            ("register_timeout", settings.register_timeout),
+            ("farewell_timeout", settings.farewell_timeout),
+            ("take_over_probe", settings.take_over_probe),
+            ("suspect_after", suspect_after),
+            ("stall_threshold", settings.stall_threshold),
+            ("pulse", settings.pulse),
+        ];
+        if let Some(&(setting, _)) = timers.iter().find(|(_, value)| value.is_zero()) {
+            return Err(HubConfigError::Zero { setting });
+        }
+        let beat_max = settings.beat_max.min(lost_after / 6);
+        if beat_min < BEAT_FLOOR || beat_min > beat_max {
+            return Err(HubConfigError::BeatRange { min: beat_min, max: beat_max });
+        }
+        if suspect_after > disconnect_after {
+            return Err(HubConfigError::SuspectAboveDisconnect {
+                suspect: suspect_after,
+                disconnect: disconnect_after,
+            });
+        }
+        if disconnect_after > lost_after {
+            return Err(HubConfigError::DisconnectAboveLost {
+                disconnect: disconnect_after,
+                lost: lost_after,
+            });
+        }
+        Ok(Self { settings: HubSettings { beat_max, ..settings } })
+    }
+
+    /// The settings, as they are used.
+    #[must_use]
+    pub const fn settings(&self) -> &HubSettings {
+        &self.settings
+    }
+
+    /// The heartbeat interval assigned to a worker that wishes for this one (P33).
+    #[must_use]
+    pub fn beat_interval(&self, wish: Duration) -> Duration {
+        wish.clamp(self.settings.beat_min, self.settings.beat_max)
+    }
+
+    /// Silence after which a worker with this heartbeat interval is suspect.
+    #[must_use]
+    pub fn suspect_after(&self, beat_interval: Duration) -> Duration {
+        self.settings.suspect_after.max(beat_interval.saturating_mul(2))
+    }
+
+    /// Silence after which a worker with this heartbeat interval is disconnected.
+    #[must_use]
+    pub fn disconnect_after(&self, beat_interval: Duration) -> Duration {
+        self.settings.disconnect_after.max(beat_interval.saturating_mul(3))
+    }
+
+    /// Over how long this many workers are to spread their first dial: near zero for a lone one.
+    #[must_use]
+    pub fn first_window(&self, workers: usize) -> Duration {
+        let workers = u32::try_from(workers).unwrap_or(u32::MAX);
+        let spread = Duration::from_secs(1).saturating_mul(workers);
+        (spread / self.settings.registration_rate.get()).min(Duration::from_secs(600))
+    }
+}
+
+/// Settings that contradict each other.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum HubConfigError {
+    /// A time that must not be zero is.
+    Zero {
+        /// Which setting.
+        setting: &'static str,
+    },
+    /// The shortest heartbeat interval is below 10 ms or above the longest one, which is at most
+    /// `lost_after / 6`.
+    BeatRange {
+        /// Shortest interval.
+        min: Duration,
+        /// Longest interval.
+        max: Duration,
+    },
+    /// A worker would be disconnected before it is suspect.
+    SuspectAboveDisconnect {
+        /// `suspect_after`.
+        suspect: Duration,
+        /// `disconnect_after`.
+        disconnect: Duration,
+    },
+    /// A worker would be lost before it is disconnected.
+    DisconnectAboveLost {
+        /// `disconnect_after`.
+        disconnect: Duration,
+        /// `lost_after`.
+        lost: Duration,
+    },
+}
+
+impl core::fmt::Display for HubConfigError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Zero { setting } => write!(f, "{setting} must not be zero"),
+            Self::BeatRange { min, max } => write!(
+                f,
+                "the shortest heartbeat interval ({min:?}) must be between {BEAT_FLOOR:?} and the \
+                 longest ({max:?}, at most lost_after / 6)"
+            ),
+            Self::SuspectAboveDisconnect { suspect, disconnect } => {
+                write!(f, "suspect_after ({suspect:?}) is above disconnect_after ({disconnect:?})")
+            }
+            Self::DisconnectAboveLost { disconnect, lost } => {
+                write!(f, "disconnect_after ({disconnect:?}) is above lost_after ({lost:?})")
+            }
+        }
+    }
+}
+
+impl core::error::Error for HubConfigError {}

@@ -1,0 +1,206 @@
+//! What follows from connections and workers, kept so that nothing has to search them.
+
+use alloc::collections::BTreeMap;
+
+use super::Hub;
+use super::connection::{ConnState, Connection};
+use super::io::HubTimer;
+use super::member::Member;
+use super::ring::{Key, Schedule};
+use super::session::Session;
+use crate::{ConnId, HubConfig, Instant, Sym, WorkerId};
+
+/// Caches, outside equality and hashing.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Index {
+    pub(super) schedule: Schedule,
+    /// Who holds a name: the worker of that name which is neither lost nor departed.
+    pub(super) names: BTreeMap<Sym, WorkerId>,
+    /// Connections that have to say Hello.
+    pub(super) greeting: u32,
+    /// Sessions that have a connection.
+    pub(super) attached: usize,
+}
+
+impl Hub {
+    /// Builds all caches anew from a full scan. It changes nothing that can be observed, but for the
+    /// order in which what is due now is served.
+    pub fn reindex(&mut self) {
+        let mut index = Index::default();
+        for (id, connection) in &mut self.conns {
+            index.greeting += u32::from(matches!(connection.state, ConnState::Greeting { .. }));
+            connection.marks = Default::default();
+            let member = connection.worker().and_then(|worker| self.workers.get(&worker));
+            index.note_conn(*id, connection, member, &self.config);
+        }
+        for (id, member) in &mut self.workers {
+            if member.holds_name() {
+                index.names.insert(member.name, *id);
+            }
+            index.attached += usize::from(member.attached().is_some());
+            member.marks = Default::default();
+            index.note_worker(*id, member, &self.config);
+        }
+        self.index.0 = index;
+    }
+
+    /// A connection may have changed.
+    pub(super) fn note_conn(&mut self, conn: ConnId) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let member = connection.worker().and_then(|worker| self.workers.get(&worker));
+        self.index.0.note_conn(conn, connection, member, &self.config);
+    }
+
+    /// A worker may have changed, and with it what its connection has due.
+    pub(super) fn note_worker(&mut self, worker: WorkerId) {
+        let Some(member) = self.workers.get_mut(&worker) else { return };
+        self.index.0.note_worker(worker, member, &self.config);
+        if let Some(conn) = member.attached().map(|attached| attached.conn) {
+            self.note_conn(conn);
+        }
+    }
+
+    pub(super) fn remove_conn(&mut self, conn: ConnId) {
+        let Some(connection) = self.conns.remove(&conn) else { return };
+        self.index.0.schedule.forget(connection.marks.0);
+        let greeting = matches!(connection.state, ConnState::Greeting { .. });
+        self.index.0.greeting -= u32::from(greeting);
+    }
+
+    /// The next deadline, on the effective clock: the pulse at the latest.
+    pub(super) fn next_deadline(&self) -> (Instant, HubTimer) {
+        let pulse = (self.clock.last() + self.config.settings().pulse, HubTimer::Pulse);
+        let earliest = self.index.0.schedule.earliest();
+        let timer = earliest.and_then(|(_, key)| self.deadline(key));
+        timer.map_or(pulse, |timer| timer.min(pulse))
+    }
+
+    /// The deadline of one entity.
+    pub(super) fn deadline(&self, key: Key) -> Option<(Instant, HubTimer)> {
+        match key {
+            Key::Conn(conn) => self.conns.get(&conn)?.deadline(),
+            Key::Worker(worker) => self.workers.get(&worker)?.deadline(&self.config),
+        }
+    }
+
+    /// Makes the earliest entry of the heap true: deadlines that moved are corrected when they come
+    /// up, so a heartbeat costs no more than one correction.
+    pub(super) fn settle(&mut self) {
+        while let Some((at, key)) = self.index.0.schedule.earliest() {
+            let schedule = &mut self.index.0.schedule;
+            let (marks, deadline) = match key {
+                Key::Conn(conn) => match self.conns.get_mut(&conn) {
+                    Some(connection) => {
+                        let deadline = connection.deadline();
+                        (&mut connection.marks.0, deadline)
+                    }
+                    None => {
+                        schedule.sweep();
+                        continue;
+                    }
+                },
+                Key::Worker(worker) => match self.workers.get_mut(&worker) {
+                    Some(member) => {
+                        let deadline = member.deadline(&self.config);
+                        (&mut member.marks.0, deadline)
+                    }
+                    None => {
+                        schedule.sweep();
+                        continue;
+                    }
+                },
+            };
+            let deadline = deadline.map(|(at, _)| at);
+            if !Schedule::stands_for(marks, at) {
+                schedule.sweep();
+            } else if deadline == Some(at) {
+                break;
+            } else {
+                schedule.postpone(marks, deadline);
+            }
+        }
+        if self.index.0.schedule.is_littered(self.conns.len() + self.workers.len()) {
+            self.reindex();
+        }
+    }
+}
+
+impl Index {
+    fn note_conn(
+        &mut self,
+        conn: ConnId,
+        connection: &mut Connection,
+        member: Option<&Member>,
+        config: &HubConfig,
+    ) {
+        let due = connection.next_action(conn, member, &config.settings().lanes).is_some();
+        let deadline = connection.deadline().map(|(at, _)| at);
+        self.schedule.note(Key::Conn(conn), &mut connection.marks.0, due, deadline);
+    }
+
+    fn note_worker(&mut self, worker: WorkerId, member: &mut Member, config: &HubConfig) {
+        let due = member.next_action(worker).is_some();
+        let deadline = member.deadline(config).map(|(at, _)| at);
+        self.schedule.note(Key::Worker(worker), &mut member.marks.0, due, deadline);
+    }
+}
+
+impl Member {
+    fn deadline(&self, config: &HubConfig) -> Option<(Instant, HubTimer)> {
+        self.session().and_then(|session| Session::deadline(session, config))
+    }
+}
+
+#[cfg(test)]
+impl Hub {
+    /// Compares every cache with a full scan.
+    pub(super) fn audit(&self) {
+        let index = &self.index.0;
+        let mut due = 0;
+        let mut earliest: Option<(Instant, HubTimer)> = None;
+        let mut carried = BTreeMap::new();
+        for (id, connection) in &self.conns {
+            let key = Key::Conn(*id);
+            let is_due = self.next_action_of_conn(*id).is_some();
+            assert_eq!(connection.marks.0.due, is_due, "{id:?} is noted as it is");
+            assert!(!is_due || index.schedule.holds(key), "{id:?} is due and in the ring");
+            due += usize::from(is_due);
+            earliest = earliest.into_iter().chain(connection.deadline()).min();
+            if let Some(worker) = connection.worker() {
+                assert_eq!(carried.insert(worker, *id), None, "a session has one connection");
+            }
+            if let ConnState::Held { worker } = connection.state {
+                let attached = self.workers.get(&worker).and_then(Member::attached);
+                let challenge = attached.and_then(|attached| attached.challenge.as_ref());
+                assert_eq!(challenge.map(|challenge| challenge.conn), Some(*id), "held by someone");
+            }
+        }
+        let mut names = BTreeMap::new();
+        for (id, member) in &self.workers {
+            let key = Key::Worker(*id);
+            let is_due = member.next_action(*id).is_some();
+            assert_eq!(member.marks.0.due, is_due, "{id:?} is noted as it is");
+            assert!(!is_due || index.schedule.holds(key), "{id:?} is due and in the ring");
+            due += usize::from(is_due);
+            earliest = earliest.into_iter().chain(member.deadline(&self.config)).min();
+            if member.holds_name() {
+                assert_eq!(names.insert(member.name, *id), None, "a name has one holder");
+            }
+            let conn = member.attached().map(|attached| attached.conn);
+            assert_eq!(carried.get(id).copied(), conn, "both sides of an attachment agree");
+            let challenge = member.attached().and_then(|attached| attached.challenge.as_ref());
+            if let Some(challenge) = challenge {
+                let held = self.conns.get(&challenge.conn).map(|connection| connection.state);
+                assert_eq!(held, Some(ConnState::Held { worker: *id }), "a challenger is held");
+            }
+        }
+        assert_eq!(index.schedule.due_count(), due, "as many are due as are counted");
+        assert_eq!(index.names, names);
+        assert_eq!(index.attached, carried.len());
+        let greeting = |c: &&Connection| matches!(c.state, ConnState::Greeting { .. });
+        assert_eq!(index.greeting as usize, self.conns.values().filter(greeting).count());
+        let pulse = (self.clock.last() + self.config.settings().pulse, HubTimer::Pulse);
+        let scanned = earliest.map_or(pulse, |timer| timer.min(pulse));
+        assert_eq!(self.next_deadline().0, scanned.0, "the heap knows the next deadline");
+    }
+}

@@ -1,0 +1,222 @@
+//! A worker the coordinator knows, through all its sessions.
+
+use alloc::vec::Vec;
+
+use super::ring::{Cache, Marks};
+use super::session::{Attached, Attachment, Session};
+use crate::{
+    ConnId, HubAction, Incarnation, Instant, Reason, Registration, SessionId, Sym, WorkerId,
+};
+
+/// Displaced processes that are remembered of one worker.
+const SUPERSEDED_MAX: usize = 8;
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Member {
+    pub(super) name: Sym,
+    pub(super) life: Life,
+    /// Processes that a newer one displaced while the worker was present: oldest first, bounded.
+    pub(super) superseded: Vec<Incarnation>,
+    /// What the embedder was told, so that what it is to be told follows from state.
+    pub(super) told: Told,
+    pub(super) marks: Cache<Marks>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Life {
+    /// Known from an earlier life of the coordinator and not seen in this one.
+    Expected { since: Instant },
+    /// It has a session.
+    Present(Session),
+    /// The embedder gave its leases away.
+    Lost(Ended),
+    /// It said goodbye.
+    Departed(Ended),
+}
+
+/// What remains of a session that is over.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Ended {
+    pub(super) since: Instant,
+    pub(super) reason: Option<Reason>,
+    pub(super) incarnation: Option<Incarnation>,
+    pub(super) last_received: Option<Instant>,
+}
+
+/// What the embedder was told of a worker by actions.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Told {
+    /// The session it knows: only this one takes its messages.
+    pub(super) session: Option<SessionId>,
+    conn: Option<ConnId>,
+    active: bool,
+    suspect: bool,
+    draining: bool,
+    paused: bool,
+    departed: bool,
+}
+
+impl Member {
+    pub(super) fn new(name: Sym, life: Life) -> Self {
+        let (superseded, told, marks) = Default::default();
+        Self { name, life, superseded, told, marks }
+    }
+
+    /// The worker is neither lost nor departed: its name is its own.
+    pub(super) fn holds_name(&self) -> bool {
+        match self.life {
+            Life::Expected { .. } | Life::Present(_) => true,
+            Life::Lost(_) | Life::Departed(_) => false,
+        }
+    }
+
+    pub(super) fn session(&self) -> Option<&Session> {
+        match &self.life {
+            Life::Present(session) => Some(session),
+            Life::Expected { .. } | Life::Lost(_) | Life::Departed(_) => None,
+        }
+    }
+
+    pub(super) fn session_mut(&mut self) -> Option<&mut Session> {
+        match &mut self.life {
+            Life::Present(session) => Some(session),
+            Life::Expected { .. } | Life::Lost(_) | Life::Departed(_) => None,
+        }
+    }
+
+    /// The session, if it is the one the embedder knows of.
+    pub(super) fn known_session(&self) -> Option<&Session> {
+        self.session().filter(|session| self.told.session == Some(session.id))
+    }
+
+    pub(super) fn attached(&self) -> Option<&Attached> {
+        self.session().and_then(Session::attached)
+    }
+
+    pub(super) fn attached_mut(&mut self) -> Option<&mut Attached> {
+        self.session_mut().and_then(Session::attached_mut)
+    }
+
+    /// A process of this worker was displaced; it is told so when it shows up again.
+    pub(super) fn supersede(&mut self, incarnation: Incarnation) {
+        if self.superseded.contains(&incarnation) {
+            return;
+        }
+        if self.superseded.len() == SUPERSEDED_MAX {
+            self.superseded.remove(0);
+        }
+        self.superseded.push(incarnation);
+    }
+
+    /// What remains when the session ends now.
+    pub(super) fn ended(&self, since: Instant, reason: Option<Reason>) -> Ended {
+        match &self.life {
+            Life::Expected { .. } => {
+                Ended { since, reason, incarnation: None, last_received: None }
+            }
+            Life::Present(session) => {
+                let detached = match session.attachment {
+                    Attachment::Detached { reason, .. } => Some(reason),
+                    Attachment::Attached(_) => None,
+                };
+                Ended {
+                    since,
+                    reason: reason.or(detached),
+                    incarnation: Some(session.incarnation),
+                    last_received: Some(session.last_received),
+                }
+            }
+            Life::Lost(ended) | Life::Departed(ended) => *ended,
+        }
+    }
+
+    /// The one place that says what the embedder is to be told next of this worker.
+    pub(super) fn next_action(&self, worker: WorkerId) -> Option<HubAction> {
+        let told = &self.told;
+        match &self.life {
+            Life::Expected { .. } | Life::Lost(_) => None,
+            Life::Departed(ended) => {
+                let reason = ended.reason.unwrap_or(Reason::WorkerStopping);
+                (!told.departed).then_some(HubAction::Departed { worker, reason })
+            }
+            Life::Present(session) => match &session.attachment {
+                Attachment::Attached(attached) => self
+                    .news_of_connection(worker, session, attached)
+                    .or_else(|| self.news_of_lanes(worker, session)),
+                Attachment::Detached { reason, .. } if told.conn.is_some() => {
+                    let (reason, last_received) = (*reason, session.last_received);
+                    Some(HubAction::Detached { worker, reason, last_received })
+                }
+                Attachment::Detached { .. } => self.news_of_lanes(worker, session),
+            },
+        }
+    }
+
+    fn news_of_connection(
+        &self,
+        worker: WorkerId,
+        session: &Session,
+        attached: &Attached,
+    ) -> Option<HubAction> {
+        let told = &self.told;
+        if told.conn != Some(attached.conn) {
+            return Some(HubAction::Registered(Registration {
+                worker,
+                name: self.name,
+                incarnation: session.incarnation,
+                conn: attached.conn,
+                session: session.id,
+                // A session the embedder never heard of is new to it, whatever the worker thinks.
+                resumed: told.session == Some(session.id),
+            }));
+        }
+        if attached.is_active() && !told.active {
+            return Some(HubAction::Active { worker, conn: attached.conn });
+        }
+        if session.suspect != told.suspect {
+            return Some(HubAction::Suspect { worker, suspect: session.suspect });
+        }
+        let (draining, paused) = (session.draining, session.paused);
+        let changed = (draining, paused) != (told.draining, told.paused);
+        changed.then_some(HubAction::Flags { worker, draining, paused })
+    }
+
+    fn news_of_lanes(&self, worker: WorkerId, session: &Session) -> Option<HubAction> {
+        // An embedder that does not know the session has put nothing on its lanes.
+        let tag = session.lanes.released()?;
+        Some(HubAction::Released { worker, tag })
+    }
+
+    /// What [`Member::next_action`] said is being told.
+    pub(super) fn commit(&mut self, action: &HubAction) {
+        match action {
+            HubAction::Registered(registration) => {
+                let (session, conn) = (Some(registration.session), Some(registration.conn));
+                // The flags of a session that goes on were told before.
+                let flags = registration.resumed.then_some((self.told.draining, self.told.paused));
+                let (draining, paused) = flags.unwrap_or_default();
+                self.told = Told { session, conn, draining, paused, ..Told::default() };
+            }
+            HubAction::Active { .. } => self.told.active = true,
+            HubAction::Suspect { suspect, .. } => self.told.suspect = *suspect,
+            HubAction::Flags { draining, paused, .. } => {
+                (self.told.draining, self.told.paused) = (*draining, *paused);
+            }
+            HubAction::Detached { .. } => {
+                (self.told.conn, self.told.active, self.told.suspect) = (None, false, false);
+            }
+            HubAction::Departed { .. } => {
+                self.told = Told { departed: true, ..Told::default() };
+            }
+            HubAction::Released { .. } => {
+                if let Some(session) = self.session_mut() {
+                    session.lanes.pop_released();
+                }
+            }
+            HubAction::Close { .. }
+            | HubAction::Flush { .. }
+            | HubAction::Refused { .. }
+            | HubAction::Stalled { .. } => {}
+        }
+    }
+}

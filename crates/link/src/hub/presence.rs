@@ -1,0 +1,121 @@
+//! Who is there: silence on the effective clock, and the view of it.
+
+use core::time::Duration;
+
+use super::Hub;
+use super::io::{HubTimer, Presence, WorkerSnapshot};
+use super::member::{Life, Member};
+use super::ring::Key;
+use super::session::{Attached, Attachment, Session};
+use crate::{Instant, Reason, WorkerId};
+
+impl Hub {
+    /// What is known of a worker at `now`: presence is computed from freshness, never a stored word.
+    #[must_use]
+    pub fn worker(&self, now: Instant, worker: WorkerId) -> Option<WorkerSnapshot> {
+        let now = self.effective(now);
+        self.workers.get(&worker).map(|member| self.snapshot(now, worker, member))
+    }
+
+    /// What is known of every worker at `now`, in the order of their identities.
+    pub fn workers(&self, now: Instant) -> impl Iterator<Item = WorkerSnapshot> + '_ {
+        let now = self.effective(now);
+        self.workers.iter().map(move |(worker, member)| self.snapshot(now, *worker, member))
+    }
+
+    fn snapshot(&self, now: Instant, worker: WorkerId, member: &Member) -> WorkerSnapshot {
+        let unseen = WorkerSnapshot {
+            worker,
+            name: member.name,
+            incarnation: None,
+            presence: Presence::Expected,
+            since: Instant::ZERO,
+            reason: None,
+            conn: None,
+            session: None,
+            last_received: None,
+            rtt: None,
+        };
+        match &member.life {
+            Life::Expected { since } => WorkerSnapshot { since: *since, ..unseen },
+            Life::Lost(ended) | Life::Departed(ended) => WorkerSnapshot {
+                incarnation: ended.incarnation,
+                presence: match &member.life {
+                    Life::Departed(_) => Presence::Departed,
+                    Life::Lost(_) | Life::Expected { .. } | Life::Present(_) => Presence::Lost,
+                },
+                since: ended.since,
+                reason: ended.reason,
+                last_received: ended.last_received,
+                ..unseen
+            },
+            Life::Present(session) => {
+                let (presence, since, reason) = self.presence(now, session);
+                let rtt = Duration::from_micros(u64::from(session.rtt_micros));
+                WorkerSnapshot {
+                    incarnation: Some(session.incarnation),
+                    presence,
+                    since,
+                    reason,
+                    conn: session.attached().map(|attached| attached.conn),
+                    session: Some(session.id),
+                    last_received: Some(session.last_received),
+                    rtt: (session.rtt_micros > 0).then_some(rtt),
+                    ..unseen
+                }
+            }
+        }
+    }
+
+    /// The presence of a worker that has a session, since when, and why it is not active.
+    fn presence(&self, now: Instant, session: &Session) -> (Presence, Instant, Option<Reason>) {
+        let attached = match &session.attachment {
+            Attachment::Detached { reason, since } => {
+                return (Presence::Disconnected, *since, Some(*reason));
+            }
+            Attachment::Attached(attached) => attached,
+        };
+        let (heard, interval) = (session.last_received, session.beat_interval);
+        let disconnected = heard + self.config.disconnect_after(interval);
+        if now >= disconnected {
+            return (Presence::Disconnected, disconnected, Some(Reason::HeartbeatTimeout));
+        }
+        let suspect = heard + self.config.suspect_after(interval);
+        if now >= suspect {
+            return (Presence::Suspect, suspect, None);
+        }
+        if Attached::is_restoring(attached) {
+            return (Presence::Restoring, attached.since, None);
+        }
+        if session.draining {
+            return (Presence::Draining, session.draining_since, None);
+        }
+        (Presence::Active, attached.since, None)
+    }
+
+    /// Everything whose deadline has come, in order; each moves its own deadline on.
+    pub(super) fn fire(&mut self) {
+        let now = self.clock.last();
+        while let Some((_, key)) = self.index.0.schedule.earliest() {
+            let due = self.deadline(key).filter(|(at, _)| *at <= now);
+            let Some((_, timer)) = due else { break };
+            match key {
+                Key::Conn(conn) => match timer {
+                    HubTimer::Register => self.expel(conn, Reason::RegisterTimeout),
+                    HubTimer::Farewell => self.give_up_farewell(conn),
+                    HubTimer::TakeOver
+                    | HubTimer::Suspect
+                    | HubTimer::Disconnect
+                    | HubTimer::Pulse => {}
+                },
+                Key::Worker(worker) => match timer {
+                    HubTimer::TakeOver => self.take_over(worker),
+                    HubTimer::Suspect => self.with_session(worker, |s| s.suspect = true),
+                    HubTimer::Disconnect => self.dismiss(worker, Reason::HeartbeatTimeout),
+                    HubTimer::Register | HubTimer::Farewell | HubTimer::Pulse => {}
+                },
+            }
+            self.settle();
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! Who may come in: registration, take-over by challenge, and every way a connection ends.
+
+use alloc::boxed::Box;
+use core::mem;
+
+use super::Hub;
+use super::connection::{Closing, ConnState, Connection, Farewell};
+use super::member::{Life, Member};
+use super::session::{Attached, Attachment, Challenge, Session, Stage};
+use crate::{ComeBack, ConnId, Dismissal, Hello, Reason, SessionId, WorkerId};
+
+/// What becomes of a Hello.
+enum Judgement {
+    /// It is refused.
+    Refuse(Reason, ComeBack),
+    /// It waits until the incumbent of its identity has had the chance to prove that it lives.
+    Challenge,
+    /// The process that holds the session speaks on another connection.
+    Move,
+    /// Nobody is in its way: it gets a new session.
+    Admit,
+}
+
+impl Hub {
+    pub(super) fn accept(&mut self, conn: ConnId) {
+        let now = self.clock.last();
+        let settings = self.config.settings();
+        let close = |reason, farewell| {
+            let until = now + settings.farewell_timeout;
+            ConnState::Closing(Closing { reason, farewell, refused: false, until })
+        };
+        let state = if self.stopping {
+            let reason = Reason::CoordinatorStopping;
+            close(reason, Some(Farewell::Refused(by_reason(reason))))
+        } else if self.index.0.greeting >= settings.max_greeting {
+            close(Reason::CoordinatorOverloaded, None)
+        } else {
+            self.index.0.greeting += 1;
+            ConnState::Greeting { until: now + settings.register_timeout }
+        };
+        self.conns.insert(conn, Connection::new(state));
+        self.note_conn(conn);
+    }
+
+    /// The transport says that a connection ended.
+    pub(super) fn closed(&mut self, conn: ConnId, reason: Reason) {
+        let Some(state) = self.conns.get(&conn).map(|connection| connection.state) else { return };
+        match state {
+            ConnState::Greeting { .. } | ConnState::Closing(_) => {}
+            ConnState::Held { worker } => self.drop_challenge(worker),
+            ConnState::Attached { worker } => {
+                let held = self.leave(worker, reason);
+                self.remove_conn(conn);
+                self.note_worker(worker);
+                self.admit_held(held);
+            }
+        }
+        self.remove_conn(conn);
+    }
+
+    /// Ends a connection from our side, whatever it is, and tells it why.
+    pub(super) fn expel(&mut self, conn: ConnId, reason: Reason) {
+        let Some(state) = self.conns.get(&conn).map(|connection| connection.state) else { return };
+        match state {
+            ConnState::Greeting { .. } => {
+                self.shut(conn, reason, Some(Farewell::Refused(by_reason(reason))), false);
+            }
+            ConnState::Held { worker } => {
+                self.drop_challenge(worker);
+                self.refuse(conn, by_reason(reason));
+            }
+            ConnState::Attached { worker } => self.dismiss(worker, reason),
+            ConnState::Closing(_) => {}
+        }
+    }
+
+    /// Ends a worker's connection, if it has one; the session stays.
+    pub(super) fn dismiss(&mut self, worker: WorkerId, reason: Reason) {
+        let held = self.detach(worker, reason, true);
+        self.admit_held(held);
+    }
+
+    /// Takes a worker's session off its connection and closes that, with or without a farewell.
+    /// Returns the newcomer that waited for this incumbent: the way is free for it.
+    #[must_use]
+    pub(super) fn detach(
+        &mut self,
+        worker: WorkerId,
+        reason: Reason,
+        say: bool,
+    ) -> Option<Box<Challenge>> {
+        let attached = self.workers.get(&worker).and_then(Member::attached);
+        let conn = attached.map(|attached| attached.conn)?;
+        let held = self.leave(worker, reason);
+        self.shut(conn, reason, say.then(|| Farewell::GoAway(by_reason(reason))), false);
+        self.note_worker(worker);
+        held
+    }
+
+    /// The session has no connection any more.
+    fn leave(&mut self, worker: WorkerId, reason: Reason) -> Option<Box<Challenge>> {
+        let since = self.clock.last();
+        let session = self.workers.get_mut(&worker).and_then(Member::session_mut)?;
+        let gone = Attachment::Detached { reason, since };
+        match mem::replace(&mut session.attachment, gone) {
+            Attachment::Attached(attached) => {
+                session.suspect = false;
+                self.index.0.attached -= 1;
+                attached.challenge
+            }
+            was @ Attachment::Detached { .. } => {
+                session.attachment = was;
+                None
+            }
+        }
+    }
+
+    /// Begins to close a connection that carries nothing (any more).
+    fn shut(&mut self, conn: ConnId, reason: Reason, farewell: Option<Farewell>, refused: bool) {
+        let until = self.clock.last() + self.config.settings().farewell_timeout;
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let state = ConnState::Closing(Closing { reason, farewell, refused, until });
+        let was = mem::replace(&mut connection.state, state);
+        // What is due now is another thing than what was offered before.
+        connection.offered = false;
+        self.index.0.greeting -= u32::from(matches!(was, ConnState::Greeting { .. }));
+        self.note_conn(conn);
+    }
+
+    pub(super) fn give_up_farewell(&mut self, conn: ConnId) {
+        if let Some(connection) = self.conns.get_mut(&conn)
+            && let ConnState::Closing(closing) = &mut connection.state
+        {
+            closing.farewell = None;
+        }
+        self.note_conn(conn);
+    }
+
+    fn refuse(&mut self, conn: ConnId, dismissal: Dismissal) {
+        self.shut(conn, dismissal.reason, Some(Farewell::Refused(dismissal)), true);
+    }
+
+    /// A Hello on a connection that waits for one.
+    pub(super) fn hello(&mut self, conn: ConnId, hello: &Hello) {
+        match self.judge(hello) {
+            Judgement::Refuse(reason, come_back) => {
+                self.refuse(conn, Dismissal { reason, come_back });
+            }
+            Judgement::Challenge => self.challenge(conn, hello),
+            Judgement::Move => self.move_session(conn, hello),
+            Judgement::Admit => self.admit(conn, hello),
+        }
+    }
+
+    /// Every rule of registration, in order. The first Hello after a coordinator's start finds
+    /// nobody in its way and is the incumbent from then on.
+    fn judge(&self, hello: &Hello) -> Judgement {
+        if let Some(refusal) = self.judge_claim(hello) {
+            return refusal;
+        }
+        let Some(member) = self.workers.get(&hello.worker) else {
+            let full = self.workers.len() >= self.config.settings().max_workers as usize;
+            return if full {
+                Judgement::Refuse(Reason::CoordinatorOverloaded, ComeBack::ByReason)
+            } else {
+                Judgement::Admit
+            };
+        };
+        let Some(session) = member.session() else { return Judgement::Admit };
+        if session.incarnation == hello.incarnation {
+            return Judgement::Move;
+        }
+        let outlived = self.granted_before(hello, session.id);
+        if outlived || member.superseded.contains(&hello.incarnation) {
+            return Judgement::Refuse(Reason::Superseded, ComeBack::Never);
+        }
+        let Some(attached) = session.attached() else { return Judgement::Admit };
+        if session.is_silent(self.clock.last(), &self.config) {
+            return Judgement::Admit;
+        }
+        match &attached.challenge {
+            // One newcomer at a time; the same process may try again on another connection.
+            Some(held) if held.hello.incarnation != hello.incarnation => {
+                Judgement::Refuse(Reason::NameConflict, ComeBack::ByReason)
+            }
+            Some(_) | None => Judgement::Challenge,
+        }
+    }
+
+    /// The rules that do not depend on who has the identity now.
+    fn judge_claim(&self, hello: &Hello) -> Option<Judgement> {
+        if self.stopping {
+            let (reason, come_back) = (Reason::CoordinatorStopping, ComeBack::ByReason);
+            return Some(Judgement::Refuse(reason, come_back));
+        }
+        if self.config.settings().versions.agree(hello.versions).is_none() {
+            return Some(Judgement::Refuse(Reason::VersionUnsupported, ComeBack::Never));
+        }
+        let holder = self.index.0.names.get(&hello.name);
+        if holder.is_some_and(|holder| *holder != hello.worker) {
+            return Some(Judgement::Refuse(Reason::NameConflict, ComeBack::ByReason));
+        }
+        None
+    }
+
+    /// Whether it quotes a session of this life that is older than its worker's current one.
+    fn granted_before(&self, hello: &Hello, current: SessionId) -> bool {
+        let quoted = hello.resume.map(|resume| resume.session);
+        quoted.is_some_and(|quoted| {
+            quoted.epoch == self.epoch && (self.first_session..current.n).contains(&quoted.n)
+        })
+    }
+
+    /// Holds a newcomer until the incumbent has answered a probe or had the time for it (P40).
+    fn challenge(&mut self, conn: ConnId, hello: &Hello) {
+        let worker = hello.worker;
+        let until = self.clock.last() + self.config.settings().take_over_probe;
+        let attached = self.workers.get_mut(&worker).and_then(Member::attached_mut);
+        let Some(attached) = attached else { return };
+        let earlier = match &mut attached.challenge {
+            // The same newcomer on a new connection: the incumbent's time runs on.
+            Some(challenge) => Some(mem::replace(&mut challenge.conn, conn)),
+            empty @ None => {
+                let challenge = Challenge { conn, hello: *hello, until, asked: false };
+                *empty = Some(Box::new(challenge));
+                None
+            }
+        };
+        if let Some(challenge) = &mut attached.challenge {
+            challenge.hello = *hello;
+        }
+        if let Some(connection) = self.conns.get_mut(&conn) {
+            connection.state = ConnState::Held { worker };
+            self.index.0.greeting -= 1;
+        }
+        if let Some(earlier) = earlier {
+            let farewell = Farewell::GoAway(by_reason(Reason::Moved));
+            self.shut(earlier, Reason::Moved, Some(farewell), false);
+        }
+        self.note_conn(conn);
+        self.note_worker(worker);
+    }
+
+    /// The newcomer is gone: the incumbent stays undisturbed.
+    fn drop_challenge(&mut self, worker: WorkerId) {
+        if let Some(attached) = self.workers.get_mut(&worker).and_then(Member::attached_mut) {
+            attached.challenge = None;
+        }
+        self.note_worker(worker);
+    }
+
+    /// The incumbent proved that it lives: the newcomer has to go (P41).
+    pub(super) fn incumbent_lives(&mut self, worker: WorkerId) {
+        let attached = self.workers.get_mut(&worker).and_then(Member::attached_mut);
+        let held = attached.and_then(|attached| attached.challenge.take());
+        if let Some(held) = held {
+            self.refuse(held.conn, by_reason(Reason::NameConflict));
+        }
+        self.note_worker(worker);
+    }
+
+    /// The incumbent did not answer in time: the newcomer takes its place.
+    pub(super) fn take_over(&mut self, worker: WorkerId) {
+        let attached = self.workers.get_mut(&worker).and_then(Member::attached_mut);
+        let held = attached.and_then(|attached| attached.challenge.take());
+        let Some(held) = held else { return };
+        // Somebody else may have taken its name meanwhile: then nobody is displaced.
+        match self.judge_claim(&held.hello) {
+            Some(Judgement::Refuse(reason, come_back)) => {
+                self.refuse(held.conn, Dismissal { reason, come_back });
+            }
+            Some(Judgement::Challenge | Judgement::Move | Judgement::Admit) | None => {
+                self.admit(held.conn, &held.hello);
+            }
+        }
+        self.note_worker(worker);
+    }
+
+    /// The incumbent a newcomer waited for is out of its way.
+    pub(super) fn admit_held(&mut self, held: Option<Box<Challenge>>) {
+        if let Some(held) = held {
+            self.hello(held.conn, &held.hello);
+        }
+    }
+
+    /// The process that holds the session speaks on another connection: the session goes there,
+    /// resumed if both sides know where its lanes stand.
+    fn move_session(&mut self, conn: ConnId, hello: &Hello) {
+        let worker = hello.worker;
+        self.incumbent_lives(worker);
+        self.leave_for(worker, Reason::Moved, by_reason(Reason::Moved));
+        let attached = self.attach(conn, hello, true);
+        let now = self.clock.last();
+        let Some(member) = self.workers.get_mut(&worker) else { return };
+        let renamed =
+            (member.name != hello.name).then_some(mem::replace(&mut member.name, hello.name));
+        let resumed = member.session_mut().is_some_and(|session| {
+            hello.resume.filter(|resume| resume.session == session.id).is_some_and(|resume| {
+                session.resume(&resume, hello, attached.clone(), now, &self.config)
+            })
+        });
+        if let Some(old) = renamed {
+            self.index.0.names.remove(&old);
+            self.index.0.names.insert(hello.name, worker);
+        }
+        if resumed {
+            self.note_conn(conn);
+            self.note_worker(worker);
+        } else {
+            self.begin_session(hello, Attached { resumed: false, ..attached });
+        }
+    }
+
+    /// A process that nobody is in the way of, or that takes the place of another one.
+    fn admit(&mut self, conn: ConnId, hello: &Hello) {
+        let worker = hello.worker;
+        let displaced = Dismissal { reason: Reason::Superseded, come_back: ComeBack::Never };
+        self.leave_for(worker, Reason::Superseded, displaced);
+        let now = self.clock.last();
+        let fresh = || Member::new(hello.name, Life::Expected { since: now });
+        let member = self.workers.entry(worker).or_insert_with(fresh);
+        if let Some(incumbent) = member.session().map(|session| session.incarnation) {
+            member.supersede(incumbent);
+        }
+        let old = mem::replace(&mut member.name, hello.name);
+        if member.holds_name() && old != hello.name {
+            self.index.0.names.remove(&old);
+        }
+        self.index.0.names.insert(hello.name, worker);
+        let attached = self.attach(conn, hello, false);
+        self.begin_session(hello, attached);
+    }
+
+    /// The incumbent's connection, if there is one, gives way to another one of the same worker.
+    fn leave_for(&mut self, worker: WorkerId, reason: Reason, dismissal: Dismissal) {
+        let attached = self.workers.get(&worker).and_then(Member::attached);
+        let Some(conn) = attached.map(|attached| attached.conn) else { return };
+        if let Some(held) = self.leave(worker, reason) {
+            self.refuse(held.conn, by_reason(Reason::NameConflict));
+        }
+        self.shut(conn, reason, Some(Farewell::GoAway(dismissal)), false);
+    }
+
+    /// The connection carries the worker of its Hello from now on.
+    fn attach(&mut self, conn: ConnId, hello: &Hello, resumed: bool) -> Attached {
+        let settings = self.config.settings();
+        if let Some(connection) = self.conns.get_mut(&conn) {
+            let carries = ConnState::Attached { worker: hello.worker };
+            let was = mem::replace(&mut connection.state, carries);
+            self.index.0.greeting -= u32::from(matches!(was, ConnState::Greeting { .. }));
+        }
+        self.index.0.attached += 1;
+        Attached {
+            conn,
+            stage: Stage::Welcoming,
+            since: self.clock.last(),
+            resumed,
+            // Agreed: the judgement refused what does not.
+            version: settings.versions.agree(hello.versions).unwrap_or(settings.versions.max),
+            features: settings.features & hello.features,
+            answer: None,
+            challenge: None,
+        }
+    }
+
+    /// A new session with empty lanes for a worker that is known by now.
+    fn begin_session(&mut self, hello: &Hello, attached: Attached) {
+        let id = SessionId { epoch: self.epoch, n: self.next_session };
+        self.next_session += 1;
+        let now = self.clock.last();
+        let (worker, conn) = (hello.worker, attached.conn);
+        if let Some(member) = self.workers.get_mut(&worker) {
+            member.life = Life::Present(Session::new(id, hello, attached, now, &self.config));
+        }
+        self.note_conn(conn);
+        self.note_worker(worker);
+    }
+}
+
+/// A dismissal whose reason says when to come back.
+fn by_reason(reason: Reason) -> Dismissal {
+    Dismissal { reason, come_back: ComeBack::ByReason }
+}

@@ -1,0 +1,142 @@
+//! The ready ring and the deadline heap: caches of what connections and workers answer.
+//!
+//! Nothing here decides. Each entity carries [`Marks`] of what was last noted of it; noting it again
+//! after every change keeps both structures exact, and [`Hub::reindex`](super::Hub::reindex) builds
+//! them anew from a full scan.
+
+use alloc::collections::{BinaryHeap, VecDeque};
+use core::cmp::Reverse;
+use core::hash::{Hash, Hasher};
+
+use crate::{ConnId, Instant, WorkerId};
+
+/// Something that can be computed from the rest: outside equality and hashing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cache<T>(pub(super) T);
+
+impl<T> PartialEq for Cache<T> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<T> Eq for Cache<T> {}
+
+impl<T> Hash for Cache<T> {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+/// What can have actions and deadlines.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) enum Key {
+    Conn(ConnId),
+    Worker(WorkerId),
+}
+
+/// What the ring and the heap know of one entity.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Marks {
+    /// It is in the ring (and perhaps not due any more).
+    queued: bool,
+    /// It has an action due.
+    pub(super) due: bool,
+    /// The heap entry that stands for its deadline, never later than that; others are litter.
+    armed: Option<Instant>,
+}
+
+/// The ring and the heap.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Schedule {
+    ring: VecDeque<Key>,
+    /// Entities with an action due: all are in the ring.
+    due: usize,
+    heap: BinaryHeap<Reverse<(Instant, Key)>>,
+}
+
+impl Schedule {
+    /// Whether any entity has an action due.
+    pub(super) fn is_due(&self) -> bool {
+        self.due > 0
+    }
+
+    /// Notes what an entity answers now.
+    pub(super) fn note(
+        &mut self,
+        key: Key,
+        marks: &mut Marks,
+        due: bool,
+        deadline: Option<Instant>,
+    ) {
+        if marks.due != due {
+            marks.due = due;
+            self.due = if due { self.due + 1 } else { self.due - 1 };
+        }
+        if due && !marks.queued {
+            marks.queued = true;
+            self.ring.push_back(key);
+        }
+        // A deadline that moved later keeps its entry: it is corrected when it comes up.
+        if let Some(deadline) = deadline
+            && marks.armed.is_none_or(|armed| deadline < armed)
+        {
+            marks.armed = Some(deadline);
+            self.heap.push(Reverse((deadline, key)));
+        }
+    }
+
+    /// An entity is gone.
+    pub(super) fn forget(&mut self, marks: Marks) {
+        if marks.due {
+            self.due -= 1;
+        }
+    }
+
+    /// Takes the next entity from the ring; it may not be due any more, or gone.
+    pub(super) fn take(&mut self) -> Option<Key> {
+        self.ring.pop_front()
+    }
+
+    /// The entity was taken from the ring.
+    pub(super) fn taken(marks: &mut Marks) {
+        marks.queued = false;
+    }
+
+    /// The earliest entry of the heap.
+    pub(super) fn earliest(&self) -> Option<(Instant, Key)> {
+        self.heap.peek().map(|Reverse(entry)| *entry)
+    }
+
+    /// Drops the earliest entry: it is litter.
+    pub(super) fn sweep(&mut self) {
+        self.heap.pop();
+    }
+
+    /// Whether an entry of the heap is the one that stands for this entity.
+    pub(super) fn stands_for(marks: &Marks, at: Instant) -> bool {
+        marks.armed == Some(at)
+    }
+
+    /// The earliest entry stands for an entity whose deadline is this by now, which is later.
+    pub(super) fn postpone(&mut self, marks: &mut Marks, deadline: Option<Instant>) {
+        let Some(Reverse((_, key))) = self.heap.pop() else { return };
+        marks.armed = deadline;
+        if let Some(deadline) = deadline {
+            self.heap.push(Reverse((deadline, key)));
+        }
+    }
+
+    /// Whether litter outweighs what is alive, so that building anew pays.
+    pub(super) fn is_littered(&self, alive: usize) -> bool {
+        self.heap.len().max(self.ring.len()) > 64 + 4 * alive
+    }
+
+    #[cfg(test)]
+    pub(super) fn due_count(&self) -> usize {
+        self.due
+    }
+
+    #[cfg(test)]
+    pub(super) fn holds(&self, key: Key) -> bool {
+        self.ring.contains(&key)
+    }
+}

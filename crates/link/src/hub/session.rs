@@ -1,0 +1,448 @@
+//! One logical attachment of a worker, as the coordinator holds it.
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use super::config::HubConfig;
+use super::io::HubTimer;
+use crate::{
+    Ack, Arrival, Beat, BeatAnswer, ConnId, Credit, Epoch, Flags, Hello, Inbox, Incarnation,
+    Instant, Lane, LaneLimits, Outbox, Reason, Resume, Seq, SessionId, Standing, Tag, Violation,
+};
+
+/// Both lanes of both directions: the numbers and the queues.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Lanes {
+    /// To the worker, by [`Lane::index`].
+    pub(super) out: [Outbox; 2],
+    /// From the worker, by [`Lane::index`].
+    pub(super) inn: [Inbox; 2],
+}
+
+impl Lanes {
+    fn new(credit: [Credit; 2], limits: &LaneLimits) -> Self {
+        Self {
+            out: Lane::ALL.map(|lane| Outbox::new(lane, credit[lane.index()])),
+            inn: Lane::ALL.map(|lane| Inbox::new(lane, limits)),
+        }
+    }
+
+    pub(super) fn standings(&self, limits: &LaneLimits) -> [Standing; 2] {
+        Lane::ALL.map(|lane| self.inn[lane.index()].standing(limits))
+    }
+
+    /// The oldest message the worker acknowledged and the embedder was not told of.
+    pub(super) fn released(&self) -> Option<Tag> {
+        self.out.iter().find_map(Outbox::released)
+    }
+
+    pub(super) fn pop_released(&mut self) {
+        if let Some(outbox) = self.out.iter_mut().find(|outbox| outbox.released().is_some()) {
+            outbox.pop_released();
+        }
+    }
+}
+
+/// A session: it survives connections and carries no configuration.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    /// The process it belongs to.
+    pub(super) incarnation: Incarnation,
+    /// The interval of heartbeats that was assigned.
+    pub(super) beat_interval: Duration,
+    /// The last frame from the worker, on the effective clock.
+    pub(super) last_received: Instant,
+    /// Nothing was heard for `suspect_after`.
+    pub(super) suspect: bool,
+    /// What the worker says of itself.
+    pub(super) draining: bool,
+    /// What the worker says of itself.
+    pub(super) paused: bool,
+    /// Since when it says `draining` or not.
+    pub(super) draining_since: Instant,
+    /// Round trip in microseconds as the worker measured it; 0 = none yet.
+    pub(super) rtt_micros: u32,
+    /// What the embedder believes; nothing yet in a new session.
+    pub(super) believed: Option<Believed>,
+    pub(super) attachment: Attachment,
+    pub(super) lanes: Box<Lanes>,
+}
+
+/// What the embedder believes of a worker.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Believed {
+    pub(super) free: u16,
+    pub(super) paused: bool,
+}
+
+/// Whether the session has a connection. It never has two.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Attachment {
+    Attached(Attached),
+    Detached { reason: Reason, since: Instant },
+}
+
+/// What belongs to the connection that a session has.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Attached {
+    pub(super) conn: ConnId,
+    pub(super) stage: Stage,
+    /// When the stage began.
+    pub(super) since: Instant,
+    /// The lanes of the session go on.
+    pub(super) resumed: bool,
+    /// The protocol version both sides speak here.
+    pub(super) version: u16,
+    /// The features both sides use here.
+    pub(super) features: u64,
+    /// The number of the latest beat that is not answered.
+    pub(super) answer: Option<u32>,
+    /// Another process claims the identity of this worker.
+    pub(super) challenge: Option<Box<Challenge>>,
+}
+
+/// How far registration and restore got on a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Stage {
+    /// The Welcome is due.
+    Welcoming,
+    /// The inventory comes in and is answered.
+    Restoring {
+        /// Items received.
+        items: u32,
+        /// The end was received.
+        ended: bool,
+        /// Answers that are ready.
+        ready: u32,
+        /// Answers transmitted.
+        answered: u32,
+    },
+    /// The worker is active, and is to be told that it is.
+    Confirming,
+    /// Both said so: work flows.
+    Active,
+}
+
+/// A process that claims the identity of a live session: its Hello waits for the incumbent's answer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Challenge {
+    /// The newcomer's connection.
+    pub(super) conn: ConnId,
+    /// What it said.
+    pub(super) hello: Hello,
+    /// The incumbent has until then.
+    pub(super) until: Instant,
+    /// The probe was transmitted: a beat that comes now counts as its answer.
+    pub(super) asked: bool,
+}
+
+/// A frame that a session has due on its connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Due {
+    Welcome,
+    Probe,
+    BeatAnswer(u32),
+    Active,
+    InventoryAnswer(u32),
+    Ack(Lane),
+    Message(Lane, Seq, Tag, u32),
+}
+
+impl Session {
+    pub(super) fn new(
+        id: SessionId,
+        hello: &Hello,
+        attached: Attached,
+        now: Instant,
+        config: &HubConfig,
+    ) -> Self {
+        Self {
+            id,
+            incarnation: hello.incarnation,
+            beat_interval: config.beat_interval(hello.beat_interval),
+            last_received: now,
+            suspect: false,
+            draining: false,
+            paused: false,
+            draining_since: now,
+            rtt_micros: 0,
+            believed: None,
+            attachment: Attachment::Attached(attached),
+            lanes: Box::new(Lanes::new(hello.credit, &config.settings().lanes)),
+        }
+    }
+
+    /// Carries the session on, on another connection; the old one is forgotten. Returns false if the
+    /// worker claims what was never sent: the lanes are void then and a new session must begin.
+    #[must_use]
+    pub(super) fn resume(
+        &mut self,
+        resume: &Resume,
+        hello: &Hello,
+        attached: Attached,
+        now: Instant,
+        config: &HubConfig,
+    ) -> bool {
+        for (outbox, standing) in self.lanes.out.iter_mut().zip(resume.lanes) {
+            if !outbox.resume(standing) {
+                return false;
+            }
+        }
+        self.beat_interval = config.beat_interval(hello.beat_interval);
+        self.attachment = Attachment::Attached(attached);
+        self.heard(now);
+        true
+    }
+
+    pub(super) fn attached(&self) -> Option<&Attached> {
+        match &self.attachment {
+            Attachment::Attached(attached) => Some(attached),
+            Attachment::Detached { .. } => None,
+        }
+    }
+
+    pub(super) fn attached_mut(&mut self) -> Option<&mut Attached> {
+        match &mut self.attachment {
+            Attachment::Attached(attached) => Some(attached),
+            Attachment::Detached { .. } => None,
+        }
+    }
+
+    /// Something arrived from the worker: it lives.
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.last_received = now;
+        self.suspect = false;
+    }
+
+    /// Silent for `disconnect_after`, whether or not the timer has fired.
+    pub(super) fn is_silent(&self, now: Instant, config: &HubConfig) -> bool {
+        now.since(self.last_received) >= config.disconnect_after(self.beat_interval)
+    }
+
+    /// What is due next, and when.
+    pub(super) fn deadline(&self, config: &HubConfig) -> Option<(Instant, HubTimer)> {
+        let attached = self.attached()?;
+        let silence = if self.suspect {
+            (self.last_received + config.disconnect_after(self.beat_interval), HubTimer::Disconnect)
+        } else {
+            (self.last_received + config.suspect_after(self.beat_interval), HubTimer::Suspect)
+        };
+        let take_over = attached.challenge.as_ref().map(|c| (c.until, HubTimer::TakeOver));
+        Some(take_over.map_or(silence, |take_over| take_over.min(silence)))
+    }
+
+    /// The one place that says what is to be transmitted next in packets of a lane.
+    pub(super) fn next_transmit(&self, lane: Lane, limits: &LaneLimits) -> Option<Due> {
+        let attached = self.attached()?;
+        match lane {
+            Lane::C => self.next_of_lane_c(attached, limits),
+            Lane::B => self.next_message(attached, Lane::B),
+        }
+    }
+
+    fn next_of_lane_c(&self, attached: &Attached, limits: &LaneLimits) -> Option<Due> {
+        if attached.stage == Stage::Welcoming {
+            return Some(Due::Welcome);
+        }
+        if attached.challenge.as_ref().is_some_and(|challenge| !challenge.asked) {
+            return Some(Due::Probe);
+        }
+        if let Some(seq) = attached.answer {
+            return Some(Due::BeatAnswer(seq));
+        }
+        match attached.stage {
+            Stage::Welcoming => None,
+            Stage::Restoring { ready, answered, .. } => {
+                (answered < ready).then_some(Due::InventoryAnswer(answered))
+            }
+            Stage::Confirming => Some(Due::Active),
+            Stage::Active => {
+                let owing = |lane: &Lane| self.lanes.inn[lane.index()].owes_ack(limits);
+                let ack = Lane::ALL.into_iter().find(owing).map(Due::Ack);
+                ack.or_else(|| self.next_message(attached, Lane::C))
+            }
+        }
+    }
+
+    fn next_message(&self, attached: &Attached, lane: Lane) -> Option<Due> {
+        if attached.stage != Stage::Active {
+            return None;
+        }
+        let (seq, tag, len) = self.lanes.out[lane.index()].next()?;
+        Some(Due::Message(lane, seq, tag, len))
+    }
+
+    /// What [`Session::next_transmit`] said is being transmitted.
+    pub(super) fn commit(&mut self, due: Due, now: Instant, limits: &LaneLimits) {
+        match due {
+            Due::Ack(lane) => return self.lanes.inn[lane.index()].commit_ack(limits),
+            Due::Message(lane, ..) => return self.lanes.out[lane.index()].commit(),
+            Due::Welcome
+            | Due::Probe
+            | Due::BeatAnswer(_)
+            | Due::Active
+            | Due::InventoryAnswer(_) => {}
+        }
+        if due == Due::Welcome {
+            // The Welcome tells where our receiving halves stand.
+            self.lanes.inn.iter_mut().for_each(|inbox| inbox.commit_ack(limits));
+        }
+        let Some(attached) = self.attached_mut() else { return };
+        match due {
+            Due::Welcome => {
+                let (items, ready, answered) = (0, 0, 0);
+                attached.enter(Stage::Restoring { items, ended: false, ready, answered }, now);
+            }
+            Due::Probe => {
+                if let Some(challenge) = &mut attached.challenge {
+                    challenge.asked = true;
+                }
+            }
+            Due::BeatAnswer(_) => attached.answer = None,
+            Due::Active => attached.enter(Stage::Active, attached.since),
+            Due::InventoryAnswer(_) => {
+                if let Stage::Restoring { answered, .. } = &mut attached.stage {
+                    *answered += 1;
+                }
+            }
+            Due::Ack(_) | Due::Message(..) => {}
+        }
+    }
+
+    /// The answer to a beat: what the coordinator believes.
+    pub(super) fn answer(&self, seq: u32, epoch: Epoch, waiting: bool) -> BeatAnswer {
+        let active = self.is_active();
+        let idle = self.lanes.out.iter().all(Outbox::is_idle);
+        let believed = self.believed.unwrap_or(Believed { free: 0, paused: self.paused });
+        BeatAnswer {
+            seq,
+            epoch,
+            known: true,
+            flags: Flags { active, draining: self.draining, paused: believed.paused },
+            free: believed.free,
+            quiet: active && idle && self.believed.is_some(),
+            waiting,
+        }
+    }
+
+    /// The worker said that it is active, on the connection it has.
+    pub(super) fn is_active(&self) -> bool {
+        self.attached().is_some_and(Attached::is_active)
+    }
+
+    /// A heartbeat. Returns whether it proves to a challenger that this process lives.
+    pub(super) fn beat(&mut self, beat: &Beat, now: Instant) -> Result<bool, Violation> {
+        let Some(attached) = self.attached_mut() else { return Ok(false) };
+        if attached.stage == Stage::Welcoming {
+            return Err(Violation::OutOfPlace);
+        }
+        attached.answer = Some(beat.seq);
+        let proves = attached.challenge.as_ref().is_some_and(|challenge| challenge.asked);
+        self.rtt_micros = beat.rtt_micros;
+        self.paused = beat.flags.paused;
+        if self.draining != beat.flags.draining {
+            self.draining = beat.flags.draining;
+            self.draining_since = now;
+        }
+        Ok(proves)
+    }
+
+    /// The worker's word on where its receiving half of a lane stands.
+    pub(super) fn acknowledged(&mut self, ack: &Ack) -> Result<(), Violation> {
+        if !self.flows() {
+            return Err(Violation::OutOfPlace);
+        }
+        if self.lanes.out[ack.lane.index()].acknowledge(ack.standing) {
+            Ok(())
+        } else {
+            Err(Violation::FalseAck)
+        }
+    }
+
+    /// A numbered message. Returns whether it is new.
+    pub(super) fn message(&mut self, lane: Lane, seq: Seq, len: u32) -> Result<bool, Violation> {
+        if !self.flows() {
+            return Err(Violation::OutOfPlace);
+        }
+        match self.lanes.inn[lane.index()].arrive(seq, len) {
+            Arrival::Deliver => Ok(true),
+            Arrival::Duplicate => Ok(false),
+            wrong @ (Arrival::Gap | Arrival::OverCredit | Arrival::TooLarge) => {
+                Err(Violation::Message(wrong))
+            }
+        }
+    }
+
+    /// The worker can know that both sides are active.
+    fn flows(&self) -> bool {
+        self.attached().is_some_and(|attached| attached.stage == Stage::Active)
+    }
+}
+
+impl Attached {
+    fn enter(&mut self, stage: Stage, since: Instant) {
+        self.stage = stage;
+        self.since = since;
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        matches!(self.stage, Stage::Confirming | Stage::Active)
+    }
+
+    /// The inventory is not answered and honoured yet.
+    pub(super) fn is_restoring(&self) -> bool {
+        !self.is_active()
+    }
+
+    /// One key of the inventory.
+    pub(super) fn item(&mut self, index: u32, most: u32) -> Result<(), Violation> {
+        match &mut self.stage {
+            Stage::Restoring { items, ended: false, .. } if index == *items && *items < most => {
+                *items += 1;
+                Ok(())
+            }
+            Stage::Restoring { .. } => Err(Violation::Inventory),
+            Stage::Welcoming | Stage::Confirming | Stage::Active => Err(Violation::OutOfPlace),
+        }
+    }
+
+    /// The inventory is complete.
+    pub(super) fn end(&mut self, count: u32) -> Result<(), Violation> {
+        match &mut self.stage {
+            Stage::Restoring { items, ended, .. } if count == *items && !*ended => {
+                *ended = true;
+                Ok(())
+            }
+            Stage::Restoring { .. } => Err(Violation::Inventory),
+            Stage::Welcoming | Stage::Confirming | Stage::Active => Err(Violation::OutOfPlace),
+        }
+    }
+
+    /// The worker honoured all answers: only possible when all were transmitted.
+    pub(super) fn activate(&mut self, now: Instant) -> Result<(), Violation> {
+        match self.stage {
+            Stage::Restoring { items, ended: true, answered, .. } if answered == items => {
+                self.enter(Stage::Confirming, now);
+                Ok(())
+            }
+            Stage::Restoring { .. } => Err(Violation::Inventory),
+            Stage::Welcoming | Stage::Confirming | Stage::Active => Err(Violation::OutOfPlace),
+        }
+    }
+
+    /// Whether one more answer may be ready.
+    pub(super) fn can_answer(&self) -> bool {
+        match self.stage {
+            Stage::Restoring { items, ready, .. } => ready < items,
+            Stage::Welcoming | Stage::Confirming | Stage::Active => false,
+        }
+    }
+
+    /// One more answer is ready.
+    pub(super) fn answer_ready(&mut self) {
+        if let Stage::Restoring { ready, .. } = &mut self.stage {
+            *ready += 1;
+        }
+    }
+}

@@ -152,7 +152,7 @@ impl Outbox {
     /// that was never numbered: a protocol violation, nothing changed.
     #[must_use]
     pub fn acknowledge(&mut self, standing: Standing) -> bool {
-        if standing.received > self.numbered {
+        if !self.has_numbered(standing.received) {
             return false;
         }
         self.acked = self.acked.max(standing.received);
@@ -160,6 +160,12 @@ impl Outbox {
         self.credit.messages = self.credit.messages.max(standing.credit.messages);
         self.credit.bytes = self.credit.bytes.max(standing.credit.bytes);
         true
+    }
+
+    /// Whether everything up to here was numbered: only that can a peer truly have received.
+    #[must_use]
+    pub fn has_numbered(&self, received: Seq) -> bool {
+        received <= self.numbered
     }
 
     /// A new connection carries this session on: everything not acknowledged is due again.
@@ -238,8 +244,10 @@ pub struct Inbox {
     received_bytes: u64,
     released: Seq,
     released_bytes: u64,
-    /// The standing that was last told to the peer.
+    /// The standing that the peer was last told on its connection.
     told: Standing,
+    /// The most credit that any connection was ever told.
+    granted: Credit,
 }
 
 impl Inbox {
@@ -247,7 +255,15 @@ impl Inbox {
     #[must_use]
     pub fn new(lane: Lane, limits: &LaneLimits) -> Self {
         let told = Standing { received: Seq(0), credit: Self::first_credit(limits) };
-        Self { lane, received: Seq(0), received_bytes: 0, released: Seq(0), released_bytes: 0, told }
+        Self {
+            lane,
+            received: Seq(0),
+            received_bytes: 0,
+            released: Seq(0),
+            released_bytes: 0,
+            told,
+            granted: told.credit,
+        }
     }
 
     /// The credit of a fresh session.
@@ -267,7 +283,7 @@ impl Inbox {
         if seq != self.received.next() {
             return Arrival::Gap;
         }
-        if seq > self.told.credit.messages || self.received_bytes >= self.told.credit.bytes {
+        if seq > self.granted.messages || self.received_bytes >= self.granted.bytes {
             return Arrival::OverCredit;
         }
         self.received = seq;
@@ -291,14 +307,38 @@ impl Inbox {
         Standing { received: self.received, credit }
     }
 
-    /// Whether the peer should be told: it does not know yet what was received or released.
+    /// Whether the peer should be told: what was received always, more credit only when it is at
+    /// least half a window, so that a steady flow costs one acknowledgement for many releases.
     #[must_use]
     pub fn owes_ack(&self, limits: &LaneLimits) -> bool {
-        self.standing(limits) != self.told
+        let standing = self.standing(limits);
+        if standing.received != self.told.received {
+            return true;
+        }
+        // Of a smaller credit the peer takes no notice: a lane that was told more keeps it.
+        let messages = standing.credit.messages.0.saturating_sub(self.told.credit.messages.0);
+        let bytes = standing.credit.bytes.saturating_sub(self.told.credit.bytes);
+        let enough_messages =
+            messages > 0 && messages.saturating_mul(2) >= u64::from(limits.window_messages);
+        let enough_bytes = bytes > 0 && bytes.saturating_mul(2) >= limits.window_bytes;
+        enough_messages || enough_bytes
     }
 
     /// The peer is being told this standing.
     pub fn commit_ack(&mut self, limits: &LaneLimits) {
         self.told = self.standing(limits);
+        self.grant(self.told.credit);
+    }
+
+    /// This much credit was told on a connection that may or may not come to carry the session: a
+    /// peer that uses it is right.
+    pub fn grant(&mut self, credit: Credit) {
+        self.granted.messages = self.granted.messages.max(credit.messages);
+        self.granted.bytes = self.granted.bytes.max(credit.bytes);
+    }
+
+    /// A new connection carries this session on; it was told `told`, and nothing since.
+    pub fn resume(&mut self, told: Standing) {
+        self.told = told;
     }
 }

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use crate::{
-    Arrival, ConnId, CoordinatorFrame, EnqueueError, Flags, Instant, Lane, Reason, SessionId, State,
-    Tag,
+    Arrival, ConnId, CoordinatorFrame, EnqueueError, Flags, Instant, Lane, Reason, SessionId,
+    State, Tag,
 };
 
 /// Why a waiting worker should dial now.
@@ -199,16 +199,17 @@ pub enum LinkAction {
     },
     /// The state changed.
     Announce(Transition),
-    /// A beat was missed: this many in a row of this many allowed.
+    /// A beat was missed, or its answer disagreed with it (`out_of_step`: what the coordinator
+    /// believes is not what the worker said): this many in a row of this many allowed.
     BeatMissed {
         /// In a row, from 1.
         missed: u8,
         /// Allowed: at this number the connection is given up.
         limit: u8,
-        /// The cause: unanswered, or could not even be written.
+        /// The cause: unanswered, not even written, silence, or disagreement.
         reason: Reason,
     },
-    /// A beat was answered after one or more were missed.
+    /// A beat was answered, or agreed with, after one or more were not.
     BeatRecovered,
     /// The clock jumped or this machine was not run for this long; the silence is not held against
     /// the peer.
@@ -244,12 +245,19 @@ pub struct LinkSnapshot {
     pub reason: Option<Reason>,
     /// The session, while there is one.
     pub session: Option<SessionId>,
+    /// The connection that is registered, while there is one.
+    pub conn: Option<ConnId>,
     /// Draining.
     pub draining: bool,
     /// Dials since the last stable connection.
     pub attempts: u32,
     /// The delay that was drawn before the next dial, while waiting for it.
     pub delay: Option<Duration>,
+    /// The delay before that one: what [`Jitter::Decorrelated`](crate::Jitter::Decorrelated) reads.
+    pub previous_delay: Duration,
+    /// The seed of this outage: with the policy, the number of the dial and the previous delay it
+    /// gives the delay again ([`Backoff::delay`](crate::Backoff::delay)).
+    pub backoff_seed: u64,
     /// When the next dial is due, while waiting for it.
     pub next_attempt: Option<Instant>,
     /// When `Active` was lost for the outage that goes on, or went on last.

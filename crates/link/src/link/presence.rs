@@ -1,0 +1,286 @@
+//! Heartbeats: sent, answered, missed; and what the coordinator believes of us.
+
+use core::time::Duration;
+
+use super::{Link, LinkVerdict, Violation};
+use crate::backoff::mix;
+use crate::{Beat, BeatAnswer, ConnId, Flags, Instant, LinkEvent, Reason, Timer};
+
+/// Answers that may be told apart: beats under way at the same time.
+const UNDER_WAY: usize = 8;
+/// A beat is missed on a good path after four times its p99, but not before this.
+const ANSWER_MIN: Duration = Duration::from_secs(1);
+/// Disagreements in a row that end a connection.
+const DIFFERENCES: u8 = 3;
+
+/// The heartbeats of one connection.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Beats {
+    interval: Duration,
+    /// Number of the last one written; 0 = none.
+    last: u32,
+    /// One waits to be written.
+    due: bool,
+    sent: [Option<Sent>; UNDER_WAY],
+    missed: u8,
+    differences: u8,
+    probe: Option<Probe>,
+}
+
+/// A beat that was written and not answered.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Sent {
+    at: Instant,
+    beat: Beat,
+}
+
+/// The beat that decides whether the connection survived our own stall.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Probe {
+    Unwritten,
+    /// It or a later one must be answered.
+    Written(u32),
+}
+
+impl Beats {
+    pub(super) fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            last: 0,
+            due: false,
+            sent: [None; UNDER_WAY],
+            missed: 0,
+            differences: 0,
+            probe: None,
+        }
+    }
+
+    pub(super) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    pub(super) fn missed(&self) -> u8 {
+        self.missed
+    }
+
+    pub(super) fn is_due(&self) -> bool {
+        self.due
+    }
+
+    /// After a gap nothing of a backlog is sent before the probe was answered (P78).
+    pub(super) fn is_probing(&self) -> bool {
+        self.probe.is_some()
+    }
+
+    pub(super) fn next_seq(&self) -> u32 {
+        // Zero is "none yet".
+        self.last.wrapping_add(1).max(1)
+    }
+
+    fn written(&mut self, now: Instant, beat: Beat) {
+        self.last = beat.seq;
+        self.due = false;
+        self.sent[beat.seq as usize % UNDER_WAY] = Some(Sent { at: now, beat });
+        if self.probe == Some(Probe::Unwritten) {
+            self.probe = Some(Probe::Written(beat.seq));
+        }
+    }
+
+    fn was_written(&self, seq: u32) -> bool {
+        seq != 0 && !is_after(seq, self.last)
+    }
+
+    fn take(&mut self, seq: u32) -> Option<Sent> {
+        self.sent[seq as usize % UNDER_WAY].take_if(|sent| sent.beat.seq == seq)
+    }
+}
+
+/// Whether `a` was numbered after `b`, also around the end of the numbers.
+fn is_after(a: u32, b: u32) -> bool {
+    a != b && a.wrapping_sub(b) <= u32::MAX / 2
+}
+
+impl Link {
+    /// The first beat of a connection comes at this worker's own phase.
+    pub(super) fn start_beats(&mut self, now: Instant) {
+        let Some(connection) = &self.connection else { return };
+        let interval = connection.beats.interval;
+        let id = self.identity.worker.0;
+        #[expect(clippy::cast_possible_truncation, reason = "both halves are hashed")]
+        let hash = mix(mix(id as u64) ^ (id >> 64) as u64);
+        let nanos = (interval.as_nanos() * u128::from(hash >> 32)) >> 32;
+        // Less than an interval of at most a day.
+        let phase = Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
+        self.timers.arm(Timer::Beat, now + phase + Duration::from_nanos(1));
+        self.heard(now);
+    }
+
+    /// Any frame received proves life (P22).
+    pub(super) fn heard(&mut self, now: Instant) {
+        if let Some(connection) = &self.connection {
+            let silence = self.config.heartbeat.silence(connection.beats.interval);
+            self.timers.arm(Timer::Silence, now + silence);
+        }
+    }
+
+    /// How long a beat may take to be answered: found half-open sooner than an interval where the
+    /// path is known to be good (P21).
+    fn answer_deadline(&self, interval: Duration) -> Duration {
+        interval.min((self.round_trips.p99() * 4).max(ANSWER_MIN))
+    }
+
+    /// The regular beat. While one is under way within its deadline there is no second.
+    pub(super) fn beat_due(&mut self, now: Instant, deadline: Instant) {
+        let Some(connection) = &self.connection else { return };
+        let interval = connection.beats.interval;
+        let on_time = deadline + interval;
+        self.timers.arm(Timer::Beat, if on_time > now { on_time } else { now + interval });
+        self.request_beat(now);
+    }
+
+    /// A beat is due now; its answer is due in time even if it can never be written.
+    pub(super) fn request_beat(&mut self, now: Instant) {
+        let Some(connection) = &mut self.connection else { return };
+        connection.beats.due = true;
+        if !self.timers.is_armed(Timer::Answer) {
+            let interval = connection.beats.interval;
+            let deadline = self.answer_deadline(interval);
+            self.timers.arm(Timer::Answer, now + deadline);
+        }
+    }
+
+    /// After our own stall: a beat at once, and a short time for its answer.
+    pub(super) fn probe(&mut self, now: Instant) {
+        let Some(connection) = &mut self.connection else { return };
+        connection.beats.due = true;
+        connection.beats.probe = Some(Probe::Unwritten);
+        let interval = connection.beats.interval;
+        let deadline = self.answer_deadline(interval);
+        self.timers.arm(Timer::Probe, now + deadline);
+    }
+
+    pub(super) fn flags(&self) -> Flags {
+        Flags {
+            active: self.connection.as_ref().is_some_and(|c| c.restore.is_done()),
+            draining: self.draining,
+            paused: self.report.paused,
+        }
+    }
+
+    pub(super) fn next_beat(&self, seq: u32) -> Beat {
+        Beat {
+            seq,
+            flags: self.flags(),
+            free: self.report.free,
+            quiet: self.attachment.as_ref().is_some_and(|a| a.is_quiet(&self.config.lanes)),
+            rtt_micros: self.round_trips.last_micros(),
+        }
+    }
+
+    pub(super) fn beat_written(&mut self, now: Instant, beat: Beat) {
+        let Some(connection) = &mut self.connection else { return };
+        connection.beats.written(now, beat);
+        if self.timers.is_armed(Timer::Answer) {
+            let interval = connection.beats.interval;
+            let deadline = self.answer_deadline(interval);
+            self.timers.arm(Timer::Answer, now + deadline);
+        }
+    }
+
+    pub(super) fn beat_unanswered(&mut self, now: Instant) {
+        let Some(connection) = &mut self.connection else { return };
+        let limit = self.config.heartbeat.misses();
+        let reason =
+            if connection.beats.due { Reason::FlowStalled } else { Reason::HeartbeatUnacked };
+        connection.beats.missed += 1;
+        let missed = connection.beats.missed;
+        self.notices.missed(missed, limit, reason);
+        if missed >= limit {
+            self.abandon(now, LinkEvent::LivenessLost, reason);
+        }
+    }
+
+    /// The hard timeout counts as the last miss, so that detection is never later than documented
+    /// (P29).
+    pub(super) fn silence_too_long(&mut self, now: Instant) {
+        let limit = self.config.heartbeat.misses();
+        self.notices.missed(limit, limit, Reason::HeartbeatTimeout);
+        self.abandon(now, LinkEvent::LivenessLost, Reason::HeartbeatTimeout);
+    }
+
+    pub(super) fn on_beat_answer(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        answer: &BeatAnswer,
+    ) -> LinkVerdict {
+        let (Some(connection), Some(attachment)) = (&mut self.connection, &self.attachment) else {
+            return LinkVerdict::Stale;
+        };
+        let beats = &mut connection.beats;
+        if !beats.was_written(answer.seq) {
+            return self.violated(now, conn, Violation::OutOfPlace);
+        }
+        if answer.epoch != attachment.session.epoch {
+            self.abandon(now, LinkEvent::Disowned, Reason::CoordinatorRestarted);
+            return LinkVerdict::Accepted;
+        }
+        if !answer.known {
+            self.abandon(now, LinkEvent::Disowned, Reason::SessionUnknown);
+            return LinkVerdict::Accepted;
+        }
+        // Answered twice, or so late that it was forgotten: life, but no news.
+        let Some(sent) = beats.take(answer.seq) else { return LinkVerdict::Accepted };
+        let latest = answer.seq == beats.last;
+        if latest && !beats.due {
+            self.timers.disarm(Timer::Answer);
+        }
+        if let Some(Probe::Written(probe)) = beats.probe
+            && !is_after(probe, answer.seq)
+        {
+            beats.probe = None;
+            self.timers.disarm(Timer::Probe);
+        }
+        if core::mem::take(&mut beats.missed) > 0 {
+            self.notices.recovered();
+        }
+        self.round_trips.record(now.since(sent.at));
+        self.last_proven = self.last_proven.max(Some(sent.at));
+        self.believed = answer.flags;
+        self.store_waits(now, answer.waiting);
+        self.compare(now, &sent.beat, answer);
+        LinkVerdict::Accepted
+    }
+
+    /// While the coordinator waits for its store, a restore without progress is not stalled.
+    fn store_waits(&mut self, now: Instant, waiting: bool) {
+        let Some(connection) = &mut self.connection else { return };
+        let waited = core::mem::replace(&mut connection.store_waits, waiting);
+        if waiting {
+            self.timers.disarm(Timer::Restore);
+        } else if waited {
+            self.restore_progressed(now);
+        }
+    }
+
+    /// Alive means *can receive work*: what both sides say is compared on every beat, free slots only
+    /// when neither side has anything outstanding (P24, P30).
+    fn compare(&mut self, now: Instant, beat: &Beat, answer: &BeatAnswer) {
+        let Some(connection) = &mut self.connection else { return };
+        let comparable = beat.quiet && answer.quiet && beat.flags.active && !beat.flags.draining;
+        let differs = beat.flags != answer.flags || (comparable && beat.free != answer.free);
+        let beats = &mut connection.beats;
+        if !differs {
+            if core::mem::take(&mut beats.differences) > 0 {
+                self.notices.recovered();
+            }
+            return;
+        }
+        beats.differences += 1;
+        let differences = beats.differences;
+        self.notices.missed(differences, DIFFERENCES, Reason::OutOfStep);
+        if differences >= DIFFERENCES {
+            self.abandon(now, LinkEvent::OutOfStep, Reason::OutOfStep);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Losing a connection, and when to dial again: one flight, one backoff, one place that decides.
+
+use core::time::Duration;
+
+use super::{Candidate, Kick, Link, LinkRejection, LinkVerdict};
+use crate::backoff::mix;
+use crate::{ComeBack, ConnId, Instant, LinkEvent, Reason, Reconnect, Retry, State, Timer};
+
+/// Kicks are accepted at most this often (P06).
+const KICK_SPACING: Duration = Duration::from_secs(1);
+
+/// Where the backoff stands. It starts again only after a stable connection (P04).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Attempts {
+    /// Dials since the last stable connection.
+    pub(super) made: u32,
+    /// The delay drawn before the next or the last dial.
+    pub(super) delay: Duration,
+    /// The delay drawn before that one: what decorrelated jitter reads.
+    pub(super) previous: Duration,
+    /// Stable connections so far: each outage draws its own delays.
+    round: u64,
+    last_dial: Option<Instant>,
+    last_kick: Option<Instant>,
+    /// The time allowed for reconnecting ends here.
+    give_up_at: Option<Instant>,
+}
+
+impl Attempts {
+    pub(super) fn new(reconnect: &Reconnect) -> Self {
+        let initial = reconnect.backoff.initial_delay();
+        Self {
+            made: 0,
+            delay: initial,
+            previous: initial,
+            round: 0,
+            last_dial: None,
+            last_kick: None,
+            give_up_at: None,
+        }
+    }
+
+    pub(super) fn reset(&mut self, reconnect: &Reconnect) {
+        self.made = 0;
+        self.delay = reconnect.backoff.initial_delay();
+        self.previous = self.delay;
+        self.round += 1;
+        self.give_up_at = None;
+    }
+
+    /// The seed of this outage's delays.
+    pub(super) fn seed(&self, seed: u64) -> u64 {
+        mix(seed ^ self.round)
+    }
+
+    fn exhausted(&self, reconnect: &Reconnect) -> bool {
+        reconnect.max_attempts > 0 && self.made >= reconnect.max_attempts
+    }
+}
+
+impl Link {
+    /// The clock of `give_up_after` runs from the start of an outage, and on through connections
+    /// that were not stable.
+    pub(super) fn begin_outage(&mut self, now: Instant) {
+        if let Some(limit) = self.config.reconnect.give_up_after {
+            let end = *self.attempts.give_up_at.get_or_insert(now + limit);
+            self.timers.arm(Timer::GiveUp, end);
+        }
+    }
+
+    /// The connection, or the candidate that stood for it, is gone.
+    pub(super) fn lose(
+        &mut self,
+        now: Instant,
+        event: LinkEvent,
+        reason: Reason,
+        come_back: ComeBack,
+    ) {
+        if Self::is_final(reason, come_back) {
+            self.fail(now, LinkEvent::RefusedForGood, reason);
+            return;
+        }
+        self.enter(now, event, Some(reason));
+        if self.candidate.is_some() {
+            self.candidate_takes_over(now);
+            return;
+        }
+        if !self.config.reconnect.auto {
+            self.fail(now, LinkEvent::GivenUp, Reason::DeadlineExceeded);
+        } else if self.attempts.exhausted(&self.config.reconnect) {
+            self.fail(now, LinkEvent::GivenUp, Reason::AttemptsExhausted);
+        } else {
+            self.plan(now, reason, come_back);
+        }
+    }
+
+    /// What was dialled beside the lost connection now counts as the dial of this outage.
+    fn candidate_takes_over(&mut self, now: Instant) {
+        self.attempts.made = self.attempts.made.saturating_add(1);
+        self.enter(now, LinkEvent::CandidateLeft, None);
+    }
+
+    pub(super) fn plan_first(&mut self, now: Instant) {
+        let seed = self.attempts.seed(self.seed);
+        let delay = self.config.reconnect.backoff.first_delay(seed, self.first_window());
+        self.wait(now, delay);
+    }
+
+    fn plan(&mut self, now: Instant, reason: Reason, come_back: ComeBack) {
+        let reconnect = &self.config.reconnect;
+        let backoff = &reconnect.backoff;
+        let seed = self.attempts.seed(self.seed);
+        let next = self.attempts.made.saturating_add(1);
+        let delay = match (come_back, reason.retry()) {
+            // A coordinator may ask for patience, but cannot park a worker (P84).
+            (ComeBack::After(after), _) => after.clamp(reconnect.min_spacing, reconnect.max_hint()),
+            (ComeBack::ByReason | ComeBack::Never, Retry::Slow | Retry::Never) => {
+                backoff.slow_delay(seed, next)
+            }
+            (ComeBack::ByReason | ComeBack::Never, Retry::Backoff) if next == 1 => {
+                backoff.first_delay(seed, self.first_window())
+            }
+            (ComeBack::ByReason | ComeBack::Never, Retry::Backoff) => {
+                backoff.delay(seed, next, self.attempts.delay)
+            }
+        };
+        self.wait(now, delay);
+    }
+
+    fn wait(&mut self, now: Instant, delay: Duration) {
+        self.attempts.previous = core::mem::replace(&mut self.attempts.delay, delay);
+        self.timers.arm(Timer::Retry, (now + delay).max(self.earliest_dial(now)));
+    }
+
+    /// The coordinator's hint for the first dial, within our own bounds.
+    fn first_window(&self) -> Option<Duration> {
+        let hint = self.attachment.as_ref()?.terms.first_window?;
+        Some(hint.min(self.config.reconnect.max_first_window))
+    }
+
+    /// Two dials keep their distance, whatever asked for them (P07).
+    fn earliest_dial(&self, now: Instant) -> Instant {
+        let spacing = self.config.reconnect.min_spacing;
+        self.attempts.last_dial.map_or(now, |last| (last + spacing).max(now))
+    }
+
+    /// From `Disconnected`: dials now. There is no other dial in flight (P10).
+    pub(super) fn dial(&mut self, now: Instant, event: LinkEvent) {
+        self.timers.disarm(Timer::Retry);
+        self.attempts.made = self.attempts.made.saturating_add(1);
+        self.start_candidate(now, self.attempts.made);
+        self.enter(now, event, None);
+    }
+
+    fn start_candidate(&mut self, now: Instant, attempt: u32) {
+        self.last_conn = ConnId(self.last_conn.0 + 1);
+        self.attempts.last_dial = Some(now);
+        self.candidate = Some(Candidate::new(self.last_conn, attempt));
+        self.timers.arm(Timer::Connect, now + self.config.timeouts.connect);
+    }
+
+    pub(super) fn on_kick(&mut self, now: Instant, kick: Kick) -> LinkVerdict {
+        match self.state {
+            State::Disconnected => {
+                let kicked = self.attempts.last_kick.map_or(now, |last| last + KICK_SPACING);
+                if let Err(rejection) = Self::not_before(now, kicked.max(self.earliest_dial(now))) {
+                    return LinkVerdict::Rejected(rejection);
+                }
+                self.attempts.last_kick = Some(now);
+                self.dial(now, LinkEvent::Kicked);
+                LinkVerdict::Accepted
+            }
+            // A dial is under way already.
+            State::Connecting => LinkVerdict::Accepted,
+            State::Registered | State::Active => {
+                match kick {
+                    // Find out soon whether the connection survived.
+                    Kick::Network => self.request_beat(now),
+                    Kick::Operator => {}
+                }
+                LinkVerdict::Accepted
+            }
+            State::Failed | State::Shutdown => {
+                LinkVerdict::Rejected(LinkRejection::State(self.state))
+            }
+        }
+    }
+
+    pub(super) fn on_reconnect(&mut self, now: Instant) -> LinkVerdict {
+        if matches!(self.state, State::Failed | State::Shutdown) {
+            return LinkVerdict::Rejected(LinkRejection::State(self.state));
+        }
+        if let Err(rejection) = Self::not_before(now, self.earliest_dial(now)) {
+            return LinkVerdict::Rejected(rejection);
+        }
+        let had_connection = self.connection.is_some();
+        self.close_connection(Reason::Forced);
+        if !had_connection {
+            self.close_candidate(Reason::Forced);
+        }
+        if self.state != State::Disconnected {
+            self.enter(now, LinkEvent::Forced, Some(Reason::Forced));
+        }
+        if self.candidate.is_some() {
+            self.candidate_takes_over(now);
+        } else if self.attempts.exhausted(&self.config.reconnect) {
+            self.fail(now, LinkEvent::GivenUp, Reason::AttemptsExhausted);
+        } else {
+            self.dial(now, LinkEvent::Forced);
+        }
+        LinkVerdict::Accepted
+    }
+
+    pub(super) fn on_migrate(&mut self, now: Instant) -> LinkVerdict {
+        if self.connection.is_none() {
+            return LinkVerdict::Rejected(LinkRejection::State(self.state));
+        }
+        if self.candidate.is_none() {
+            if let Err(rejection) = Self::not_before(now, self.earliest_dial(now)) {
+                return LinkVerdict::Rejected(rejection);
+            }
+            // It does not count as an attempt unless the connection is lost meanwhile.
+            self.start_candidate(now, self.attempts.made.saturating_add(1));
+        }
+        LinkVerdict::Accepted
+    }
+
+    pub(super) fn on_restart(&mut self, now: Instant) -> LinkVerdict {
+        if self.state != State::Failed {
+            return LinkVerdict::Rejected(LinkRejection::State(self.state));
+        }
+        self.attempts.reset(&self.config.reconnect);
+        self.enter(now, LinkEvent::Restarted, None);
+        self.begin_outage(now);
+        self.wait(now, Duration::ZERO);
+        LinkVerdict::Accepted
+    }
+
+    fn not_before(now: Instant, earliest: Instant) -> Result<(), LinkRejection> {
+        if now < earliest {
+            return Err(LinkRejection::TooSoon { again_in: earliest.since(now) });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,113 @@
+//! Deadlines: one array, indexed by what they are for.
+
+use core::time::Duration;
+
+use crate::Instant;
+
+macro_rules! timers {
+    ($($timer:ident $meaning:literal;)*) => {
+        /// What a [`Link`](crate::Link) waits for. Of deadlines that are equal, the one declared
+        /// first is served first.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Timer { $(#[doc = $meaning] $timer,)* }
+
+        impl Timer {
+            /// Every timer, in the order in which ties are served.
+            pub const ALL: &[Self] = &[$(Self::$timer),*];
+        }
+    };
+}
+
+timers! {
+    Drain "A drain ends, whatever is owed.";
+    Goodbye "The goodbye could not be written in time.";
+    GiveUp "The time allowed for reconnecting is over.";
+    Probe "The probe after an own stall must be answered.";
+    Answer "The latest beat must be answered.";
+    Silence "Something must have been heard (the hard timeout).";
+    Connect "The dial must have opened.";
+    Register "The registration must be answered.";
+    Restore "The restore must have made progress.";
+    Stable "The link has been active long enough for the backoff to be reset.";
+    Retry "The next dial.";
+    Beat "The next beat.";
+}
+
+impl Timer {
+    /// Whether a stall of our own must not be held against the peer: then the deadline moves by
+    /// as much as we were late (P27, P28). What a caller or an operator was promised does not move,
+    /// and neither does the next dial.
+    #[must_use]
+    pub(crate) const fn yields_to_stalls(self) -> bool {
+        match self {
+            Self::Drain | Self::Goodbye | Self::GiveUp | Self::Retry => false,
+            Self::Probe
+            | Self::Answer
+            | Self::Silence
+            | Self::Connect
+            | Self::Register
+            | Self::Restore
+            | Self::Stable
+            | Self::Beat => true,
+        }
+    }
+}
+
+/// The armed deadlines of a link. [`Instant::FAR`] means not armed.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Timers([Instant; Timer::ALL.len()]);
+
+impl Timers {
+    pub(crate) const fn new() -> Self {
+        Self([Instant::FAR; Timer::ALL.len()])
+    }
+
+    pub(crate) fn arm(&mut self, timer: Timer, deadline: Instant) {
+        self.0[timer as usize] = deadline;
+    }
+
+    pub(crate) fn disarm(&mut self, timer: Timer) {
+        self.0[timer as usize] = Instant::FAR;
+    }
+
+    pub(crate) fn deadline(&self, timer: Timer) -> Option<Instant> {
+        let deadline = self.0[timer as usize];
+        (deadline != Instant::FAR).then_some(deadline)
+    }
+
+    pub(crate) fn is_armed(&self, timer: Timer) -> bool {
+        self.deadline(timer).is_some()
+    }
+
+    /// The earliest deadline; of equal ones the timer declared first.
+    pub(crate) fn next(&self) -> Option<(Instant, Timer)> {
+        let mut next: Option<(Instant, Timer)> = None;
+        for timer in Timer::ALL {
+            let deadline = self.0[*timer as usize];
+            if deadline != Instant::FAR && next.is_none_or(|(earliest, _)| deadline < earliest) {
+                next = Some((deadline, *timer));
+            }
+        }
+        next
+    }
+
+    /// Takes the earliest deadline that has come: it is disarmed before anyone acts on it.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<(Instant, Timer)> {
+        let (deadline, timer) = self.next()?;
+        (deadline <= now).then(|| {
+            self.disarm(timer);
+            (deadline, timer)
+        })
+    }
+
+    /// Moves every deadline that judges the peer.
+    pub(crate) fn forgive(&mut self, late: Duration) {
+        for timer in Timer::ALL {
+            if timer.yields_to_stalls()
+                && let Some(deadline) = self.deadline(*timer)
+            {
+                self.arm(*timer, deadline + late);
+            }
+        }
+    }
+}

@@ -1,2 +1,198 @@
+//! The coordinator's node: a hub and a dispatcher, joined.
+
+mod conn;
+mod incoming;
 mod io;
-pub use io::*;
+mod outbox;
+mod pump;
+mod storage;
+mod transmit;
+mod view;
+
+pub use io::{
+    ClientReply, CoordinatorAction, CoordinatorConfig, CoordinatorEvent, CoordinatorInput,
+    WorkerView,
+};
+
+use std::collections::{BTreeMap, VecDeque};
+
+use moorline_link::{Backoff, ConnId, Epoch, Hub, HubInput, Instant, Sym, WorkerId};
+use moorline_work::{Dispatcher, DispatcherInput};
+
+use self::conn::Conn;
+use self::outbox::Outbox;
+use self::storage::Storage;
+use crate::frame::convert;
+use crate::{KnownWorker, Name, Names};
+
+/// Handler names one coordinator knows at most.
+const HANDLERS_MAX: u32 = 65_536;
+/// Worker names one coordinator knows at most in one life.
+const WORKER_NAMES_MAX: u32 = 1 << 20;
+
+/// The coordinator's machine: workers come and go, tasks are given out and their results applied once.
+///
+/// ```text
+/// loop {
+///     node.handle(now, input);                       // a packet, a commit, a request, a timeout
+///     while let Some(action) = node.poll_action() {  // Persist, Close, Reply, Ended, Event,
+///         // on Flush { conn }: poll_transmit(now, conn) for a few packets while it is writable
+///     }
+///     wait until node.next_wake() or the next input
+/// }
+/// ```
+///
+/// It keeps the laws of every machine: `next_wake` is "now" exactly while `poll_action` returns
+/// something, an early timeout changes nothing, equal inputs give equal outputs.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct CoordinatorNode {
+    hub: Hub,
+    dispatcher: Dispatcher,
+    epoch: Epoch,
+    software: Name,
+    retry: Backoff,
+    seed: u64,
+    handlers: Names,
+    names: Names,
+    workers: BTreeMap<WorkerId, WorkerFile>,
+    conns: BTreeMap<ConnId, Conn>,
+    outbox: Outbox,
+    storage: Storage,
+    out: VecDeque<CoordinatorAction>,
+    waiting: bool,
+    now: Instant,
+}
+
+/// What the node knows of a worker beside the machines.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct WorkerFile {
+    known: KnownWorker,
+    slots: u16,
+    software: Option<Name>,
+    conn: Option<ConnId>,
+}
+
+impl CoordinatorNode {
+    /// A coordinator at the beginning of a life. Its first actions read what earlier lives left.
+    #[must_use]
+    pub fn new(config: CoordinatorConfig, now: Instant) -> Self {
+        let hub = Hub::new(config.hub, config.epoch, config.seed, now);
+        let dispatcher = Dispatcher::new(config.dispatcher, convert::instant(hub.effective(now)));
+        let mut node = Self {
+            hub,
+            dispatcher,
+            epoch: config.epoch,
+            software: config.software,
+            retry: config.retry,
+            seed: config.seed,
+            handlers: Names::new(HANDLERS_MAX),
+            names: Names::new(WORKER_NAMES_MAX),
+            workers: BTreeMap::new(),
+            conns: BTreeMap::new(),
+            outbox: Outbox::default(),
+            storage: Storage::default(),
+            out: VecDeque::new(),
+            waiting: false,
+            now,
+        };
+        node.recall_workers();
+        node.pump();
+        node
+    }
+
+    /// The only door in.
+    pub fn handle(&mut self, now: Instant, input: CoordinatorInput) {
+        self.now = now;
+        match input {
+            CoordinatorInput::Timeout => {
+                self.ask(HubInput::Timeout);
+                self.tell(DispatcherInput::Timeout);
+            }
+            CoordinatorInput::Accepted { conn } => {
+                self.conns.insert(conn, Conn::new());
+                self.ask(HubInput::Accepted { conn });
+            }
+            CoordinatorInput::Closed { conn, reason } => {
+                self.conns.remove(&conn);
+                self.ask(HubInput::Closed { conn, reason });
+            }
+            CoordinatorInput::Packet { conn, frames } => {
+                for frame in frames {
+                    self.frame(conn, frame);
+                    self.pump();
+                }
+            }
+            CoordinatorInput::Undecodable { conn } => self.violation(conn),
+            CoordinatorInput::Writable { conn } => {
+                self.ask(HubInput::Writable { conn });
+                if let Some(state) = self.conns.get_mut(&conn) {
+                    state.writable = true;
+                    if state.outgoing.is_some() {
+                        self.out.push_back(CoordinatorAction::Flush { conn });
+                    }
+                }
+            }
+            CoordinatorInput::Unwritable { conn } => {
+                self.ask(HubInput::Unwritable { conn });
+                if let Some(state) = self.conns.get_mut(&conn) {
+                    state.writable = false;
+                }
+            }
+            CoordinatorInput::Submit { ticket, task, spec, payload } => match self.intern(&spec) {
+                Some(interned) => {
+                    self.storage.submit(ticket, spec, payload);
+                    self.tell(DispatcherInput::Submit { ticket, task, spec: interned });
+                }
+                None => self.refuse(ticket, ClientReply::TooManyHandlers { max: HANDLERS_MAX }),
+            },
+            CoordinatorInput::Cancel { ticket, task } => {
+                self.tell(DispatcherInput::Cancel { ticket, task });
+            }
+            CoordinatorInput::Committed { up_to, done } => self.committed(up_to, done),
+            CoordinatorInput::Disconnect { worker, reason } => {
+                self.ask(HubInput::Disconnect { worker, reason });
+            }
+            CoordinatorInput::Stop => {
+                self.ask(HubInput::Stop);
+            }
+        }
+        self.pump();
+    }
+
+    /// What the driver can do at once; none until the next input or packet when there is none.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<CoordinatorAction> {
+        self.out.pop_front()
+    }
+
+    /// When the node wants a `Timeout`: now while there are actions, else at the earliest deadline.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Instant> {
+        if !self.out.is_empty() {
+            return Some(self.now);
+        }
+        let hub = self.hub.next_wake().deadline();
+        let dispatcher = self.dispatcher.next_wake().deadline();
+        let dispatcher = dispatcher.map(|at| self.hub.actual(convert::instant_back(at)));
+        hub.into_iter().chain(dispatcher).min()
+    }
+
+    /// Tells the dispatcher, on effective time.
+    fn tell(&mut self, input: DispatcherInput) {
+        let now = convert::instant(self.hub.effective(self.now));
+        self.dispatcher.handle(now, input);
+    }
+
+    /// The name of a worker that is known.
+    fn name_of(&self, worker: WorkerId) -> Name {
+        match self.workers.get(&worker) {
+            Some(file) => file.known.name.clone(),
+            None => self.software.clone(),
+        }
+    }
+
+    /// The symbol of a worker's name.
+    fn name_sym(&mut self, name: &Name) -> Option<Sym> {
+        self.names.intern(name).map(Sym)
+    }
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_link::{Backoff, ConnId, Epoch, HubConfig, Reason, WorkerId};
-use moorline_work::{Disposition, DispatcherConfig, Reply, TaskId, TaskKey, Ticket};
+use moorline_work::{DispatcherConfig, Disposition, Reply, TaskId, TaskKey, Ticket};
 
 use crate::{Done, Name, Persist, PersistId, Spec, UpFrame};
 
@@ -196,8 +196,6 @@ pub enum CoordinatorEvent {
     Lost {
         /// Its name.
         name: Name,
-        /// How many.
-        leases: u32,
     },
     /// A worker said goodbye.
     Departed {

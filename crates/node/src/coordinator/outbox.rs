@@ -1,0 +1,105 @@
+//! Messages on their way to workers: bodies by tag, from the moment they are sent until the worker
+//! has processed them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use moorline_link::{Tag, WorkerId};
+use moorline_work::TaskKey;
+
+use crate::ToWorker;
+use crate::frame::MESSAGE_COST;
+
+/// A message with its body.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Outgoing {
+    pub(super) worker: WorkerId,
+    pub(super) head: ToWorker,
+    pub(super) body: Bytes,
+}
+
+impl Outgoing {
+    /// What it counts for in credit and limits.
+    pub(super) fn cost(&self) -> u32 {
+        u32::try_from(self.body.len()).unwrap_or(u32::MAX).saturating_add(MESSAGE_COST)
+    }
+}
+
+/// All messages that are not released.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Outbox {
+    last: u64,
+    by_tag: BTreeMap<Tag, Outgoing>,
+    by_worker: BTreeMap<(WorkerId, Tag), ()>,
+    assigns: BTreeMap<(WorkerId, TaskKey), Tag>,
+    /// Messages the lane had no room for, in order. Control is never dropped.
+    waiting: BTreeMap<WorkerId, VecDeque<Tag>>,
+}
+
+impl Outbox {
+    pub(super) fn put(&mut self, message: Outgoing) -> Tag {
+        self.last += 1;
+        let tag = Tag(self.last);
+        if let ToWorker::Assign { key, .. } = message.head {
+            self.assigns.insert((message.worker, key), tag);
+        }
+        self.by_worker.insert((message.worker, tag), ());
+        self.by_tag.insert(tag, message);
+        tag
+    }
+
+    pub(super) fn get(&self, tag: Tag) -> Option<&Outgoing> {
+        self.by_tag.get(&tag)
+    }
+
+    pub(super) fn assign(&self, worker: WorkerId, key: TaskKey) -> Option<Tag> {
+        self.assigns.get(&(worker, key)).copied()
+    }
+
+    pub(super) fn remove(&mut self, tag: Tag) {
+        let Some(message) = self.by_tag.remove(&tag) else { return };
+        self.by_worker.remove(&(message.worker, tag));
+        if let ToWorker::Assign { key, .. } = message.head {
+            self.assigns.remove(&(message.worker, key));
+        }
+    }
+
+    /// The lane is full: keep the message for later.
+    pub(super) fn wait(&mut self, worker: WorkerId, tag: Tag) {
+        self.waiting.entry(worker).or_default().push_back(tag);
+    }
+
+    /// Takes a message that waits out of the line. Returns whether it was there.
+    pub(super) fn unwait(&mut self, worker: WorkerId, tag: Tag) -> bool {
+        let Some(line) = self.waiting.get_mut(&worker) else { return false };
+        let Some(at) = line.iter().position(|&t| t == tag) else { return false };
+        line.remove(at);
+        if line.is_empty() {
+            self.waiting.remove(&worker);
+        }
+        true
+    }
+
+    /// The first message that waits for room in a worker's lane.
+    pub(super) fn next_waiting(&self, worker: WorkerId) -> Option<Tag> {
+        self.waiting.get(&worker)?.front().copied()
+    }
+
+    /// The worker's session is over: nothing of it will be sent any more.
+    pub(super) fn forget(&mut self, worker: WorkerId) {
+        self.waiting.remove(&worker);
+        let tags: Vec<Tag> = self
+            .by_worker
+            .range((worker, Tag(0))..=(worker, Tag(u64::MAX)))
+            .map(|(&(_, tag), ())| tag)
+            .collect();
+        for tag in tags {
+            self.remove(tag);
+        }
+    }
+
+    /// Nothing is held.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_tag.is_empty()
+    }
+}

@@ -1,0 +1,281 @@
+//! What one machine decides is told to the other, until both are quiet.
+
+use moorline_link::{
+    HubAction, HubInput, HubVerdict, Instant, Lane, Reason, Registration, Tag, WorkerId,
+};
+use moorline_work::{
+    Attempt, CoordinatorMessage, DispatcherAction, DispatcherInput, Judgement, Sym, TaskKey,
+};
+
+use super::outbox::Outgoing;
+use super::{ClientReply, CoordinatorAction, CoordinatorEvent, CoordinatorNode, WorkerFile};
+use crate::frame::convert;
+use crate::{KnownWorker, ToWorker};
+
+impl CoordinatorNode {
+    /// Runs both machines until neither has anything more to say.
+    pub(super) fn pump(&mut self) {
+        loop {
+            if let Some(action) = self.hub.poll_action() {
+                self.on_hub(action);
+            } else if let Some(action) = self.dispatcher.poll_action() {
+                self.on_dispatcher(action);
+            } else if self.waiting != self.storage.is_busy() {
+                self.waiting = self.storage.is_busy();
+                self.ask(HubInput::Waiting(self.waiting));
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn event(&mut self, event: CoordinatorEvent) {
+        self.out.push_back(CoordinatorAction::Event(event));
+    }
+
+    fn on_hub(&mut self, action: HubAction) {
+        match action {
+            HubAction::Close { conn, reason } => {
+                self.conns.remove(&conn);
+                self.out.push_back(CoordinatorAction::Close { conn, reason });
+            }
+            HubAction::Flush { conn } => self.out.push_back(CoordinatorAction::Flush { conn }),
+            HubAction::Registered(registration) => self.registered(registration),
+            HubAction::Active { worker, .. } => {
+                self.tell(DispatcherInput::Active { worker: convert::worker(worker) });
+                self.event(CoordinatorEvent::Active { name: self.name_of(worker) });
+            }
+            HubAction::Detached { worker, reason, last_received } => {
+                self.detached(worker, reason, last_received);
+            }
+            HubAction::Suspect { worker, suspect } => {
+                self.event(CoordinatorEvent::Suspect { name: self.name_of(worker), suspect });
+            }
+            HubAction::Departed { worker, reason } => {
+                self.end_session(worker);
+                self.tell(DispatcherInput::Departed { worker: convert::worker(worker) });
+                if let Some(file) = self.workers.get_mut(&worker) {
+                    file.known.departed = true;
+                    let known = file.known.clone();
+                    self.persist_worker(known);
+                }
+                self.event(CoordinatorEvent::Departed { name: self.name_of(worker), reason });
+            }
+            HubAction::Refused { conn, reason } => {
+                let about = self.conns.get_mut(&conn).and_then(|state| state.about.take());
+                self.event(CoordinatorEvent::Refused { name: about.map(|a| a.name), reason });
+            }
+            HubAction::Released { worker, tag } => {
+                self.outbox.remove(tag);
+                self.enqueue_waiting(worker);
+            }
+            HubAction::Flags { worker, draining, paused } => {
+                let worker = convert::worker(worker);
+                self.tell(DispatcherInput::Flags { worker, draining, paused });
+            }
+            HubAction::Stalled { late } => self.event(CoordinatorEvent::Stalled { late }),
+        }
+    }
+
+    fn registered(&mut self, registration: Registration) {
+        let Registration { worker, incarnation, conn, session, resumed, .. } = registration;
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        let Some(about) = state.about.take() else { return };
+        state.worker = Some(worker);
+        if !resumed {
+            self.end_session(worker);
+        }
+        let known = KnownWorker {
+            worker: convert::worker(worker),
+            name: about.name.clone(),
+            incarnation: convert::incarnation(incarnation),
+            departed: false,
+        };
+        let file = WorkerFile {
+            known: known.clone(),
+            slots: about.slots,
+            software: Some(about.software),
+            conn: Some(conn),
+        };
+        let before = self.workers.insert(worker, file);
+        if before.is_none_or(|before| before.known != known) {
+            self.persist_worker(known);
+        }
+        self.tell(DispatcherInput::Registered {
+            worker: convert::worker(worker),
+            incarnation: convert::incarnation(incarnation),
+            slots: about.slots,
+            resumed,
+        });
+        for handler in &about.handlers {
+            // A handler that finds no place in the table has no task either.
+            if let Some(sym) = self.handlers.intern(handler) {
+                let (worker, handler) = (convert::worker(worker), Sym(sym));
+                self.tell(DispatcherInput::Offer { worker, handler });
+            }
+        }
+        let (name, session) = (about.name, session.n);
+        self.event(CoordinatorEvent::Registered { worker, name, resumed, session, conn });
+    }
+
+    fn detached(&mut self, worker: WorkerId, reason: Reason, last_received: Instant) {
+        if let Some(file) = self.workers.get_mut(&worker) {
+            file.conn = None;
+        }
+        let silent = self.hub.effective(self.now).since(last_received);
+        let leases = self.leases_of(worker);
+        let name = self.name_of(worker);
+        self.event(CoordinatorEvent::Detached { name, reason, silent, leases });
+        let last_received = convert::instant(last_received);
+        self.tell(DispatcherInput::Detached { worker: convert::worker(worker), last_received });
+    }
+
+    /// Nothing of a session outlives it here: what is owed comes again from the machines.
+    fn end_session(&mut self, worker: WorkerId) {
+        self.outbox.forget(worker);
+        self.storage.forget(worker);
+    }
+
+    /// A worker of an earlier life.
+    pub(super) fn expect(&mut self, known: KnownWorker) {
+        let worker = convert::worker_back(known.worker);
+        if known.departed || self.workers.contains_key(&worker) {
+            return;
+        }
+        if let Some(name) = self.name_sym(&known.name) {
+            self.ask(HubInput::Expect { worker, name });
+        }
+        self.workers.insert(worker, WorkerFile { known, slots: 0, software: None, conn: None });
+    }
+
+    fn on_dispatcher(&mut self, action: DispatcherAction) {
+        match action {
+            DispatcherAction::Persist { id, op } => self.persist(id, op),
+            DispatcherAction::Send { worker, message } => {
+                self.send(convert::worker_back(worker), message);
+            }
+            DispatcherAction::Withdraw { worker, key } => {
+                let done = self.withdraw(convert::worker_back(worker), key);
+                self.tell(DispatcherInput::Withdrawn { worker, key, done });
+            }
+            DispatcherAction::Answer { worker, key, judgement } => {
+                self.answer(convert::worker_back(worker), key, judgement);
+            }
+            DispatcherAction::Lost { worker } => {
+                let worker = convert::worker_back(worker);
+                self.ask(HubInput::Lost { worker });
+                self.end_session(worker);
+                self.event(CoordinatorEvent::Lost { name: self.name_of(worker) });
+            }
+            DispatcherAction::Reply { ticket, reply } => {
+                let reply = ClientReply::Work(reply);
+                self.out.push_back(CoordinatorAction::Reply { ticket, reply });
+            }
+            DispatcherAction::Ended { task } => {
+                self.out.push_back(CoordinatorAction::Ended { task })
+            }
+            DispatcherAction::Believe { worker, free } => {
+                let worker = convert::worker_back(worker);
+                self.ask(HubInput::Believe { worker, free, paused: false });
+            }
+        }
+    }
+
+    fn send(&mut self, worker: WorkerId, message: CoordinatorMessage) {
+        let (head, body) = match message {
+            CoordinatorMessage::Assign(assign) => {
+                let Some(handler) = self.handlers.name(assign.handler.0).cloned() else {
+                    debug_assert!(false, "only interned handlers are assigned");
+                    return;
+                };
+                let Some(payload) = self.storage.take_payload(assign.key) else {
+                    debug_assert!(false, "a lease brings its payload");
+                    return;
+                };
+                let name = self.name_of(worker);
+                self.event(CoordinatorEvent::Assigned { key: assign.key, name });
+                (ToWorker::Assign { key: assign.key, handler, timeout: assign.timeout }, payload)
+            }
+            CoordinatorMessage::Settled { key, disposition } => {
+                if let Some(held) = self.storage.let_go(worker, key) {
+                    let (messages, bytes) = (held.messages, held.bytes);
+                    self.ask(HubInput::Release { worker, lane: Lane::B, messages, bytes });
+                }
+                let name = self.name_of(worker);
+                self.event(CoordinatorEvent::Settled { key, name, disposition });
+                (ToWorker::Settled { key, disposition }, bytes::Bytes::new())
+            }
+            CoordinatorMessage::Cancel { key } => (ToWorker::Cancel { key }, bytes::Bytes::new()),
+            CoordinatorMessage::Revoke { key } => (ToWorker::Revoke { key }, bytes::Bytes::new()),
+        };
+        let tag = self.outbox.put(Outgoing { worker, head, body });
+        if self.outbox.next_waiting(worker).is_some() || !self.enqueue(worker, tag) {
+            self.outbox.wait(worker, tag);
+        }
+    }
+
+    /// Puts a message on its lane. Returns false if the lane has no room for now.
+    fn enqueue(&mut self, worker: WorkerId, tag: Tag) -> bool {
+        let Some(message) = self.outbox.get(tag) else { return true };
+        let (lane, len) = (message.head.lane(), message.cost());
+        match self.ask(HubInput::Enqueue { worker, lane, tag, len }) {
+            HubVerdict::Rejected(moorline_link::EnqueueError::Full { .. }) => false,
+            HubVerdict::Accepted => true,
+            // No session: what is wanted of the worker is said again after its next inventory.
+            HubVerdict::Rejected(_)
+            | HubVerdict::Stale
+            | HubVerdict::Deliver { .. }
+            | HubVerdict::Duplicate
+            | HubVerdict::Item { .. }
+            | HubVerdict::InventoryEnd { .. }
+            | HubVerdict::Withdrawn
+            | HubVerdict::Violation(_) => {
+                self.outbox.remove(tag);
+                true
+            }
+        }
+    }
+
+    fn enqueue_waiting(&mut self, worker: WorkerId) {
+        while let Some(tag) = self.outbox.next_waiting(worker) {
+            if !self.enqueue(worker, tag) {
+                return;
+            }
+            self.outbox.unwait(worker, tag);
+        }
+    }
+
+    fn withdraw(&mut self, worker: WorkerId, key: TaskKey) -> bool {
+        let Some(tag) = self.outbox.assign(worker, key) else { return false };
+        let done = self.outbox.unwait(worker, tag)
+            || self.ask(HubInput::Withdraw { worker, lane: Lane::B, tag }) == HubVerdict::Withdrawn;
+        if done {
+            self.outbox.remove(tag);
+        }
+        done
+    }
+
+    fn answer(&mut self, worker: WorkerId, key: TaskKey, judgement: Judgement) {
+        let Some(conn) = self.workers.get(&worker).and_then(|file| file.conn) else { return };
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        // An answer that was on its way when the worker came back again is late: it asks anew.
+        let Some(index) = state.asked.remove(&key) else { return };
+        state.answers.push((index, key, judgement));
+        self.ask(HubInput::AnswerReady { conn });
+        if let Judgement::Drop { disposition } = judgement {
+            let name = self.name_of(worker);
+            self.event(CoordinatorEvent::Settled { key, name, disposition });
+        }
+    }
+
+    /// Leases a worker holds.
+    pub(super) fn leases_of(&self, worker: WorkerId) -> u32 {
+        u32::try_from(self.dispatcher.running(convert::worker(worker))).unwrap_or(u32::MAX)
+    }
+
+    /// The assignment left for a live connection: its accept clock starts.
+    pub(super) fn handed_over(&mut self, worker: WorkerId, key: TaskKey) {
+        debug_assert_ne!(key.attempt, Attempt(0));
+        self.tell(DispatcherInput::HandedOver { worker: convert::worker(worker), key });
+    }
+}

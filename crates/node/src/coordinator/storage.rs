@@ -1,0 +1,274 @@
+//! Between the dispatcher and the store: operations get names, payloads and bodies; answers lose them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use moorline_link::{Backoff, WorkerId};
+use moorline_work::{DispatcherInput, Op, OpId, RequeueCause, Row, TaskId, TaskKey, Ticket};
+
+use super::{ClientReply, CoordinatorAction, CoordinatorEvent, CoordinatorNode};
+use crate::{Done, KnownWorker, Persist, PersistId, Requeue, Spec, StoreOp, StoreRow};
+
+/// An operation that was handed out and is not durable yet.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Pending {
+    /// The dispatcher's number; none for operations of the node itself.
+    work: Option<OpId>,
+    /// Worth a line when it is durable.
+    event: Option<CoordinatorEvent>,
+    /// The payload its rows bring belongs to this attempt.
+    leases: Option<TaskKey>,
+    /// It reads the leases of earlier lives.
+    recovers: bool,
+}
+
+/// A result that arrived and is not answered: its body, until the store has it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Held {
+    pub(super) body: Bytes,
+    /// Messages and bytes of credit it holds.
+    pub(super) messages: u32,
+    pub(super) bytes: u64,
+}
+
+/// Everything on its way to or from the store.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Storage {
+    last: PersistId,
+    /// Dense: the front has the number after the last one that is durable.
+    pending: VecDeque<Pending>,
+    /// Payloads of submits that the dispatcher has not asked to persist yet.
+    submits: BTreeMap<Ticket, (Spec, Bytes)>,
+    /// Payloads of leases whose assignment is not sent yet.
+    payloads: BTreeMap<TaskKey, Bytes>,
+    /// Results that are not answered.
+    results: BTreeMap<(TaskKey, WorkerId), Held>,
+    recovered: (u32, u32),
+}
+
+impl Storage {
+    /// Operations are under way.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    pub(super) fn submit(&mut self, ticket: Ticket, spec: Spec, payload: Bytes) {
+        self.submits.insert(ticket, (spec, payload));
+    }
+
+    pub(super) fn take_payload(&mut self, key: TaskKey) -> Option<Bytes> {
+        self.payloads.remove(&key)
+    }
+
+    /// Keeps the body of a result. The same one again (a duplicate) only holds more credit.
+    pub(super) fn hold(&mut self, worker: WorkerId, key: TaskKey, body: Bytes, cost: u32) {
+        let held =
+            self.results.entry((key, worker)).or_insert(Held { body, messages: 0, bytes: 0 });
+        held.messages += 1;
+        held.bytes += u64::from(cost);
+    }
+
+    /// The result is answered: gives back what it held.
+    pub(super) fn let_go(&mut self, worker: WorkerId, key: TaskKey) -> Option<Held> {
+        self.results.remove(&(key, worker))
+    }
+
+    /// A worker's session is over: its results come again in the next one.
+    pub(super) fn forget(&mut self, worker: WorkerId) {
+        self.results.retain(|&(_, w), _| w != worker);
+    }
+
+    fn body(&self, key: TaskKey) -> Bytes {
+        let from = (key, WorkerId(0));
+        let held = self.results.range(from..).next().filter(|((k, _), _)| *k == key);
+        held.map(|(_, held)| held.body.clone()).unwrap_or_default()
+    }
+
+    fn hand_out(&mut self, op: StoreOp, pending: Pending) -> CoordinatorAction {
+        self.last = PersistId(self.last.0 + 1);
+        self.pending.push_back(pending);
+        CoordinatorAction::Persist(Persist { id: self.last, op })
+    }
+}
+
+impl CoordinatorNode {
+    /// Remembers a worker, or that it left.
+    pub(super) fn persist_worker(&mut self, known: KnownWorker) {
+        let pending = Pending { work: None, event: None, leases: None, recovers: false };
+        let action = self.storage.hand_out(StoreOp::Worker(known), pending);
+        self.out.push_back(action);
+    }
+
+    /// Reads the workers of earlier lives: asked first.
+    pub(super) fn recall_workers(&mut self) {
+        let pending = Pending { work: None, event: None, leases: None, recovers: false };
+        let action = self.storage.hand_out(StoreOp::Workers, pending);
+        self.out.push_back(action);
+    }
+
+    /// Joins an operation of the dispatcher with what belongs to it, and hands it out.
+    pub(super) fn persist(&mut self, id: OpId, op: Op) {
+        let mut pending = Pending { work: Some(id), event: None, leases: None, recovers: false };
+        let op = match op {
+            Op::Submit { ticket, task, claim, .. } => {
+                let Some((spec, payload)) = self.storage.submits.remove(&ticket) else {
+                    debug_assert!(false, "a submit is handed out once, after it came in");
+                    return;
+                };
+                StoreOp::Submit { task, spec, payload, claim: claim.then_some(self.epoch) }
+            }
+            Op::Claim { handler, limit } => {
+                let Some(handler) = self.handlers.name(handler.0).cloned() else {
+                    debug_assert!(false, "only interned handlers are claimed");
+                    return;
+                };
+                StoreOp::Claim { handler, limit, epoch: self.epoch }
+            }
+            Op::Unclaim { task } => StoreOp::Unclaim { task },
+            Op::Leases => {
+                pending.recovers = true;
+                StoreOp::Leases
+            }
+            Op::Lookup { task } => StoreOp::Lookup { task },
+            Op::Lease { key, worker, incarnation } => {
+                pending.leases = Some(key);
+                StoreOp::Lease { key, worker, incarnation }
+            }
+            Op::Adopt { key, from, worker, incarnation } => {
+                StoreOp::Adopt { key, from, worker, incarnation }
+            }
+            Op::Requeue { key, cause } => {
+                self.storage.payloads.remove(&key);
+                let (cause, error) = match cause {
+                    RequeueCause::Returned => (Requeue::Returned, Bytes::new()),
+                    RequeueCause::Lost => {
+                        pending.event = Some(CoordinatorEvent::Redelivered { key });
+                        (Requeue::Lost, Bytes::new())
+                    }
+                    RequeueCause::Retry { retry } => {
+                        let delay = retry_delay(&self.retry, self.seed, key.task, retry);
+                        (Requeue::Retry { delay }, self.storage.body(key))
+                    }
+                };
+                StoreOp::Requeue { key, cause, error }
+            }
+            Op::Finish { key, end } => {
+                self.storage.payloads.remove(&key);
+                StoreOp::Finish { key, end, body: self.storage.body(key) }
+            }
+            Op::Cancel { task, .. } => StoreOp::Cancel { task },
+        };
+        let action = self.storage.hand_out(op, pending);
+        self.out.push_back(action);
+    }
+
+    /// The store made a prefix durable.
+    pub(super) fn committed(&mut self, up_to: PersistId, done: Vec<Done>) {
+        let first = self.storage.last.0 - self.storage.pending.len() as u64 + 1;
+        let count = (up_to.0 + 1).saturating_sub(first);
+        debug_assert_eq!(count, done.len() as u64, "one answer for each operation, in order");
+        let mut last = None;
+        for answer in done {
+            let Some(pending) = self.storage.pending.pop_front() else { break };
+            self.answered(&pending, answer);
+            last = pending.work.or(last);
+        }
+        if let Some(up_to) = last {
+            self.tell(DispatcherInput::Stored { up_to });
+        }
+    }
+
+    fn answered(&mut self, pending: &Pending, answer: Done) {
+        for row in answer.rows {
+            self.loaded(pending, row);
+        }
+        match (answer.conflict, pending.work) {
+            (Some(conflict), Some(op)) => self.tell(DispatcherInput::Conflict { op, conflict }),
+            (Some(_), None) => debug_assert!(false, "the node's own operations have no condition"),
+            (None, _) => {
+                if let Some(event) = &pending.event {
+                    self.out.push_back(CoordinatorAction::Event(event.clone()));
+                }
+            }
+        }
+        if pending.recovers {
+            let (leases, workers) = self.storage.recovered;
+            self.out.push_back(CoordinatorAction::Event(CoordinatorEvent::Recovered {
+                leases,
+                workers,
+            }));
+        }
+    }
+
+    fn loaded(&mut self, pending: &Pending, row: StoreRow) {
+        let row = match row {
+            StoreRow::Payload(payload) => {
+                if let Some(key) = pending.leases {
+                    self.storage.payloads.insert(key, payload);
+                }
+                return;
+            }
+            StoreRow::Worker(known) => {
+                self.storage.recovered.1 += u32::from(!known.departed);
+                self.expect(known);
+                return;
+            }
+            StoreRow::Submitted { order } => Row::Submitted { order },
+            StoreRow::More => Row::More,
+            StoreRow::ReadyIn { delay } => Row::ReadyIn { delay },
+            StoreRow::Status(status) => Row::Status(status),
+            StoreRow::Task { task, order, spec, attempt, retries, lost } => {
+                let Some(spec) = self.intern(&spec) else { return };
+                Row::Task { task, order, spec, attempt, retries, lost }
+            }
+            StoreRow::Lease {
+                key,
+                order,
+                spec,
+                retries,
+                lost,
+                worker,
+                incarnation,
+                cancel_requested,
+            } => {
+                let Some(spec) = self.intern(&spec) else { return };
+                self.storage.recovered.0 += u32::from(pending.recovers);
+                Row::Lease {
+                    key,
+                    order,
+                    spec,
+                    retries,
+                    lost,
+                    worker,
+                    incarnation,
+                    cancel_requested,
+                }
+            }
+        };
+        if let Some(op) = pending.work {
+            self.tell(DispatcherInput::Loaded { op, row });
+        }
+    }
+
+    /// The dispatcher's form of a spec; none if the table of handlers is full.
+    pub(super) fn intern(&mut self, spec: &Spec) -> Option<moorline_work::TaskSpec> {
+        let handler = moorline_work::Sym(self.handlers.intern(&spec.handler)?);
+        Some(moorline_work::TaskSpec {
+            handler,
+            priority: spec.priority,
+            max_retries: spec.max_retries,
+            timeout: spec.timeout,
+        })
+    }
+
+    /// Answers a submit that cannot be taken.
+    pub(super) fn refuse(&mut self, ticket: Ticket, reply: ClientReply) {
+        self.out.push_back(CoordinatorAction::Reply { ticket, reply });
+    }
+}
+
+/// The delay before a retry: the backoff of links, drawn by task.
+fn retry_delay(policy: &Backoff, seed: u64, task: TaskId, retry: u32) -> std::time::Duration {
+    let [low, high] = [task.0 as u64, (task.0 >> 64) as u64];
+    policy.delay(seed ^ low ^ high.rotate_left(32), retry, std::time::Duration::ZERO)
+}

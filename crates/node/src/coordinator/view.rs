@@ -1,0 +1,45 @@
+//! What the coordinator sees of its workers, for lists.
+
+use moorline_link::{Instant, Presence, WorkerId, WorkerSnapshot};
+
+use super::{CoordinatorNode, WorkerView};
+
+impl CoordinatorNode {
+    /// Every worker that is known, by id; computed from freshness now.
+    pub fn workers(&self, now: Instant) -> impl Iterator<Item = WorkerView> + '_ {
+        self.workers.keys().filter_map(move |&worker| self.worker(now, worker))
+    }
+
+    /// One worker.
+    #[must_use]
+    pub fn worker(&self, now: Instant, worker: WorkerId) -> Option<WorkerView> {
+        let file = self.workers.get(&worker)?;
+        let seen: Option<WorkerSnapshot> = self.hub.worker(now, worker);
+        let effective = self.hub.effective(now);
+        Some(WorkerView {
+            worker,
+            name: file.known.name.clone(),
+            presence: seen.map_or(Presence::Departed, |s| s.presence),
+            since: seen.map_or(std::time::Duration::ZERO, |s| effective.since(s.since)),
+            reason: seen.and_then(|s| s.reason),
+            slots: file.slots,
+            running: self.leases_of(worker),
+            last_contact: seen.and_then(|s| s.last_received).map(|at| effective.since(at)),
+            rtt: seen.and_then(|s| s.rtt),
+            conn: seen.and_then(|s| s.conn),
+            software: file.software.clone(),
+        })
+    }
+
+    /// Operations for the store that are not durable yet.
+    #[must_use]
+    pub fn awaits_store(&self) -> bool {
+        self.storage.is_busy()
+    }
+
+    /// Messages for workers that they have not processed yet.
+    #[must_use]
+    pub fn has_outgoing(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+}

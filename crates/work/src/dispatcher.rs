@@ -1,2 +1,407 @@
+//! The coordinator's half of work: what is queued, who has what, what became of it.
+
+mod clients;
+mod config;
+mod guard;
+mod inventory;
 mod io;
-pub use io::*;
+mod lease;
+mod log;
+mod matching;
+mod message;
+mod presence;
+mod result;
+mod stored;
+mod task;
+mod window;
+mod worker;
+
+pub use config::{DispatcherConfig, DispatcherConfigError, DispatcherSettings};
+pub use io::{
+    DispatcherAction, DispatcherInput, DispatcherTimer, DispatcherVerdict, LeaseSnapshot, Reply,
+    TaskSpec,
+};
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use guard::Guard;
+use log::{Cause, Log};
+use task::{CancelWish, Stage, Task};
+use window::Window;
+use worker::{Note, Worker};
+
+use crate::{Assign, CoordinatorMessage, Instant, Op, OpId, Sym, TaskId, Wake, WorkerId};
+
+/// The coordinator's work machine: gives queued tasks to workers, keeps leases over connections,
+/// sessions and its own restarts, and makes every result count exactly once.
+///
+/// Drive it like this: pass everything that happens to [`handle`](Self::handle), then take
+/// [`poll_action`](Self::poll_action) until it is empty, then wait for an input, at the latest
+/// until [`next_wake`](Self::next_wake), and pass [`DispatcherInput::Timeout`] at that time. `now`
+/// is *effective* time: the embedder has subtracted the stalls of its own process.
+///
+/// It decides, the store is the authority: what must be durable is asked for by
+/// [`DispatcherAction::Persist`], in order and on a condition, and nothing is told to a client or a
+/// worker before the [`DispatcherInput::Stored`] that covers it. Until the leases of an earlier life
+/// are read (the first operation), nothing is claimed, leased or judged: items of inventories wait,
+/// and messages of workers are [`DispatcherVerdict::Stale`], because none can be active and hold
+/// anything yet.
+///
+/// It keeps the laws L1-L5 and L8-L10: [`Wake::Now`] exactly while an action is due, a timeout at a
+/// deadline moves the next deadline on, polling a drained machine or an early timeout changes
+/// nothing, shifted inputs give shifted outputs, and the same inputs give the same machine. An input
+/// costs O(log n) in tasks and workers, plus what it changes.
+///
+/// ```
+/// use moorline_work::*;
+///
+/// let now = Instant::from_nanos(0);
+/// let mut dispatcher = Dispatcher::new(DispatcherConfig::default(), now);
+/// let leases = DispatcherAction::Persist { id: OpId(1), op: Op::Leases };
+/// assert_eq!(dispatcher.poll_action(), Some(leases));
+/// dispatcher.handle(now, DispatcherInput::Stored { up_to: OpId(1) });
+///
+/// let (ticket, task) = (Ticket(1), TaskId(7));
+/// let spec = TaskSpec { handler: Sym(1), priority: 0, max_retries: 0, timeout: None };
+/// dispatcher.handle(now, DispatcherInput::Submit { ticket, task, spec });
+/// let submit = Op::Submit { ticket, task, spec, claim: false };
+/// let persist = DispatcherAction::Persist { id: OpId(2), op: submit };
+/// assert_eq!(dispatcher.poll_action(), Some(persist));
+///
+/// // The client hears of it when it is durable.
+/// assert_eq!(dispatcher.poll_action(), None);
+/// dispatcher.handle(now, DispatcherInput::Loaded { op: OpId(2), row: Row::Submitted { order: 1 } });
+/// dispatcher.handle(now, DispatcherInput::Stored { up_to: OpId(2) });
+/// let reply = Reply::Submitted { again: false };
+/// assert_eq!(dispatcher.poll_action(), Some(DispatcherAction::Reply { ticket, reply }));
+/// assert!(dispatcher.is_settled());
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Dispatcher {
+    config: DispatcherConfig,
+    start: Instant,
+    /// The leases of earlier lives are read.
+    ready: bool,
+    log: Log,
+    /// Tasks that have not ended and are in a window or leased.
+    tasks: BTreeMap<TaskId, Task>,
+    windows: BTreeMap<Sym, Window>,
+    workers: BTreeMap<WorkerId, Worker>,
+    /// The last cancel of each task that is not durable yet.
+    cancelling: BTreeMap<TaskId, OpId>,
+    /// The last adoption under way of each task that memory does not know.
+    adopting: BTreeMap<TaskId, OpId>,
+    guard: Guard,
+    timers: Timers,
+    /// What is owed to clients and to the embedder, and stays true whatever happens.
+    owed: VecDeque<DispatcherAction>,
+    /// Leases and workers for which an action is due; which one, they say themselves.
+    due: BTreeSet<Due>,
+    /// Workers whose free slots may have changed, handlers whose window may move: empty between
+    /// inputs.
+    touched_workers: BTreeSet<WorkerId>,
+    touched_handlers: BTreeSet<Sym>,
+}
+
+/// Every armed deadline, by timer.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+struct Timers {
+    accept: BTreeSet<(Instant, TaskId)>,
+    lost: BTreeSet<(Instant, WorkerId)>,
+    ready: BTreeSet<(Instant, Sym)>,
+    retry: BTreeSet<(Instant, WorkerId)>,
+}
+
+impl Timers {
+    /// The next deadline; ties resolve in the order of [`DispatcherTimer::ALL`].
+    fn next(&self) -> Option<(Instant, DispatcherTimer)> {
+        DispatcherTimer::ALL
+            .into_iter()
+            .filter_map(|timer| {
+                let deadline = match timer {
+                    DispatcherTimer::Accept => self.accept.first()?.0,
+                    DispatcherTimer::Lost => self.lost.first()?.0,
+                    DispatcherTimer::Ready => self.ready.first()?.0,
+                    DispatcherTimer::Retry => self.retry.first()?.0,
+                };
+                Some((deadline, timer))
+            })
+            .min()
+    }
+}
+
+/// Whose action is due.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+enum Due {
+    Lease(TaskId),
+    Worker(WorkerId),
+}
+
+impl Dispatcher {
+    /// A machine that asks for the leases of earlier lives first. `now` is the time from which the
+    /// coordinator can be reached (P92): the start grace runs from here.
+    #[must_use]
+    pub fn new(config: DispatcherConfig, now: Instant) -> Self {
+        let mut log = Log::new();
+        log.push(Op::Leases, Cause::Own);
+        Self {
+            config,
+            start: now,
+            ready: false,
+            log,
+            tasks: BTreeMap::new(),
+            windows: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            cancelling: BTreeMap::new(),
+            adopting: BTreeMap::new(),
+            guard: Guard::default(),
+            timers: Timers::default(),
+            owed: VecDeque::new(),
+            due: BTreeSet::new(),
+            touched_workers: BTreeSet::new(),
+            touched_handlers: BTreeSet::new(),
+        }
+    }
+
+    /// Takes one input; what follows from it is polled.
+    pub fn handle(&mut self, now: Instant, input: DispatcherInput) -> DispatcherVerdict {
+        let verdict = match input {
+            DispatcherInput::Timeout => self.on_timeout(now),
+            DispatcherInput::Submit { ticket, task, spec } => self.on_submit(ticket, task, spec),
+            DispatcherInput::Cancel { ticket, task } => self.on_cancel(ticket, task),
+            DispatcherInput::Registered { worker, incarnation, slots, resumed } => {
+                self.on_registered(worker, incarnation, slots, resumed)
+            }
+            DispatcherInput::Offer { worker, handler } => self.on_offer(worker, handler),
+            DispatcherInput::Item { worker, key, holding } => self.on_item(worker, key, holding),
+            DispatcherInput::InventoryEnd { worker } => self.on_inventory_end(worker),
+            DispatcherInput::Active { worker } => self.on_active(now, worker),
+            DispatcherInput::Detached { worker, last_received } => {
+                self.on_detached(worker, last_received)
+            }
+            DispatcherInput::Departed { worker } => self.on_departed(worker),
+            DispatcherInput::Flags { worker, draining, paused } => {
+                self.on_flags(worker, draining, paused)
+            }
+            DispatcherInput::Message { worker, incarnation, message } => {
+                self.on_message(now, worker, incarnation, message)
+            }
+            DispatcherInput::HandedOver { worker, key } => self.on_handed_over(now, worker, key),
+            DispatcherInput::Withdrawn { worker, key, done } => {
+                self.on_withdrawn(now, worker, key, done)
+            }
+            DispatcherInput::Loaded { op, row } => self.on_loaded(now, op, row),
+            DispatcherInput::Stored { up_to } => self.on_stored(up_to),
+            DispatcherInput::Conflict { op, conflict } => self.on_conflict(op, conflict),
+        };
+        self.settle();
+        verdict
+    }
+
+    /// The next action, if one is due; it counts as carried out.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<DispatcherAction> {
+        let (source, action) = self.next_action()?;
+        match source {
+            Source::Log => self.log.advance(),
+            Source::Owed => {
+                self.owed.pop_front();
+            }
+            Source::Due(Due::Lease(task)) => self.lease_action_taken(task),
+            Source::Due(Due::Worker(worker)) => self.worker_action_taken(worker),
+        }
+        Some(action)
+    }
+
+    /// When to call next.
+    #[must_use]
+    pub fn next_wake(&self) -> Wake<DispatcherTimer> {
+        if self.next_action().is_some() {
+            return Wake::Now;
+        }
+        match self.timers.next() {
+            Some((deadline, timer)) => Wake::At { deadline, timer },
+            None => Wake::OnInput,
+        }
+    }
+
+    /// Every open lease, by task, as it will be once everything asked for is durable.
+    pub fn leases(&self) -> impl Iterator<Item = LeaseSnapshot> + '_ {
+        self.tasks.iter().filter_map(|(id, task)| {
+            let lease = task.lease()?;
+            Some(LeaseSnapshot {
+                task: *id,
+                attempt: task.attempt,
+                worker: lease.worker,
+                accepted: lease.stage.is_accepted(),
+                cancel_requested: lease.cancel.is_wanted(),
+            })
+        })
+    }
+
+    /// How many tasks are leased to this worker.
+    #[must_use]
+    pub fn running(&self, worker: WorkerId) -> usize {
+        self.workers.get(&worker).map_or(0, |worker| worker.leases.len())
+    }
+
+    /// Operations asked for or about to be, that no `Stored` has covered.
+    #[must_use]
+    pub fn pending_ops(&self) -> usize {
+        self.log.len()
+    }
+
+    /// Nothing is on its way to the store.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.log.len() == 0
+    }
+
+    /// The leases of earlier lives are read: from here on tasks are given out.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// The one place that says what is due.
+    fn next_action(&self) -> Option<(Source, DispatcherAction)> {
+        if let Some((id, op)) = self.log.next() {
+            return Some((Source::Log, DispatcherAction::Persist { id, op }));
+        }
+        if let Some(action) = self.owed.front() {
+            return Some((Source::Owed, *action));
+        }
+        let due = *self.due.first()?;
+        let action = match due {
+            Due::Lease(task) => self.lease_action(task),
+            Due::Worker(worker) => self.worker_action(worker),
+        };
+        Some((Source::Due(due), action?))
+    }
+
+    /// What is due for a lease.
+    fn lease_action(&self, id: TaskId) -> Option<DispatcherAction> {
+        let task = self.tasks.get(&id)?;
+        let lease = task.lease()?;
+        let worker = lease.worker;
+        let key = task.key(id);
+        let is_active = self.workers.get(&worker).is_some_and(Worker::is_active);
+        let message = match lease.stage {
+            Stage::Withdrawing => return Some(DispatcherAction::Withdraw { worker, key }),
+            Stage::Assigning => CoordinatorMessage::Assign(Assign {
+                key,
+                handler: task.spec.handler,
+                timeout: task.spec.timeout,
+            }),
+            Stage::Revoking => CoordinatorMessage::Revoke { key },
+            // Only now: an earlier cancel could overtake the assignment on the other lane.
+            Stage::Accepted if lease.cancel == CancelWish::Durable => {
+                CoordinatorMessage::Cancel { key }
+            }
+            Stage::Granting
+            | Stage::Sent
+            | Stage::Recalled
+            | Stage::Offered { .. }
+            | Stage::Revoked
+            | Stage::Adopting
+            | Stage::Accepted => return None,
+        };
+        is_active.then_some(DispatcherAction::Send { worker, message })
+    }
+
+    fn lease_action_taken(&mut self, id: TaskId) {
+        if let Some(lease) = self.tasks.get_mut(&id).and_then(Task::lease_mut) {
+            match lease.stage {
+                Stage::Withdrawing => lease.stage = Stage::Recalled,
+                Stage::Assigning => lease.stage = Stage::Sent,
+                Stage::Revoking => lease.stage = Stage::Revoked,
+                Stage::Accepted => lease.cancel = CancelWish::Told,
+                Stage::Granting
+                | Stage::Sent
+                | Stage::Recalled
+                | Stage::Offered { .. }
+                | Stage::Revoked
+                | Stage::Adopting => {}
+            }
+        }
+        self.refresh_lease(id);
+    }
+
+    /// What is due for a worker.
+    fn worker_action(&self, id: WorkerId) -> Option<DispatcherAction> {
+        let worker = self.workers.get(&id)?;
+        if !worker.is_owed() {
+            return None;
+        }
+        Some(match worker.notes.front() {
+            Some(Note::Message(message)) => {
+                DispatcherAction::Send { worker: id, message: *message }
+            }
+            Some(Note::Answer { key, judgement }) => {
+                DispatcherAction::Answer { worker: id, key: *key, judgement: *judgement }
+            }
+            None => DispatcherAction::Believe { worker: id, free: worker.free() },
+        })
+    }
+
+    fn worker_action_taken(&mut self, id: WorkerId) {
+        if let Some(worker) = self.workers.get_mut(&id)
+            && worker.notes.pop_front().is_none()
+        {
+            worker.believed = Some(worker.free());
+        }
+        self.refresh_worker(id);
+    }
+
+    /// Enters or leaves a lease in the list of what is due.
+    fn refresh_lease(&mut self, id: TaskId) {
+        if self.lease_action(id).is_some() {
+            self.due.insert(Due::Lease(id));
+        } else {
+            self.due.remove(&Due::Lease(id));
+        }
+    }
+
+    /// Enters or leaves a worker in the list of what is due.
+    fn refresh_worker(&mut self, id: WorkerId) {
+        if self.worker_action(id).is_some() {
+            self.due.insert(Due::Worker(id));
+        } else {
+            self.due.remove(&Due::Worker(id));
+        }
+    }
+
+    /// Owes a worker something; what is owed to one that is gone is void.
+    fn note(&mut self, id: WorkerId, note: Note) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.notes.push_back(note);
+            self.touched_workers.insert(id);
+        }
+    }
+
+    fn persist(&mut self, op: Op, cause: Cause) -> OpId {
+        self.log.push(op, cause)
+    }
+
+    fn on_timeout(&mut self, now: Instant) -> DispatcherVerdict {
+        while let Some((deadline, timer)) = self.timers.next()
+            && deadline <= now
+        {
+            match timer {
+                DispatcherTimer::Accept => self.accept_is_due(),
+                DispatcherTimer::Lost => self.loss_is_due(now),
+                DispatcherTimer::Ready => self.retry_is_ready(),
+                DispatcherTimer::Retry => self.mute_ends(),
+            }
+        }
+        DispatcherVerdict::Accepted
+    }
+}
+
+/// Where the next action comes from.
+#[derive(Clone, Copy)]
+enum Source {
+    Log,
+    Owed,
+    Due(Due),
+}

@@ -235,37 +235,22 @@ pub enum DispatcherAction {
     },
 }
 
-/// Settings of a [`Dispatcher`](crate::Dispatcher).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct DispatcherConfig {
-    /// A detached worker's leases are given away this long after its last frame. Default 90 s (P63).
-    pub lost_after: Duration,
-    /// Nothing recovered from the store is given away this long after the start. Default 120 s (P59).
-    pub start_grace: Duration,
-    /// An assignment that was handed over is to be accepted in this time, else it is revoked. Default 10 s (P55).
-    pub accept_timeout: Duration,
-    /// Attempts that were accepted and lost before the task is dead: at least 1. Default 3 (P62).
-    pub lost_cap: u32,
-    /// Redelivery waits when more than this percentage of the workers vanished together. Default 55 (P60).
-    pub guard_percent: u8,
-    /// The guard needs at least this many workers. Default 3.
-    pub guard_min_workers: u32,
-    /// Queued tasks of one handler held in memory at most: at least 1. Default 256.
-    pub window: u32,
+/// What a [`Dispatcher`](crate::Dispatcher) waits for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum DispatcherTimer {
+    /// An assignment that was handed over is to be accepted.
+    Accept,
+    /// A detached worker is to be back.
+    Lost,
+    /// A task that waits for its retry is ready.
+    Ready,
+    /// A worker that refused may be tried again.
+    Retry,
 }
 
-impl Default for DispatcherConfig {
-    fn default() -> Self {
-        Self {
-            lost_after: Duration::from_secs(90),
-            start_grace: Duration::from_secs(120),
-            accept_timeout: Duration::from_secs(10),
-            lost_cap: 3,
-            guard_percent: 55,
-            guard_min_workers: 3,
-            window: 256,
-        }
-    }
+impl DispatcherTimer {
+    /// Every timer, in the order in which ties resolve.
+    pub const ALL: [Self; 4] = [Self::Accept, Self::Lost, Self::Ready, Self::Retry];
 }
 
 /// An open lease as the dispatcher sees it, for lists and explanations.

@@ -1,0 +1,82 @@
+//! What clients ask for: submit and cancel.
+
+use super::Dispatcher;
+use super::lease::Loss;
+use super::log::Cause;
+use super::task::{CancelWish, Place, Stage, Task};
+use crate::{DispatcherVerdict, Op, OpId, TaskId, TaskSpec, Ticket};
+
+impl Dispatcher {
+    pub(super) fn on_submit(
+        &mut self,
+        ticket: Ticket,
+        task: TaskId,
+        spec: TaskSpec,
+    ) -> DispatcherVerdict {
+        let size = self.config.window();
+        let window = self.windows.get_mut(&spec.handler);
+        let claim = window.as_ref().is_some_and(|window| window.takes(spec.priority, size));
+        if let Some(window) = window
+            && !claim
+        {
+            window.more = true;
+            self.touched_handlers.insert(spec.handler);
+        }
+        self.persist(Op::Submit { ticket, task, spec, claim }, Cause::Own);
+        DispatcherVerdict::Accepted
+    }
+
+    pub(super) fn on_cancel(&mut self, ticket: Ticket, id: TaskId) -> DispatcherVerdict {
+        let op = self.persist(Op::Cancel { ticket, task: id }, Cause::Own);
+        self.cancelling.insert(id, op);
+        // From here on nobody gets it: the store will have it cancelled, or marked.
+        let Some(task) = self.tasks.get_mut(&id) else { return DispatcherVerdict::Accepted };
+        match &mut task.place {
+            Place::Queued => {
+                self.forget(id);
+            }
+            Place::Leased(lease) => {
+                if lease.cancel == CancelWish::None {
+                    lease.cancel = CancelWish::Asked;
+                }
+                match lease.stage {
+                    // It has not left: it ends here.
+                    Stage::Granting | Stage::Assigning => self.end_lease(id, Loss::Returned),
+                    // It may not have left: then it ends when it is back.
+                    Stage::Sent => self.set_stage(id, Stage::Withdrawing),
+                    Stage::Withdrawing
+                    | Stage::Recalled
+                    | Stage::Offered { .. }
+                    | Stage::Revoking
+                    | Stage::Revoked
+                    | Stage::Adopting
+                    | Stage::Accepted => {}
+                }
+            }
+        }
+        DispatcherVerdict::Accepted
+    }
+
+    /// The mark is durable: the worker may be told.
+    pub(super) fn cancel_is_durable(&mut self, id: TaskId) {
+        if let Some(lease) = self.tasks.get_mut(&id).and_then(Task::lease_mut) {
+            match lease.cancel {
+                CancelWish::None | CancelWish::Asked => lease.cancel = CancelWish::Durable,
+                CancelWish::Durable | CancelWish::Told => {}
+            }
+            self.refresh_lease(id);
+        }
+    }
+
+    /// A cancel is carried out: what enters memory from now on has seen it.
+    pub(super) fn cancel_is_stored(&mut self, id: TaskId, op: OpId) {
+        if self.cancelling.get(&id) == Some(&op) {
+            self.cancelling.remove(&id);
+        }
+    }
+
+    /// Whether a cancel of this task comes behind this operation, which has not seen it then.
+    pub(super) fn is_cancelled_after(&self, id: TaskId, op: OpId) -> bool {
+        self.cancelling.get(&id).is_some_and(|cancel| *cancel > op)
+    }
+}

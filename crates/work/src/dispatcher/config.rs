@@ -1,0 +1,125 @@
+//! What a [`Dispatcher`](crate::Dispatcher) can be set to.
+
+use core::time::Duration;
+
+/// Settings as a person writes them; [`DispatcherConfig::new`] makes a [`DispatcherConfig`] of them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct DispatcherSettings {
+    /// A detached worker's leases are given away this long after its last frame. More than zero,
+    /// and above a worker's longest backoff plus its connect and register timeouts, else each long
+    /// outage does work twice (P63). Default 90 s.
+    pub lost_after: Duration,
+    /// Nothing recovered from the store is given away this long after the start, nor before
+    /// `lost_after` (P59). Default 120 s.
+    pub start_grace: Duration,
+    /// An assignment that was handed over is to be accepted in this time, else it is revoked (P55);
+    /// also how long a worker that refused for want of a slot is left alone (P07). More than zero.
+    /// Default 10 s.
+    pub accept_timeout: Duration,
+    /// Attempts that were accepted and lost before the task is dead (P62): at least 1. Default 3.
+    pub lost_cap: u32,
+    /// Redelivery waits when more than this percentage of the workers vanished together (P60): at
+    /// most 100, which turns the guard off. Default 55.
+    pub guard_percent: u8,
+    /// The guard needs at least this many workers. Default 3.
+    pub guard_min_workers: u32,
+    /// Queued tasks of one handler held in memory at most: at least 1. Default 256.
+    pub window: u32,
+}
+
+impl Default for DispatcherSettings {
+    fn default() -> Self {
+        Self {
+            lost_after: Duration::from_secs(90),
+            start_grace: Duration::from_secs(120),
+            accept_timeout: Duration::from_secs(10),
+            lost_cap: 3,
+            guard_percent: 55,
+            guard_min_workers: 3,
+            window: 256,
+        }
+    }
+}
+
+/// Settings of a [`Dispatcher`](crate::Dispatcher) that make sense.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct DispatcherConfig {
+    settings: DispatcherSettings,
+}
+
+impl DispatcherConfig {
+    /// Parses settings.
+    ///
+    /// ```
+    /// use moorline_work::{DispatcherConfig, DispatcherConfigError, DispatcherSettings};
+    ///
+    /// assert!(DispatcherConfig::new(DispatcherSettings::default()).is_ok());
+    ///
+    /// let settings = DispatcherSettings { guard_percent: 155, ..Default::default() };
+    /// let error = DispatcherConfig::new(settings).unwrap_err();
+    /// assert_eq!(error, DispatcherConfigError::GuardAboveAll { percent: 155 });
+    /// ```
+    ///
+    /// # Errors
+    /// A setting outside its range; the error names it and carries the figure.
+    pub fn new(settings: DispatcherSettings) -> Result<Self, DispatcherConfigError> {
+        let zeros = [
+            ("lost_after", settings.lost_after.is_zero()),
+            ("accept_timeout", settings.accept_timeout.is_zero()),
+            ("lost_cap", settings.lost_cap == 0),
+            ("window", settings.window == 0),
+        ];
+        if let Some(&(setting, _)) = zeros.iter().find(|(_, is_zero)| *is_zero) {
+            return Err(DispatcherConfigError::Zero { setting });
+        }
+        if settings.guard_percent > 100 {
+            return Err(DispatcherConfigError::GuardAboveAll { percent: settings.guard_percent });
+        }
+        Ok(Self { settings })
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn settings(&self) -> &DispatcherSettings {
+        &self.settings
+    }
+
+    /// How long recovered leases stand after the start.
+    pub(super) fn recovered_grace(&self) -> Duration {
+        self.settings.start_grace.max(self.settings.lost_after)
+    }
+
+    /// How many tasks a window holds at most.
+    pub(super) fn window(&self) -> usize {
+        usize::try_from(self.settings.window).unwrap_or(usize::MAX)
+    }
+}
+
+/// Why settings were not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum DispatcherConfigError {
+    /// A setting that must not be zero is.
+    Zero {
+        /// Which.
+        setting: &'static str,
+    },
+    /// More than all workers cannot vanish.
+    GuardAboveAll {
+        /// `guard_percent`.
+        percent: u8,
+    },
+}
+
+impl core::fmt::Display for DispatcherConfigError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Zero { setting } => write!(f, "{setting} must not be zero"),
+            Self::GuardAboveAll { percent } => {
+                write!(f, "guard_percent ({percent}) is above 100")
+            }
+        }
+    }
+}
+
+impl core::error::Error for DispatcherConfigError {}

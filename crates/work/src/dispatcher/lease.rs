@@ -1,0 +1,259 @@
+//! The life of a lease between its operation and its end.
+
+use super::log::{Cause, Fence};
+use super::task::{CancelWish, Lease, Place, Stage, Task};
+use super::window::Window;
+use super::worker::Worker;
+use super::{Dispatcher, DispatcherAction};
+use crate::{
+    Conflict, DispatcherVerdict, End, Instant, Op, RequeueCause, Status, Sym, TaskId, TaskKey,
+    TaskState, WorkerId,
+};
+
+/// Why a lease ends without a result.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Loss {
+    /// Its worker gave it back, or never had it.
+    Returned,
+    /// Its worker is lost: this counts if it was accepted.
+    Lost,
+}
+
+impl Dispatcher {
+    pub(super) fn on_handed_over(
+        &mut self,
+        now: Instant,
+        worker: WorkerId,
+        key: TaskKey,
+    ) -> DispatcherVerdict {
+        match self.current_stage(worker, key) {
+            Some(Stage::Sent | Stage::Withdrawing | Stage::Recalled) => {
+                self.offered(now, key.task);
+                DispatcherVerdict::Accepted
+            }
+            Some(
+                Stage::Granting
+                | Stage::Assigning
+                | Stage::Offered { .. }
+                | Stage::Revoking
+                | Stage::Revoked
+                | Stage::Adopting
+                | Stage::Accepted,
+            )
+            | None => DispatcherVerdict::Stale,
+        }
+    }
+
+    pub(super) fn on_withdrawn(
+        &mut self,
+        now: Instant,
+        id: WorkerId,
+        key: TaskKey,
+        done: bool,
+    ) -> DispatcherVerdict {
+        match self.current_stage(id, key) {
+            Some(Stage::Recalled) if done => self.end_lease(key.task, Loss::Returned),
+            Some(Stage::Recalled) => self.offered(now, key.task),
+            Some(
+                Stage::Granting
+                | Stage::Assigning
+                | Stage::Sent
+                | Stage::Withdrawing
+                | Stage::Offered { .. }
+                | Stage::Revoking
+                | Stage::Revoked
+                | Stage::Adopting
+                | Stage::Accepted,
+            ) => return DispatcherVerdict::Stale,
+            None => {
+                let Some(worker) = self.workers.get_mut(&id) else {
+                    return DispatcherVerdict::Stale;
+                };
+                if !worker.fenced.contains(&key) {
+                    return DispatcherVerdict::Stale;
+                }
+                if done {
+                    worker.fenced.remove(&key);
+                    self.touched_workers.insert(id);
+                }
+            }
+        }
+        DispatcherVerdict::Accepted
+    }
+
+    /// The stage of a lease, if this worker holds it under this key.
+    fn current_stage(&self, worker: WorkerId, key: TaskKey) -> Option<Stage> {
+        let task = self.tasks.get(&key.task)?;
+        let lease = task.lease()?;
+        (lease.worker == worker && task.attempt == key.attempt).then_some(lease.stage)
+    }
+
+    /// The worker has the assignment or may get it: the accept clock runs while it is active (P55).
+    pub(super) fn offered(&mut self, now: Instant, id: TaskId) {
+        let Some(lease) = self.tasks.get(&id).and_then(Task::lease) else { return };
+        let is_active = self.workers.get(&lease.worker).is_some_and(Worker::is_active);
+        let deadline = is_active.then(|| now + self.config.settings().accept_timeout);
+        self.set_stage(id, Stage::Offered { deadline });
+    }
+
+    /// The only place where a stage changes on an input: keeps the accept clock and what is due.
+    pub(super) fn set_stage(&mut self, id: TaskId, stage: Stage) {
+        let Some(lease) = self.tasks.get_mut(&id).and_then(Task::lease_mut) else { return };
+        if let Stage::Offered { deadline: Some(deadline) } = lease.stage {
+            self.timers.accept.remove(&(deadline, id));
+        }
+        lease.stage = stage;
+        if let Stage::Offered { deadline: Some(deadline) } = stage {
+            self.timers.accept.insert((deadline, id));
+        }
+        self.refresh_lease(id);
+    }
+
+    pub(super) fn accept_is_due(&mut self) {
+        if let Some((_, id)) = self.timers.accept.pop_first() {
+            self.set_stage(id, Stage::Revoking);
+        }
+    }
+
+    /// Makes a task leased. Its lease must have been taken off before, if it had one.
+    pub(super) fn place_lease(&mut self, id: TaskId, task: Task, lease: Lease) {
+        self.leave_window(id);
+        self.tasks.insert(id, Task { place: Place::Leased(lease), ..task });
+        if let Some(worker) = self.workers.get_mut(&lease.worker) {
+            worker.leases.insert(id);
+        }
+        self.touched_workers.insert(lease.worker);
+        self.refresh_lease(id);
+    }
+
+    /// Takes a task out of memory: its slot is free, its clock and what was due for it are gone.
+    pub(super) fn forget(&mut self, id: TaskId) -> Option<Task> {
+        self.leave_window(id);
+        let task = self.tasks.remove(&id)?;
+        if let Some(lease) = task.lease() {
+            if let Stage::Offered { deadline: Some(deadline) } = lease.stage {
+                self.timers.accept.remove(&(deadline, id));
+            }
+            if let Some(worker) = self.workers.get_mut(&lease.worker) {
+                worker.leases.remove(&id);
+                if let Some(inventory) = worker.inventory_mut() {
+                    inventory.unnamed.remove(&id);
+                }
+            }
+            self.touched_workers.insert(lease.worker);
+            self.refresh_lease(id);
+        }
+        Some(task)
+    }
+
+    /// A lease ends without a result: its task goes back to the queue, unless a client wants it to
+    /// end, or it was lost too often (P62).
+    pub(super) fn end_lease(&mut self, id: TaskId, loss: Loss) {
+        let Some(task) = self.forget(id) else { return };
+        let Some(lease) = task.lease() else { return };
+        let key = task.key(id);
+        let counts = loss == Loss::Lost && lease.stage.is_accepted();
+        let lost = task.lost.saturating_add(u32::from(counts));
+        if lease.cancel.is_wanted() {
+            self.persist(Op::Finish { key, end: End::Cancelled }, Cause::Own);
+        } else if counts && lost >= self.config.settings().lost_cap {
+            self.persist(Op::Finish { key, end: End::Dead }, Cause::Own);
+        } else {
+            let cause = if counts { RequeueCause::Lost } else { RequeueCause::Returned };
+            let basis = self.persist(Op::Requeue { key, cause }, Cause::Own);
+            self.enter_window(id, Task { lost, basis, ..task });
+        }
+    }
+
+    /// A task that memory knew is leased no more although its attempt may run somewhere: that worker
+    /// keeps a slot less until it says otherwise. Returns the attempt that can be cancelled at once.
+    pub(super) fn fence(&mut self, key: TaskKey, lease: &Lease) -> Option<Fence> {
+        let id = lease.worker;
+        let worker = self.workers.get_mut(&id)?;
+        if worker.incarnation != lease.incarnation {
+            return None;
+        }
+        let fence = match lease.stage {
+            // It does not know this number: what it runs is another attempt, judged as such.
+            Stage::Granting | Stage::Assigning | Stage::Adopting => return None,
+            Stage::Sent | Stage::Withdrawing => {
+                self.owed.push_back(DispatcherAction::Withdraw { worker: id, key });
+                None
+            }
+            // If it was taken, the worker will say so, and is told to stop then.
+            Stage::Recalled | Stage::Offered { .. } | Stage::Revoking | Stage::Revoked => None,
+            Stage::Accepted => {
+                (lease.cancel != CancelWish::Told).then_some(Fence { worker: id, key })
+            }
+        };
+        worker.fenced.insert(key);
+        self.touched_workers.insert(id);
+        fence
+    }
+
+    /// Puts a task into the window of its handler; if that overflows, the worst goes back to the
+    /// store.
+    pub(super) fn enter_window(&mut self, id: TaskId, task: Task) {
+        let handler = task.spec.handler;
+        let size = self.config.window();
+        let window = self.windows.entry(handler).or_insert_with(Window::new);
+        window.ready.insert(task.rank(id));
+        self.tasks.insert(id, Task { place: Place::Queued, ..task });
+        self.touched_handlers.insert(handler);
+        if window.ready.len() > size
+            && let Some(worst) = window.ready.pop_last()
+        {
+            window.more = true;
+            self.tasks.remove(&worst.task);
+            self.persist(Op::Unclaim { task: worst.task }, Cause::Own);
+        }
+    }
+
+    /// Takes a queued task out of its window, if it is in one.
+    pub(super) fn leave_window(&mut self, id: TaskId) {
+        let Some(task) = self.tasks.get(&id) else { return };
+        let handler = task.spec.handler;
+        if let Some(window) = self.windows.get_mut(&handler)
+            && window.ready.remove(&task.rank(id))
+        {
+            self.touched_handlers.insert(handler);
+        }
+    }
+
+    /// An operation conflicted: if memory's picture of its task rests on it, the picture goes; if
+    /// the store has the task queued and memory does not know it, anybody may claim it afresh.
+    pub(super) fn distrust(
+        &mut self,
+        id: TaskId,
+        basis: crate::OpId,
+        conflict: Conflict,
+        handler: Option<Sym>,
+    ) {
+        let handler = match self.tasks.get(&id) {
+            Some(task) if task.basis == basis => self.forget(id).map(|task| task.spec.handler),
+            Some(_) => return,
+            None => handler,
+        };
+        match conflict {
+            Conflict::Status(Status::Known { state: TaskState::Queued, .. }) => {
+                self.persist(Op::Unclaim { task: id }, Cause::Own);
+                match handler {
+                    Some(handler) => self.ask_again(handler),
+                    None => {
+                        let handlers: alloc::vec::Vec<Sym> = self.windows.keys().copied().collect();
+                        handlers.into_iter().for_each(|handler| self.ask_again(handler));
+                    }
+                }
+            }
+            Conflict::Status(Status::Unknown | Status::Known { .. }) | Conflict::Exists { .. } => {}
+        }
+    }
+
+    /// The store has something for this handler.
+    pub(super) fn ask_again(&mut self, handler: Sym) {
+        if let Some(window) = self.windows.get_mut(&handler) {
+            window.more = true;
+            self.touched_handlers.insert(handler);
+        }
+    }
+}

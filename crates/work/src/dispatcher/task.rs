@@ -1,0 +1,191 @@
+//! A task in memory: queued in its handler's window, or leased.
+
+use core::cmp::Reverse;
+
+use crate::{Attempt, Incarnation, Instant, OpId, TaskId, TaskKey, TaskSpec, WorkerId};
+
+/// What memory knows of a task that has not ended.
+///
+/// It is the picture after all operations asked for, durable or not: the store carries them out in
+/// their order, so the picture is right unless an operation conflicts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Task {
+    pub(super) spec: TaskSpec,
+    /// Its place in the order of submission.
+    pub(super) order: u64,
+    /// The last attempt given out.
+    pub(super) attempt: Attempt,
+    pub(super) retries: u32,
+    pub(super) lost: u32,
+    /// The operation this picture rests on: if it conflicts, the picture is wrong.
+    pub(super) basis: OpId,
+    pub(super) place: Place,
+}
+
+/// Where a task is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Place {
+    /// In the window of its handler.
+    Queued,
+    /// With a worker.
+    Leased(Lease),
+}
+
+/// The current attempt of a task, and who has it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Lease {
+    pub(super) worker: WorkerId,
+    pub(super) incarnation: Incarnation,
+    pub(super) stage: Stage,
+    pub(super) cancel: CancelWish,
+    /// How far the run was when an inventory named it last.
+    pub(super) progress: u64,
+    /// The attempt under which this run began: of two runs the smaller one is the original.
+    pub(super) origin: Attempt,
+    /// The number under which the worker still knows this run, until it has heard of its adoption.
+    pub(super) alias: Option<Attempt>,
+}
+
+impl Lease {
+    /// Whether this process of this worker holds it.
+    pub(super) fn is_held_by(&self, worker: WorkerId, incarnation: Incarnation) -> bool {
+        self.worker == worker && self.incarnation == incarnation
+    }
+}
+
+/// How far an assignment came.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Stage {
+    /// The lease is not durable yet.
+    Granting,
+    /// The assignment is due.
+    Assigning,
+    /// The lane has it.
+    Sent,
+    /// It is to be taken back from the lane.
+    Withdrawing,
+    /// The lane was asked to give it back.
+    Recalled,
+    /// The worker has it, or may have it; the accept clock runs while the session is active.
+    Offered {
+        /// When it runs out.
+        deadline: Option<Instant>,
+    },
+    /// The clock ran out: a revoke is due.
+    Revoking,
+    /// The worker was asked whether it holds it.
+    Revoked,
+    /// A run it had is being adopted: that is not durable yet.
+    Adopting,
+    /// The worker said that it has it.
+    Accepted,
+}
+
+impl Stage {
+    /// Nothing of the assignment has left this machine.
+    pub(super) const fn is_unsent(self) -> bool {
+        match self {
+            Self::Granting | Self::Assigning => true,
+            Self::Sent
+            | Self::Withdrawing
+            | Self::Recalled
+            | Self::Offered { .. }
+            | Self::Revoking
+            | Self::Revoked
+            | Self::Adopting
+            | Self::Accepted => false,
+        }
+    }
+
+    /// The worker has said that it runs.
+    pub(super) const fn is_accepted(self) -> bool {
+        match self {
+            Self::Adopting | Self::Accepted => true,
+            Self::Granting
+            | Self::Assigning
+            | Self::Sent
+            | Self::Withdrawing
+            | Self::Recalled
+            | Self::Offered { .. }
+            | Self::Revoking
+            | Self::Revoked => false,
+        }
+    }
+}
+
+/// Whether a client wants a leased task to end.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum CancelWish {
+    /// No.
+    None,
+    /// Yes, but that is not durable yet.
+    Asked,
+    /// Yes.
+    Durable,
+    /// Yes, and its worker was told.
+    Told,
+}
+
+impl CancelWish {
+    pub(super) fn is_wanted(self) -> bool {
+        self != Self::None
+    }
+}
+
+/// The place in a window: larger priority first, then the order of submission.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct Rank {
+    priority: Reverse<i16>,
+    order: u64,
+    pub(super) task: TaskId,
+}
+
+impl Rank {
+    /// Whether a new task of this priority goes before this one.
+    pub(super) fn is_behind(self, priority: i16) -> bool {
+        self.priority > Reverse(priority)
+    }
+}
+
+impl Task {
+    pub(super) fn key(&self, task: TaskId) -> TaskKey {
+        TaskKey { task, attempt: self.attempt }
+    }
+
+    pub(super) fn rank(&self, task: TaskId) -> Rank {
+        Rank { priority: Reverse(self.spec.priority), order: self.order, task }
+    }
+
+    /// The lease, if it has one.
+    pub(super) fn lease(&self) -> Option<&Lease> {
+        match &self.place {
+            Place::Queued => None,
+            Place::Leased(lease) => Some(lease),
+        }
+    }
+
+    pub(super) fn lease_mut(&mut self) -> Option<&mut Lease> {
+        match &mut self.place {
+            Place::Queued => None,
+            Place::Leased(lease) => Some(lease),
+        }
+    }
+
+    /// Whether this attempt was given out, as far as memory knows.
+    pub(super) fn was_given_out(&self, attempt: Attempt) -> bool {
+        attempt > Attempt(0) && attempt <= self.attempt
+    }
+
+    /// Whether a worker means the current lease by this attempt.
+    pub(super) fn is_current(
+        &self,
+        attempt: Attempt,
+        worker: WorkerId,
+        incarnation: Incarnation,
+    ) -> bool {
+        self.lease().is_some_and(|lease| {
+            lease.is_held_by(worker, incarnation)
+                && (attempt == self.attempt || lease.alias == Some(attempt))
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! The queued tasks of one handler that are in memory, and who could run them.
+
+use alloc::collections::BTreeSet;
+use core::cmp::Reverse;
+
+use super::task::Rank;
+use crate::{Instant, WorkerId};
+
+/// Tasks claimed from the store for one handler: so tasks nobody can run never hide others.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Window {
+    /// The tasks, best first.
+    pub(super) ready: BTreeSet<Rank>,
+    /// Workers that may take one now, those with most free slots first.
+    pub(super) workers: BTreeSet<(Reverse<u16>, WorkerId)>,
+    /// Registered workers that have the handler, with free slots or without.
+    pub(super) offered: usize,
+    /// The store may have ready tasks that are not claimed.
+    pub(super) more: bool,
+    /// A claim is under way.
+    pub(super) claiming: bool,
+    /// When a task that waits for its retry becomes ready.
+    pub(super) ready_at: Option<Instant>,
+}
+
+impl Window {
+    /// A window of which nothing is known: so the store may have something.
+    pub(super) fn new() -> Self {
+        Self {
+            ready: BTreeSet::new(),
+            workers: BTreeSet::new(),
+            offered: 0,
+            more: true,
+            claiming: false,
+            ready_at: None,
+        }
+    }
+
+    /// Whether a new task of this priority belongs here, so that nothing in the store goes before it.
+    pub(super) fn takes(&self, priority: i16, size: usize) -> bool {
+        if self.offered == 0 {
+            return false;
+        }
+        let complete = !self.more && !self.claiming;
+        (complete && self.ready.len() < size)
+            || self.ready.last().is_some_and(|worst| worst.is_behind(priority))
+    }
+
+    /// How many tasks to claim now, if any.
+    pub(super) fn wants(&self, size: usize) -> Option<u32> {
+        let is_low = self.ready.len() <= size / 4;
+        if self.claiming || !self.more || !is_low || self.workers.is_empty() {
+            return None;
+        }
+        let room = size.saturating_sub(self.ready.len()).max(1);
+        Some(u32::try_from(room).unwrap_or(u32::MAX))
+    }
+
+    /// Nothing is lost if it is forgotten: a new window asks the store again.
+    pub(super) fn is_idle(&self) -> bool {
+        self.ready.is_empty() && self.offered == 0 && !self.claiming
+    }
+}

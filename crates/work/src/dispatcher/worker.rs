@@ -1,0 +1,154 @@
+//! What the dispatcher knows of one worker.
+
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+use crate::{CoordinatorMessage, Holding, Incarnation, Instant, Judgement, Sym, TaskId, TaskKey};
+
+/// Handlers of one worker at most: what a peer can make grow is bounded.
+pub(super) const OFFERS_MAX: usize = 1_024;
+/// Keys of one inventory that are judged; what exceeds it gets the answer that loses nothing.
+pub(super) const ITEMS_MAX: u32 = 65_536;
+
+/// A worker that registered in this life, or whose leases were recovered.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Worker {
+    pub(super) incarnation: Incarnation,
+    /// Counts registrations and detachments: an answer is for one of them only. 0: never seen.
+    pub(super) registration: u64,
+    pub(super) presence: Presence,
+    /// No inventory has been complete since its session began, or since the start: what it does not
+    /// name returns, though the session goes on.
+    pub(super) undecided: bool,
+    pub(super) slots: u16,
+    pub(super) offers: BTreeSet<Sym>,
+    pub(super) draining: bool,
+    pub(super) paused: bool,
+    /// It refused: nothing new before this time, if nothing changes earlier.
+    pub(super) muted_until: Option<Instant>,
+    /// Tasks leased to it.
+    pub(super) leases: BTreeSet<TaskId>,
+    /// Attempts it may run that are not wanted any more: they use a slot until it says otherwise.
+    pub(super) fenced: BTreeSet<TaskKey>,
+    /// The free slots that were last told.
+    pub(super) believed: Option<u16>,
+    /// The free slots under which its handlers' windows list it; `None`: they do not.
+    pub(super) listed: Option<u16>,
+    /// What is owed to it.
+    pub(super) notes: VecDeque<Note>,
+}
+
+/// What is owed to a worker and stays true whatever happens.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Note {
+    Message(CoordinatorMessage),
+    Answer { key: TaskKey, judgement: Judgement },
+}
+
+/// Where a worker is.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Presence {
+    /// Without a connection, or not seen since the start.
+    Away {
+        /// When its leases are given away, unless the guard holds.
+        deadline: Instant,
+        /// When they are given away even if it does.
+        latest: Instant,
+        /// The guard counts it; it does not count a worker that was draining.
+        counted: bool,
+    },
+    /// Registered; its inventory is judged.
+    Restoring(Inventory),
+    /// Work may flow.
+    Active,
+}
+
+/// A worker's account of what it holds, as far as it came.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Inventory {
+    /// Its session goes on: what is not named is left alone.
+    pub(super) resumed: bool,
+    /// Keys so far.
+    pub(super) items: u32,
+    /// Keys that wait until the leases are read.
+    pub(super) waiting: Vec<(TaskKey, Holding)>,
+    /// Leases of it that it has to name, else they return.
+    pub(super) unnamed: BTreeSet<TaskId>,
+    /// Attempts that run, as it says.
+    pub(super) running: BTreeSet<TaskKey>,
+    /// It is complete.
+    pub(super) ended: bool,
+}
+
+impl Inventory {
+    pub(super) fn new(resumed: bool) -> Self {
+        Self {
+            resumed,
+            items: 0,
+            waiting: Vec::new(),
+            unnamed: BTreeSet::new(),
+            running: BTreeSet::new(),
+            ended: false,
+        }
+    }
+}
+
+impl Worker {
+    /// A worker of which only a lease is known.
+    pub(super) fn recovered(incarnation: Incarnation, presence: Presence) -> Self {
+        Self {
+            incarnation,
+            registration: 0,
+            presence,
+            undecided: true,
+            slots: 0,
+            offers: BTreeSet::new(),
+            draining: false,
+            paused: false,
+            muted_until: None,
+            leases: BTreeSet::new(),
+            fenced: BTreeSet::new(),
+            believed: None,
+            listed: None,
+            notes: VecDeque::new(),
+        }
+    }
+
+    /// Free slots: a lease counts from its operation on.
+    pub(super) fn free(&self) -> u16 {
+        let used = self.leases.len().saturating_add(self.fenced.len());
+        self.slots.saturating_sub(u16::try_from(used).unwrap_or(u16::MAX))
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        match self.presence {
+            Presence::Active => true,
+            Presence::Away { .. } | Presence::Restoring(_) => false,
+        }
+    }
+
+    pub(super) fn is_away(&self) -> bool {
+        match self.presence {
+            Presence::Away { .. } => true,
+            Presence::Active | Presence::Restoring(_) => false,
+        }
+    }
+
+    /// Whether something new may be leased to it, a free slot provided.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_active() && !self.draining && !self.paused && self.muted_until.is_none()
+    }
+
+    /// The inventory that is being judged.
+    pub(super) fn inventory_mut(&mut self) -> Option<&mut Inventory> {
+        match &mut self.presence {
+            Presence::Restoring(inventory) => Some(inventory),
+            Presence::Away { .. } | Presence::Active => None,
+        }
+    }
+
+    /// Whether something is owed to it.
+    pub(super) fn is_owed(&self) -> bool {
+        !self.notes.is_empty() || (self.registration > 0 && self.believed != Some(self.free()))
+    }
+}

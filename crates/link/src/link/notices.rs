@@ -61,7 +61,7 @@ impl Notices {
         }
     }
 
-    /// Whether closes wait: a new dial comes after them.
+    /// What to tell next. A new dial comes after all of it.
     pub(super) fn next(&self) -> Option<LinkAction> {
         if let Some(late) = self.stalled {
             return Some(LinkAction::Stalled { late });

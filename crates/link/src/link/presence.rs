@@ -22,9 +22,12 @@ pub(super) struct Beats {
     /// One waits to be written.
     due: bool,
     sent: [Option<Sent>; UNDER_WAY],
+    /// The beat that [`Timer::Answer`] judges.
+    judged: Option<Asked>,
+    /// The beat that decides whether the connection survived our own stall, by [`Timer::Probe`].
+    probe: Option<Asked>,
     missed: u8,
     differences: u8,
-    probe: Option<Probe>,
 }
 
 /// A beat that was written and not answered.
@@ -34,12 +37,22 @@ struct Sent {
     beat: Beat,
 }
 
-/// The beat that decides whether the connection survived our own stall.
+/// A beat that must be answered in time, whether or not it could be written.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Probe {
+enum Asked {
     Unwritten,
-    /// It or a later one must be answered.
+    /// This one or a later one must be answered.
     Written(u32),
+}
+
+impl Asked {
+    /// Whether the answer to beat `seq` is an answer to this.
+    fn answered_by(self, seq: u32) -> bool {
+        match self {
+            Self::Unwritten => false,
+            Self::Written(asked) => !is_after(asked, seq),
+        }
+    }
 }
 
 impl Beats {
@@ -49,9 +62,10 @@ impl Beats {
             last: 0,
             due: false,
             sent: [None; UNDER_WAY],
+            judged: None,
+            probe: None,
             missed: 0,
             differences: 0,
-            probe: None,
         }
     }
 
@@ -81,8 +95,8 @@ impl Beats {
         self.last = beat.seq;
         self.due = false;
         self.sent[beat.seq as usize % UNDER_WAY] = Some(Sent { at: now, beat });
-        if self.probe == Some(Probe::Unwritten) {
-            self.probe = Some(Probe::Written(beat.seq));
+        if self.probe == Some(Asked::Unwritten) {
+            self.probe = Some(Asked::Written(beat.seq));
         }
     }
 
@@ -129,12 +143,17 @@ impl Link {
         interval.min((self.round_trips.p99() * 4).max(ANSWER_MIN))
     }
 
-    /// The regular beat. While one is under way within its deadline there is no second.
+    /// The regular beat. If the last one was not answered by now, it is missed: no deadline is longer
+    /// than an interval.
     pub(super) fn beat_due(&mut self, now: Instant, deadline: Instant) {
         let Some(connection) = &self.connection else { return };
         let interval = connection.beats.interval;
         let on_time = deadline + interval;
         self.timers.arm(Timer::Beat, if on_time > now { on_time } else { now + interval });
+        if connection.beats.judged.is_some() {
+            self.timers.disarm(Timer::Answer);
+            self.beat_unanswered(now);
+        }
         self.request_beat(now);
     }
 
@@ -142,7 +161,8 @@ impl Link {
     pub(super) fn request_beat(&mut self, now: Instant) {
         let Some(connection) = &mut self.connection else { return };
         connection.beats.due = true;
-        if !self.timers.is_armed(Timer::Answer) {
+        if connection.beats.judged.is_none() {
+            connection.beats.judged = Some(Asked::Unwritten);
             let interval = connection.beats.interval;
             let deadline = self.answer_deadline(interval);
             self.timers.arm(Timer::Answer, now + deadline);
@@ -153,7 +173,7 @@ impl Link {
     pub(super) fn probe(&mut self, now: Instant) {
         let Some(connection) = &mut self.connection else { return };
         connection.beats.due = true;
-        connection.beats.probe = Some(Probe::Unwritten);
+        connection.beats.probe = Some(Asked::Unwritten);
         let interval = connection.beats.interval;
         let deadline = self.answer_deadline(interval);
         self.timers.arm(Timer::Probe, now + deadline);
@@ -180,7 +200,8 @@ impl Link {
     pub(super) fn beat_written(&mut self, now: Instant, beat: Beat) {
         let Some(connection) = &mut self.connection else { return };
         connection.beats.written(now, beat);
-        if self.timers.is_armed(Timer::Answer) {
+        if connection.beats.judged == Some(Asked::Unwritten) {
+            connection.beats.judged = Some(Asked::Written(beat.seq));
             let interval = connection.beats.interval;
             let deadline = self.answer_deadline(interval);
             self.timers.arm(Timer::Answer, now + deadline);
@@ -190,8 +211,10 @@ impl Link {
     pub(super) fn beat_unanswered(&mut self, now: Instant) {
         let Some(connection) = &mut self.connection else { return };
         let limit = self.config.heartbeat.misses();
-        let reason =
-            if connection.beats.due { Reason::FlowStalled } else { Reason::HeartbeatUnacked };
+        let reason = match connection.beats.judged.take() {
+            Some(Asked::Unwritten) => Reason::FlowStalled,
+            Some(Asked::Written(_)) | None => Reason::HeartbeatUnacked,
+        };
         connection.beats.missed += 1;
         let missed = connection.beats.missed;
         self.notices.missed(missed, limit, reason);
@@ -231,14 +254,10 @@ impl Link {
         }
         // Answered twice, or so late that it was forgotten: life, but no news.
         let Some(sent) = beats.take(answer.seq) else { return LinkVerdict::Accepted };
-        let latest = answer.seq == beats.last;
-        if latest && !beats.due {
+        if beats.judged.take_if(|asked| asked.answered_by(answer.seq)).is_some() {
             self.timers.disarm(Timer::Answer);
         }
-        if let Some(Probe::Written(probe)) = beats.probe
-            && !is_after(probe, answer.seq)
-        {
-            beats.probe = None;
+        if beats.probe.take_if(|asked| asked.answered_by(answer.seq)).is_some() {
             self.timers.disarm(Timer::Probe);
         }
         if core::mem::take(&mut beats.missed) > 0 {
@@ -267,8 +286,13 @@ impl Link {
     /// when neither side has anything outstanding (P24, P30).
     fn compare(&mut self, now: Instant, beat: &Beat, answer: &BeatAnswer) {
         let Some(connection) = &mut self.connection else { return };
-        let comparable = beat.quiet && answer.quiet && beat.flags.active && !beat.flags.draining;
-        let differs = beat.flags != answer.flags || (comparable && beat.free != answer.free);
+        let (said, believed) = (beat.flags, answer.flags);
+        // Before we are active ourselves, the two words are still under way.
+        let flags = (said.active && !believed.active)
+            || said.draining != believed.draining
+            || said.paused != believed.paused;
+        let quiet = beat.quiet && answer.quiet && said.active && !said.draining;
+        let differs = flags || (quiet && beat.free != answer.free);
         let beats = &mut connection.beats;
         if !differs {
             if core::mem::take(&mut beats.differences) > 0 {

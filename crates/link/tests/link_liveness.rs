@@ -1,0 +1,402 @@
+//! Heartbeats: when they are sent, what an answer means, how a dead or deaf peer is found.
+
+mod support;
+
+use std::time::Duration;
+
+use moorline_link::{
+    Beat, BeatAnswer, CoordinatorFrame, Epoch, Flags, Heartbeat, Instant, Kick, Link, LinkAction,
+    LinkConfig, LinkInput, LinkTransmit, LinkVerdict, Reason, State, Violation, WorkerFrame,
+    WorkerId,
+};
+use support::{Bench, MS, SECOND, identity};
+
+/// An active link that just had a beat answered, so that the next one is 5 s away.
+fn after_a_beat() -> Bench {
+    let mut bench = Bench::active(LinkConfig::default());
+    let before = bench.beats().len();
+    bench.until(|bench| bench.beats().len() > before);
+    bench.forget();
+    bench
+}
+
+fn last_beat(bench: &Bench) -> Beat {
+    let beat = |frame: &WorkerFrame| match frame {
+        WorkerFrame::Beat(beat) => Some(*beat),
+        _ => None,
+    };
+    bench.frames().iter().rev().find_map(beat).expect("a beat was written")
+}
+
+fn answer(beat: &Beat) -> BeatAnswer {
+    BeatAnswer {
+        seq: beat.seq,
+        epoch: Epoch(1),
+        known: true,
+        flags: beat.flags,
+        free: beat.free,
+        quiet: true,
+        waiting: false,
+    }
+}
+
+fn recovered(bench: &Bench) -> bool {
+    bench.actions.iter().any(|(_, action)| *action == LinkAction::BeatRecovered)
+}
+
+#[test]
+fn beats_are_sent_every_assigned_interval_also_when_the_coordinator_says_a_lot() {
+    let mut bench = after_a_beat();
+    let start = bench.ms();
+    for _ in 0..40 {
+        bench.pass(500 * MS);
+        let conn = bench.conn();
+        bench.input(LinkInput::Received { conn });
+    }
+    let since: Vec<u64> = bench.beats().iter().map(|at| at - start).collect();
+    assert_eq!(since, [5_000, 10_000, 15_000, 20_000]);
+}
+
+#[test]
+fn an_assigned_interval_is_clamped_to_local_bounds() {
+    for (assigned, kept) in [(Duration::ZERO, 1), (3 * SECOND, 3), (Duration::MAX, 15)] {
+        let mut bench = Bench::new(LinkConfig::default());
+        bench.coordinator.interval = assigned;
+        bench.until_active();
+        assert_eq!(bench.link.snapshot().beat_interval, kept * SECOND);
+    }
+}
+
+#[test]
+fn the_first_beats_of_workers_are_spread_over_the_interval() {
+    let mut phases = Vec::new();
+    for id in 0..100u64 {
+        let mut who = identity();
+        who.worker = WorkerId(u128::from(id));
+        let mut bench = Bench::new(LinkConfig::default());
+        bench.link = Link::new(LinkConfig::default(), who, 11, Instant::ZERO);
+        bench.until_active();
+        let active = bench.now;
+        bench.until(|bench| !bench.beats().is_empty());
+        phases.push(bench.now.since(active));
+    }
+    phases.sort_unstable();
+    assert!(phases[10] < SECOND && phases[90] > 4 * SECOND && phases[99] <= 5 * SECOND);
+    assert!(phases[50].abs_diff(2_500 * MS) < SECOND, "median {:?}", phases[50]);
+}
+
+#[test]
+fn a_frozen_coordinator_is_noticed_as_one_two_three_of_three_within_the_documented_time() {
+    let mut bench = after_a_beat();
+    let frozen = bench.ms();
+    bench.coordinator.answers_beats = false;
+    bench.pass(15 * SECOND);
+    let missed: Vec<(u64, String)> =
+        bench.missed().into_iter().map(|(at, what)| (at - frozen, what)).collect();
+    // The answers are due 1 s after each beat; 15 s of silence come before the third.
+    assert_eq!(
+        missed,
+        [
+            (6_000, "1/3 heartbeat_unacked".into()),
+            (11_000, "2/3 heartbeat_unacked".into()),
+            (15_000, "3/3 heartbeat_timeout".into()),
+        ]
+    );
+    assert_eq!(bench.path()[0], "Disconnected: heartbeat_timeout");
+}
+
+#[test]
+fn a_peer_that_sends_but_never_answers_is_given_up_after_three_beats() {
+    let mut bench = after_a_beat();
+    bench.coordinator.answers_beats = false;
+    let start = bench.ms();
+    while bench.link.state() == State::Active {
+        bench.pass(SECOND);
+        if bench.link.state() == State::Active {
+            let conn = bench.conn();
+            bench.input(LinkInput::Received { conn });
+        }
+    }
+    let missed = bench.missed();
+    assert_eq!(missed.len(), 3);
+    assert_eq!(missed[2], (start + 16_000, "3/3 heartbeat_unacked".into()));
+    assert_eq!(bench.path()[0], "Disconnected: heartbeat_unacked");
+}
+
+#[test]
+fn with_an_interval_shorter_than_the_answer_deadline_every_beat_still_counts() {
+    let heartbeat = Heartbeat::new(50 * MS, 150 * MS).expect("in bounds");
+    let mut bench = Bench::new(LinkConfig { heartbeat, ..LinkConfig::default() });
+    bench.coordinator.interval = 50 * MS;
+    bench.until_active();
+    bench.until(|bench| bench.beats().len() == 2);
+    bench.forget();
+    bench.coordinator.answers_beats = false;
+    let start = bench.ms();
+    bench.pass(140 * MS);
+    let conn = bench.conn();
+    bench.input(LinkInput::Received { conn });
+    bench.pass(200 * MS);
+    let missed: Vec<(u64, String)> =
+        bench.missed().into_iter().map(|(at, what)| (at - start, what)).collect();
+    assert_eq!(missed[0], (100, "1/3 heartbeat_unacked".into()));
+    assert_eq!(missed[1], (150, "2/3 heartbeat_unacked".into()));
+    assert_eq!(missed[2], (200, "3/3 heartbeat_unacked".into()));
+}
+
+#[test]
+fn two_misses_and_an_answer_do_not_disconnect_and_the_count_begins_again() {
+    let mut bench = after_a_beat();
+    for _ in 0..3 {
+        bench.coordinator.answers_beats = false;
+        bench.until(|bench| bench.link.snapshot().missed == 2);
+        let beat = last_beat(&bench);
+        bench.frame(CoordinatorFrame::BeatAnswer(answer(&beat)));
+        assert_eq!(bench.link.snapshot().missed, 0);
+        assert!(recovered(&bench));
+        bench.forget();
+    }
+    assert_eq!(bench.link.state(), State::Active);
+}
+
+#[test]
+fn a_late_answer_to_an_older_beat_counts_and_gives_its_own_round_trip() {
+    let mut bench = after_a_beat();
+    bench.coordinator.answers_beats = false;
+    bench.until(|bench| bench.link.snapshot().missed == 1);
+    let late = last_beat(&bench);
+    bench.until(|bench| bench.beats().len() == 2);
+    bench.pass(500 * MS);
+    bench.frame(CoordinatorFrame::BeatAnswer(answer(&late)));
+    let snapshot = bench.link.snapshot();
+    assert_eq!((snapshot.missed, snapshot.rtt), (0, Some(5_500 * MS)));
+    assert!(recovered(&bench));
+    // The same answer again is life, but no news.
+    assert_eq!(bench.frame(CoordinatorFrame::BeatAnswer(answer(&late))), LinkVerdict::Accepted);
+    // The newer beat is still to be answered.
+    bench.pass(5 * SECOND);
+    assert_eq!(bench.link.snapshot().missed, 1);
+}
+
+#[test]
+fn an_answer_to_a_beat_that_was_never_sent_is_a_violation() {
+    let mut bench = after_a_beat();
+    bench.until(|bench| !bench.beats().is_empty());
+    let ahead = Beat { seq: last_beat(&bench).seq + 1, ..last_beat(&bench) };
+    let verdict = bench.frame(CoordinatorFrame::BeatAnswer(answer(&ahead)));
+    assert_eq!(verdict, LinkVerdict::Violation(Violation::OutOfPlace));
+    assert_eq!(bench.path()[0], "Disconnected: protocol_error");
+}
+
+#[test]
+fn a_beat_that_cannot_be_written_is_missed_too_and_says_why() {
+    let mut bench = after_a_beat();
+    bench.writable = false;
+    let start = bench.ms();
+    while bench.link.state() == State::Active {
+        bench.pass(SECOND);
+        if bench.link.state() == State::Active {
+            let conn = bench.conn();
+            bench.input(LinkInput::Received { conn });
+        }
+    }
+    let missed: Vec<String> = bench.missed().into_iter().map(|(_, what)| what).collect();
+    assert_eq!(missed, ["1/3 flow_stalled", "2/3 flow_stalled", "3/3 flow_stalled"]);
+    assert!(bench.ms() - start <= 16_000);
+    assert_eq!(bench.path()[0], "Disconnected: flow_stalled");
+}
+
+#[test]
+fn the_answer_deadline_follows_the_round_trips_but_never_exceeds_the_interval() {
+    let mut bench = after_a_beat();
+    // Round trips of 600 ms: four times that is 2.4 s.
+    for _ in 0..3 {
+        bench.coordinator.answers_beats = false;
+        let before = bench.beats().len();
+        bench.until(|bench| bench.beats().len() > before);
+        bench.pass(600 * MS);
+        let beat = last_beat(&bench);
+        bench.frame(CoordinatorFrame::BeatAnswer(answer(&beat)));
+    }
+    bench.forget();
+    bench.until(|bench| bench.link.snapshot().missed == 1);
+    assert_eq!(bench.ms() - bench.beats()[0], 2_400);
+}
+
+#[test]
+fn a_session_the_coordinator_does_not_know_is_registered_again() {
+    let mut bench = after_a_beat();
+    bench.coordinator.known = false;
+    bench.pass(5 * SECOND);
+    assert_eq!(bench.path()[0], "Disconnected: session_unknown");
+    bench.coordinator.known = true;
+    bench.until_active();
+}
+
+#[test]
+fn a_restart_faster_than_the_detector_is_noticed_by_the_epoch() {
+    let mut bench = after_a_beat();
+    bench.coordinator.epoch = Epoch(2);
+    bench.pass(5 * SECOND);
+    assert_eq!(bench.path()[0], "Disconnected: coordinator_restarted");
+}
+
+#[test]
+fn three_beats_in_a_row_that_disagree_about_free_slots_are_out_of_step() {
+    let mut bench = after_a_beat();
+    bench.input(LinkInput::Report { free: 2, paused: false, owes: false });
+    bench.coordinator.free = Some(0);
+    bench.pass(10 * SECOND);
+    bench.coordinator.free = None;
+    bench.pass(5 * SECOND);
+    assert_eq!(bench.link.state(), State::Active, "two and then none");
+    assert!(recovered(&bench));
+    bench.forget();
+    bench.coordinator.free = Some(0);
+    bench.pass(15 * SECOND);
+    let missed: Vec<String> = bench.missed().into_iter().map(|(_, what)| what).collect();
+    assert_eq!(missed, ["1/3 out_of_step", "2/3 out_of_step", "3/3 out_of_step"]);
+    assert_eq!(bench.path()[0], "Disconnected: out_of_step");
+}
+
+#[test]
+fn free_slots_are_compared_only_when_both_sides_are_quiet_but_flags_always() {
+    for (quiet, flags, state) in [
+        (false, Flags { active: true, ..Flags::default() }, State::Active),
+        (false, Flags { active: true, paused: true, ..Flags::default() }, State::Disconnected),
+        (false, Flags::default(), State::Disconnected),
+    ] {
+        let mut bench = after_a_beat();
+        bench.coordinator.answers_beats = false;
+        for _ in 0..3 {
+            let before = bench.beats().len();
+            bench.until(|bench| bench.beats().len() > before);
+            let beat = last_beat(&bench);
+            let differs = BeatAnswer { quiet, flags, free: beat.free + 1, ..answer(&beat) };
+            bench.frame(CoordinatorFrame::BeatAnswer(differs));
+        }
+        assert_eq!(bench.link.state(), state, "{quiet} {flags:?}");
+    }
+}
+
+#[test]
+fn a_probe_of_the_coordinator_is_answered_with_a_beat_at_once() {
+    let mut bench = after_a_beat();
+    bench.pass(SECOND);
+    let at = bench.ms();
+    assert_eq!(bench.frame(CoordinatorFrame::Probe), LinkVerdict::Accepted);
+    assert_eq!(bench.beats(), [at]);
+}
+
+#[test]
+fn a_changed_network_is_probed_by_a_beat_while_connected() {
+    let mut bench = after_a_beat();
+    let at = bench.ms();
+    bench.input(LinkInput::Kick(Kick::Network));
+    assert_eq!(bench.beats(), [at]);
+    bench.input(LinkInput::Kick(Kick::Operator));
+    assert_eq!(bench.beats(), [at], "an operator's kick has nothing to hurry");
+}
+
+#[test]
+fn after_a_suspend_the_peer_is_probed_at_once_and_not_blamed_for_the_sleep() {
+    let mut bench = after_a_beat();
+    bench.freeze(Duration::from_secs(4 * 3_600));
+    bench.input(LinkInput::Timeout);
+    let stalled = bench.actions.iter().find_map(|(_, action)| match action {
+        LinkAction::Stalled { late } => Some(*late),
+        _ => None,
+    });
+    assert_eq!(stalled, Some(Duration::from_secs(4 * 3_600) - 5 * SECOND));
+    assert_eq!(bench.beats(), [bench.ms()]);
+    bench.pass(60 * SECOND);
+    assert_eq!(bench.link.state(), State::Active);
+    assert_eq!(bench.missed(), []);
+}
+
+#[test]
+fn after_a_suspend_a_dead_connection_is_found_within_the_short_deadline() {
+    let mut bench = after_a_beat();
+    bench.coordinator.answers_beats = false;
+    bench.freeze(100 * SECOND);
+    let woken = bench.ms();
+    bench.input(LinkInput::Timeout);
+    bench.until(|bench| bench.link.state() != State::Active);
+    assert_eq!(bench.path()[0], "Disconnected: suspended");
+    assert_eq!(bench.ms() - woken, 1_000);
+}
+
+#[test]
+fn an_answer_to_a_beat_from_before_the_sleep_does_not_satisfy_the_probe() {
+    let mut bench = after_a_beat();
+    bench.coordinator.answers_beats = false;
+    bench.until(|bench| !bench.beats().is_empty());
+    let old = last_beat(&bench);
+    bench.freeze(100 * SECOND);
+    bench.frame(CoordinatorFrame::BeatAnswer(answer(&old)));
+    bench.until(|bench| bench.link.state() != State::Active);
+    assert_eq!(bench.path()[0], "Disconnected: suspended");
+}
+
+#[test]
+fn messages_wait_until_the_probe_after_a_stall_is_answered() {
+    let mut bench = after_a_beat();
+    let (lane, tag) = (moorline_link::Lane::B, moorline_link::Tag(5));
+    bench.coordinator.answers_beats = false;
+    bench.freeze(10 * SECOND);
+    bench.input(LinkInput::Enqueue { lane, tag, len: 10 });
+    assert_eq!(bench.delivered, []);
+    let beat = last_beat(&bench);
+    bench.frame(CoordinatorFrame::BeatAnswer(answer(&beat)));
+    assert_eq!(bench.delivered, [(lane, tag)]);
+}
+
+#[test]
+fn a_stall_while_waiting_for_the_next_dial_just_dials() {
+    let mut bench = after_a_beat();
+    bench.pass(60 * SECOND);
+    bench.cut(Reason::StreamLost);
+    bench.forget();
+    bench.reachable = false;
+    bench.freeze(Duration::from_secs(3_600));
+    bench.input(LinkInput::Timeout);
+    assert_eq!(bench.dials().len(), 1);
+}
+
+#[test]
+fn nothing_of_the_liveness_of_a_connection_reaches_the_next_one() {
+    let mut bench = after_a_beat();
+    bench.coordinator.answers_beats = false;
+    bench.until(|bench| bench.link.snapshot().missed == 2);
+    bench.cut(Reason::TransportReset);
+    bench.until_active();
+    assert_eq!(bench.link.snapshot().missed, 0);
+    bench.forget();
+    bench.until(|bench| !bench.beats().is_empty());
+    assert_eq!(last_beat(&bench).seq, 1);
+}
+
+#[test]
+fn the_last_proven_contact_is_when_the_last_answered_beat_was_sent() {
+    let mut bench = after_a_beat();
+    bench.coordinator.answers_beats = false;
+    bench.until(|bench| !bench.beats().is_empty());
+    let sent = bench.now;
+    bench.pass(900 * MS);
+    let beat = last_beat(&bench);
+    bench.frame(CoordinatorFrame::BeatAnswer(answer(&beat)));
+    assert_eq!(bench.link.snapshot().last_proven, Some(sent));
+    assert_eq!(bench.link.snapshot().last_received, Some(bench.now));
+}
+
+#[test]
+fn beats_come_before_everything_else_that_is_due() {
+    let mut bench = after_a_beat();
+    let conn = bench.conn();
+    bench.writable = false;
+    let lane = moorline_link::Lane::C;
+    bench.input(LinkInput::Enqueue { lane, tag: moorline_link::Tag(1), len: 100 });
+    bench.pass(5 * SECOND);
+    let first = bench.link.poll_transmit(bench.now, conn, lane);
+    assert!(matches!(first, Some(LinkTransmit::Frame(WorkerFrame::Beat(_)))), "{first:?}");
+}

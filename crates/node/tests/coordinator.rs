@@ -1,0 +1,484 @@
+//! The coordinator node against a scripted worker and a scripted store: frames and answers as values.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use moorline_link::{
+    Backoff, Beat, ConnId, Epoch, Flags, Hello, HubConfig, Inbox, Incarnation, Instant, Lane,
+    LaneLimits, Reason, Seq, Sym, Versions, WorkerId,
+};
+use moorline_node::{
+    About, ClientReply, CoordinatorAction, CoordinatorConfig, CoordinatorEvent, CoordinatorInput,
+    CoordinatorNode, Done, DownFrame, MESSAGE_COST, Message, Name, PACKET_MAX, Part, Persist,
+    PersistId, Requeue, Spec, StoreOp, StoreRow, ToWorker, UpFrame,
+};
+use moorline_work::{
+    Attempt, Conflict, DispatcherConfig, Disposition, End, Outcome, Reply, Status, TaskId, TaskKey,
+    TaskState, Ticket, WorkerMessage,
+};
+
+const CONN: ConnId = ConnId(1);
+const TASK: TaskId = TaskId(7);
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn key(attempt: u32) -> TaskKey {
+    TaskKey { task: TASK, attempt: Attempt(attempt) }
+}
+
+fn spec() -> Spec {
+    Spec { handler: name("hash"), priority: 0, max_retries: 1, timeout: None }
+}
+
+struct Rig {
+    node: CoordinatorNode,
+    now: Instant,
+    persists: Vec<Persist>,
+    replies: Vec<ClientReply>,
+    events: Vec<CoordinatorEvent>,
+    closed: Vec<(ConnId, Reason)>,
+    packets: Vec<(Lane, Vec<DownFrame>)>,
+    writable: bool,
+    payload: Bytes,
+    ended: bool,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let config = CoordinatorConfig {
+            hub: HubConfig::default(),
+            dispatcher: DispatcherConfig::default(),
+            retry: Backoff::default(),
+            epoch: Epoch(3),
+            software: name("test"),
+            seed: 1,
+        };
+        let now = Instant::from_nanos(1_000_000_000);
+        let mut rig = Self {
+            node: CoordinatorNode::new(config, now),
+            now,
+            persists: Vec::new(),
+            replies: Vec::new(),
+            events: Vec::new(),
+            closed: Vec::new(),
+            packets: Vec::new(),
+            writable: true,
+            payload: Bytes::from_static(b"payload"),
+            ended: false,
+        };
+        rig.drain();
+        rig
+    }
+
+    fn give(&mut self, input: CoordinatorInput) {
+        self.node.handle(self.now, input);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(action) = self.node.poll_action() {
+            match action {
+                CoordinatorAction::Persist(persist) => self.persists.push(persist),
+                CoordinatorAction::Close { conn, reason } => self.closed.push((conn, reason)),
+                CoordinatorAction::Flush { conn } => {
+                    while self.writable
+                        && let Some(packet) = self.node.poll_transmit(self.now, conn)
+                    {
+                        let size: usize = packet.frames.iter().map(DownFrame::size_bound).sum();
+                        assert!(size <= PACKET_MAX, "a packet of at most {size} bytes");
+                        self.packets.push((packet.lane, packet.frames));
+                    }
+                }
+                CoordinatorAction::Reply { reply, .. } => self.replies.push(reply),
+                CoordinatorAction::Ended { .. } => {}
+                CoordinatorAction::Event(event) => self.events.push(event),
+                action => panic!("{action:?}"),
+            }
+        }
+        assert_ne!(self.node.next_wake(), Some(Instant::ZERO));
+    }
+
+    /// Commits everything handed out, with the answers a store with one task would give.
+    fn commit(&mut self) {
+        while let Some(last) = self.persists.last() {
+            let up_to = last.id;
+            let payload = self.payload.clone();
+            let done = self
+                .persists
+                .drain(..)
+                .map(|persist| answer(&persist.op, &payload, ended))
+                .collect();
+            self.give(CoordinatorInput::Committed { up_to, done });
+        }
+    }
+
+    fn say(&mut self, frame: UpFrame) {
+        self.give(CoordinatorInput::Packet { conn: CONN, frames: vec![frame] });
+    }
+
+    fn said(&mut self) -> Vec<DownFrame> {
+        self.packets.drain(..).flat_map(|(_, frames)| frames).collect()
+    }
+
+    /// A worker with one slot is connected, registered and active.
+    fn moor(&mut self) {
+        self.give(CoordinatorInput::Accepted { conn: CONN });
+        self.say(hello());
+        self.commit();
+        self.say(UpFrame::InventoryEnd { count: 0 });
+        self.say(UpFrame::Active);
+        self.commit();
+        assert!(self.said().contains(&DownFrame::Active));
+    }
+
+    fn submit(&mut self) {
+        let (ticket, task, payload) = (Ticket(1), TASK, self.payload.clone());
+        self.give(CoordinatorInput::Submit { ticket, task, spec: spec(), payload });
+    }
+}
+
+fn answer(op: &StoreOp, payload: &Bytes, ended: &mut bool) -> Done {
+    if let StoreOp::Finish { .. } = op
+        && std::mem::replace(ended, true)
+    {
+        let first = Status::Known { state: TaskState::Succeeded, attempt: Attempt(1) };
+        return Done { rows: Vec::new(), conflict: Some(Conflict::Status(first)) };
+    }
+    let rows = match op {
+        StoreOp::Submit { .. } => vec![StoreRow::Submitted { order: 1 }],
+        StoreOp::Lease { .. } => vec![StoreRow::Payload(payload.clone())],
+        StoreOp::Requeue { cause: Requeue::Retry { delay }, .. } => {
+            vec![StoreRow::ReadyIn { delay: *delay }]
+        }
+        _ => Vec::new(),
+    };
+    Done { rows, conflict: None }
+}
+
+fn hello() -> UpFrame {
+    let limits = LaneLimits { window_bytes: 1 << 20, ..LaneLimits::default() };
+    UpFrame::Hello {
+        head: Hello {
+            versions: Versions::SPOKEN,
+            features: 0,
+            worker: WorkerId(5),
+            incarnation: Incarnation(1),
+            name: Sym(0),
+            resume: None,
+            credit: [Inbox::first_credit(&limits); 2],
+            beat_interval: Duration::from_secs(5),
+        },
+        about: About {
+            name: name("w1"),
+            slots: 1,
+            handlers: vec![name("hash")],
+            software: name("test"),
+        },
+    }
+}
+
+fn result(seq: u64, attempt: u32, outcome: Outcome, body: &'static [u8]) -> UpFrame {
+    UpFrame::Message(Message {
+        seq: Seq(seq),
+        head: WorkerMessage::Result { key: key(attempt), outcome },
+        body_len: u32::try_from(body.len()).unwrap(),
+        body: Bytes::from_static(body),
+    })
+}
+
+fn finishes(persists: &[Persist]) -> Vec<(End, Bytes)> {
+    persists
+        .iter()
+        .filter_map(|persist| match &persist.op {
+            StoreOp::Finish { end, body, .. } => Some((*end, body.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+fn settled(frames: &[DownFrame]) -> Vec<Disposition> {
+    frames
+        .iter()
+        .filter_map(|frame| match frame {
+            DownFrame::Message(Message { head: ToWorker::Settled { disposition, .. }, .. }) => {
+                Some(*disposition)
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn nothing_is_acknowledged_before_it_is_durable() {
+    let mut rig = Rig::new();
+    rig.commit();
+    rig.submit();
+    assert_eq!(rig.replies, []);
+    let submit = &rig.persists[0].op;
+    assert!(
+        matches!(submit, StoreOp::Submit { payload, .. } if payload == "payload"),
+        "{submit:?}"
+    );
+    rig.commit();
+    assert_eq!(rig.replies, [ClientReply::Work(Reply::Submitted { again: false })]);
+}
+
+#[test]
+fn operations_are_numbered_densely_from_one() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.persists[0].op, StoreOp::Workers);
+    let first: Vec<_> = rig.persists.iter().map(|p| p.id).collect();
+    assert_eq!(first, [PersistId(1), PersistId(2)]);
+    rig.commit();
+    rig.submit();
+    assert_eq!(rig.persists[0].id, PersistId(3));
+}
+
+#[test]
+fn an_assignment_leaves_with_its_payload_after_its_lease_is_durable() {
+    let mut rig = Rig::new();
+    rig.commit();
+    rig.moor();
+    rig.submit();
+    assert!(rig.said().iter().all(|frame| !matches!(frame, DownFrame::Message(_))));
+    rig.commit();
+    let said = rig.said();
+    let assign = said.iter().find_map(|frame| match frame {
+        DownFrame::Message(message) => Some(message),
+        _ => None,
+    });
+    let assign = assign.expect("an assignment");
+    assert_eq!(assign.seq, Seq(1));
+    assert_eq!(assign.body, "payload");
+    assert_eq!(assign.head, ToWorker::Assign { key: key(1), handler: name("hash"), timeout: None });
+}
+
+#[test]
+fn a_large_payload_travels_in_parts_and_a_heartbeat_is_answered_between_them() {
+    let mut rig = Rig::new();
+    rig.commit();
+    rig.moor();
+    rig.payload = (0..300_000u32).map(|i| (i % 251) as u8).collect::<Vec<_>>().into();
+    rig.submit();
+    // The transport takes one packet at a time.
+    rig.writable = false;
+    rig.commit();
+    rig.node.handle(rig.now, CoordinatorInput::Unwritable { conn: CONN });
+    rig.drain();
+    let mut body = Vec::new();
+    let mut answered_after = None;
+    for turn in 0..20 {
+        rig.node.handle(rig.now, CoordinatorInput::Writable { conn: CONN });
+        if turn == 2 {
+            let beat = Beat {
+                seq: 9,
+                flags: Flags { active: true, ..Flags::default() },
+                free: 1,
+                quiet: false,
+                rtt_micros: 0,
+            };
+            let frames = vec![UpFrame::Beat(beat)];
+            rig.node.handle(rig.now, CoordinatorInput::Packet { conn: CONN, frames });
+        }
+        let packet = rig.node.poll_transmit(rig.now, CONN);
+        rig.node.handle(rig.now, CoordinatorInput::Unwritable { conn: CONN });
+        rig.drain();
+        for frame in packet.into_iter().flat_map(|packet| packet.frames) {
+            match frame {
+                DownFrame::Message(Message {
+                    head: ToWorker::Assign { .. },
+                    body: first,
+                    body_len,
+                    ..
+                }) => {
+                    assert_eq!(body_len, 300_000);
+                    body.extend_from_slice(&first);
+                }
+                DownFrame::Part(part) => {
+                    assert_eq!(part.offset as usize, body.len());
+                    body.extend_from_slice(&part.bytes);
+                }
+                DownFrame::BeatAnswer(answer) => {
+                    assert_eq!(answer.seq, 9);
+                    answered_after = Some(body.len());
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(body == rig.payload, "{} bytes arrived", body.len());
+    let at = answered_after.expect("the heartbeat is answered");
+    assert!(at > 0 && at < body.len(), "between parts, not behind them: after {at} bytes");
+}
+
+#[test]
+fn a_result_is_settled_when_the_store_has_it_and_its_credit_comes_back_then() {
+    let mut rig = Rig::new();
+    rig.commit();
+    rig.moor();
+    rig.submit();
+    rig.commit();
+    rig.said();
+    // Most of the window of lane B, so that its return is worth telling.
+    let head = WorkerMessage::Result { key: key(1), outcome: Outcome::Succeeded };
+    let (body_len, half) = (100_000, Bytes::from(vec![7; 50_000]));
+    let (window, cost) = (256 << 10, u64::from(body_len + MESSAGE_COST));
+    for seq in [Seq(1), Seq(2)] {
+        rig.say(UpFrame::Message(Message { seq, head, body_len, body: half.clone() }));
+        rig.say(UpFrame::Part(Part { seq, offset: 50_000, bytes: half.clone() }));
+    }
+    assert_eq!(finishes(&rig.persists)[0], (End::Succeeded, Bytes::from(vec![7; 100_000])));
+    let last_ack = |frames: &[DownFrame]| {
+        let of_lane_b = frames.iter().filter_map(|frame| match frame {
+            DownFrame::Ack(ack) if ack.lane == Lane::B => Some(ack.standing),
+            _ => None,
+        });
+        of_lane_b.last()
+    };
+    let said = rig.said();
+    assert_eq!(settled(&said), []);
+    let before = last_ack(&said).expect("received is said at once");
+    assert_eq!((before.received, before.credit.bytes), (Seq(2), window));
+    rig.commit();
+    let said = rig.said();
+    assert_eq!(settled(&said), [Disposition::Accepted, Disposition::Duplicate]);
+    let after = last_ack(&said).expect("credit comes back");
+    assert_eq!(after.credit.bytes, window + 2 * cost);
+}
+
+#[test]
+fn a_large_result_that_was_cut_off_is_sent_again_from_its_first_byte() {
+    let mut rig = Rig::new();
+    rig.commit();
+    rig.moor();
+    rig.submit();
+    rig.commit();
+    let head = WorkerMessage::Result { key: key(1), outcome: Outcome::Succeeded };
+    let begun = |conn: ConnId, rig: &mut Rig| {
+        let body = Bytes::from(vec![1; 60_000]);
+        let begin = UpFrame::Message(Message { seq: Seq(1), head, body_len: 100_000, body });
+        rig.give(CoordinatorInput::Packet { conn, frames: vec![begin] });
+    };
+    begun(CONN, &mut rig);
+    rig.give(CoordinatorInput::Closed { conn: CONN, reason: Reason::TransportReset });
+    assert_eq!(finishes(&rig.persists), []);
+
+    let again = ConnId(2);
+    rig.give(CoordinatorInput::Accepted { conn: again });
+    rig.give(CoordinatorInput::Packet { conn: again, frames: vec![hello()] });
+    // Its session quoted nothing to resume, so it is a new one: the inventory says what it has.
+    let holding = moorline_work::Holding::Finished { outcome: Outcome::Succeeded, len: 100_000 };
+    let item = UpFrame::InventoryItem { index: 0, key: key(1), holding };
+    let end = UpFrame::InventoryEnd { count: 1 };
+    rig.give(CoordinatorInput::Packet { conn: again, frames: vec![item, end] });
+    rig.commit();
+    let answers: Vec<_> =
+        rig.said().into_iter().filter(|f| matches!(f, DownFrame::InventoryAnswer { .. })).collect();
+    let send = moorline_work::Judgement::Send;
+    assert_eq!(answers, [DownFrame::InventoryAnswer { index: 0, key: key(1), judgement: send }]);
+    rig.give(CoordinatorInput::Packet { conn: again, frames: vec![UpFrame::Active] });
+    begun(again, &mut rig);
+    let part = Part { seq: Seq(1), offset: 60_000, bytes: Bytes::from(vec![2; 40_000]) };
+    rig.give(CoordinatorInput::Packet { conn: again, frames: vec![UpFrame::Part(part)] });
+    let finished = finishes(&rig.persists);
+    assert_eq!(finished.len(), 1);
+    assert_eq!(
+        (finished[0].1.len(), finished[0].1[59_999], finished[0].1[60_000]),
+        (100_000, 1, 2)
+    );
+}
+
+#[test]
+fn a_part_that_continues_nothing_closes_the_connection() {
+    let mut rig = Rig::new();
+    rig.commit();
+    rig.moor();
+    rig.say(UpFrame::Part(Part { seq: Seq(1), offset: 0, bytes: Bytes::from_static(b"x") }));
+    assert_eq!(rig.closed, [(CONN, Reason::ProtocolError)]);
+}
+
+#[test]
+fn a_message_before_hello_closes_the_connection() {
+    let mut rig = Rig::new();
+    rig.commit();
+    rig.give(CoordinatorInput::Accepted { conn: CONN });
+    rig.say(result(1, 1, Outcome::Succeeded, b"x"));
+    assert_eq!(rig.closed, [(CONN, Reason::ProtocolError)]);
+}
+
+#[test]
+fn a_retry_waits_by_the_backoff_policy_and_keeps_the_error() {
+    let mut rig = Rig::new();
+    rig.commit();
+    rig.moor();
+    rig.submit();
+    rig.commit();
+    rig.say(result(1, 1, Outcome::Failed { retryable: true }, b"disk full"));
+    let requeue = rig.persists.iter().find_map(|persist| match &persist.op {
+        StoreOp::Requeue { cause: Requeue::Retry { delay }, error, .. } => {
+            Some((*delay, error.clone()))
+        }
+        _ => None,
+    });
+    let (delay, error) = requeue.expect("a retry");
+    assert!(delay > Duration::ZERO && delay <= Duration::from_secs(60), "{delay:?}");
+    assert_eq!(error, "disk full");
+}
+
+#[test]
+fn a_success_that_conflicts_is_answered_and_not_applied() {
+    let mut rig = Rig::new();
+    rig.commit();
+    rig.moor();
+    rig.submit();
+    rig.commit();
+    rig.said();
+    rig.say(result(1, 1, Outcome::Succeeded, b"late"));
+    let up_to = rig.persists.last().unwrap().id;
+    let ended = Status::Known { state: TaskState::Succeeded, attempt: Attempt(2) };
+    let done = rig.persists.drain(..).map(|persist| match persist.op {
+        StoreOp::Finish { .. } => {
+            Done { rows: Vec::new(), conflict: Some(Conflict::Status(ended)) }
+        }
+        op => answer(&op, &Bytes::new(), &mut false),
+    });
+    let done = done.collect();
+    rig.give(CoordinatorInput::Committed { up_to, done });
+    assert_eq!(settled(&rig.said()), [Disposition::Stale]);
+}
+
+#[test]
+fn a_worker_of_an_earlier_life_is_expected_until_it_comes() {
+    let mut rig = Rig::new();
+    let known = moorline_node::KnownWorker {
+        worker: moorline_work::WorkerId(5),
+        name: name("w1"),
+        incarnation: moorline_work::Incarnation(9),
+        departed: false,
+    };
+    let up_to = rig.persists.last().unwrap().id;
+    let done = vec![Done { rows: vec![StoreRow::Worker(known)], conflict: None }, Done::default()];
+    rig.persists.clear();
+    rig.give(CoordinatorInput::Committed { up_to, done });
+    let presence = |rig: &Rig| rig.node.worker(rig.now, WorkerId(5)).map(|view| view.presence);
+    assert_eq!(presence(&rig), Some(moorline_link::Presence::Expected));
+    assert!(rig.events.contains(&CoordinatorEvent::Recovered { leases: 0, workers: 1 }));
+    rig.moor();
+    assert_eq!(presence(&rig), Some(moorline_link::Presence::Active));
+}
+
+#[test]
+fn a_drained_node_polled_again_does_not_change() {
+    let mut rig = Rig::new();
+    rig.commit();
+    rig.moor();
+    let before = rig.node.clone();
+    assert_eq!(rig.node.poll_action(), None);
+    assert_eq!(rig.node.poll_transmit(rig.now, CONN), None);
+    assert!(rig.node == before);
+    let early = rig.now;
+    rig.node.handle(early, CoordinatorInput::Timeout);
+    assert!(rig.node == before, "an early timeout changes nothing");
+}

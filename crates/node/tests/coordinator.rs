@@ -94,7 +94,6 @@ impl Rig {
                 CoordinatorAction::Reply { reply, .. } => self.replies.push(reply),
                 CoordinatorAction::Ended { .. } => {}
                 CoordinatorAction::Event(event) => self.events.push(event),
-                action => panic!("{action:?}"),
             }
         }
         assert_ne!(self.node.next_wake(), Some(Instant::ZERO));
@@ -104,12 +103,10 @@ impl Rig {
     fn commit(&mut self) {
         while let Some(last) = self.persists.last() {
             let up_to = last.id;
-            let payload = self.payload.clone();
-            let done = self
-                .persists
-                .drain(..)
-                .map(|persist| answer(&persist.op, &payload, ended))
-                .collect();
+            let mut done = Vec::new();
+            for persist in self.persists.drain(..) {
+                done.push(answer(&persist.op, &self.payload, &mut self.ended));
+            }
             self.give(CoordinatorInput::Committed { up_to, done });
         }
     }

@@ -1,10 +1,15 @@
 //! What goes into a [`WorkerNode`](crate::WorkerNode) and what comes out of it.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use moorline_link::{ConnId, Kick, LinkConfig, Reason, Transition, WorkerId, Incarnation};
-use moorline_work::{AbortReason, Disposition, Instant, Outcome, RunId, RunnerConfig, TaskKey};
+use moorline_link::{
+    ConnId, Incarnation, Kick, LinkConfig, LinkRejection, Reason, Timer, Transition, WorkerId,
+};
+use moorline_work::{
+    AbortReason, Disposition, Instant, Outcome, RunId, RunnerConfig, RunnerTimer, TaskKey,
+};
 
 use crate::{DownFrame, Name};
 
@@ -27,6 +32,66 @@ pub struct WorkerConfig {
     pub software: Name,
     /// Feeds the jitter of its backoff: independent for each worker (P08).
     pub seed: u64,
+}
+
+/// Why a [`WorkerNode`](crate::WorkerNode) cannot be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum WorkerConfigError {
+    /// It could run nothing: the least is one slot.
+    NoSlots,
+    /// More handlers than one worker may announce.
+    TooManyHandlers {
+        /// How many, without repetition.
+        count: usize,
+        /// How many it may announce.
+        max: usize,
+    },
+    /// The names of its handlers do not fit into one Hello together.
+    HelloTooLarge {
+        /// Size of the Hello in bytes, at most.
+        bytes: usize,
+        /// What one packet takes.
+        max: usize,
+    },
+}
+
+impl fmt::Display for WorkerConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSlots => write!(f, "a worker needs at least one slot"),
+            Self::TooManyHandlers { count, max } => {
+                write!(f, "a worker has at most {max} handlers, this one has {count}")
+            }
+            Self::HelloTooLarge { bytes, max } => write!(
+                f,
+                "the names of all handlers together are too long: \
+                 the registration would have {bytes} bytes and may have {max}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for WorkerConfigError {}
+
+/// What became of an input, at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WorkerVerdict {
+    /// It took effect, or rightly changed nothing.
+    Accepted,
+    /// It names a connection or a run that is not current: nothing changed.
+    Stale,
+    /// It cannot be done now: nothing changed.
+    Rejected(LinkRejection),
+}
+
+/// What a [`WorkerNode`](crate::WorkerNode) waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum WorkerTimer {
+    /// Something of the connection.
+    Link(Timer),
+    /// Something of a run.
+    Runner(RunnerTimer),
 }
 
 /// Everything a [`WorkerNode`](crate::WorkerNode) can be told.
@@ -176,7 +241,7 @@ pub enum WorkerEvent {
         /// For how long.
         late: Duration,
     },
-    /// A result was kept because there is no active connection.
+    /// A handler ended while there is no active connection: its result is kept.
     ResultKept {
         /// Its attempt.
         key: TaskKey,
@@ -187,7 +252,7 @@ pub enum WorkerEvent {
         key: TaskKey,
         /// What became of it.
         disposition: Disposition,
-        /// It had been kept while offline.
+        /// It had been kept while offline, or was offered in more than one session.
         resubmitted: bool,
     },
 }

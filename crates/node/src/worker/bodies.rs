@@ -1,0 +1,85 @@
+//! What the node holds for the two machines, which know sizes and names only.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use moorline_link::Tag;
+use moorline_work::{RunId, WorkerMessage};
+
+use crate::frame::MESSAGE_COST;
+
+/// Results until they are settled, and messages until the coordinator has processed them.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Bodies {
+    results: BTreeMap<RunId, Kept>,
+    messages: BTreeMap<Tag, Outgoing>,
+    last: u64,
+}
+
+/// A result that is not settled.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Kept {
+    body: Bytes,
+    /// There was no active connection when it was there.
+    offline: bool,
+    /// To how many lanes it was given.
+    offered: u32,
+}
+
+/// A message a lane of the present session has. It shares the body of its result.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Outgoing {
+    pub(super) message: WorkerMessage,
+    pub(super) body: Bytes,
+}
+
+impl Outgoing {
+    /// What it counts for in credit and limits.
+    pub(super) fn cost(&self) -> u32 {
+        u32::try_from(self.body.len()).unwrap_or(u32::MAX).saturating_add(MESSAGE_COST)
+    }
+}
+
+impl Bodies {
+    pub(super) fn keep(&mut self, run: RunId, body: Bytes, offline: bool) {
+        self.results.insert(run, Kept { body, offline, offered: 0 });
+    }
+
+    pub(super) fn result(&self, run: RunId) -> Bytes {
+        self.results.get(&run).map(|kept| kept.body.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn offered(&mut self, run: RunId) {
+        if let Some(kept) = self.results.get_mut(&run) {
+            kept.offered = kept.offered.saturating_add(1);
+        }
+    }
+
+    /// The result is answered: its body goes. Returns whether it had to be kept or said again.
+    pub(super) fn settle(&mut self, run: RunId) -> bool {
+        self.results.remove(&run).is_some_and(|kept| kept.offline || kept.offered > 1)
+    }
+
+    /// The mark of the next message, taken by [`put`](Self::put).
+    pub(super) fn next_tag(&self) -> Tag {
+        Tag(self.last.saturating_add(1))
+    }
+
+    pub(super) fn put(&mut self, outgoing: Outgoing) {
+        self.last = self.last.saturating_add(1);
+        self.messages.insert(Tag(self.last), outgoing);
+    }
+
+    pub(super) fn message(&self, tag: Tag) -> Option<&Outgoing> {
+        self.messages.get(&tag)
+    }
+
+    pub(super) fn release(&mut self, tag: Tag) {
+        self.messages.remove(&tag);
+    }
+
+    /// A new session begins with empty lanes.
+    pub(super) fn forget_messages(&mut self) {
+        self.messages.clear();
+    }
+}

@@ -1,0 +1,7 @@
+//! The worker's node against a scripted coordinator: frames as values, time as a number.
+
+mod drain;
+mod laws;
+mod parts;
+mod script;
+mod sessions;

@@ -1,0 +1,290 @@
+//! Coming back: the inventory, and what follows from its answers.
+
+use bytes::Bytes;
+use moorline_link::*;
+use moorline_node::*;
+use moorline_work::{
+    AbortReason, Attempt, Disposition, Holding, Judgement, Outcome, WorkerMessage,
+};
+
+use crate::script::{Rig, SECOND, key, name, pattern};
+
+const OK: Outcome = Outcome::Succeeded;
+const RUNNING: Holding = Holding::Running { progress: 0 };
+
+fn settled(rig: &Rig) -> Vec<WorkerEvent> {
+    let is_settled = |event: &&WorkerEvent| matches!(event, WorkerEvent::Settled { .. });
+    rig.events().filter(is_settled).cloned().collect()
+}
+
+#[test]
+fn a_task_runs_and_its_result_is_offered_and_settled() {
+    let mut rig = Rig::active();
+    let run = rig.assign(key(1, 1));
+    rig.exchange();
+    assert_eq!(
+        rig.script.messages,
+        [(Seq(1), WorkerMessage::Accept { key: key(1, 1) }, Bytes::new())]
+    );
+    assert_eq!(rig.node.free(), 3);
+
+    rig.done(run, pattern(10));
+    rig.exchange();
+    assert_eq!(rig.last_result(), Some((Seq(1), key(1, 1), pattern(10))));
+    assert!(rig.node.owes());
+    rig.settle(key(1, 1));
+    assert!(!rig.node.owes());
+    let disposition = Disposition::Accepted;
+    assert_eq!(
+        settled(&rig),
+        [WorkerEvent::Settled { key: key(1, 1), disposition, resubmitted: false }]
+    );
+}
+
+#[test]
+fn the_registration_says_who_and_what_the_worker_is() {
+    let mut rig = Rig::new(crate::script::config());
+    let (hello, about) = rig.open();
+    assert_eq!((hello.worker, hello.incarnation), (WorkerId(0x7777_1234), Incarnation(5)));
+    assert_eq!((about.name, about.slots), (name("worker"), 4));
+    assert_eq!(about.handlers, [name("echo"), name("hash")], "sorted");
+    rig.welcome(false);
+    let registered = WorkerEvent::Registered {
+        resumed: false,
+        held: 0,
+        epoch: 9,
+        session: 1,
+        coordinator: name("coordinator 1"),
+    };
+    assert!(rig.events().any(|event| *event == registered));
+}
+
+#[test]
+fn a_new_session_offers_again_what_was_sent_and_not_settled() {
+    let mut rig = Rig::active();
+    let run = rig.assign(key(1, 1));
+    rig.assign(key(2, 1));
+    rig.exchange();
+    rig.done(run, pattern(200_000));
+    rig.exchange();
+    rig.cut();
+
+    rig.script.judgements.insert(key(1, 1), Judgement::Send);
+    rig.connect(false);
+    let finished = Holding::Finished { outcome: OK, len: 200_000 };
+    assert_eq!(rig.script.inventory, [(key(1, 1), finished), (key(2, 1), RUNNING)]);
+    assert_eq!(rig.script.messages.len(), 4, "two accepts, the result twice");
+    assert_eq!(rig.last_result(), Some((Seq(1), key(1, 1), pattern(200_000))));
+    rig.settle(key(1, 1));
+    let disposition = Disposition::Accepted;
+    assert_eq!(
+        settled(&rig),
+        [WorkerEvent::Settled { key: key(1, 1), disposition, resubmitted: true }]
+    );
+    assert!(rig.node.owes(), "the other one runs");
+}
+
+#[test]
+fn a_result_that_came_while_offline_is_kept_and_sent_after_its_answer() {
+    let mut rig = Rig::active();
+    let run = rig.assign(key(1, 1));
+    rig.exchange();
+    rig.cut();
+    rig.done(run, pattern(3));
+    assert!(rig.events().any(|event| *event == WorkerEvent::ResultKept { key: key(1, 1) }));
+    rig.connect(false);
+    assert_eq!(rig.last_result(), Some((Seq(1), key(1, 1), pattern(3))));
+    rig.settle(key(1, 1));
+    assert!(matches!(settled(&rig)[..], [WorkerEvent::Settled { resubmitted: true, .. }]));
+}
+
+#[test]
+fn a_result_the_coordinator_does_not_want_is_never_sent() {
+    let mut rig = Rig::active();
+    let run = rig.assign(key(1, 1));
+    rig.exchange();
+    rig.cut();
+    rig.done(run, pattern(3));
+    let disposition = Disposition::Duplicate;
+    rig.script.judgements.insert(key(1, 1), Judgement::Drop { disposition });
+    rig.connect(false);
+    assert_eq!(rig.last_result(), None);
+    assert!(!rig.node.owes());
+    assert_eq!(
+        settled(&rig),
+        [WorkerEvent::Settled { key: key(1, 1), disposition, resubmitted: true }]
+    );
+}
+
+#[test]
+fn what_finishes_between_the_inventory_and_its_answer_is_sent_under_the_number_it_was_given() {
+    let mut rig = Rig::active();
+    let run = rig.assign(key(1, 1));
+    rig.exchange();
+    rig.cut();
+    rig.open();
+    rig.welcome(false);
+    let inventory = rig.packet().expect("the inventory");
+    rig.done(run, pattern(5));
+    assert_eq!(rig.packet(), None, "nothing travels before the answer");
+    let attempt = Attempt(3);
+    rig.script.judgements.insert(key(1, 1), Judgement::Adopt { attempt });
+    rig.deliver(inventory);
+    assert_eq!(rig.script.inventory, [(key(1, 1), RUNNING)]);
+    rig.exchange();
+    assert_eq!(rig.last_result(), Some((Seq(1), key(1, 3), pattern(5))));
+}
+
+#[test]
+fn answers_count_in_whatever_order_they_come() {
+    let mut rig = Rig::active();
+    let runs: Vec<_> = (1..=3).map(|task| rig.assign(key(task, 1))).collect();
+    rig.exchange();
+    rig.cut();
+    rig.script.answers_backwards = true;
+    rig.script.judgements.insert(key(2, 1), Judgement::Cancel);
+    rig.connect(false);
+    assert_eq!(rig.node.state(), State::Active);
+    let reason = AbortReason::Cancelled;
+    let abort = WorkerAction::Abort { run: runs[1], key: key(2, 1), reason };
+    let aborts = |action: &&WorkerAction| matches!(action, WorkerAction::Abort { .. });
+    assert_eq!(rig.actions.iter().filter(aborts).collect::<Vec<_>>(), [&abort]);
+}
+
+#[test]
+fn an_answer_to_what_was_not_asked_ends_the_connection() {
+    let continues =
+        |index, key| DownFrame::InventoryAnswer { index, key, judgement: Judgement::Continue };
+    for answers in [
+        vec![continues(1, key(1, 1))],
+        vec![continues(0, key(1, 2))],
+        vec![continues(0, key(1, 1)), continues(0, key(1, 1))],
+    ] {
+        let mut rig = Rig::active();
+        rig.assign(key(1, 1));
+        rig.assign(key(2, 1));
+        rig.exchange();
+        rig.cut();
+        rig.open();
+        rig.welcome(false);
+        assert!(rig.packet().is_some(), "the inventory");
+        rig.send(answers);
+        assert_eq!(rig.conn, None);
+        assert_eq!(rig.node.state(), State::Disconnected);
+    }
+}
+
+#[test]
+fn a_resumed_session_goes_on_where_it_was() {
+    let mut rig = Rig::active();
+    rig.script.withholds_acks = true;
+    let run = rig.assign(key(1, 1));
+    rig.exchange();
+    rig.done(run, pattern(10));
+    rig.exchange();
+    rig.cut();
+    // The coordinator processed the result, and says so in its Welcome: it is not sent again.
+    rig.script.withholds_acks = false;
+    rig.connect(true);
+    assert_eq!(rig.script.messages.len(), 2);
+    rig.run_for(30 * SECOND);
+    assert_eq!(rig.script.messages.len(), 2);
+    rig.settle(key(1, 1));
+    assert!(!rig.node.owes());
+}
+
+#[test]
+fn an_assignment_that_was_not_started_before_a_new_session_gives_no_credit_of_the_old_one() {
+    let mut rig = Rig::active();
+    let head = ToWorker::Assign { key: key(1, 1), handler: name("hash"), timeout: None };
+    let seq = rig.script.number(Lane::B);
+    let conn = rig.conn.expect("connected");
+    let frames = vec![DownFrame::Message(Message { seq, head, body_len: 0, body: Bytes::new() })];
+    rig.input_only(WorkerInput::Packet { conn, frames });
+    rig.input_only(WorkerInput::Closed { conn, reason: Reason::StreamLost });
+    rig.conn = None;
+    // The driver is slow: it looks at the start only after the next registration.
+    let conn = loop {
+        let mut peek = rig.node.clone();
+        let dial = std::iter::from_fn(|| peek.poll_action()).find_map(|action| match action {
+            WorkerAction::Dial { conn, .. } => Some(conn),
+            WorkerAction::Close { .. }
+            | WorkerAction::Start { .. }
+            | WorkerAction::Abort { .. }
+            | WorkerAction::Event(_) => None,
+        });
+        if let Some(conn) = dial {
+            break conn;
+        }
+        rig.now = rig.now.max(peek.next_wake().deadline().expect("it waits to dial"));
+        rig.input_only(WorkerInput::Timeout);
+    };
+    rig.input_only(WorkerInput::Opened { conn });
+    rig.conn = Some(conn);
+    assert!(rig.packet().is_some(), "the Hello");
+    let head = rig.script.welcome(false);
+    let software = name("coordinator 1");
+    rig.input_only(WorkerInput::Packet {
+        conn,
+        frames: vec![DownFrame::Welcome { head, software }],
+    });
+    rig.act();
+    rig.dialling = None;
+    rig.exchange();
+    assert_eq!(rig.node.state(), State::Active);
+    assert_eq!(rig.script.inventory, [(key(1, 1), RUNNING)]);
+    assert!(rig.started(key(1, 1)).is_some());
+    assert_eq!(rig.script.session.acked[Lane::B.index()], Standing::default(), "nothing to say");
+}
+
+#[test]
+fn a_refusal_is_told_with_its_words() {
+    let mut rig = Rig::new(crate::script::config());
+    rig.open();
+    let dismissal = Dismissal { reason: Reason::NameConflict, come_back: ComeBack::ByReason };
+    let hint = "choose another name".to_owned();
+    rig.send(vec![DownFrame::Refused { dismissal, hint: hint.clone() }]);
+    let reason = Reason::NameConflict;
+    assert!(
+        rig.events().any(|event| *event == WorkerEvent::Dismissed { reason, hint: hint.clone() })
+    );
+    assert_eq!(rig.conn, None);
+}
+
+#[test]
+fn frames_of_a_connection_that_is_gone_change_nothing() {
+    let mut rig = Rig::active();
+    let conn = rig.conn.expect("connected");
+    rig.cut();
+    let before = rig.node.clone();
+    let seq = Seq(1);
+    let head = ToWorker::Assign { key: key(1, 1), handler: name("hash"), timeout: None };
+    let frames = vec![
+        DownFrame::Message(Message { seq, head, body_len: 9, body: Bytes::new() }),
+        DownFrame::Part(Part { seq, offset: 0, bytes: pattern(9) }),
+        DownFrame::InventoryAnswer { index: 0, key: key(1, 1), judgement: Judgement::Send },
+        DownFrame::Active,
+        DownFrame::Probe,
+    ];
+    for frame in frames {
+        let verdict = rig.input(WorkerInput::Packet { conn, frames: vec![frame] });
+        assert_eq!(verdict, WorkerVerdict::Stale);
+        assert!(rig.node == before);
+    }
+}
+
+#[test]
+fn a_coordinator_that_is_silent_is_given_up_and_the_work_goes_on() {
+    let mut rig = Rig::active();
+    rig.assign(key(1, 1));
+    rig.script.ignores_beats = true;
+    rig.run_for(25 * SECOND);
+    let mut missed = Vec::new();
+    for event in rig.events() {
+        if let WorkerEvent::BeatMissed { missed: so_many, limit, .. } = event {
+            missed.push((*so_many, *limit));
+        }
+    }
+    assert_eq!(missed, [(1, 3), (2, 3), (3, 3)]);
+    assert_eq!(rig.node.runs().count(), 1);
+}

@@ -127,5 +127,7 @@ impl CoordinatorNode {
             incarnation: convert::incarnation(incarnation),
             message: whole.head,
         });
+        self.pump();
+        self.storage.decided();
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Storage {
     payloads: BTreeMap<TaskKey, Bytes>,
     /// Results that are not answered.
     results: BTreeMap<(TaskKey, WorkerId), Held>,
+    /// The result that is being decided on.
+    deciding: Option<(TaskKey, WorkerId)>,
     recovered: (u32, u32),
 }
 
@@ -66,6 +68,12 @@ impl Storage {
             self.results.entry((key, worker)).or_insert(Held { body, messages: 0, bytes: 0 });
         held.messages += 1;
         held.bytes += u64::from(cost);
+        self.deciding = Some((key, worker));
+    }
+
+    /// What was to be decided on the last result is.
+    pub(super) fn decided(&mut self) {
+        self.deciding = None;
     }
 
     /// The result is answered: gives back what it held.
@@ -78,10 +86,14 @@ impl Storage {
         self.results.retain(|&(_, w), _| w != worker);
     }
 
+    /// The body that goes with an operation on this attempt. A run that was adopted may still
+    /// report under its old number: then it is the body of the result that is being decided on.
     fn body(&self, key: TaskKey) -> Bytes {
-        let from = (key, WorkerId(0));
-        let held = self.results.range(from..).next().filter(|((k, _), _)| *k == key);
-        held.map(|(_, held)| held.body.clone()).unwrap_or_default()
+        let exact = self.results.range((key, WorkerId(0))..).next();
+        let exact = exact.filter(|((held, _), _)| *held == key).map(|(_, held)| held);
+        let deciding = self.deciding.filter(|(held, _)| held.task == key.task);
+        let held = exact.or_else(|| self.results.get(&deciding?));
+        held.map(|held| held.body.clone()).unwrap_or_default()
     }
 
     fn hand_out(&mut self, op: StoreOp, pending: Pending) -> CoordinatorAction {

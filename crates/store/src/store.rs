@@ -167,7 +167,9 @@ pub enum StoreError {
         found: String,
     },
     /// It was written by a newer moorline.
-    #[error("the store {path} has schema {found}, this moorline knows up to {known}: upgrade moorline")]
+    #[error(
+        "the store {path} has schema {found}, this moorline knows up to {known}: upgrade moorline"
+    )]
     Newer {
         /// The file.
         path: String,

@@ -1,0 +1,103 @@
+//! The store that forgets with its process.
+
+mod table;
+mod task;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use moorline_link::Epoch;
+use moorline_node::{Done, Persist};
+use moorline_work::TaskId;
+
+use crate::{Counts, Reader, Retention, Store, StoreError, TaskFilter, TaskRecord, WallTime};
+use table::Table;
+
+/// Keeps everything in memory: for tests, for `moorline dev`, and where tasks may be lost with the
+/// coordinator's process.
+///
+/// It answers as [`SqliteStore`](crate::SqliteStore) does and never fails.
+///
+/// ```
+/// use moorline_store::{MemoryStore, Store, WallTime};
+///
+/// let mut store = MemoryStore::new();
+/// let first = store.begin_epoch(WallTime(1_700_000_000_000))?;
+/// let mut restarted = store.reopen();
+/// let second = restarted.begin_epoch(WallTime(1_700_000_000_000))?;
+/// assert!(second > first);
+/// # Ok::<(), moorline_store::StoreError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    epoch: Epoch,
+    table: Arc<Mutex<Table>>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same data for the next life of a coordinator in this process; use `self` no more.
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        Self { epoch: Epoch::default(), table: Arc::clone(&self.table) }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        locked(&self.table)
+    }
+}
+
+/// No operation of the table panics half-way, so what a panicking thread left is whole.
+fn locked(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store for MemoryStore {
+    fn begin_epoch(&mut self, now: WallTime) -> Result<Epoch, StoreError> {
+        let epoch = self.table().begin_epoch(now);
+        self.epoch = epoch;
+        Ok(epoch)
+    }
+
+    fn commit(&mut self, now: WallTime, batch: &[Persist]) -> Result<Vec<Done>, StoreError> {
+        // The lock is held over the batch: a reader sees all of it or nothing.
+        let mut table = self.table();
+        Ok(batch.iter().map(|persist| table.apply(now, self.epoch, &persist.op)).collect())
+    }
+
+    fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<u64, StoreError> {
+        Ok(self.table().prune(now, retention))
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        Ok(Box::new(MemoryReader { table: Arc::clone(&self.table) }))
+    }
+}
+
+/// Reads the table of a [`MemoryStore`].
+struct MemoryReader {
+    table: Arc<Mutex<Table>>,
+}
+
+impl Reader for MemoryReader {
+    fn task(&mut self, task: TaskId) -> Result<Option<TaskRecord>, StoreError> {
+        Ok(locked(&self.table).record(task))
+    }
+
+    fn tasks(&mut self, filter: &TaskFilter) -> Result<Vec<TaskRecord>, StoreError> {
+        Ok(locked(&self.table).records(filter))
+    }
+
+    fn result(&mut self, task: TaskId) -> Result<Option<Bytes>, StoreError> {
+        Ok(locked(&self.table).result(task))
+    }
+
+    fn counts(&mut self) -> Result<Counts, StoreError> {
+        Ok(locked(&self.table).counts())
+    }
+}

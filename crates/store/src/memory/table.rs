@@ -1,0 +1,376 @@
+//! All tasks in memory, with the indexes that answer claims and lists without a scan.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bytes::Bytes;
+use moorline_link::Epoch;
+use moorline_node::{Done, KnownWorker, Name, Requeue, Spec, StoreOp, StoreRow};
+use moorline_work::{
+    Attempt, Conflict, End, Incarnation, Status, TaskId, TaskKey, TaskState, WorkerId,
+};
+
+use super::task::Task;
+use crate::rule::{self, Finished};
+use crate::{Counts, Retention, TaskFilter, TaskRecord, WallTime};
+
+/// A success that was applied: a row of the append-only ledger.
+type Application = (Attempt, WallTime);
+
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    last_epoch: Epoch,
+    last_place: u64,
+    places: BTreeMap<TaskId, u64>,
+    tasks: BTreeMap<u64, Task>,
+    workers: BTreeMap<WorkerId, KnownWorker>,
+    applications: BTreeMap<u64, Vec<Application>>,
+    /// Places by state, in the order of [`TaskState::ALL`].
+    by_state: [BTreeSet<u64>; 6],
+    /// Queued tasks that need not wait, in the order of their turn.
+    ready: BTreeSet<(Name, Reverse<i16>, u64)>,
+    /// Queued tasks that wait, by the end of it.
+    waiting: BTreeSet<(Name, u64, u64)>,
+    /// Places of ended tasks, the oldest end first.
+    finished: BTreeSet<(WallTime, u64)>,
+}
+
+/// The answer of an operation that read these rows.
+fn read(rows: Vec<StoreRow>) -> Done {
+    Done { rows, conflict: None }
+}
+
+/// The answer of an operation whose condition failed.
+fn refused(status: Status) -> Done {
+    Done { rows: Vec::new(), conflict: Some(Conflict::Status(status)) }
+}
+
+/// A small number of states: its place in [`TaskState::ALL`].
+fn index_of(state: TaskState) -> usize {
+    match state {
+        TaskState::Queued => 0,
+        TaskState::Leased => 1,
+        TaskState::Succeeded => 2,
+        TaskState::Failed => 3,
+        TaskState::Cancelled => 4,
+        TaskState::Dead => 5,
+    }
+}
+
+impl Table {
+    pub(super) fn begin_epoch(&mut self, now: WallTime) -> Epoch {
+        self.last_epoch = rule::next_epoch(self.last_epoch, now);
+        self.last_epoch
+    }
+
+    pub(super) fn apply(&mut self, now: WallTime, epoch: Epoch, op: &StoreOp) -> Done {
+        match op {
+            StoreOp::Submit { task, spec, payload, claim } => {
+                self.submit(now, *task, spec, payload, *claim)
+            }
+            StoreOp::Claim { handler, limit, epoch } => self.claim(now, handler, *limit, *epoch),
+            StoreOp::Unclaim { task } => self.change(
+                *task,
+                |known| known.state == TaskState::Queued,
+                |known| known.claimed_by = 0,
+            ),
+            StoreOp::Leases => read(self.leases()),
+            StoreOp::Lookup { task } => read(vec![StoreRow::Status(self.status(*task))]),
+            StoreOp::Lease { key, worker, incarnation } => self.lease(*key, *worker, *incarnation),
+            StoreOp::Adopt { key, from, worker, incarnation } => {
+                self.adopt(*key, *from, *worker, *incarnation)
+            }
+            StoreOp::Requeue { key, cause, error } => {
+                self.requeue(now, *key, *cause, epoch.0, error)
+            }
+            StoreOp::Finish { key, end, body } => self.finish(now, *key, *end, body),
+            StoreOp::Cancel { task } => {
+                let before = self.status(*task);
+                self.change(*task, |known| !known.state.is_final(), |known| known.cancel(now));
+                read(vec![StoreRow::Status(before)])
+            }
+            StoreOp::Worker(worker) => {
+                self.workers.insert(worker.worker, worker.clone());
+                Done::default()
+            }
+            StoreOp::Workers => {
+                read(self.workers.values().cloned().map(StoreRow::Worker).collect())
+            }
+        }
+    }
+
+    fn submit(
+        &mut self,
+        now: WallTime,
+        id: TaskId,
+        spec: &Spec,
+        payload: &Bytes,
+        claim: Option<Epoch>,
+    ) -> Done {
+        if let Some(known) = self.get(id) {
+            let same = known.is_same(spec, payload);
+            return Done { rows: Vec::new(), conflict: Some(Conflict::Exists { same }) };
+        }
+        self.last_place += 1;
+        let place = self.last_place;
+        let task = Task::new(id, spec, payload, claim.map_or(0, |epoch| epoch.0), now);
+        self.places.insert(id, place);
+        self.index(place, &task);
+        self.tasks.insert(place, task);
+        read(vec![StoreRow::Submitted { order: place }])
+    }
+
+    fn claim(&mut self, now: WallTime, handler: &Name, limit: u32, epoch: Epoch) -> Done {
+        // What has waited long enough joins the ready ones for good, so nothing is looked at twice.
+        let over: Vec<u64> = self
+            .waiting
+            .range((handler.clone(), 0, 0)..=(handler.clone(), now.0, u64::MAX))
+            .map(|&(_, _, place)| place)
+            .collect();
+        for place in over {
+            self.update(place, |task| task.not_before = 0);
+        }
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let turn = (handler.clone(), Reverse(i16::MAX), 0)
+            ..=(handler.clone(), Reverse(i16::MIN), u64::MAX);
+        let mut free =
+            self.ready.range(turn).map(|&(_, _, place)| place).filter(|place| {
+                self.tasks.get(place).is_some_and(|task| task.claimed_by != epoch.0)
+            });
+        let claimed: Vec<u64> = free.by_ref().take(limit).collect();
+        let more = free.next().is_some();
+
+        let mut rows = Vec::with_capacity(claimed.len());
+        for place in claimed {
+            self.update(place, |task| task.claimed_by = epoch.0);
+            rows.extend(self.tasks.get(&place).map(|task| StoreRow::Task {
+                task: task.id,
+                order: place,
+                spec: task.spec.clone(),
+                attempt: task.attempt,
+                retries: task.retries,
+                lost: task.lost,
+            }));
+        }
+        if more {
+            rows.push(StoreRow::More);
+        }
+        let waiting = (handler.clone(), 0, 0)..=(handler.clone(), u64::MAX, u64::MAX);
+        if let Some((_, not_before, _)) = self.waiting.range(waiting).next() {
+            let delay = Duration::from_millis(not_before.saturating_sub(now.0));
+            rows.push(StoreRow::ReadyIn { delay });
+        }
+        read(rows)
+    }
+
+    fn lease(&mut self, key: TaskKey, worker: WorkerId, incarnation: Incarnation) -> Done {
+        let mut done = self.change(
+            key.task,
+            |known| known.may_lease(key.attempt),
+            |known| known.lease(key.attempt, worker, incarnation),
+        );
+        if done.conflict.is_none() {
+            done.rows
+                .extend(self.get(key.task).map(|task| StoreRow::Payload(task.payload.clone())));
+        }
+        done
+    }
+
+    fn adopt(
+        &mut self,
+        key: TaskKey,
+        from: Attempt,
+        worker: WorkerId,
+        incarnation: Incarnation,
+    ) -> Done {
+        let mut done = self.change(
+            key.task,
+            |known| known.may_adopt(from, key.attempt),
+            |known| known.lease(key.attempt, worker, incarnation),
+        );
+        if done.conflict.is_none() {
+            done.rows.extend(self.places.get(&key.task).and_then(|place| self.lease_at(*place)));
+        }
+        done
+    }
+
+    fn requeue(
+        &mut self,
+        now: WallTime,
+        key: TaskKey,
+        cause: Requeue,
+        epoch: u64,
+        error: &[u8],
+    ) -> Done {
+        let mut done = self.change(
+            key.task,
+            |known| known.may_requeue(key.attempt),
+            |known| known.requeue(now, cause, epoch, error),
+        );
+        match cause {
+            Requeue::Retry { delay } if done.conflict.is_none() => {
+                let delay = Duration::from_millis(rule::delay_millis(delay));
+                done.rows.push(StoreRow::ReadyIn { delay });
+            }
+            Requeue::Retry { .. } | Requeue::Returned | Requeue::Lost => {}
+        }
+        done
+    }
+
+    fn finish(&mut self, now: WallTime, key: TaskKey, end: End, body: &Bytes) -> Done {
+        let done = self.change(
+            key.task,
+            |known| known.may_finish(key.attempt, end),
+            |known| known.finish(now, key, end, body),
+        );
+        let applied = done.conflict.is_none() && end == End::Succeeded;
+        if let Some(&place) = self.places.get(&key.task).filter(|_| applied) {
+            self.applications.entry(place).or_default().push((key.attempt, now));
+        }
+        done
+    }
+
+    fn leases(&self) -> Vec<StoreRow> {
+        let leased = self.by_state[index_of(TaskState::Leased)].iter();
+        leased.filter_map(|place| self.lease_at(*place)).collect()
+    }
+
+    fn lease_at(&self, place: u64) -> Option<StoreRow> {
+        let task = self.tasks.get(&place)?;
+        let (worker, incarnation) = task.holder?;
+        Some(StoreRow::Lease {
+            key: TaskKey { task: task.id, attempt: task.attempt },
+            order: place,
+            spec: task.spec.clone(),
+            retries: task.retries,
+            lost: task.lost,
+            worker,
+            incarnation,
+            cancel_requested: task.cancel_requested,
+        })
+    }
+
+    pub(super) fn prune(&mut self, now: WallTime, retention: &Retention) -> u64 {
+        let oldest = self.finished.iter().map(|&(at, place)| Finished {
+            place,
+            at: at.0,
+            result_len: self
+                .tasks
+                .get(&place)
+                .and_then(|task| task.result.as_ref())
+                .map_or(0, |result| result.len() as u64),
+        });
+        let places = rule::prunable(now, retention, self.finished.len() as u64, oldest);
+        for place in &places {
+            if let Some(task) = self.tasks.remove(place) {
+                self.unindex(*place, &task);
+                self.places.remove(&task.id);
+                self.applications.remove(place);
+            }
+        }
+        places.len() as u64
+    }
+
+    pub(super) fn record(&self, task: TaskId) -> Option<TaskRecord> {
+        self.record_at(*self.places.get(&task)?)
+    }
+
+    pub(super) fn records(&self, filter: &TaskFilter) -> Vec<TaskRecord> {
+        let before = filter.before.unwrap_or(u64::MAX);
+        let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
+        let mut of_state;
+        let mut of_any;
+        let places: &mut dyn Iterator<Item = u64> = if let Some(state) = filter.state {
+            of_state = self.by_state[index_of(state)].range(..before).rev().copied();
+            &mut of_state
+        } else {
+            of_any = self.tasks.range(..before).rev().map(|(&place, _)| place);
+            &mut of_any
+        };
+        places.take(limit).filter_map(|place| self.record_at(place)).collect()
+    }
+
+    pub(super) fn result(&self, task: TaskId) -> Option<Bytes> {
+        self.get(task)?.result.clone()
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        Counts {
+            by_state: TaskState::ALL.map(|state| self.by_state[index_of(state)].len() as u64),
+            applied_twice: self.applications.values().filter(|rows| rows.len() > 1).count() as u64,
+            lost_attempts: self.tasks.values().map(|task| u64::from(task.lost)).sum(),
+        }
+    }
+
+    fn record_at(&self, place: u64) -> Option<TaskRecord> {
+        let applied = self.applications.get(&place).map_or(0, Vec::len);
+        let name_of = |worker| self.workers.get(&worker).map(|known| known.name.clone());
+        let task = self.tasks.get(&place)?;
+        Some(task.record(place, name_of, u32::try_from(applied).unwrap_or(u32::MAX)))
+    }
+
+    fn get(&self, task: TaskId) -> Option<&Task> {
+        self.tasks.get(self.places.get(&task)?)
+    }
+
+    fn status(&self, task: TaskId) -> Status {
+        self.get(task).map_or(Status::Unknown, Task::status)
+    }
+
+    /// Changes a task if it exists and the condition holds; else the conflict says how it stands.
+    fn change(
+        &mut self,
+        task: TaskId,
+        condition: impl FnOnce(&Task) -> bool,
+        change: impl FnOnce(&mut Task),
+    ) -> Done {
+        match self.places.get(&task).copied() {
+            Some(place) if self.tasks.get(&place).is_some_and(condition) => {
+                self.update(place, change);
+                Done::default()
+            }
+            Some(_) | None => refused(self.status(task)),
+        }
+    }
+
+    /// The only way a task changes: no index can be forgotten.
+    fn update(&mut self, place: u64, change: impl FnOnce(&mut Task)) {
+        if let Some(mut task) = self.tasks.remove(&place) {
+            self.unindex(place, &task);
+            change(&mut task);
+            self.index(place, &task);
+            self.tasks.insert(place, task);
+        }
+    }
+
+    fn index(&mut self, place: u64, task: &Task) {
+        self.by_state[index_of(task.state)].insert(place);
+        if task.state == TaskState::Queued {
+            let handler = task.spec.handler.clone();
+            if task.not_before == 0 {
+                self.ready.insert((handler, Reverse(task.spec.priority), place));
+            } else {
+                self.waiting.insert((handler, task.not_before, place));
+            }
+        }
+        if let Some(at) = task.finished_at {
+            self.finished.insert((at, place));
+        }
+    }
+
+    fn unindex(&mut self, place: u64, task: &Task) {
+        self.by_state[index_of(task.state)].remove(&place);
+        if task.state == TaskState::Queued {
+            let handler = task.spec.handler.clone();
+            if task.not_before == 0 {
+                self.ready.remove(&(handler, Reverse(task.spec.priority), place));
+            } else {
+                self.waiting.remove(&(handler, task.not_before, place));
+            }
+        }
+        if let Some(at) = task.finished_at {
+            self.finished.remove(&(at, place));
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What every store computes in the same way: digests, epochs, readiness, retention.
+
+use std::time::Duration;
+
+use moorline_link::Epoch;
+use moorline_work::{End, TaskState};
+use sha2::{Digest, Sha256};
+
+use crate::{Retention, WallTime};
+
+/// At most so many tasks are deleted by one call of [`Store::prune`](crate::Store::prune).
+pub(crate) const PRUNE_TASKS: usize = 1_000;
+
+/// No further task is deleted by one call once the results deleted reach so many bytes.
+pub(crate) const PRUNE_BYTES: u64 = 16 << 20;
+
+/// Stands for the payload of a task that has ended, so that submitting it again is still recognised.
+pub(crate) type PayloadDigest = [u8; 32];
+
+/// The digest of a payload.
+pub(crate) fn digest(payload: &[u8]) -> PayloadDigest {
+    Sha256::digest(payload).into()
+}
+
+/// The epoch after `last`: the wall clock in nanoseconds, or one more than `last` where the clock
+/// went back.
+///
+/// A plain counter would start at 1 again with a store that was deleted or restored from a backup,
+/// and a worker's session of the earlier life would be taken for one of this life.
+pub(crate) fn next_epoch(last: Epoch, now: WallTime) -> Epoch {
+    let clock = now.0.saturating_mul(1_000_000).min(i64::MAX.unsigned_abs() / 2);
+    Epoch(clock.max(last.0.saturating_add(1)))
+}
+
+/// A delay in whole milliseconds, rounded up: a task is never ready before its delay has passed.
+pub(crate) fn delay_millis(delay: Duration) -> u64 {
+    u64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+/// When a task that waits from now on becomes ready; never beyond what a signed column holds.
+pub(crate) fn ready_at(now: WallTime, delay: Duration) -> u64 {
+    now.0.saturating_add(delay_millis(delay)).min(i64::MAX.unsigned_abs())
+}
+
+/// The state in which a task ends.
+pub(crate) const fn final_state(end: End) -> TaskState {
+    match end {
+        End::Succeeded => TaskState::Succeeded,
+        End::Failed => TaskState::Failed,
+        End::Cancelled => TaskState::Cancelled,
+        End::Dead => TaskState::Dead,
+    }
+}
+
+/// A body that is an error in words, if it says anything.
+pub(crate) fn error_text(body: &[u8]) -> Option<String> {
+    (!body.is_empty()).then(|| String::from_utf8_lossy(body).into_owned())
+}
+
+/// A finished task that may be pruned.
+pub(crate) struct Finished {
+    /// Its place in the order of submission.
+    pub(crate) place: u64,
+    /// When it ended.
+    pub(crate) at: u64,
+    /// Size of its result in bytes.
+    pub(crate) result_len: u64,
+}
+
+/// Which of the finished tasks go now: `oldest` come oldest first, `finished` is how many there are.
+pub(crate) fn prunable(
+    now: WallTime,
+    retention: &Retention,
+    finished: u64,
+    oldest: impl IntoIterator<Item = Finished>,
+) -> Vec<u64> {
+    let mut excess = finished.saturating_sub(retention.count);
+    let mut bytes = 0_u64;
+    let mut places = Vec::new();
+    for task in oldest.into_iter().take(PRUNE_TASKS) {
+        let too_old = task.at.saturating_add(retention.age_millis) < now.0;
+        if (excess == 0 && !too_old) || bytes >= PRUNE_BYTES {
+            break;
+        }
+        excess = excess.saturating_sub(1);
+        bytes = bytes.saturating_add(task.result_len);
+        places.push(task.place);
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,261 @@
+//! The store in one file.
+
+mod column;
+mod fault;
+mod library;
+mod operation;
+mod reader;
+mod schema;
+mod statement;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use moorline_link::Epoch;
+use moorline_node::{Done, Persist};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+
+use crate::lock::StoreLock;
+use crate::rule::{self, Finished};
+use crate::{Reader, Retention, Store, StoreError, WallTime};
+use column::Columns;
+use fault::Fault;
+use operation::Batch;
+use reader::SqliteReader;
+use schema::Found;
+
+/// How long somebody else's lock on the file (a backup, the `sqlite3` shell) is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The log file is cut back to this size when it is started over.
+const JOURNAL_SIZE_LIMIT: i64 = 64 << 20;
+
+/// Keeps everything in one SQLite file, and survives crashes of the process and of the machine.
+///
+/// The file is in WAL mode with `synchronous = FULL`: a commit returns when the operating system says that
+/// it is on the disk. The library is built in; one with the WAL-reset bug is refused. `FILE.lock` beside
+/// it keeps other processes out for as long as this value, or its process, lives. Not for network file systems.
+///
+/// ```
+/// use moorline_store::{SqliteStore, Store, StoreError, WallTime};
+///
+/// # let dir = tempfile::tempdir()?;
+/// let file = dir.path().join("moorline.db");
+/// let mut store = SqliteStore::open(&file)?;
+/// store.begin_epoch(WallTime(1_700_000_000_000))?;
+/// assert!(matches!(SqliteStore::open(&file), Err(StoreError::Locked { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SqliteStore {
+    connection: Connection,
+    path: PathBuf,
+    epoch: Epoch,
+    /// How many tasks have ended: this is the only writer, so it can count along.
+    finished: u64,
+    // Let go last, after the connection is closed.
+    _lock: StoreLock,
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("path", &self.path)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the store in this file; creates it if there is none, migrates one of an older moorline.
+    ///
+    /// # Errors
+    /// - [`StoreError::Locked`]: another process, or another value of this one, has it open.
+    /// - [`StoreError::Newer`]: a newer moorline wrote it; it is left as it is.
+    /// - [`StoreError::Damaged`]: it is not a store; it is left as it is.
+    /// - [`StoreError::UnsafeLibrary`]: the SQLite library linked can corrupt it.
+    /// - [`StoreError::Io`]: its directory does not exist, it is not writable, or reading it failed.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        library::check(rusqlite::version_number())?;
+        let path = resolve(path.as_ref())?;
+        let lock = StoreLock::acquire(&path)?;
+        let at = |fault: Fault| fault.at(&path);
+        let mut connection = connect(&path).map_err(at)?;
+        let found = schema::find(&connection).map_err(at)?;
+        match found {
+            Found::Store(version) if version > schema::CURRENT => {
+                return Err(StoreError::Newer {
+                    path: path.display().to_string(),
+                    found: version,
+                    known: schema::CURRENT,
+                });
+            }
+            Found::Store(_) | Found::Empty => {}
+        }
+        prepare(&mut connection, found).map_err(at)?;
+        let finished = count_finished(&connection).map_err(at)?;
+        Ok(Self { connection, path, epoch: Epoch::default(), finished, _lock: lock })
+    }
+
+    /// The file, with every link resolved.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn begin(&mut self) -> Result<Transaction<'_>, Fault> {
+        if !self.connection.is_autocommit() {
+            // What failed before could not even be undone then; nothing of it may be kept.
+            self.connection.execute_batch("ROLLBACK")?;
+        }
+        // A transaction that may write takes its place at once, instead of failing half-way.
+        Ok(self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+    }
+
+    fn next_epoch(&mut self, now: WallTime) -> Result<Epoch, Fault> {
+        let transaction = self.begin()?;
+        let last: Option<i64> =
+            transaction.prepare_cached(statement::LAST_EPOCH)?.query_row([], |row| row.get(0))?;
+        let last = Epoch(last.unwrap_or_default().cast_unsigned());
+        let epoch = rule::next_epoch(last, now);
+        transaction
+            .prepare_cached(statement::BEGIN_EPOCH)?
+            .execute(params![epoch.0.cast_signed(), column::millis(now.0)])?;
+        transaction.commit()?;
+        Ok(epoch)
+    }
+
+    fn apply(&mut self, now: WallTime, operations: &[Persist]) -> Result<Vec<Done>, Fault> {
+        let epoch = self.epoch;
+        let transaction = self.begin()?;
+        let mut batch = Batch::new(&transaction, now, epoch);
+        let mut answers = Vec::with_capacity(operations.len());
+        for persist in operations {
+            answers.push(batch.apply(&persist.op)?);
+        }
+        let ended = batch.ended();
+        transaction.commit()?;
+        self.finished += ended;
+        Ok(answers)
+    }
+
+    fn forget(&mut self, now: WallTime, retention: &Retention) -> Result<u64, Fault> {
+        let finished = self.finished;
+        let places = {
+            let mut oldest = self.connection.prepare_cached(statement::OLDEST)?;
+            let mut rows = oldest.query(params![rule::PRUNE_TASKS as i64])?;
+            let mut candidates = Vec::new();
+            while let Some(row) = rows.next()? {
+                let mut columns = Columns::of(row);
+                candidates.push(Finished {
+                    place: columns.bits()?,
+                    at: columns.bits()?,
+                    result_len: columns.bits()?,
+                });
+            }
+            rule::prunable(now, retention, finished, candidates)
+        };
+        if places.is_empty() {
+            return Ok(0);
+        }
+        let transaction = self.begin()?;
+        {
+            let mut task = transaction.prepare_cached(statement::FORGET_TASK)?;
+            let mut applications = transaction.prepare_cached(statement::FORGET_APPLICATIONS)?;
+            for place in &places {
+                task.execute(params![place.cast_signed()])?;
+                applications.execute(params![place.cast_signed()])?;
+            }
+        }
+        transaction.commit()?;
+        let gone = places.len() as u64;
+        self.finished = self.finished.saturating_sub(gone);
+        Ok(gone)
+    }
+}
+
+impl Store for SqliteStore {
+    fn begin_epoch(&mut self, now: WallTime) -> Result<Epoch, StoreError> {
+        let epoch = self.next_epoch(now).map_err(|fault| fault.at(&self.path))?;
+        self.epoch = epoch;
+        Ok(epoch)
+    }
+
+    fn commit(&mut self, now: WallTime, batch: &[Persist]) -> Result<Vec<Done>, StoreError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.apply(now, batch).map_err(|fault| fault.at(&self.path))
+    }
+
+    fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<u64, StoreError> {
+        self.forget(now, retention).map_err(|fault| fault.at(&self.path))
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        Ok(Box::new(SqliteReader::open(&self.path)?))
+    }
+}
+
+/// The one name of a file, so that two ways of writing it meet at one lock.
+fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
+    let io =
+        |error: std::io::Error| StoreError::Io { detail: format!("{}: {error}", path.display()) };
+    match path.canonicalize() {
+        Ok(path) => Ok(path),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let name = path.file_name().ok_or_else(|| StoreError::Io {
+                detail: format!("{} names no file", path.display()),
+            })?;
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let parent = parent.unwrap_or(Path::new(".")).canonicalize().map_err(io)?;
+            Ok(parent.join(name))
+        }
+        Err(error) => Err(io(error)),
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    if connection.is_readonly("main")? {
+        // SQLite would go on without a word until the first write.
+        return Err(Fault::Io("it is not writable".to_owned()));
+    }
+    Ok(connection)
+}
+
+/// Makes a file that is ours, or empty, ready for use.
+fn prepare(connection: &mut Connection, found: Found) -> Result<(), Fault> {
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(Fault::Io(format!("no write-ahead log is possible here (mode {mode})")));
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Where fsync stops at the drive's cache (macOS), go through it; nothing elsewhere.
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.query_row(
+        &format!("PRAGMA journal_size_limit = {JOURNAL_SIZE_LIMIT}"),
+        [],
+        |row| row.get::<_, i64>(0),
+    )?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    schema::migrate(connection, found)?;
+    connection.set_prepared_statement_cache_capacity(statement::WRITER.len());
+    for sql in statement::WRITER.iter().chain(statement::READER) {
+        // A file with our mark but without our tables is found now, not by the first task.
+        connection.prepare(sql).map_err(|error| Fault::Damaged(error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn count_finished(connection: &Connection) -> Result<u64, Fault> {
+    let count: i64 = connection.query_row(statement::COUNT_FINISHED, [], |row| row.get(0))?;
+    Ok(count.cast_unsigned())
+}
+
+#[cfg(test)]
+mod tests;

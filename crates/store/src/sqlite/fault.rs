@@ -1,0 +1,49 @@
+//! What SQLite says, sorted by what a caller can do about it.
+
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+
+use crate::StoreError;
+
+/// A [`StoreError`] that does not know yet in which file it happened.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// May work later.
+    Io(String),
+    /// The content is not what a store holds: trying again will not help.
+    Damaged(String),
+}
+
+impl Fault {
+    /// The public error.
+    pub(super) fn at(self, path: &Path) -> StoreError {
+        let path = path.display().to_string();
+        match self {
+            Self::Io(detail) => StoreError::Io { detail: format!("{path}: {detail}") },
+            Self::Damaged(detail) => StoreError::Damaged { path, detail },
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        let detail = error.to_string();
+        let foreign = matches!(
+            error.sqlite_error_code(),
+            Some(
+                ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::ConstraintViolation
+            )
+        );
+        let unreadable = matches!(
+            error,
+            rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::Utf8Error(..)
+        );
+        if foreign || unreadable { Self::Damaged(detail) } else { Self::Io(detail) }
+    }
+}

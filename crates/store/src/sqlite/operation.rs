@@ -1,0 +1,361 @@
+//! The operations of one batch, inside its transaction.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use moorline_link::Epoch;
+use moorline_node::{Done, KnownWorker, Name, Requeue, Spec, StoreOp, StoreRow};
+use moorline_work::{
+    Attempt, Conflict, End, Incarnation, Status, TaskId, TaskKey, TaskState, WorkerId,
+};
+use rusqlite::{Connection, OptionalExtension, Params, params};
+
+use super::column::{self, Columns};
+use super::fault::Fault;
+use super::statement;
+use crate::{WallTime, rule};
+
+/// A batch under way: dropped with its transaction if one of its operations cannot be done.
+pub(super) struct Batch<'c> {
+    connection: &'c Connection,
+    now: WallTime,
+    epoch: Epoch,
+    ended: u64,
+}
+
+impl<'c> Batch<'c> {
+    /// A batch of the coordinator's life `epoch` on a connection that is in a transaction.
+    pub(super) fn new(connection: &'c Connection, now: WallTime, epoch: Epoch) -> Self {
+        Self { connection, now, epoch, ended: 0 }
+    }
+
+    /// How many tasks have ended in this batch.
+    pub(super) fn ended(&self) -> u64 {
+        self.ended
+    }
+
+    pub(super) fn apply(&mut self, op: &StoreOp) -> Result<Done, Fault> {
+        match op {
+            StoreOp::Submit { task, spec, payload, claim } => {
+                self.submit(*task, spec, payload, *claim)
+            }
+            StoreOp::Claim { handler, limit, epoch } => self.claim(handler, *limit, *epoch),
+            StoreOp::Unclaim { task } => {
+                let changed = self.run(statement::UNCLAIM, params![column::task_id(*task)])?;
+                self.done_if(changed, *task)
+            }
+            StoreOp::Leases => self.leases(),
+            StoreOp::Lookup { task } => Ok(read(vec![StoreRow::Status(self.status(*task)?)])),
+            StoreOp::Lease { key, worker, incarnation } => self.lease(*key, *worker, *incarnation),
+            StoreOp::Adopt { key, from, worker, incarnation } => {
+                self.adopt(*key, *from, *worker, *incarnation)
+            }
+            StoreOp::Requeue { key, cause, error } => self.requeue(*key, *cause, error),
+            StoreOp::Finish { key, end, body } => self.finish(*key, *end, body),
+            StoreOp::Cancel { task } => self.cancel(*task),
+            StoreOp::Worker(worker) => self.know(worker),
+            StoreOp::Workers => self.workers(),
+        }
+    }
+
+    fn submit(
+        &self,
+        task: TaskId,
+        spec: &Spec,
+        payload: &Bytes,
+        claim: Option<Epoch>,
+    ) -> Result<Done, Fault> {
+        let id = column::task_id(task);
+        let digest = rule::digest(payload);
+        let timeout = column::timeout_nanos(spec.timeout);
+        let same: Option<bool> = self
+            .connection
+            .prepare_cached(statement::SAME)?
+            .query_row(
+                params![
+                    id,
+                    spec.handler.as_str(),
+                    spec.priority,
+                    spec.max_retries,
+                    timeout,
+                    digest
+                ],
+                |row| row.get(0),
+            )
+            .optional()?;
+        if let Some(same) = same {
+            return Ok(Done { rows: Vec::new(), conflict: Some(Conflict::Exists { same }) });
+        }
+        let place: i64 = self.connection.prepare_cached(statement::SUBMIT)?.query_row(
+            params![
+                id,
+                spec.handler.as_str(),
+                spec.priority,
+                spec.max_retries,
+                timeout,
+                claim.map_or(0, |epoch| epoch.0.cast_signed()),
+                column::millis(self.now.0),
+                digest,
+                &payload[..],
+            ],
+            |row| row.get(0),
+        )?;
+        Ok(read(vec![StoreRow::Submitted { order: place.cast_unsigned() }]))
+    }
+
+    fn claim(&self, handler: &Name, limit: u32, epoch: Epoch) -> Result<Done, Fault> {
+        let handler = handler.as_str();
+        let owner = epoch.0.cast_signed();
+        self.run(statement::WAKE, params![handler, column::millis(self.now.0)])?;
+
+        // One more than wanted is looked at, to know whether there is more.
+        let mut rows = Vec::new();
+        let mut more = false;
+        let mut claimable = self.connection.prepare_cached(statement::CLAIMABLE)?;
+        let mut found = claimable.query(params![handler, owner, i64::from(limit) + 1])?;
+        while let Some(row) = found.next()? {
+            if rows.len() as u64 == u64::from(limit) {
+                more = true;
+                break;
+            }
+            let mut columns = Columns::of(row);
+            let order = columns.bits()?;
+            rows.push(StoreRow::Task {
+                task: columns.task_id()?,
+                order,
+                spec: columns.spec()?,
+                attempt: columns.attempt()?,
+                retries: columns.count()?,
+                lost: columns.count()?,
+            });
+        }
+        drop(found);
+
+        let mut claim = self.connection.prepare_cached(statement::CLAIM)?;
+        for row in &rows {
+            if let StoreRow::Task { order, .. } = row {
+                claim.execute(params![order.cast_signed(), owner])?;
+            }
+        }
+        if more {
+            rows.push(StoreRow::More);
+        }
+        let next: Option<i64> = self
+            .connection
+            .prepare_cached(statement::NEXT_READY)?
+            .query_row(params![handler], |row| row.get(0))?;
+        if let Some(next) = next {
+            let delay = Duration::from_millis(next.cast_unsigned().saturating_sub(self.now.0));
+            rows.push(StoreRow::ReadyIn { delay });
+        }
+        Ok(read(rows))
+    }
+
+    fn leases(&self) -> Result<Done, Fault> {
+        self.rows(statement::LEASES, [], lease_row)
+    }
+
+    fn lease(
+        &self,
+        key: TaskKey,
+        worker: WorkerId,
+        incarnation: Incarnation,
+    ) -> Result<Done, Fault> {
+        let payload: Option<Vec<u8>> = self
+            .connection
+            .prepare_cached(statement::LEASE)?
+            .query_row(
+                params![
+                    column::task_id(key.task),
+                    key.attempt.0,
+                    column::worker_id(worker),
+                    incarnation.0.cast_signed(),
+                ],
+                |row| row.get(0),
+            )
+            .optional()?;
+        match payload {
+            Some(payload) => Ok(read(vec![StoreRow::Payload(payload.into())])),
+            None => self.done_if(0, key.task),
+        }
+    }
+
+    fn adopt(
+        &self,
+        key: TaskKey,
+        from: Attempt,
+        worker: WorkerId,
+        incarnation: Incarnation,
+    ) -> Result<Done, Fault> {
+        let done = self.rows(
+            statement::ADOPT,
+            params![
+                column::task_id(key.task),
+                key.attempt.0,
+                column::worker_id(worker),
+                incarnation.0.cast_signed(),
+                from.0,
+            ],
+            lease_row,
+        )?;
+        if done.rows.is_empty() { self.done_if(0, key.task) } else { Ok(done) }
+    }
+
+    fn requeue(&self, key: TaskKey, cause: Requeue, error: &[u8]) -> Result<Done, Fault> {
+        let (claimed_by, not_before, retries, losses, fresh_error) = match cause {
+            Requeue::Returned => (self.epoch.0, 0, 0, 0, false),
+            Requeue::Lost => (self.epoch.0, 0, 0, 1, false),
+            Requeue::Retry { delay } => (0, rule::ready_at(self.now, delay), 1, 0, true),
+        };
+        let changed = self.run(
+            statement::REQUEUE,
+            params![
+                column::task_id(key.task),
+                key.attempt.0,
+                claimed_by.cast_signed(),
+                column::millis(not_before),
+                retries,
+                losses,
+                rule::error_text(error),
+                fresh_error,
+            ],
+        )?;
+        let mut done = self.done_if(changed, key.task)?;
+        match cause {
+            Requeue::Retry { delay } if done.conflict.is_none() => {
+                let delay = Duration::from_millis(rule::delay_millis(delay));
+                done.rows.push(StoreRow::ReadyIn { delay });
+            }
+            Requeue::Retry { .. } | Requeue::Returned | Requeue::Lost => {}
+        }
+        Ok(done)
+    }
+
+    fn finish(&mut self, key: TaskKey, end: End, body: &Bytes) -> Result<Done, Fault> {
+        let (sql, result, error, fresh_error, losses) = match end {
+            End::Succeeded => (statement::SUCCEED, Some(&body[..]), None, true, 0),
+            End::Failed => (statement::FAIL, None, rule::error_text(body), true, 0),
+            End::Cancelled => (statement::CANCELLED, None, rule::error_text(body), false, 0),
+            End::Dead => (statement::FAIL, None, rule::error_text(body), false, 1),
+        };
+        let id = column::task_id(key.task);
+        let now = column::millis(self.now.0);
+        let changed = self.run(
+            sql,
+            params![
+                id,
+                key.attempt.0,
+                now,
+                rule::final_state(end).name(),
+                result,
+                error,
+                fresh_error,
+                losses
+            ],
+        )?;
+        if changed > 0 {
+            self.ended += 1;
+            if end == End::Succeeded {
+                self.run(statement::APPLY, params![id, key.attempt.0, now])?;
+            }
+        }
+        self.done_if(changed, key.task)
+    }
+
+    fn cancel(&mut self, task: TaskId) -> Result<Done, Fault> {
+        let before = self.status(task)?;
+        let id = column::task_id(task);
+        let now = column::millis(self.now.0);
+        if self.run(statement::CANCEL_QUEUED, params![id, now])? > 0 {
+            self.ended += 1;
+        } else {
+            self.run(statement::CANCEL_LEASED, params![id])?;
+        }
+        Ok(read(vec![StoreRow::Status(before)]))
+    }
+
+    fn know(&self, known: &KnownWorker) -> Result<Done, Fault> {
+        self.run(
+            statement::KNOW_WORKER,
+            params![
+                column::worker_id(known.worker),
+                known.name.as_str(),
+                known.incarnation.0.cast_signed(),
+                known.departed,
+            ],
+        )?;
+        Ok(Done::default())
+    }
+
+    fn workers(&self) -> Result<Done, Fault> {
+        self.rows(statement::WORKERS, [], |columns| {
+            Ok(StoreRow::Worker(KnownWorker {
+                worker: columns.worker_id()?,
+                name: columns.name()?,
+                incarnation: columns.incarnation()?,
+                departed: columns.take()?,
+            }))
+        })
+    }
+
+    fn status(&self, task: TaskId) -> Result<Status, Fault> {
+        let mut statement = self.connection.prepare_cached(statement::STATUS)?;
+        let mut rows = statement.query(params![column::task_id(task)])?;
+        let Some(row) = rows.next()? else { return Ok(Status::Unknown) };
+        let mut columns = Columns::of(row);
+        let state: TaskState = columns.state()?;
+        Ok(Status::Known { state, attempt: columns.attempt()? })
+    }
+
+    /// Runs a statement that answers nothing; returns how many rows it changed.
+    fn run(&self, sql: &str, params: impl Params) -> Result<usize, Fault> {
+        Ok(self.connection.prepare_cached(sql)?.execute(params)?)
+    }
+
+    /// Runs a statement that answers rows.
+    fn rows(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read_row: impl Fn(&mut Columns<'_, '_>) -> Result<StoreRow, Fault>,
+    ) -> Result<Done, Fault> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut found = statement.query(params)?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            rows.push(read_row(&mut Columns::of(row))?);
+        }
+        Ok(read(rows))
+    }
+
+    /// Done if a row was changed; else the condition failed, and the conflict says how the task stands.
+    fn done_if(&self, changed: usize, task: TaskId) -> Result<Done, Fault> {
+        if changed > 0 {
+            return Ok(Done::default());
+        }
+        let status = self.status(task)?;
+        Ok(Done { rows: Vec::new(), conflict: Some(Conflict::Status(status)) })
+    }
+}
+
+/// The columns of `statement::LEASES`.
+fn lease_row(columns: &mut Columns<'_, '_>) -> Result<StoreRow, Fault> {
+    let order = columns.bits()?;
+    let task = columns.task_id()?;
+    let spec = columns.spec()?;
+    Ok(StoreRow::Lease {
+        key: TaskKey { task, attempt: columns.attempt()? },
+        order,
+        spec,
+        retries: columns.count()?,
+        lost: columns.count()?,
+        worker: columns.worker_id()?,
+        incarnation: columns.incarnation()?,
+        cancel_requested: columns.take()?,
+    })
+}
+
+/// The answer of an operation that read these rows.
+fn read(rows: Vec<StoreRow>) -> Done {
+    Done { rows, conflict: None }
+}

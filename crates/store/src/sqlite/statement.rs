@@ -1,0 +1,199 @@
+//! Every statement that runs on a store. The conditions of the operations are in their `WHERE`, and each is
+//! answered by an index, however many tasks there are (a test asks SQLite for its plans).
+
+/// `id, handler, priority, max_retries, timeout_nanos, claimed_by, submitted_at, payload_digest, payload`
+pub(super) const SUBMIT: &str = "INSERT INTO tasks (id, handler, priority, max_retries, \
+    timeout_nanos, claimed_by, submitted_at, payload_digest, payload) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING place";
+
+/// Whether the task `id` is `handler, priority, max_retries, timeout_nanos, payload_digest`.
+pub(super) const SAME: &str = "SELECT handler = ?2 AND priority = ?3 AND max_retries = ?4 \
+    AND timeout_nanos IS ?5 AND payload_digest = ?6 FROM tasks WHERE id = ?1";
+
+/// What has waited until `now` for `handler` joins the ready ones, so that no claim looks at it twice.
+pub(super) const WAKE: &str = "UPDATE tasks SET not_before = 0 \
+    WHERE handler = ?1 AND state = 'queued' AND not_before > 0 AND not_before <= ?2";
+
+/// Ready tasks of `handler` not claimed by `epoch`, at most `limit`. Those that are claimed by it
+/// are passed over: no more than its window.
+pub(super) const CLAIMABLE: &str = "SELECT place, id, handler, priority, max_retries, \
+    timeout_nanos, attempt, retries, lost FROM tasks \
+    WHERE handler = ?1 AND state = 'queued' AND not_before = 0 AND claimed_by <> ?2 \
+    ORDER BY priority DESC, place LIMIT ?3";
+
+/// `place, epoch`
+pub(super) const CLAIM: &str = "UPDATE tasks SET claimed_by = ?2 WHERE place = ?1";
+
+/// When the next task of `handler` has waited long enough.
+pub(super) const NEXT_READY: &str = "SELECT min(not_before) FROM tasks \
+    WHERE handler = ?1 AND state = 'queued' AND not_before > 0";
+
+/// `id`
+pub(super) const UNCLAIM: &str =
+    "UPDATE tasks SET claimed_by = 0 WHERE id = ?1 AND state = 'queued'";
+
+/// The columns of a [`StoreRow::Lease`](moorline_node::StoreRow::Lease).
+macro_rules! lease_columns {
+    () => {
+        "place, id, handler, priority, max_retries, timeout_nanos, attempt, retries, lost, \
+         worker, incarnation, cancel_requested"
+    };
+}
+
+pub(super) const LEASES: &str =
+    concat!("SELECT ", lease_columns!(), " FROM tasks WHERE state = 'leased' ORDER BY place");
+
+/// Where the task `id` stands; of an ended one the attempt that ended it.
+pub(super) const STATUS: &str =
+    "SELECT state, coalesce(ended_by, attempt) FROM tasks WHERE id = ?1";
+
+/// `id, attempt, worker, incarnation`
+pub(super) const LEASE: &str = "UPDATE tasks SET state = 'leased', attempt = ?2, worker = ?3, \
+    incarnation = ?4, claimed_by = 0, not_before = 0 \
+    WHERE id = ?1 AND state = 'queued' AND attempt = ?2 - 1 RETURNING payload";
+
+/// `id, attempt, worker, incarnation, from`; answers the lease it makes.
+pub(super) const ADOPT: &str = concat!(
+    "UPDATE tasks SET state = 'leased', attempt = ?2, worker = ?3, incarnation = ?4, ",
+    "claimed_by = 0, not_before = 0 ",
+    "WHERE id = ?1 AND state IN ('queued', 'leased') AND attempt = ?5 AND ?2 > ?5 RETURNING ",
+    lease_columns!()
+);
+
+/// `id, attempt, claimed_by, not_before, retries more, losses more, error, whether no error clears the last one`
+pub(super) const REQUEUE: &str = "UPDATE tasks SET state = 'queued', claimed_by = ?3, \
+    not_before = ?4, retries = retries + ?5, lost = lost + ?6, \
+    error = CASE WHEN ?8 THEN ?7 ELSE coalesce(?7, error) END \
+    WHERE id = ?1 AND state = 'leased' AND attempt = ?2";
+
+/// `id, attempt, now, state, result, error, whether no error clears the last one, losses more`
+macro_rules! finish_where {
+    ($condition:literal) => {
+        concat!(
+            "UPDATE tasks SET state = ?4, ended_by = ?2, finished_at = ?3, ",
+            "worker = CASE WHEN attempt = ?2 THEN worker END, ",
+            "incarnation = CASE WHEN attempt = ?2 THEN incarnation END, ",
+            "claimed_by = 0, not_before = 0, payload = x'', result = ?5, ",
+            "error = CASE WHEN ?7 THEN ?6 ELSE coalesce(?6, error) END, lost = lost + ?8 ",
+            "WHERE id = ?1 AND ",
+            $condition
+        )
+    };
+}
+
+/// Any attempt that was given out may succeed while the task has not ended.
+pub(super) const SUCCEED: &str =
+    finish_where!("state IN ('queued', 'leased') AND ?2 >= 1 AND ?2 <= attempt");
+
+/// Only the current attempt fails or is lost for the last time.
+pub(super) const FAIL: &str = finish_where!("state = 'leased' AND attempt = ?2");
+
+/// Cancelled by the current attempt, or while no attempt is current.
+pub(super) const CANCELLED: &str =
+    finish_where!("((state = 'leased' AND attempt = ?2) OR (state = 'queued' AND ?2 <= attempt))");
+
+/// The ledger's row for a success: `id, attempt, now`
+pub(super) const APPLY: &str = "INSERT INTO applications (place, attempt, applied_at) \
+    SELECT place, ?2, ?3 FROM tasks WHERE id = ?1";
+
+/// `id, now`
+pub(super) const CANCEL_QUEUED: &str = "UPDATE tasks SET state = 'cancelled', ended_by = attempt, \
+    finished_at = ?2, worker = NULL, incarnation = NULL, claimed_by = 0, not_before = 0, \
+    payload = x'', cancel_requested = 1 WHERE id = ?1 AND state = 'queued'";
+
+/// `id`
+pub(super) const CANCEL_LEASED: &str =
+    "UPDATE tasks SET cancel_requested = 1 WHERE id = ?1 AND state = 'leased'";
+
+/// `id, name, incarnation, departed`
+pub(super) const KNOW_WORKER: &str = "INSERT INTO workers (id, name, incarnation, departed) \
+    VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO UPDATE \
+    SET name = excluded.name, incarnation = excluded.incarnation, departed = excluded.departed";
+
+pub(super) const WORKERS: &str = "SELECT id, name, incarnation, departed FROM workers ORDER BY id";
+
+pub(super) const LAST_EPOCH: &str = "SELECT max(epoch) FROM epochs";
+
+/// `epoch, now`
+pub(super) const BEGIN_EPOCH: &str = "INSERT INTO epochs (epoch, begun_at) VALUES (?1, ?2)";
+
+pub(super) const COUNT_FINISHED: &str = "SELECT count(*) FROM tasks WHERE finished_at IS NOT NULL";
+
+/// The `limit` oldest that have ended.
+pub(super) const OLDEST: &str = "SELECT place, finished_at, coalesce(length(result), 0) FROM tasks \
+    WHERE finished_at IS NOT NULL ORDER BY finished_at, place LIMIT ?1";
+
+/// `place`
+pub(super) const FORGET_TASK: &str = "DELETE FROM tasks WHERE place = ?1";
+
+/// `place`
+pub(super) const FORGET_APPLICATIONS: &str = "DELETE FROM applications WHERE place = ?1";
+
+/// The columns of a [`TaskRecord`](crate::TaskRecord). Whoever had a task last says nothing about one that is queued.
+macro_rules! records_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT t.id, t.place, t.handler, t.state, t.priority, t.attempt, t.retries, ",
+            "t.max_retries, t.lost, iif(t.state = 'queued', NULL, t.worker), ",
+            "iif(t.state = 'queued', NULL, w.name), t.submitted_at, t.finished_at, t.error, ",
+            "t.cancel_requested, length(t.result), ",
+            "(SELECT count(*) FROM applications a WHERE a.place = t.place) ",
+            "FROM tasks t LEFT JOIN workers w ON w.id = t.worker WHERE ",
+            $condition
+        )
+    };
+}
+
+/// `id`
+pub(super) const RECORD: &str = records_where!("t.id = ?1");
+
+/// `before, limit`
+pub(super) const RECORDS: &str = records_where!("t.place < ?1 ORDER BY t.place DESC LIMIT ?2");
+
+/// `before, limit, state`
+pub(super) const RECORDS_OF_STATE: &str =
+    records_where!("t.state = ?3 AND t.place < ?1 ORDER BY t.place DESC LIMIT ?2");
+
+/// `id`
+pub(super) const RESULT: &str = "SELECT result FROM tasks WHERE id = ?1";
+
+pub(super) const COUNTS: &str = "SELECT state, count(*) FROM tasks GROUP BY state";
+
+pub(super) const APPLIED_TWICE: &str = "SELECT count(*) FROM \
+    (SELECT 1 FROM applications GROUP BY place HAVING count(*) > 1)";
+
+pub(super) const LOST_ATTEMPTS: &str = "SELECT coalesce(sum(lost), 0) FROM tasks WHERE lost > 0";
+
+/// What the writer runs.
+pub(super) const WRITER: &[&str] = &[
+    SUBMIT,
+    SAME,
+    WAKE,
+    CLAIMABLE,
+    CLAIM,
+    NEXT_READY,
+    UNCLAIM,
+    LEASES,
+    STATUS,
+    LEASE,
+    ADOPT,
+    REQUEUE,
+    SUCCEED,
+    FAIL,
+    CANCELLED,
+    APPLY,
+    CANCEL_QUEUED,
+    CANCEL_LEASED,
+    KNOW_WORKER,
+    WORKERS,
+    LAST_EPOCH,
+    BEGIN_EPOCH,
+    COUNT_FINISHED,
+    OLDEST,
+    FORGET_TASK,
+    FORGET_APPLICATIONS,
+];
+
+/// What a reader runs.
+pub(super) const READER: &[&str] =
+    &[RECORD, RECORDS, RECORDS_OF_STATE, RESULT, COUNTS, APPLIED_TWICE, LOST_ATTEMPTS];

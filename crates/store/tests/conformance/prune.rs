@@ -1,0 +1,106 @@
+use moorline_node::{Requeue, StoreRow};
+use moorline_store::Retention;
+use moorline_work::{End, Status, TaskId};
+
+use crate::world::*;
+
+const KEEP_ALL: Retention = Retention { age_millis: u64::MAX, count: u64::MAX };
+
+fn prune(world: &mut World, retention: Retention) -> u64 {
+    let now = world.now;
+    world.store.prune(now, &retention).expect("a pruning")
+}
+
+fn left(world: &World) -> Vec<u128> {
+    world.all().iter().rev().map(|task| task.task.0).collect()
+}
+
+/// Tasks 1 to 4 end in the order 3, 1, 4, 2, each 100 ms after the one before.
+fn four_ended(world: &mut World) {
+    for task in 1..=4 {
+        world.leased(task, 1);
+    }
+    for (task, end) in [(3, End::Succeeded), (1, End::Failed), (4, End::Dead), (2, End::Cancelled)]
+    {
+        world.pass(100);
+        world.done(finish(task, 1, end, "body"));
+    }
+}
+
+pub(crate) fn only_tasks_that_ended_long_ago_go(mut world: World) {
+    four_ended(&mut world);
+    // They ended 300, 200, 100 and 0 ms ago.
+    assert_eq!(prune(&mut world, Retention { age_millis: 300, ..KEEP_ALL }), 0);
+    assert_eq!(prune(&mut world, Retention { age_millis: 200, ..KEEP_ALL }), 1);
+    assert_eq!(left(&world), [1, 2, 4]);
+    world.pass(10);
+    assert_eq!(prune(&mut world, Retention { age_millis: 100, ..KEEP_ALL }), 2);
+    assert_eq!(left(&world), [2]);
+    assert_eq!(prune(&mut world, KEEP_ALL), 0);
+}
+
+pub(crate) fn the_oldest_of_too_many_go(mut world: World) {
+    four_ended(&mut world);
+    assert_eq!(prune(&mut world, Retention { count: 4, ..KEEP_ALL }), 0);
+    assert_eq!(prune(&mut world, Retention { count: 3, ..KEEP_ALL }), 1);
+    assert_eq!(left(&world), [1, 2, 4]);
+    assert_eq!(prune(&mut world, Retention { count: 1, ..KEEP_ALL }), 2);
+    assert_eq!(left(&world), [2]);
+    world.queued(5);
+    world.done(cancel(5));
+    assert_eq!(prune(&mut world, Retention { count: 1, ..KEEP_ALL }), 1);
+    assert_eq!(left(&world), [5]);
+    assert_eq!(prune(&mut world, Retention { count: 0, ..KEEP_ALL }), 1);
+    assert_eq!(left(&world), []);
+}
+
+pub(crate) fn what_is_not_ended_stays_whatever_its_age(mut world: World) {
+    world.queued(1);
+    world.leased(2, 1);
+    world.leased(3, 1);
+    world.done(requeue(3, 1, Requeue::Lost));
+    world.leased(4, 1);
+    world.done(retry(4, 1, 10, "again"));
+    world.pass(u64::from(u32::MAX));
+    assert_eq!(prune(&mut world, Retention { age_millis: 0, count: 0 }), 0);
+    assert_eq!(left(&world), [1, 2, 3, 4]);
+}
+
+pub(crate) fn one_call_deletes_a_bounded_number(mut world: World) {
+    let tasks = || 1..=2_300_u128;
+    world.batch(tasks().map(submit));
+    world.batch(tasks().map(cancel));
+    let nothing = Retention { age_millis: u64::MAX, count: 0 };
+    let mut calls = Vec::new();
+    loop {
+        let gone = prune(&mut world, nothing);
+        if gone == 0 {
+            break;
+        }
+        calls.push(gone);
+    }
+    assert_eq!(calls, [1_000, 1_000, 300]);
+    assert_eq!(left(&world), []);
+}
+
+pub(crate) fn a_pruned_task_is_unknown_and_its_id_free_again(mut world: World) {
+    world.leased(1, 1);
+    world.done(succeed(1, 1));
+    assert_eq!(prune(&mut world, Retention { age_millis: u64::MAX, count: 0 }), 1);
+    assert_eq!(world.done(lookup(1)), [StoreRow::Status(Status::Unknown)]);
+    assert_eq!(world.reader().result(TaskId(1)).expect("a reading"), None);
+    assert_eq!(world.refused(succeed(1, 1)), NOWHERE);
+    let rows = world.done(submit(1));
+    assert_eq!(rows, [StoreRow::Submitted { order: 2 }], "a place is never used twice");
+}
+
+pub(crate) fn the_ledger_goes_with_its_task(mut world: World) {
+    world.leased(1, 1);
+    world.done(succeed(1, 1));
+    prune(&mut world, Retention { age_millis: u64::MAX, count: 0 });
+    world.leased(1, 1);
+    assert_eq!(world.get(1).applied, 0);
+    world.done(succeed(1, 1));
+    assert_eq!(world.get(1).applied, 1);
+    assert_eq!(world.reader().counts().expect("counts").applied_twice, 0);
+}

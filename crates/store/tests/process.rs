@@ -1,0 +1,320 @@
+//! What only real processes show: a kill at any moment, a second process, a write that the kernel refuses.
+//!
+//! Each test starts this very test binary again as a child, whose part is the function named by
+//! `MOORLINE_STORE_PART`, on the store in `MOORLINE_STORE_FILE`. The children speak by lines on stdout.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use bytes::Bytes;
+use moorline_node::{Name, Persist, PersistId, Spec, StoreOp};
+use moorline_store::{SqliteStore, Store, StoreError, TaskFilter, WallTime};
+use moorline_work::{Attempt, End, Incarnation, TaskId, TaskKey, TaskState, WorkerId};
+
+const PART: &str = "MOORLINE_STORE_PART";
+const FILE: &str = "MOORLINE_STORE_FILE";
+const NOW: WallTime = WallTime(1_700_000_000_000);
+
+/// Before every line of a child that is meant for its parent: the test harness has its own lines.
+const MARK: &str = "| ";
+
+/// Another process with a part of its own; killed when the test ends.
+struct Part {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    _stdin: Option<ChildStdin>,
+}
+
+impl Part {
+    fn start(mut command: Command, part: &str, file: &Path) -> Self {
+        let mut child = command
+            .args(["--exact", part, "--ignored", "--nocapture", "--test-threads=1"])
+            .env(PART, part)
+            .env(FILE, file)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a child process");
+        let lines = BufReader::new(child.stdout.take().expect("its lines")).lines();
+        let stdin = child.stdin.take();
+        Self { child, lines, _stdin: stdin }
+    }
+
+    fn of_this_binary(part: &str, file: &Path) -> Self {
+        Self::start(Command::new(std::env::current_exe().expect("this binary")), part, file)
+    }
+
+    /// The next line that is meant for us; none at its end.
+    fn hear(&mut self) -> Option<String> {
+        let mut lines = self.lines.by_ref().map_while(Result::ok);
+        lines.find_map(|line| line.split_once(MARK).map(|(_, word)| word.to_owned()))
+    }
+
+    /// SIGKILL; then what it had still said.
+    fn kill(mut self) -> Vec<String> {
+        self.child.kill().expect("a kill");
+        self.child.wait().expect("its end");
+        std::iter::from_fn(|| self.hear()).collect()
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // Ended already, in most tests.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// In a child: the store it works on. `None` where the function was started by hand.
+fn my_file(part: &str) -> Option<PathBuf> {
+    (std::env::var(PART).ok()? == part).then(|| std::env::var_os(FILE).expect("a file").into())
+}
+
+fn say(word: impl Display) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{MARK}{word}").and_then(|()| out.flush()).expect("a parent that listens");
+}
+
+/// Batch `n`: task `2n` goes all the way to its result, task `2n + 1` is leased.
+fn batch(n: u64) -> Vec<Persist> {
+    let spec = Spec {
+        handler: Name::new("resize").expect("a name"),
+        priority: 0,
+        max_retries: 0,
+        timeout: None,
+    };
+    let key = |task: u64| TaskKey { task: TaskId(task.into()), attempt: Attempt(1) };
+    let submit = |task: u64| StoreOp::Submit {
+        task: TaskId(task.into()),
+        spec: spec.clone(),
+        payload: body(task),
+        claim: None,
+    };
+    let lease = |task: u64| StoreOp::Lease {
+        key: key(task),
+        worker: WorkerId(1),
+        incarnation: Incarnation(1),
+    };
+    let (ends, stays) = (2 * n, 2 * n + 1);
+    let finish = StoreOp::Finish { key: key(ends), end: End::Succeeded, body: body(ends + 7) };
+    let ops = [submit(ends), submit(stays), lease(ends), lease(stays), finish];
+    ops.into_iter().zip(1..).map(|(op, id)| Persist { id: PersistId(n * 10 + id), op }).collect()
+}
+
+/// Some kilobytes, so that a batch is many pages.
+fn body(seed: u64) -> Bytes {
+    (0..3_000 + seed % 5_000).map(|n| (n.wrapping_mul(31) ^ seed) as u8).collect()
+}
+
+/// Batches `0..n` that are in the store: each whole, and none after a gap.
+fn whole_batches(store: &SqliteStore) -> u64 {
+    let mut reader = store.reader().expect("a reader");
+    let everything = TaskFilter { limit: u32::MAX, ..TaskFilter::default() };
+    let mut tasks = reader.tasks(&everything).expect("all tasks");
+    tasks.reverse();
+    assert_eq!(tasks.len() % 2, 0, "half a batch");
+    for (task, n) in tasks.iter().zip(0_u64..) {
+        assert_eq!((task.task, task.attempt), (TaskId(n.into()), Attempt(1)), "a gap, or a part");
+        if n % 2 == 0 {
+            assert_eq!((task.state, task.applied), (TaskState::Succeeded, 1), "task {n}");
+            let result = reader.result(task.task).expect("a reading");
+            assert_eq!(result, Some(body(n + 7)), "the result of task {n}");
+        } else {
+            assert_eq!((task.state, task.applied), (TaskState::Leased, 0), "task {n}");
+        }
+    }
+    let counts = reader.counts().expect("counts");
+    let half = tasks.len() as u64 / 2;
+    assert_eq!(counts.by_state, [0, half, half, 0, 0, 0]);
+    half
+}
+
+/// A number nobody knows before; printed when the test fails.
+fn random() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
+#[test]
+#[ignore = "a part of a_kill_at_any_moment_loses_nothing_acknowledged_and_leaves_no_half_batch"]
+fn commits_until_it_is_killed() {
+    let Some(file) = my_file("commits_until_it_is_killed") else { return };
+    let mut store = SqliteStore::open(file).expect("the store");
+    let epoch = store.begin_epoch(NOW).expect("an epoch");
+    say(format_args!("epoch {}", epoch.0));
+    let first = whole_batches(&store);
+    for n in first.. {
+        let answers = store.commit(NOW, &batch(n)).expect("a commit");
+        assert!(answers.iter().all(|done| done.conflict.is_none()), "{answers:?}");
+        say(format_args!("acknowledged {n}"));
+    }
+}
+
+#[test]
+fn a_kill_at_any_moment_loses_nothing_acknowledged_and_leaves_no_half_batch() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("store.db");
+    let mut epochs = BTreeSet::new();
+    let mut acknowledged = 0;
+    for _ in 0..20 {
+        let moment = random();
+        let mut part = Part::of_this_binary("commits_until_it_is_killed", &file);
+        let mut words = Vec::new();
+        // Often before anything is said: then it dies while it opens the store, or recovers it.
+        for _ in 0..moment % 8 * 6 {
+            words.extend(part.hear());
+        }
+        std::thread::sleep(Duration::from_micros(moment / 8 % 4_000));
+        words.extend(part.kill());
+
+        for word in &words {
+            if let Some(epoch) = word.strip_prefix("epoch ") {
+                assert!(epochs.insert(epoch.parse::<u64>().expect("a number")), "used twice");
+            }
+            if let Some(n) = word.strip_prefix("acknowledged ") {
+                assert_eq!(n.parse(), Ok(acknowledged), "moment {moment}");
+                acknowledged += 1;
+            }
+        }
+        let mut store = SqliteStore::open(&file).expect("a store that survived");
+        let whole = whole_batches(&store);
+        // The last one may have been committed and not been said.
+        assert!(
+            (acknowledged..=acknowledged + 1).contains(&whole),
+            "moment {moment}: {acknowledged} acknowledged, {whole} there"
+        );
+        acknowledged = whole;
+        let epoch = store.begin_epoch(NOW).expect("an epoch");
+        assert!(epochs.insert(epoch.0), "moment {moment}: an epoch used twice");
+        assert_eq!(epochs.last(), Some(&epoch.0), "epochs only grow");
+    }
+    assert!(acknowledged > 20, "it did work: {acknowledged} batches");
+}
+
+/// A crash of the machine may leave any part of the log after the last sync: a copy that ends anywhere
+/// shows whole batches only.
+#[test]
+fn a_log_that_ends_anywhere_shows_whole_batches_only() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("store.db");
+    let mut store = SqliteStore::open(&file).expect("a new store");
+    for n in 0..12 {
+        store.commit(NOW, &batch(n)).expect("a commit");
+    }
+    let log = std::fs::read(dir.path().join("store.db-wal")).expect("its log");
+    let base = std::fs::read(&file).expect("its file");
+    let mut seen = BTreeSet::new();
+    let step = log.len() / 60 + 1;
+    for end in (0..=log.len()).step_by(step).chain([log.len()]) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("store.db");
+        std::fs::write(&file, &base).expect("a copy");
+        std::fs::write(dir.path().join("store.db-wal"), &log[..end]).expect("a torn log");
+        match SqliteStore::open(&file) {
+            Ok(store) => {
+                seen.insert(whole_batches(&store));
+            }
+            Err(error) => panic!("a log of {end} bytes: {error}"),
+        }
+    }
+    assert_eq!(seen.last(), Some(&12), "the whole log has everything");
+    assert!(seen.len() > 8, "the ends were between many batches: {seen:?}");
+}
+
+#[test]
+#[ignore = "a part of a_second_process_is_refused_until_the_first_has_gone"]
+fn holds_the_store() {
+    let Some(file) = my_file("holds_the_store") else { return };
+    match SqliteStore::open(file) {
+        Ok(_store) => {
+            say("open");
+            // Until the parent lets go, or kills us.
+            let _ = std::io::stdin().lines().next();
+        }
+        Err(error) => say(format_args!("refused: {error}")),
+    }
+}
+
+#[test]
+fn a_second_process_is_refused_until_the_first_has_gone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("store.db");
+    let mut first = Part::of_this_binary("holds_the_store", &file);
+    assert_eq!(first.hear().as_deref(), Some("open"));
+
+    let mut second = Part::of_this_binary("holds_the_store", &file);
+    let words = second.hear().expect("a word");
+    assert!(words.contains("in use by another process"), "{words}");
+    assert!(words.contains("store.db"), "it names the file: {words}");
+    match SqliteStore::open(&file) {
+        Err(StoreError::Locked { .. }) => {}
+        other => panic!("{other:?}"),
+    }
+
+    // The kernel lets go for it.
+    first.kill();
+    let mut third = Part::of_this_binary("holds_the_store", &file);
+    assert_eq!(third.hear().as_deref(), Some("open"));
+}
+
+#[test]
+#[ignore = "a part of a_write_that_the_kernel_refuses_fails_whole_and_works_later"]
+fn writes_beyond_its_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+
+    let Some(file) = my_file("writes_beyond_its_limit") else { return };
+    let mut store = SqliteStore::open(file).expect("a new store");
+    store.begin_epoch(NOW).expect("an epoch");
+    let mut n = 0;
+    let error = loop {
+        match store.commit(NOW, &batch(n)) {
+            Ok(_) => n += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StoreError::Io { .. }), "{error}");
+    for _ in 0..3 {
+        let again = store.commit(NOW, &batch(n));
+        assert!(matches!(again, Err(StoreError::Io { .. })), "{again:?}");
+        assert_eq!(whole_batches(&store), n, "nothing of it happened");
+    }
+    say(format_args!("failed after {n}: {error}"));
+
+    let limit = getrlimit(Resource::Fsize);
+    let larger = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
+    setrlimit(Resource::Fsize, larger).expect("room");
+    let answers = store.commit(NOW, &batch(n)).expect("the same batch");
+    assert!(answers.iter().all(|done| done.conflict.is_none()), "{answers:?}");
+    for later in n + 1..n + 10 {
+        store.commit(NOW, &batch(later)).expect("a commit");
+    }
+    say(format_args!("then {}", whole_batches(&store)));
+}
+
+#[test]
+fn a_write_that_the_kernel_refuses_fails_whole_and_works_later() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("store.db");
+    // The limit counts in blocks of 512 or 1,024 bytes; beyond it a write fails, its signal is ignored.
+    let mut command = Command::new("sh");
+    let script = "trap '' XFSZ; ulimit -S -f 600; exec \"$0\" \"$@\"";
+    command.args(["-c", script]).arg(std::env::current_exe().expect("this binary"));
+    let mut part = Part::start(command, "writes_beyond_its_limit", &file);
+    let failed = part.hear().expect("a failure");
+    let (before, error) = failed
+        .strip_prefix("failed after ")
+        .and_then(|words| words.split_once(": "))
+        .unwrap_or_else(|| panic!("{failed}"));
+    let before: u64 = before.parse().expect("a number");
+    assert!(before > 2, "{failed}");
+    assert!(error.contains("store.db"), "it names the file: {error}");
+    assert_eq!(part.hear(), Some(format!("then {}", before + 10)));
+    assert!(part.child.wait().expect("its end").success());
+    let store = SqliteStore::open(&file).expect("the store");
+    assert_eq!(whole_batches(&store), before + 10);
+}

@@ -83,6 +83,12 @@ fn take(rig: &mut Rig, step: Step) {
             rig.act();
         }
         Step::Open => {
+            if state == State::Disconnected
+                && let Some(deadline) = rig.node.next_wake().deadline()
+            {
+                rig.now = rig.now.max(deadline);
+                rig.input(WorkerInput::Timeout);
+            }
             if let Some(conn) = rig.dialling.take() {
                 rig.conn = Some(conn);
                 rig.input(WorkerInput::Opened { conn });
@@ -172,7 +178,7 @@ fn replay(rig: &Rig) -> WorkerNode {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn a_random_life_keeps_the_laws_and_replays(steps in proptest::collection::vec(step(), 100)) {

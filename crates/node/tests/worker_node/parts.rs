@@ -148,6 +148,25 @@ fn what_is_not_started_gives_its_credit_back_at_once() {
     assert_eq!(rig.script.session.acked[Lane::B.index()].credit.messages, Seq(33));
 }
 
+#[test]
+fn a_body_is_let_go_when_it_is_settled_and_not_before() {
+    let mut rig = Rig::active();
+    let run = rig.assign(key(1, 1));
+    rig.exchange();
+    let body = pattern(100_000);
+    rig.done(run, body.clone());
+    let forget_what_the_rig_saw = |rig: &mut Rig| {
+        rig.record.clear();
+        rig.script.messages.clear();
+    };
+    rig.exchange();
+    forget_what_the_rig_saw(&mut rig);
+    assert!(!body.is_unique(), "processed, but not settled");
+    rig.settle(key(1, 1));
+    forget_what_the_rig_saw(&mut rig);
+    assert!(body.is_unique());
+}
+
 fn begun(rig: &mut Rig, body_len: u32) -> DownFrame {
     let seq = rig.script.number(Lane::B);
     let head = ToWorker::Assign { key: key(1, 1), handler: name("echo"), timeout: None };

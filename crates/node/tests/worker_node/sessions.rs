@@ -253,23 +253,29 @@ fn a_refusal_is_told_with_its_words() {
 
 #[test]
 fn frames_of_a_connection_that_is_gone_change_nothing() {
-    let mut rig = Rig::active();
-    let conn = rig.conn.expect("connected");
-    rig.cut();
-    let before = rig.node.clone();
-    let seq = Seq(1);
-    let head = ToWorker::Assign { key: key(1, 1), handler: name("hash"), timeout: None };
-    let frames = vec![
-        DownFrame::Message(Message { seq, head, body_len: 9, body: Bytes::new() }),
-        DownFrame::Part(Part { seq, offset: 0, bytes: pattern(9) }),
-        DownFrame::InventoryAnswer { index: 0, key: key(1, 1), judgement: Judgement::Send },
-        DownFrame::Active,
-        DownFrame::Probe,
-    ];
-    for frame in frames {
-        let verdict = rig.input(WorkerInput::Packet { conn, frames: vec![frame] });
-        assert_eq!(verdict, WorkerVerdict::Stale);
-        assert!(rig.node == before);
+    let cut: fn(&mut Rig, ConnId) = |rig, _| rig.cut();
+    let give_up: fn(&mut Rig, ConnId) = |rig, conn| {
+        rig.input(WorkerInput::Undecodable { conn });
+    };
+    for end in [cut, give_up] {
+        let mut rig = Rig::active();
+        let conn = rig.conn.expect("connected");
+        end(&mut rig, conn);
+        let before = rig.node.clone();
+        let seq = Seq(1);
+        let head = ToWorker::Assign { key: key(1, 1), handler: name("hash"), timeout: None };
+        let frames = vec![
+            DownFrame::Message(Message { seq, head, body_len: 9, body: Bytes::new() }),
+            DownFrame::Part(Part { seq, offset: 0, bytes: pattern(9) }),
+            DownFrame::InventoryAnswer { index: 0, key: key(1, 1), judgement: Judgement::Send },
+            DownFrame::Active,
+            DownFrame::Probe,
+        ];
+        for frame in frames {
+            let verdict = rig.input(WorkerInput::Packet { conn, frames: vec![frame] });
+            assert_eq!(verdict, WorkerVerdict::Stale);
+            assert!(rig.node == before);
+        }
     }
 }
 

@@ -1,2 +1,44 @@
-//! Chores of the moorline repository.
-fn main() {}
+//! Chores of the moorline repository: `cargo xtask CHORE`. One module per chore.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a command for people")]
+
+mod codegen;
+mod diagrams;
+mod no_std;
+mod write;
+
+use std::process::ExitCode;
+
+/// What a chore comes to.
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// A chore: its name, what it is for, and its function, which takes the rest of the command line.
+type Chore = (&'static str, &'static str, fn(&[String]) -> Outcome);
+
+const CHORES: &[Chore] = &[
+    ("codegen", "[--check]  write the Rust code of the wire schema", codegen::run),
+    ("diagrams", "[--check]  write docs/states.md from the table of states", diagrams::run),
+    ("no-std", "          link the machines without the standard library", no_std::run),
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some((name, rest)) = args.split_first() else { return usage() };
+    let Some((_, _, chore)) = CHORES.iter().find(|(known, ..)| known == name) else {
+        return usage();
+    };
+    match chore(rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: cargo xtask CHORE");
+    for (name, about, _) in CHORES {
+        eprintln!("  {name} {about}");
+    }
+    ExitCode::from(2)
+}

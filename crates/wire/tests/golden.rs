@@ -1,0 +1,231 @@
+//! The bytes of every frame, as they were when they were first committed: what an older or another
+//! implementation says and expects. A change here is a change of the protocol.
+//!
+//! `MOORLINE_BLESS=1 cargo test -p moorline-wire --test golden` writes the file anew.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use moorline_link::{
+    Ack, Beat, BeatAnswer, ComeBack, Credit, Dismissal, Epoch, Flags, Hello, Incarnation, Lane,
+    Reason, Resume, Seq, SessionId, Standing, Sym, Versions, Welcome, WorkerId,
+};
+use moorline_node::{About, DownFrame, Message, Name, Packet, Part, ToWorker, UpFrame, lane_of};
+use moorline_wire::{decode_down, decode_up, encode_down, encode_up};
+use moorline_work::{
+    Attempt, Disposition, Holding, Judgement, Outcome, Refusal, TaskId, TaskKey, WorkerMessage,
+};
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden.txt");
+
+const KEY: TaskKey =
+    TaskKey { task: TaskId(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210), attempt: Attempt(3) };
+const SESSION: SessionId = SessionId { epoch: Epoch(41), n: 7 };
+const FLAGS: Flags = Flags { active: true, draining: false, paused: true };
+const LANES: [Standing; 2] = [
+    Standing { received: Seq(5), credit: Credit { messages: Seq(37), bytes: 262_144 } },
+    Standing { received: Seq(0), credit: Credit { messages: Seq(32), bytes: 262_144 } },
+];
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn up_frames() -> Vec<UpFrame> {
+    let head = Hello {
+        versions: Versions { min: 1, max: 1 },
+        features: 0,
+        worker: WorkerId(0xa0a1_a2a3_a4a5_a6a7_a8a9_aaab_acad_aeaf),
+        incarnation: Incarnation(0x1122_3344_5566_7788),
+        name: Sym(0),
+        resume: None,
+        credit: LANES.map(|standing| standing.credit),
+        beat_interval: Duration::from_secs(5),
+    };
+    let about = About {
+        name: name("worker-1"),
+        slots: 4,
+        handlers: vec![name("echo"), name("sleep")],
+        software: name("0.1.0"),
+    };
+    let resume = Some(Resume { session: SESSION, lanes: LANES });
+    let outcomes = [
+        Outcome::Succeeded,
+        Outcome::Failed { retryable: false },
+        Outcome::Failed { retryable: true },
+        Outcome::TimedOut,
+        Outcome::Cancelled,
+    ];
+    let refusals = [Refusal::Draining, Refusal::NoSlot, Refusal::UnknownHandler, Refusal::Revoked];
+    let mut messages = vec![WorkerMessage::Accept { key: KEY }];
+    messages.extend(refusals.map(|refusal| WorkerMessage::Refuse { key: KEY, refusal }));
+    messages.extend([WorkerMessage::Held { key: KEY }, WorkerMessage::NotHeld { key: KEY }]);
+    messages.extend(outcomes.map(|outcome| WorkerMessage::Result { key: KEY, outcome }));
+
+    let mut frames = vec![
+        UpFrame::Hello { head, about: about.clone() },
+        UpFrame::Hello { head: Hello { resume, ..head }, about },
+        UpFrame::InventoryItem { index: 0, key: KEY, holding: Holding::Running { progress: 9 } },
+        UpFrame::InventoryItem {
+            index: 1,
+            key: KEY,
+            holding: Holding::Finished { outcome: Outcome::Succeeded, len: 1_000 },
+        },
+        UpFrame::InventoryEnd { count: 2 },
+        UpFrame::Active,
+        UpFrame::Beat(Beat { seq: 300, flags: FLAGS, free: 2, quiet: true, rtt_micros: 1_500 }),
+        UpFrame::Ack(Ack { lane: Lane::C, standing: LANES[0] }),
+        UpFrame::Ack(Ack { lane: Lane::B, standing: LANES[1] }),
+        UpFrame::Part(Part { seq: Seq(6), offset: 9, bytes: Bytes::from_static(b"of it") }),
+        UpFrame::Goodbye { reason: Reason::WorkerStopping },
+    ];
+    frames.extend(messages.into_iter().map(|head| {
+        let body = match lane_of(&head) {
+            Lane::C => Bytes::new(),
+            Lane::B => Bytes::from_static(b"the rest"),
+        };
+        let body_len = if body.is_empty() { 0 } else { 14 };
+        UpFrame::Message(Message { seq: Seq(6), head, body_len, body })
+    }));
+    frames
+}
+
+fn down_frames() -> Vec<DownFrame> {
+    let head = Welcome {
+        version: 1,
+        features: 0,
+        session: SESSION,
+        resumed: true,
+        lanes: LANES,
+        beat_interval: Duration::from_secs(5),
+        first_window: Some(Duration::from_millis(5)),
+        lost_after: Duration::from_secs(90),
+    };
+    let fresh = Welcome { resumed: false, first_window: None, ..head };
+    let come_backs =
+        [ComeBack::ByReason, ComeBack::After(Duration::from_millis(1_500)), ComeBack::Never];
+    let dispositions = [
+        Disposition::Accepted,
+        Disposition::LateAccepted,
+        Disposition::Duplicate,
+        Disposition::Stale,
+        Disposition::Unknown,
+    ];
+    let mut judgements = vec![
+        Judgement::Continue,
+        Judgement::Adopt { attempt: Attempt(4) },
+        Judgement::Cancel,
+        Judgement::Send,
+        Judgement::Unknown,
+    ];
+    judgements.extend(dispositions.map(|disposition| Judgement::Drop { disposition }));
+    let handler = name("echo");
+    let mut messages = vec![
+        ToWorker::Assign { key: KEY, handler: handler.clone(), timeout: None },
+        ToWorker::Assign { key: KEY, handler, timeout: Some(Duration::from_secs(60)) },
+        ToWorker::Cancel { key: KEY },
+        ToWorker::Revoke { key: KEY },
+    ];
+    messages.extend(dispositions.map(|disposition| ToWorker::Settled { key: KEY, disposition }));
+
+    let answer = BeatAnswer {
+        seq: 300,
+        epoch: Epoch(41),
+        known: true,
+        flags: FLAGS,
+        free: 2,
+        quiet: true,
+        waiting: true,
+    };
+    let mut frames = vec![
+        DownFrame::Welcome { head, software: name("0.1.0") },
+        DownFrame::Welcome { head: fresh, software: name("0.1.0") },
+        DownFrame::Active,
+        DownFrame::Probe,
+        DownFrame::BeatAnswer(answer),
+        DownFrame::Ack(Ack { lane: Lane::B, standing: LANES[0] }),
+        DownFrame::Part(Part { seq: Seq(6), offset: 9, bytes: Bytes::from_static(b"of it") }),
+    ];
+    for come_back in come_backs {
+        let dismissal = Dismissal { reason: Reason::NameConflict, come_back };
+        frames.push(DownFrame::Refused { dismissal, hint: "a live worker has it".into() });
+        let dismissal = Dismissal { reason: Reason::CoordinatorStopping, come_back };
+        frames.push(DownFrame::GoAway { dismissal, hint: String::new() });
+    }
+    frames.extend(judgements.into_iter().map(|judgement| DownFrame::InventoryAnswer {
+        index: 1,
+        key: KEY,
+        judgement,
+    }));
+    frames.extend(messages.into_iter().map(|head| {
+        let body = match head.lane() {
+            Lane::C => Bytes::new(),
+            Lane::B => Bytes::from_static(b"the whole"),
+        };
+        let body_len = u32::try_from(body.len()).unwrap();
+        DownFrame::Message(Message { seq: Seq(6), head, body_len, body })
+    }));
+    frames
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn unhex(text: &str) -> Bytes {
+    let digits: Vec<u8> =
+        text.chars().map(|c| u8::try_from(c.to_digit(16).unwrap()).unwrap()).collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
+fn golden() -> String {
+    let mut text = String::from(
+        "# One frame in a packet of its own: what it is, and its bytes. up = of a worker.\n",
+    );
+    for frame in up_frames() {
+        let debug = format!("{frame:?}");
+        let bytes = encode_up(&Packet { lane: Lane::C, frames: vec![frame] });
+        let _ = write!(text, "\nup {debug}\n{}\n", hex(&bytes));
+    }
+    for frame in down_frames() {
+        let debug = format!("{frame:?}");
+        let bytes = encode_down(&Packet { lane: Lane::C, frames: vec![frame] });
+        let _ = write!(text, "\ndown {debug}\n{}\n", hex(&bytes));
+    }
+    text
+}
+
+#[test]
+fn every_frame_is_written_as_ever() {
+    let now = golden();
+    if std::env::var_os("MOORLINE_BLESS").is_some() {
+        std::fs::write(FILE, &now).unwrap();
+    }
+    let then = std::fs::read_to_string(FILE).unwrap();
+    for (now, then) in now.lines().zip(then.lines()) {
+        assert_eq!(now, then, "the wire format has changed");
+    }
+    assert_eq!(now.len(), then.len(), "frames were added or removed");
+}
+
+#[test]
+fn every_committed_frame_is_still_understood() {
+    let text = std::fs::read_to_string(FILE).unwrap();
+    let mut lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut count = 0;
+    while let (Some(said), Some(bytes)) = (lines.next(), lines.next()) {
+        let (direction, debug) = said.split_once(' ').unwrap();
+        let read = match direction {
+            "up" => format!("{:?}", decode_up(unhex(bytes)).unwrap().frames),
+            "down" => format!("{:?}", decode_down(unhex(bytes)).unwrap().frames),
+            other => panic!("{other}"),
+        };
+        assert_eq!(read, format!("[{debug}]"));
+        count += 1;
+    }
+    assert_eq!(count, up_frames().len() + down_frames().len());
+}

@@ -89,8 +89,13 @@ pub struct Dispatcher {
     workers: BTreeMap<WorkerId, Worker>,
     /// The last cancel of each task that is not durable yet.
     cancelling: BTreeMap<TaskId, OpId>,
-    /// The last adoption under way of each task that memory does not know.
-    adopting: BTreeMap<TaskId, OpId>,
+    /// Tasks that memory does not know and the last operation under way that takes them off the
+    /// queue, an adoption or a late success: a claim before it has not seen that.
+    taken: BTreeMap<TaskId, OpId>,
+    /// Counts registrations and detachments of all workers: a number means one of them for ever.
+    registrations: u64,
+    /// Workers that said goodbye before the leases were read.
+    departed: BTreeSet<WorkerId>,
     guard: Guard,
     timers: Timers,
     /// What is owed to clients and to the embedder, and stays true whatever happens.
@@ -153,7 +158,9 @@ impl Dispatcher {
             windows: BTreeMap::new(),
             workers: BTreeMap::new(),
             cancelling: BTreeMap::new(),
-            adopting: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            registrations: 0,
+            departed: BTreeSet::new(),
             guard: Guard::default(),
             timers: Timers::default(),
             owed: VecDeque::new(),
@@ -281,7 +288,7 @@ impl Dispatcher {
 
     /// What is due for a lease.
     fn lease_action(&self, id: TaskId) -> Option<DispatcherAction> {
-        let task = self.tasks.get(&id)?;
+        let task = self.tasks.get(&id).filter(|_| self.ready)?;
         let lease = task.lease()?;
         let worker = lease.worker;
         let key = task.key(id);

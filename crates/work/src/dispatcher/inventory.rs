@@ -101,6 +101,9 @@ impl Dispatcher {
         self.ready = true;
         self.touched_handlers.extend(self.windows.keys().copied());
         self.touched_workers.extend(self.workers.keys().copied());
+        for id in core::mem::take(&mut self.departed) {
+            self.remove_worker(id, Loss::Returned);
+        }
         let here: alloc::vec::Vec<WorkerId> = self
             .workers
             .iter()
@@ -322,8 +325,8 @@ impl Dispatcher {
         let key = TaskKey { task: item.key.task, attempt: from.next() };
         let incarnation = worker.incarnation;
         let op = Op::Adopt { key, from, worker: item.worker, incarnation };
-        let op = self.persist(op, Cause::Item(item, None));
-        self.adopting.insert(item.key.task, op);
+        let op = self.persist(op, Cause::Unseen(item));
+        self.taken.insert(item.key.task, op);
     }
 
     /// An adoption is durable.

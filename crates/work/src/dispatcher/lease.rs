@@ -170,7 +170,8 @@ impl Dispatcher {
     pub(super) fn fence(&mut self, key: TaskKey, lease: &Lease) -> Option<Fence> {
         let id = lease.worker;
         let worker = self.workers.get_mut(&id)?;
-        if worker.incarnation != lease.incarnation {
+        if worker.incarnation != lease.incarnation || !worker.has_named(key) {
+            // Another process of it is here, or it has yet to say what it runs: then it is judged.
             return None;
         }
         let fence = match lease.stage {

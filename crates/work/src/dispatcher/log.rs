@@ -42,6 +42,9 @@ pub(super) enum Cause {
     Own,
     /// A worker, for the answer to a key of its inventory.
     Item(Item, Option<Fence>),
+    /// A worker, for the answer to a key of its inventory whose task memory does not know: the
+    /// adoption reads the rest.
+    Unseen(Item),
     /// A worker, for the answer to a result.
     Report(Report),
 }

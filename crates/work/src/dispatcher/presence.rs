@@ -17,9 +17,11 @@ impl Dispatcher {
         slots: u16,
         resumed: bool,
     ) -> DispatcherVerdict {
+        self.departed.remove(&id);
         self.ensure_worker(id, incarnation);
         self.clear_offers(id);
         self.unmute(id);
+        let registration = self.next_registration();
         let Some(worker) = self.workers.get_mut(&id) else { return DispatcherVerdict::Stale };
         let same = worker.registration > 0 && worker.incarnation == incarnation;
         if !same {
@@ -30,7 +32,7 @@ impl Dispatcher {
         let goes_on = resumed && same;
         worker.undecided |= !goes_on;
         worker.incarnation = incarnation;
-        worker.registration = worker.registration.saturating_add(1);
+        worker.registration = registration;
         worker.slots = slots;
         worker.believed = None;
         // Answers are for the inventory that asked; messages, for the session.
@@ -44,6 +46,12 @@ impl Dispatcher {
         self.guard.held.remove(&id);
         self.release_held();
         DispatcherVerdict::Accepted
+    }
+
+    /// What is answered for the time before is void, also if the worker is forgotten in between.
+    fn next_registration(&mut self) -> u64 {
+        self.registrations = self.registrations.saturating_add(1);
+        self.registrations
     }
 
     /// Makes sure that a worker is known; one that is new here is away since the start.
@@ -108,11 +116,12 @@ impl Dispatcher {
         id: WorkerId,
         last_received: Instant,
     ) -> DispatcherVerdict {
-        let Some(worker) = self.workers.get_mut(&id) else { return DispatcherVerdict::Stale };
-        if worker.is_away() {
+        if self.workers.get(&id).is_none_or(Worker::is_away) {
             return DispatcherVerdict::Stale;
         }
-        worker.registration = worker.registration.saturating_add(1);
+        let registration = self.next_registration();
+        let Some(worker) = self.workers.get_mut(&id) else { return DispatcherVerdict::Stale };
+        worker.registration = registration;
         worker.notes.retain(|note| matches!(note, Note::Message(_)));
         let counted = !worker.draining;
         let settings = self.config.settings();
@@ -139,6 +148,9 @@ impl Dispatcher {
             return DispatcherVerdict::Stale;
         }
         self.remove_worker(id, Loss::Returned);
+        if !self.ready {
+            self.departed.insert(id);
+        }
         DispatcherVerdict::Accepted
     }
 
@@ -192,7 +204,7 @@ impl Dispatcher {
         self.owed.push_back(DispatcherAction::Lost { worker: id });
     }
 
-    fn remove_worker(&mut self, id: WorkerId, loss: Loss) {
+    pub(super) fn remove_worker(&mut self, id: WorkerId, loss: Loss) {
         for task in self.leases_of(id) {
             self.end_lease(task, loss);
         }

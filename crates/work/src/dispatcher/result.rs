@@ -63,7 +63,9 @@ impl Dispatcher {
         match report.outcome {
             Outcome::Succeeded => {
                 let report = Report { disposition: Disposition::LateAccepted, ..report };
-                self.persist(Op::Finish { key, end: End::Succeeded }, Cause::Report(report));
+                let finish = Op::Finish { key, end: End::Succeeded };
+                let op = self.persist(finish, Cause::Report(report));
+                self.taken.insert(key.task, op);
             }
             Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Cancelled => {
                 self.persist(Op::Lookup { task: key.task }, Cause::Report(report));

@@ -38,7 +38,7 @@ impl Dispatcher {
             },
             Op::Claim { handler, .. } => self.claimed(now, id, handler, row),
             Op::Leases => self.recovered(id, row),
-            Op::Adopt { key, worker, .. } => self.adopting(id, key, worker, cause, row),
+            Op::Adopt { key, .. } => self.adopting(id, key, cause, row),
             Op::Requeue { .. } => match (row, cause) {
                 (Row::ReadyIn { delay }, Cause::Report(Report { handler: Some(handler), .. })) => {
                     pending.read = Read::Wait;
@@ -52,7 +52,7 @@ impl Dispatcher {
                     | Row::ReadyIn { .. }
                     | Row::Lease { .. }
                     | Row::Status(_),
-                    Cause::Own | Cause::Item(..) | Cause::Report(_),
+                    Cause::Own | Cause::Item(..) | Cause::Unseen(_) | Cause::Report(_),
                 ) => false,
             },
             Op::Unclaim { .. } | Op::Lease { .. } | Op::Finish { .. } => false,
@@ -144,7 +144,7 @@ impl Dispatcher {
     fn looked_up(&mut self, cause: Cause, read: Read) {
         let Read::Status(status) = read else { return };
         match cause {
-            Cause::Item(item, _) => self.judge(item, Some(status)),
+            Cause::Item(item, _) | Cause::Unseen(item) => self.judge(item, Some(status)),
             Cause::Report(report) => {
                 let disposition = disposition_of(status, report.key, report.outcome);
                 self.answer_result(report, disposition);
@@ -154,10 +154,12 @@ impl Dispatcher {
     }
 
     fn complete_adopt(&mut self, id: OpId, key: TaskKey, cause: Cause, conflict: Option<Conflict>) {
-        if self.adopting.get(&key.task) == Some(&id) {
-            self.adopting.remove(&key.task);
-        }
-        let Cause::Item(item, fence) = cause else { return };
+        self.taking_is_stored(key.task, id);
+        let (item, fence) = match cause {
+            Cause::Item(item, fence) => (item, fence),
+            Cause::Unseen(item) => (item, None),
+            Cause::Own | Cause::Report(_) => return,
+        };
         match conflict {
             None => {
                 self.stop_fenced(fence);
@@ -184,7 +186,7 @@ impl Dispatcher {
     ) {
         let (report, handler) = match cause {
             Cause::Report(report) => (Some(report), report.handler),
-            Cause::Own | Cause::Item(..) => (None, None),
+            Cause::Own | Cause::Item(..) | Cause::Unseen(_) => (None, None),
         };
         match (conflict, why) {
             (Some(conflict), _) => self.distrust(key.task, id, conflict, handler),
@@ -200,6 +202,13 @@ impl Dispatcher {
         }
     }
 
+    /// What takes a task off the queue is durable, or was in vain.
+    fn taking_is_stored(&mut self, id: TaskId, op: OpId) {
+        if self.taken.get(&id) == Some(&op) {
+            self.taken.remove(&id);
+        }
+    }
+
     fn complete_finish(
         &mut self,
         id: OpId,
@@ -207,18 +216,26 @@ impl Dispatcher {
         cause: Cause,
         conflict: Option<Conflict>,
     ) {
+        self.taking_is_stored(key.task, id);
         let (report, handler) = match cause {
             Cause::Report(report) => (Some(report), report.handler),
-            Cause::Own | Cause::Item(..) => (None, None),
+            Cause::Own | Cause::Item(..) | Cause::Unseen(_) => (None, None),
         };
         match conflict {
-            None => self.owed.push_back(DispatcherAction::Ended { task: key.task }),
+            None => {
+                self.owed.push_back(DispatcherAction::Ended { task: key.task });
+                self.stop_fenced(report.and_then(|report| report.fence));
+                // It came to memory by an operation between: an adoption of a task not known then.
+                if let Some(task) = self.forget(key.task)
+                    && let Some(lease) = task.lease()
+                {
+                    let fence = self.fence(task.key(key.task), lease);
+                    self.stop_fenced(fence);
+                }
+            }
             Some(conflict) => self.distrust(key.task, id, conflict, handler),
         }
         if let Some(report) = report {
-            if conflict.is_none() {
-                self.stop_fenced(report.fence);
-            }
             self.answer_stored(report, conflict);
         }
     }
@@ -287,8 +304,8 @@ impl Dispatcher {
     /// A task the store has queued and claimed enters its window. What memory knows, or has asked
     /// for since, is newer than what an operation read.
     fn queue_unless_known(&mut self, id: TaskId, task: Task) {
-        let is_adopted = self.adopting.get(&id).is_some_and(|adopt| *adopt > task.basis);
-        let is_taken = is_adopted || self.is_cancelled_after(id, task.basis);
+        let is_taken = self.taken.get(&id).is_some_and(|op| *op > task.basis);
+        let is_taken = is_taken || self.is_cancelled_after(id, task.basis);
         if !is_taken && !self.tasks.contains_key(&id) {
             self.enter_window(id, task);
         }
@@ -320,20 +337,15 @@ impl Dispatcher {
         true
     }
 
-    /// The lease an adoption makes. Memory may know it already, or not have known the task.
-    fn adopting(
-        &mut self,
-        op: OpId,
-        key: TaskKey,
-        worker: WorkerId,
-        cause: Cause,
-        row: Row,
-    ) -> bool {
+    /// The lease an adoption makes: news only if memory did not know the task.
+    fn adopting(&mut self, op: OpId, key: TaskKey, cause: Cause, row: Row) -> bool {
         let Some((id, task)) = self.leased(op, row, Stage::Adopting) else { return false };
-        let (Some(lease), Cause::Item(item, _)) = (task.lease().copied(), cause) else {
-            return false;
+        let item = match cause {
+            Cause::Unseen(item) => item,
+            Cause::Own | Cause::Item(..) | Cause::Report(_) => return true,
         };
-        if id != key.task || task.attempt != key.attempt || lease.worker != worker {
+        let Some(lease) = task.lease().copied() else { return false };
+        if id != key.task || task.attempt != key.attempt || lease.worker != item.worker {
             return false;
         }
         // What memory knows by an operation behind this one is newer.

@@ -14,7 +14,8 @@ pub(super) const ITEMS_MAX: u32 = 65_536;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Worker {
     pub(super) incarnation: Incarnation,
-    /// Counts registrations and detachments: an answer is for one of them only. 0: never seen.
+    /// Which registration or detachment was its last: an answer is for one of them only. 0: never
+    /// seen.
     pub(super) registration: u64,
     pub(super) presence: Presence,
     /// No inventory has been complete since its session began, or since the start: what it does not
@@ -137,6 +138,15 @@ impl Worker {
     /// Whether something new may be leased to it, a free slot provided.
     pub(super) fn is_open(&self) -> bool {
         self.is_active() && !self.draining && !self.paused && self.muted_until.is_none()
+    }
+
+    /// Whether it has, or may have, what memory believes it has: not before it has named it in an
+    /// inventory of its session.
+    pub(super) fn has_named(&self, key: TaskKey) -> bool {
+        match &self.presence {
+            Presence::Restoring(inventory) => !self.undecided || inventory.running.contains(&key),
+            Presence::Away { .. } | Presence::Active => !self.undecided,
+        }
     }
 
     /// The inventory that is being judged.

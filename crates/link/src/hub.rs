@@ -24,8 +24,8 @@ use crate::{
     WorkerId,
 };
 use connection::{ConnState, Connection};
-use member::{Life, Member, Told};
 use index::Index;
+use member::{Life, Member, Told};
 use ring::{Cache, Key, Schedule};
 use session::Believed;
 
@@ -282,7 +282,10 @@ impl Hub {
         let since = self.clock.last();
         let expected = || Member::new(name, Life::Expected { since });
         self.workers.entry(worker).or_insert_with(expected);
-        if self.workers.get(&worker).is_some_and(|member| member.name == name && member.holds_name())
+        if self
+            .workers
+            .get(&worker)
+            .is_some_and(|member| member.name == name && member.holds_name())
         {
             self.index.0.names.insert(name, worker);
         }

@@ -64,7 +64,7 @@ fn l2_a_served_deadline_moves_on_with_or_without_a_writable_transport() {
         for step in steps {
             walk.step(step);
             let mut hub = walk.hub.clone();
-            if step.1 % 2 == 0 {
+            if step.1.is_multiple_of(2) {
                 for conn in walk.peers.iter().map(|peer| peer.conn) {
                     hub.handle(walk.now, HubInput::Unwritable { conn });
                 }

@@ -215,8 +215,11 @@ impl Walk {
 
     fn writable(&mut self, x: usize, y: usize) {
         let Some(conn) = self.conn(x) else { return };
-        let input =
-            if y % 3 == 0 { HubInput::Unwritable { conn } } else { HubInput::Writable { conn } };
+        let input = if y.is_multiple_of(3) {
+            HubInput::Unwritable { conn }
+        } else {
+            HubInput::Writable { conn }
+        };
         self.handle(input);
     }
 
@@ -251,7 +254,7 @@ impl Walk {
             self.handle(HubInput::Frame { conn, frame: WorkerFrame::Hello(hello) });
             return;
         };
-        let planned = u32::from(conn.0 % 3 == 0) * 2;
+        let planned = u32::from(conn.0.is_multiple_of(3)) * 2;
         if !peer.welcomed {
             return;
         }
@@ -361,8 +364,8 @@ impl Walk {
                 HubInput::Enqueue { worker, lane, tag, len }
             }
             4 => HubInput::Withdraw { worker, lane, tag: Tag(self.next_tag.saturating_sub(2)) },
-            5 => HubInput::Believe { worker, free: y as u16, paused: x % 2 == 0 },
-            6 => HubInput::Waiting(x % 2 == 0),
+            5 => HubInput::Believe { worker, free: y as u16, paused: x.is_multiple_of(2) },
+            6 => HubInput::Waiting(x.is_multiple_of(2)),
             _ => {
                 let Some(conn) = self.conn(x) else { return };
                 HubInput::AnswerReady { conn }
@@ -378,7 +381,7 @@ impl Walk {
             3 | 4 => HubInput::Forget { worker },
             5 | 6 => HubInput::Disconnect { worker, reason: Reason::OperatorDisconnect },
             7..=9 => HubInput::Expect { worker, name: Sym(1 + (x % 6) as u32) },
-            10 if x % 8 == 0 => {
+            10 if x.is_multiple_of(8) => {
                 self.stopped = true;
                 HubInput::Stop
             }
@@ -405,7 +408,7 @@ impl Walk {
             1 => WorkerFrame::InventoryItem { index: small },
             2 => WorkerFrame::InventoryEnd { count: small },
             3 => WorkerFrame::Active,
-            4 => beat(small, x % 2 == 0),
+            4 => beat(small, x.is_multiple_of(2)),
             5 => {
                 let standing = Standing { received, credit: Credit::default() };
                 WorkerFrame::Ack(Ack { lane, standing })
@@ -456,7 +459,7 @@ impl Process {
                 outbox.commit();
                 Some(WorkerFrame::Message(MessageHead { lane, seq, len }))
             }
-            _ => Some(beat(y as u32, y % 5 == 0)),
+            _ => Some(beat(y as u32, y.is_multiple_of(5))),
         }
     }
 }
@@ -471,7 +474,7 @@ pub(super) fn hello(process: &mut Process, y: usize) -> Hello {
     let limits = settings().lanes;
     process.inn.iter_mut().for_each(|inbox| inbox.commit_ack(&limits));
     let lanes = [process.inn[0].standing(&limits), process.inn[1].standing(&limits)];
-    let session = process.session.filter(|_| y % 5 != 0);
+    let session = process.session.filter(|_| !y.is_multiple_of(5));
     Hello {
         versions: if y == 255 { Versions { min: 8, max: 9 } } else { Versions::SPOKEN },
         features: 0,

@@ -99,6 +99,8 @@ pub struct Link {
     since: Instant,
     reason: Option<Reason>,
     timers: Timers,
+    /// When an input last took effect.
+    last_run: Instant,
     /// The session and its lanes: from the first Welcome on, over all connections.
     attachment: Option<Attachment>,
     /// What is registered. In `Registered` and `Active` it is there, unless the coordinator already
@@ -140,6 +142,7 @@ impl Link {
             since: now,
             reason: None,
             timers: Timers::new(),
+            last_run: now,
             attachment: None,
             connection: None,
             candidate: None,
@@ -308,8 +311,10 @@ impl Link {
     /// If this machine was run too late, the peer is not blamed: its deadlines move by as much, and a
     /// probe finds out at once whether the connection survived.
     fn forgive_own_stall(&mut self, now: Instant) {
+        let last_run = core::mem::replace(&mut self.last_run, now);
         let Some((deadline, _)) = self.timers.next() else { return };
-        let late = now.since(deadline);
+        // The same lateness counts once, also while the timeout itself is still to come.
+        let late = now.since(deadline.max(last_run));
         if late <= OWN_STALL {
             return;
         }

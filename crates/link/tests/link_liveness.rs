@@ -339,6 +339,24 @@ fn an_answer_to_a_beat_from_before_the_sleep_does_not_satisfy_the_probe() {
 }
 
 #[test]
+fn a_stall_is_told_and_probed_once_though_a_deadline_that_does_not_move_is_long_over() {
+    let mut bench = after_a_beat();
+    bench.input(LinkInput::Report { free: 0, paused: false, owes: true });
+    bench.input(LinkInput::Stop { within: SECOND });
+    bench.forget();
+    bench.freeze(60 * SECOND);
+    // Frames come in before the driver gets to its timers; the answer to the probe is one of them.
+    let conn = bench.conn();
+    bench.input(LinkInput::Received { conn });
+    bench.input(LinkInput::Received { conn });
+    assert_eq!(bench.beats().len(), 1);
+    let stalls = bench.actions.iter().filter(|(_, a)| matches!(a, LinkAction::Stalled { .. }));
+    assert_eq!(stalls.count(), 1);
+    bench.input(LinkInput::Timeout);
+    assert_eq!(bench.link.state(), State::Shutdown, "the drain's deadline was a promise");
+}
+
+#[test]
 fn messages_wait_until_the_probe_after_a_stall_is_answered() {
     let mut bench = after_a_beat();
     let (lane, tag) = (moorline_link::Lane::B, moorline_link::Tag(5));

@@ -19,8 +19,11 @@ pub struct Coordinator {
     pub waiting: bool,
     /// What it believes, if not what the worker says.
     pub free: Option<u16>,
+    /// Panics when the worker breaks the protocol. On a walk somebody else may have told the worker
+    /// things in this coordinator's name.
+    pub strict: bool,
     pub session: Option<Session>,
-    sessions: u64,
+    pub sessions: u64,
 }
 
 pub struct Session {
@@ -44,6 +47,7 @@ impl Coordinator {
             known: true,
             waiting: false,
             free: None,
+            strict: true,
             session: None,
             sessions: 0,
         }
@@ -62,17 +66,18 @@ impl Coordinator {
         transmit: &LinkTransmit,
         delivered: &mut Vec<(Lane, Tag)>,
     ) -> Vec<CoordinatorFrame> {
+        let strict = self.strict;
         let frame = match transmit {
             LinkTransmit::Frame(frame) => *frame,
             LinkTransmit::Message { head, tag } => {
                 let limits = self.limits;
                 let Some(session) = self.on(conn) else { return vec![] };
-                assert!(session.active, "a message before both sides were active");
+                assert!(session.active || !strict, "a message before both sides were active");
                 match session.inboxes[head.lane.index()].arrive(head.seq, head.len) {
                     Arrival::Deliver => delivered.push((head.lane, *tag)),
                     Arrival::Duplicate => {}
                     broken @ (Arrival::Gap | Arrival::OverCredit | Arrival::TooLarge) => {
-                        panic!("the worker broke its lane: {broken:?} {head:?}")
+                        assert!(!strict, "the worker broke its lane: {broken:?} {head:?}");
                     }
                 }
                 session.inboxes[head.lane.index()].release(1, u64::from(head.len));
@@ -89,7 +94,8 @@ impl Coordinator {
                     (Some(session), Some(resume)) => {
                         for lane in Lane::ALL {
                             let standing = resume.lanes[lane.index()];
-                            assert!(session.outboxes[lane.index()].resume(standing), "{hello:?}");
+                            let resumed = session.outboxes[lane.index()].resume(standing);
+                            assert!(resumed || !strict, "{hello:?}");
                         }
                         (session.conn, session.active) = (conn, false);
                         (session.items, session.answered) = (u32::MAX, 0);
@@ -126,19 +132,22 @@ impl Coordinator {
             }
             WorkerFrame::InventoryItem { index } => {
                 let Some(session) = self.on(conn) else { return vec![] };
-                assert_eq!(index, session.answered, "items are indexed from 0");
+                assert!(index == session.answered || !strict, "items are indexed from 0");
                 session.answered += 1;
                 vec![CoordinatorFrame::InventoryAnswer { index }]
             }
             WorkerFrame::InventoryEnd { count } => {
                 let Some(session) = self.on(conn) else { return vec![] };
-                assert_eq!(count, session.answered);
+                assert!(count == session.answered || !strict);
                 session.items = count;
                 vec![]
             }
             WorkerFrame::Active => {
                 let Some(session) = self.on(conn) else { return vec![] };
-                assert_eq!(session.items, session.answered, "active before all was answered");
+                assert!(
+                    session.items == session.answered || !strict,
+                    "active before all was answered"
+                );
                 session.active = true;
                 vec![CoordinatorFrame::Active]
             }
@@ -164,7 +173,7 @@ impl Coordinator {
             WorkerFrame::Ack(ack) => {
                 let Some(session) = self.on(conn) else { return vec![] };
                 let known = session.outboxes[ack.lane.index()].acknowledge(ack.standing);
-                assert!(known, "the worker acknowledged what was never sent: {ack:?}");
+                assert!(known || !strict, "the worker acknowledged what was never sent: {ack:?}");
                 session.release();
                 vec![]
             }

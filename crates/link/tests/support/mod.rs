@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod coordinator;
+pub mod walk;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -150,7 +151,7 @@ impl Bench {
 
     /// Does what the machine asks for until it asks for nothing more.
     pub fn drain(&mut self) {
-        loop {
+        for _ in 0..10_000 {
             let mut idle = true;
             while let Some(action) = self.link.poll_action() {
                 idle = false;
@@ -180,6 +181,7 @@ impl Bench {
                 return;
             }
         }
+        panic!("it never has enough: {:?} {:?}", self.actions.last(), self.written.last());
     }
 
     fn hear(&mut self, conn: ConnId, frame: CoordinatorFrame) {

@@ -11,7 +11,15 @@ pub struct WallTime(pub u64);
 
 /// Conditional durable operations in groups, and the authority on every task.
 ///
-/// One value is the one writer of its data; it is blocking, and lives on a thread of its own.
+/// One value is the one writer of its data; it is blocking, and lives on a thread of its own. The
+/// conditions of the operations are written at [`moorline_work::Op`]; beyond them every store does this:
+///
+/// - *Claims* belong to an epoch. A requeue claims for the epoch begun last on this value; a retry is
+///   never claimed, also without a delay, and a claim of any other epoch is void.
+/// - *Attempts never go back*: an adoption needs a larger number than the last one.
+/// - *Losses* count [`End::Dead`](moorline_work::End::Dead) too: that attempt was lost.
+/// - *Errors* of failures replace the last one; a loss or a cancel without words keeps it, a success clears it.
+/// - *Payloads* are dropped when their task ends; a digest stays, so that submitting again is recognised.
 pub trait Store: Send {
     /// Allocates the epoch of a new life of the coordinator: never used before, not by any process.
     ///
@@ -41,6 +49,24 @@ pub trait Store: Send {
 }
 
 /// Reads what is committed.
+///
+/// ```
+/// # use moorline_store::{MemoryStore, Store, StoreError, TaskFilter, TaskRecord};
+/// /// All tasks, in pages.
+/// fn all(store: &dyn Store) -> Result<Vec<TaskRecord>, StoreError> {
+///     let mut reader = store.reader()?;
+///     let mut tasks = Vec::new();
+///     let mut filter = TaskFilter::default();
+///     loop {
+///         let page = reader.tasks(&filter)?;
+///         let Some(last) = page.last() else { return Ok(tasks) };
+///         filter.before = Some(last.order);
+///         tasks.extend(page);
+///     }
+/// }
+/// # assert!(all(&MemoryStore::new())?.is_empty());
+/// # Ok::<(), StoreError>(())
+/// ```
 pub trait Reader: Send {
     /// One task.
     ///
@@ -86,6 +112,16 @@ impl Default for TaskFilter {
 
 /// How long finished tasks are kept: pruned when they are older than the age, and the oldest when
 /// there are more than the count.
+///
+/// ```
+/// use moorline_store::{MemoryStore, Retention, Store, WallTime};
+///
+/// let mut store = MemoryStore::new();
+/// let a_day = Retention { age_millis: 24 * 3_600_000, ..Retention::default() };
+/// // One call is bounded: call again, between commits, until nothing is left to do.
+/// while store.prune(WallTime(1_700_000_000_000), &a_day)? > 0 {}
+/// # Ok::<(), moorline_store::StoreError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Retention {
     /// Keep at most so long after the end, in milliseconds. Default 7 days.
@@ -121,7 +157,8 @@ pub struct TaskRecord {
     pub max_retries: u32,
     /// Losses so far.
     pub lost: u32,
-    /// Who holds it, or ended it.
+    /// Who holds it, or ended it; none while it is queued, or when an attempt before the last one
+    /// ended it.
     pub worker: Option<WorkerId>,
     /// The name of that worker, if it is remembered.
     pub worker_name: Option<Name>,
@@ -129,7 +166,7 @@ pub struct TaskRecord {
     pub submitted_at: WallTime,
     /// When it ended.
     pub finished_at: Option<WallTime>,
-    /// The last error in words.
+    /// The last error in words, of a task that has not succeeded.
     pub error: Option<String>,
     /// A client wants it to end.
     pub cancel_requested: bool,
@@ -150,7 +187,7 @@ pub struct Counts {
     pub lost_attempts: u64,
 }
 
-/// A store failed.
+/// A store failed: nothing of what was asked happened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {

@@ -22,6 +22,13 @@ pub struct Endpoint {
 }
 
 /// Why a text is not an endpoint.
+///
+/// ```
+/// use moorline_transport::{Endpoint, EndpointError};
+///
+/// let error = "grpc://example.com".parse::<Endpoint>().unwrap_err();
+/// assert!(matches!(error, EndpointError::Port { .. }));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
@@ -111,12 +118,14 @@ impl FromStr for Endpoint {
             "mem" if rest.is_empty() => Err(EndpointError::Host { text: text.into() }),
             "mem" => Ok(Self { scheme, host: rest.into(), port: 0 }),
             "grpc" => {
-                let (host, port) =
-                    rest.rsplit_once(':').ok_or_else(|| EndpointError::Port { text: text.into() })?;
-                let port =
-                    port.parse().map_err(|_| EndpointError::Port { text: text.into() })?;
-                let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-                if host.is_empty() {
+                let (host, port) = rest
+                    .rsplit_once(':')
+                    .ok_or_else(|| EndpointError::Port { text: text.into() })?;
+                let port = port.parse().map_err(|_| EndpointError::Port { text: text.into() })?;
+                let bracketed = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+                let host = bracketed.unwrap_or(host);
+                // Without its brackets the end of an IPv6 address would be taken for the port.
+                if host.is_empty() || (bracketed.is_none() && host.contains([':', '[', ']'])) {
                     return Err(EndpointError::Host { text: text.into() });
                 }
                 Ok(Self { scheme, host: host.into(), port })
@@ -125,3 +134,6 @@ impl FromStr for Endpoint {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

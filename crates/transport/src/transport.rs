@@ -12,6 +12,10 @@ use crate::Endpoint;
 
 /// One way of moving packets.
 ///
+/// A transport resolves, connects, frames and classifies; when to dial, what a loss means and how
+/// long to wait are the machines' affair, so it has no timeouts, retries or buffers without a bound
+/// of its own.
+///
 /// Dropping a future it returned cancels the dial or the accept. Timeouts are the caller's.
 pub trait Transport: Send + Sync + 'static {
     /// The schemes of the URLs it serves, such as `["grpc"]`; the first is its name in lists.
@@ -21,7 +25,10 @@ pub trait Transport: Send + Sync + 'static {
     fn dial(&self, endpoint: &Endpoint) -> BoxFuture<'static, Result<Connection, DialError>>;
 
     /// Starts to listen.
-    fn listen(&self, endpoint: &Endpoint) -> BoxFuture<'static, Result<Box<dyn Listener>, ListenError>>;
+    fn listen(
+        &self,
+        endpoint: &Endpoint,
+    ) -> BoxFuture<'static, Result<Box<dyn Listener>, ListenError>>;
 }
 
 /// Takes connections. Dropping it stops listening; connections that were taken go on.
@@ -35,6 +42,9 @@ pub trait Listener: Send {
 }
 
 /// An open connection: packets both ways.
+///
+/// The halves are independent, but one half that is dropped ends the other: abruptly, which the peer
+/// sees as [`Reason::TransportReset`], unless the sender had ended its direction in order.
 pub struct Connection {
     /// Where packets go out.
     pub sender: Box<dyn PacketSender>,
@@ -55,7 +65,11 @@ impl fmt::Debug for Connection {
 pub const UNWRITTEN_MAX: usize = 128 << 10;
 
 /// The sending half. Dropping it without [`PacketSender::poll_close`] cuts the connection.
-pub trait PacketSender: Send {
+///
+/// It is driven by being polled: what `send` took moves only while one of the `poll_` functions is
+/// called, which wake the caller when it is time to call again. After an error it is of no more use;
+/// the receiving half knows best why, and is to be read to its end.
+pub trait PacketSender: Send + Unpin {
     /// Ready while less than [`UNWRITTEN_MAX`] bytes are unwritten. An error is the end of the connection.
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Reason>>;
 
@@ -69,12 +83,13 @@ pub trait PacketSender: Send {
     /// Drives what was sent to the network. Ready when nothing is unwritten, as far as the transport knows.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Reason>>;
 
-    /// Flushes and ends this direction in order. The peer sees `closed_by_peer`.
+    /// Flushes and ends this direction in order. The peer sees `closed_by_peer` behind all that was
+    /// sent. Ready when the transport has taken all of it; both halves may be dropped then.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Reason>>;
 }
 
 /// The receiving half. Dropping it cuts the connection.
-pub trait PacketReceiver: Send {
+pub trait PacketReceiver: Send + Unpin {
     /// The next packet, or why there will be none. After an error it is not asked again.
     fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Bytes, Reason>>;
 }
@@ -100,7 +115,9 @@ pub enum ListenError {
         endpoint: Endpoint,
     },
     /// Without TLS only loopback addresses are served.
-    #[error("{endpoint} is not a loopback address: this transport has no TLS yet, so it would hand the coordinator to anybody who can reach it")]
+    #[error(
+        "{endpoint} is not a loopback address: this transport has no TLS yet, so it would hand the coordinator to anybody who can reach it"
+    )]
     NotLoopback {
         /// The address.
         endpoint: Endpoint,

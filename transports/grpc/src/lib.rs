@@ -1,1 +1,80 @@
-//! Moorline packets over gRPC (tonic).
+//! Moorline packets over gRPC: `grpc://HOST:PORT`. Runs on tokio.
+//!
+//! One bidirectional stream, `/moorline.worker.v1.WorkerService/Attach`, is one connection, and has
+//! an HTTP/2 connection to itself; each gRPC message is one packet. Both lanes share the stream, so
+//! order holds over all packets, which is stricter than was promised. Messages are passed through as
+//! bytes, so that all transports share one encoding.
+//!
+//! HTTP/2 is spoken by `h2`, gRPC's messages and status by `tonic`. There is no reconnecting channel
+//! in between: who dials, when, and what a loss means is decided by the machines.
+//!
+//! There is no TLS yet: a listener on anything but loopback is refused, and what is dialled
+//! elsewhere travels in clear text.
+//!
+//! Everything here has to run inside a tokio runtime with its I/O and time drivers enabled;
+//! background tasks are spawned on the runtime that polls a dial or an accept.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use moorline_transport::{Connection, DialError, Endpoint, ListenError, Listener, Transport};
+
+mod dial;
+mod drive;
+mod halves;
+mod inflow;
+mod listen;
+mod settings;
+mod shared;
+
+/// Packets over gRPC. Cloning shares the memory of addresses that worked.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use moorline_grpc::GrpcTransport;
+/// use moorline_transport::Transport;
+///
+/// let transport = GrpcTransport::new();
+/// let mut listener = transport.listen(&"grpc://127.0.0.1:0".parse()?).await?;
+/// println!("listening on {}", listener.endpoint());
+/// let dial = transport.dial(&listener.endpoint());
+/// let (accepted, dialled) = futures::join!(listener.accept(), dial);
+/// # accepted?; dialled?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default, Debug)]
+pub struct GrpcTransport {
+    resolved: Resolved,
+}
+
+/// By endpoint: the addresses it had when it was resolved last (P14). As many as there are endpoints.
+type Resolved = Arc<Mutex<BTreeMap<Endpoint, Vec<SocketAddr>>>>;
+
+impl GrpcTransport {
+    /// A transport that has resolved nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Transport for GrpcTransport {
+    fn schemes(&self) -> &'static [&'static str] {
+        &["grpc"]
+    }
+
+    fn dial(&self, endpoint: &Endpoint) -> BoxFuture<'static, Result<Connection, DialError>> {
+        dial::dial(endpoint.clone(), Arc::clone(&self.resolved)).boxed()
+    }
+
+    fn listen(
+        &self,
+        endpoint: &Endpoint,
+    ) -> BoxFuture<'static, Result<Box<dyn Listener>, ListenError>> {
+        listen::listen(endpoint.clone()).boxed()
+    }
+}

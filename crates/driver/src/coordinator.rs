@@ -1,0 +1,397 @@
+//! Runs a coordinator node: the handle and the options.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::channel::{mpsc, oneshot};
+use futures::{FutureExt, SinkExt};
+use moorline_link::{Backoff, ConnId, Epoch, HubConfig, Reason, WorkerId};
+use moorline_node::{ClientReply, CoordinatorConfig, CoordinatorNode, Name, Spec, WorkerView};
+use moorline_store::{Reader, Retention, Store, StoreError};
+use moorline_transport::{Endpoint, ListenError};
+use moorline_work::{DispatcherConfig, TaskId};
+
+use self::turn::CoordinatorLoop;
+use self::waiters::Waiters;
+use crate::log::coordinator::CoordinatorLog;
+use crate::runtime::Runtime;
+use crate::store_thread::{self, Read};
+use crate::transports::Transports;
+use crate::watch::Watch;
+
+mod accept;
+mod turn;
+mod waiters;
+
+/// Connections that were accepted and wait for the loop.
+const ACCEPTED: usize = 64;
+/// Requests that wait for the loop; more wait with their callers.
+const REQUESTS: usize = 256;
+
+/// What a coordinator is made of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct CoordinatorOptions {
+    /// Connections and sessions.
+    pub hub: HubConfig,
+    /// Tasks and leases.
+    pub dispatcher: DispatcherConfig,
+    /// Delays between the attempts of a task that failed and may be retried.
+    pub retry: Backoff,
+    /// Where to listen for workers. Default: nowhere.
+    pub listen: Vec<Endpoint>,
+    /// How long finished tasks are kept.
+    pub retention: Retention,
+    /// The version of the software, for people. Default `moorline 0.1.0`.
+    pub software: Name,
+    /// Feeds jitter. Default `None`: random.
+    pub seed: Option<u64>,
+}
+
+impl CoordinatorOptions {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Default for CoordinatorOptions {
+    fn default() -> Self {
+        Self {
+            hub: HubConfig::default(),
+            dispatcher: DispatcherConfig::default(),
+            retry: Backoff::default(),
+            listen: Vec::new(),
+            retention: Retention::default(),
+            software: crate::software(),
+            seed: None,
+        }
+    }
+}
+
+/// A coordinator did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An endpoint could not be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The store gave no epoch or no reader.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system has no thread for it.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// The coordinator has stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the coordinator has stopped")]
+pub struct Stopped;
+
+/// A read was not answered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No such task.
+    #[error("no such task")]
+    NoSuchTask,
+    /// Too many reads wait: come back later.
+    #[error("too many reads are waiting")]
+    Busy,
+    /// The coordinator has stopped.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// Where a connection leads.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Peer {
+    /// The scheme of the transport it uses, such as `grpc`.
+    pub transport: String,
+    /// The other end, as the transport names it.
+    pub remote: String,
+}
+
+/// A request of a client: waits while the store is behind.
+pub(crate) enum Request {
+    Submit { task: TaskId, spec: Spec, payload: Bytes, reply: oneshot::Sender<ClientReply> },
+    Cancel { task: TaskId, reply: oneshot::Sender<ClientReply> },
+}
+
+/// What does not wait.
+pub(crate) enum Control {
+    Workers { reply: oneshot::Sender<Vec<WorkerView>> },
+    Peers { reply: oneshot::Sender<BTreeMap<ConnId, Peer>> },
+    Disconnect { worker: WorkerId, reason: Reason, reply: oneshot::Sender<()> },
+    Stop,
+}
+
+/// Steers a coordinator. Cloning gives another handle to the same one; dropping all handles leaves it
+/// running until its process ends.
+#[derive(Clone)]
+pub struct CoordinatorHandle {
+    shared: Arc<Handle>,
+}
+
+struct Handle {
+    endpoints: Vec<Endpoint>,
+    epoch: Epoch,
+    requests: mpsc::Sender<Request>,
+    control: mpsc::UnboundedSender<Control>,
+    reads: Mutex<Option<SyncSender<Read>>>,
+    failing: Arc<AtomicBool>,
+    waiters: Waiters,
+    stopped: Watch<bool>,
+}
+
+impl fmt::Debug for CoordinatorHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CoordinatorHandle")
+            .field("endpoints", &self.shared.endpoints)
+            .field("epoch", &self.shared.epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Starts a coordinator: begins an epoch of the store, binds every listener, and runs the loop in the
+/// background of `runtime`. When this returns, workers can connect; what earlier lives left in the
+/// store is being read.
+///
+/// # Errors
+/// [`StartError`]. Nothing is left running then.
+pub async fn start_coordinator<R: Runtime>(
+    runtime: R,
+    transports: Transports,
+    store: Box<dyn Store>,
+    options: CoordinatorOptions,
+) -> Result<CoordinatorHandle, StartError> {
+    let started = runtime.now();
+    let (committed, commits) = mpsc::unbounded();
+    let threads = store_thread::start(&runtime, store, options.retention, committed).await?;
+    let mut listeners = Vec::with_capacity(options.listen.len());
+    for endpoint in &options.listen {
+        listeners.push(transports.listen(endpoint).await?);
+    }
+    let endpoints: Vec<_> = listeners.iter().map(|listener| listener.endpoint()).collect();
+    let log = CoordinatorLog::new(threads.epoch, started, options.hub.settings().lost_after);
+    log.listening(&endpoints);
+
+    let (accepted, arriving) = mpsc::channel(ACCEPTED);
+    let listening = listeners
+        .into_iter()
+        .map(|listener| {
+            let (listening, stop) = oneshot::channel();
+            runtime.spawn(accept::run(runtime.clone(), listener, accepted.clone(), stop).boxed());
+            listening
+        })
+        .collect();
+
+    let (requests, requested) = mpsc::channel(REQUESTS);
+    let (control, controlled) = mpsc::unbounded();
+    let waiters = Waiters::default();
+    let stopped = Watch::new(false);
+    // Everything is bound: from here on a worker could have come back (P59, P92).
+    let now = runtime.now();
+    let node = CoordinatorNode::new(
+        CoordinatorConfig {
+            hub: options.hub,
+            dispatcher: options.dispatcher,
+            retry: options.retry,
+            epoch: threads.epoch,
+            software: options.software,
+            seed: options.seed.unwrap_or_else(random),
+        },
+        now,
+    );
+    let shared = Arc::new(Handle {
+        endpoints,
+        epoch: threads.epoch,
+        requests,
+        control,
+        reads: Mutex::new(Some(threads.reads)),
+        failing: threads.failing,
+        waiters: waiters.clone(),
+        stopped: stopped.clone(),
+    });
+    let coordinator = CoordinatorLoop::new(turn::Parts {
+        runtime: runtime.clone(),
+        node,
+        log,
+        requested,
+        controlled,
+        arriving,
+        listening,
+        batches: threads.commits,
+        commits,
+        waiters,
+    });
+    let handle = Arc::clone(&shared);
+    runtime.spawn(
+        async move {
+            coordinator.run(|| handle.close_reads()).await;
+            handle.waiters.close();
+            handle.stopped.set(true, true);
+        }
+        .boxed(),
+    );
+    Ok(CoordinatorHandle { shared })
+}
+
+impl Handle {
+    fn close_reads(&self) {
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl CoordinatorHandle {
+    /// Where it listens: with the real ports where port 0 was asked for.
+    #[must_use]
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.shared.endpoints
+    }
+
+    /// This life.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.shared.epoch
+    }
+
+    /// Hands in a task. The reply comes when it is durable, so while the store fails it waits;
+    /// submitting the same again is idempotent. A caller that stops waiting does not know whether it
+    /// was taken.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn submit(
+        &self,
+        task: TaskId,
+        spec: Spec,
+        payload: Bytes,
+    ) -> Result<ClientReply, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::Submit { task, spec, payload, reply }).await?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Wants a task to end. The reply comes when that is durable.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn cancel(&self, task: TaskId) -> Result<ClientReply, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::Cancel { task, reply }).await?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Every worker that is known, by id; computed from freshness now.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn workers(&self) -> Result<Vec<WorkerView>, Stopped> {
+        self.control(|reply| Control::Workers { reply }).await
+    }
+
+    /// Where the open connections lead: what [`WorkerView::conn`] names.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn peers(&self) -> Result<BTreeMap<ConnId, Peer>, Stopped> {
+        self.control(|reply| Control::Peers { reply }).await
+    }
+
+    /// Ends a worker's connection; it comes back.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn disconnect(&self, worker: WorkerId) -> Result<(), Stopped> {
+        let reason = Reason::OperatorDisconnect;
+        self.control(|reply| Control::Disconnect { worker, reason, reply }).await
+    }
+
+    /// Runs a read on a reader's thread, never on the loop: however long it takes, nothing else waits
+    /// for it but other reads.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let (reply, answer) = oneshot::channel();
+        let read: Read = Box::new(move |reader| {
+            // Who asked may have stopped waiting.
+            let _ = reply.send(read(reader));
+        });
+        {
+            let reads = self.shared.reads.lock().unwrap_or_else(PoisonError::into_inner);
+            match reads.as_ref().ok_or(Stopped)?.try_send(read) {
+                Ok(()) => {}
+                Err(TrySendError::Full(_)) => return Err(ReadError::Busy),
+                Err(TrySendError::Disconnected(_)) => return Err(Stopped.into()),
+            }
+        }
+        Ok(answer.await.map_err(|_| Stopped)??)
+    }
+
+    /// Resolves when this task has ended durably, at once if it had. Cancel-safe; many may wait.
+    ///
+    /// # Errors
+    /// [`ReadError::NoSuchTask`] if it is not in the store now.
+    pub async fn ended(&self, task: TaskId) -> Result<(), ReadError> {
+        // First the place in the list, then the look: an end in between is not missed.
+        let waiter = self.shared.waiters.wait_for(task);
+        match self.read(move |reader| reader.task(task)).await? {
+            None => Err(ReadError::NoSuchTask),
+            Some(record) if record.state.is_final() => Ok(()),
+            Some(_) => waiter.await.map_err(|_| Stopped.into()),
+        }
+    }
+
+    /// The store does not take writes: nothing new is acknowledged until it does.
+    #[must_use]
+    pub fn is_store_failing(&self) -> bool {
+        self.shared.failing.load(Ordering::Relaxed)
+    }
+
+    /// Stops it: workers are told, what was accepted is committed, the store is closed, the loop ends.
+    /// Takes at most some seconds, also while the store fails. Many may call it.
+    pub async fn stop(&self) {
+        // If it has stopped already there is nobody to be told.
+        let _ = self.shared.control.unbounded_send(Control::Stop);
+        self.stopped().await;
+    }
+
+    /// Resolves when the loop has ended. Cancel-safe.
+    pub async fn stopped(&self) {
+        self.shared.stopped.until(|stopped| stopped.then_some(())).await;
+    }
+
+    async fn request(&self, request: Request) -> Result<(), Stopped> {
+        self.shared.requests.clone().send(request).await.map_err(|_| Stopped)
+    }
+
+    async fn control<T>(
+        &self,
+        ask: impl FnOnce(oneshot::Sender<T>) -> Control,
+    ) -> Result<T, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.control.unbounded_send(ask(reply)).map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+}
+
+/// A number nobody can guess: the standard library draws the keys of its hash maps at random.
+fn random() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0_u8)
+}

@@ -1,0 +1,409 @@
+//! The coordinator's loop: inputs in, the node, operations, packets and replies out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::poll_fn;
+use std::sync::mpsc::Sender;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::channel::mpsc::{Receiver, UnboundedReceiver};
+use futures::channel::oneshot;
+use moorline_link::{ConnId, Instant};
+use moorline_node::{
+    ClientReply, CoordinatorAction, CoordinatorEvent, CoordinatorInput, CoordinatorNode, Done,
+    Persist, PersistId, StoreOp,
+};
+use moorline_work::Ticket;
+
+use super::accept::Accepted;
+use super::waiters::Waiters;
+use super::{Control, Peer, Request};
+use crate::connections::{Arrival, Connections};
+use crate::log::coordinator::CoordinatorLog;
+use crate::runtime::Runtime;
+use crate::timer::{Timer, yield_now};
+
+/// Packets taken in during one turn, before anything is written.
+const PACKETS: u32 = 128;
+/// Other inputs of one kind taken in during one turn.
+const INPUTS: usize = 256;
+/// Actions done in one turn.
+const ACTIONS: usize = 1_024;
+/// Packets written to one connection before the others have their turn.
+const QUANTUM: usize = 4;
+
+/// Operations in one batch, at most.
+const BATCH: usize = 1_024;
+/// Bytes of bodies in one batch; the operation that reaches it is the last.
+const BATCH_BYTES: usize = 8 << 20;
+/// Operations that wait for the store; with more no request of a client is taken in.
+const WAITING: usize = 16_384;
+/// Bytes of bodies that wait for the store; likewise.
+const WAITING_BYTES: usize = 64 << 20;
+
+/// A stop is over after this time, whatever the store and the workers do.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the loop is made of.
+pub(crate) struct Parts<R> {
+    pub(crate) runtime: R,
+    pub(crate) node: CoordinatorNode,
+    pub(crate) log: CoordinatorLog,
+    pub(crate) requested: Receiver<Request>,
+    pub(crate) controlled: UnboundedReceiver<Control>,
+    pub(crate) arriving: Receiver<Accepted>,
+    /// One for each listener: dropped, it stops.
+    pub(crate) listening: Vec<oneshot::Sender<()>>,
+    pub(crate) batches: Sender<Vec<Persist>>,
+    pub(crate) commits: UnboundedReceiver<Vec<Done>>,
+    pub(crate) waiters: Waiters,
+}
+
+/// Everything a coordinator's loop owns.
+pub(crate) struct CoordinatorLoop<R> {
+    parts: Parts<R>,
+    connections: Connections,
+    peers: BTreeMap<ConnId, Peer>,
+    next_conn: u64,
+    replies: HashMap<Ticket, oneshot::Sender<ClientReply>>,
+    next_ticket: u64,
+    store: Batches,
+    timer: Timer,
+    inputs: Vec<CoordinatorInput>,
+    /// Something was left out of the last turn.
+    has_more: bool,
+    stop_at: Option<Instant>,
+    store_is_gone: bool,
+}
+
+/// Operations on their way to the store: one batch is there, the others make up the next one.
+#[derive(Default)]
+struct Batches {
+    waiting: Vec<Persist>,
+    waiting_bytes: usize,
+    /// The last operation of the batch that is being committed, and its size.
+    under_way: Option<(PersistId, usize)>,
+}
+
+impl<R: Runtime> CoordinatorLoop<R> {
+    pub(crate) fn new(parts: Parts<R>) -> Self {
+        Self {
+            parts,
+            connections: Connections::default(),
+            peers: BTreeMap::new(),
+            next_conn: 0,
+            replies: HashMap::new(),
+            next_ticket: 0,
+            store: Batches::default(),
+            timer: Timer::default(),
+            inputs: Vec::new(),
+            // The node has something to do from its beginning.
+            has_more: true,
+            stop_at: None,
+            store_is_gone: false,
+        }
+    }
+
+    /// Until it is stopped and its store is closed. `close_reads` lets the readers end.
+    pub(crate) async fn run(mut self, close_reads: impl FnOnce()) {
+        loop {
+            yield_now().await;
+            poll_fn(|cx| self.poll_inputs(cx)).await;
+            if self.turn() {
+                break;
+            }
+        }
+        close_reads();
+        self.finish().await;
+    }
+
+    /// Ready when there is something to do.
+    fn poll_inputs(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut something = std::mem::take(&mut self.has_more);
+        for _ in 0..INPUTS {
+            let Poll::Ready(Some(control)) = self.parts.controlled.poll_next_unpin(cx) else {
+                break;
+            };
+            self.control(control);
+            something = true;
+        }
+        // With too much waiting for the store, clients wait with their requests.
+        for _ in 0..INPUTS {
+            if self.store.is_full() || self.stop_at.is_some() {
+                break;
+            }
+            let Poll::Ready(Some(request)) = self.parts.requested.poll_next_unpin(cx) else {
+                break;
+            };
+            self.request(request);
+        }
+        match self.parts.commits.poll_next_unpin(cx) {
+            Poll::Ready(Some(done)) => self.committed(done),
+            Poll::Ready(None) if !self.store_is_gone => {
+                self.store_is_gone = true;
+                something = true;
+            }
+            Poll::Ready(None) | Poll::Pending => {}
+        }
+        for _ in 0..INPUTS {
+            let Poll::Ready(Some(accepted)) = self.parts.arriving.poll_next_unpin(cx) else {
+                break;
+            };
+            self.accepted(accepted);
+        }
+        let (inputs, peers, log) = (&mut self.inputs, &self.peers, &self.parts.log);
+        self.has_more = self.connections.poll(cx, PACKETS, |arrival| {
+            inputs.push(match arrival {
+                Arrival::Packet { conn, bytes } => packet(conn, bytes, peers, log),
+                Arrival::Ended { conn, reason } => CoordinatorInput::Closed { conn, reason },
+                Arrival::Writable { conn } => CoordinatorInput::Writable { conn },
+            });
+        });
+        something |= self.has_more || !self.inputs.is_empty();
+        let deadline = self.deadline();
+        let timer = self.timer.poll(cx, &self.parts.runtime, deadline);
+        if something || timer.is_ready() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn control(&mut self, control: Control) {
+        // Who asked may have stopped waiting.
+        match control {
+            Control::Workers { reply } => {
+                let now = self.parts.runtime.now();
+                let _ = reply.send(self.parts.node.workers(now).collect());
+            }
+            Control::Peers { reply } => {
+                let _ = reply.send(self.peers.clone());
+            }
+            Control::Disconnect { worker, reason, reply } => {
+                self.inputs.push(CoordinatorInput::Disconnect { worker, reason });
+                let _ = reply.send(());
+            }
+            Control::Stop => self.stop(),
+        }
+    }
+
+    fn stop(&mut self) {
+        if self.stop_at.is_none() {
+            self.parts.log.stopping();
+            self.stop_at = Some(self.parts.runtime.now() + STOP_WITHIN);
+            self.parts.listening.clear();
+            self.inputs.push(CoordinatorInput::Stop);
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        let (reply, input) = match request {
+            Request::Submit { task, spec, payload, reply } => {
+                (reply, CoordinatorInput::Submit { ticket, task, spec, payload })
+            }
+            Request::Cancel { task, reply } => (reply, CoordinatorInput::Cancel { ticket, task }),
+        };
+        self.replies.insert(ticket, reply);
+        self.inputs.push(input);
+    }
+
+    fn committed(&mut self, done: Vec<Done>) {
+        if let Some((up_to, _)) = self.store.under_way.take() {
+            self.inputs.push(CoordinatorInput::Committed { up_to, done });
+        }
+    }
+
+    fn accepted(&mut self, accepted: Accepted) {
+        if self.stop_at.is_some() {
+            return;
+        }
+        self.next_conn += 1;
+        let conn = ConnId(self.next_conn);
+        let Accepted { connection, transport } = accepted;
+        self.peers.insert(conn, Peer { transport, remote: connection.peer.clone() });
+        self.connections.insert(conn, connection);
+        self.inputs.push(CoordinatorInput::Accepted { conn });
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let all = [self.parts.node.next_wake(), self.connections.deadline(), self.stop_at];
+        all.into_iter().flatten().min()
+    }
+
+    /// One turn, with one reading of the clock. Returns whether it was the last.
+    fn turn(&mut self) -> bool {
+        let now = self.parts.runtime.now();
+        let mut inputs = std::mem::take(&mut self.inputs);
+        for input in inputs.drain(..) {
+            if let CoordinatorInput::Closed { conn, .. } = &input {
+                self.peers.remove(conn);
+            }
+            self.parts.node.handle(now, input);
+        }
+        self.inputs = inputs;
+        // The timer only woke us: the clock says whether it is time.
+        if self.parts.node.next_wake().is_some_and(|deadline| deadline <= now) {
+            self.parts.node.handle(now, CoordinatorInput::Timeout);
+        }
+        self.connections.expire(now);
+        self.act(now);
+        self.commit();
+        if self.store_is_gone && self.stop_at.is_none() {
+            self.parts.log.store_thread_ended();
+            return true;
+        }
+        self.is_over(now)
+    }
+
+    fn act(&mut self, now: Instant) {
+        for _ in 0..ACTIONS {
+            let Some(action) = self.parts.node.poll_action() else { return };
+            match action {
+                CoordinatorAction::Persist(operation) => self.store.push(operation),
+                CoordinatorAction::Close { conn, reason: _ } => {
+                    self.connections.close(now, conn);
+                    self.peers.remove(&conn);
+                }
+                CoordinatorAction::Flush { conn } => self.flush(now, conn),
+                CoordinatorAction::Reply { ticket, reply } => {
+                    if let Some(waiting) = self.replies.remove(&ticket) {
+                        // It may have stopped waiting.
+                        let _ = waiting.send(reply);
+                    }
+                }
+                CoordinatorAction::Ended { task } => self.parts.waiters.ended(task),
+                CoordinatorAction::Event(event) => self.event(now, &event),
+            }
+        }
+        self.has_more = true;
+    }
+
+    fn flush(&mut self, now: Instant, conn: ConnId) {
+        for _ in 0..QUANTUM {
+            if !self.connections.takes(conn) {
+                self.parts.node.handle(now, CoordinatorInput::Unwritable { conn });
+                break;
+            }
+            let Some(packet) = self.parts.node.poll_transmit(now, conn) else { break };
+            self.connections.write(conn, moorline_wire::encode_down(&packet), packet.lane);
+        }
+        self.connections.flush(conn);
+    }
+
+    fn event(&mut self, now: Instant, event: &CoordinatorEvent) {
+        let peer = if let CoordinatorEvent::Registered { conn, .. } = event {
+            self.peers.get(conn)
+        } else {
+            None
+        };
+        self.parts.log.event(now, event, peer);
+    }
+
+    /// Hands the next batch over, if the last one is done: while one is committed, the next one
+    /// gathers.
+    fn commit(&mut self) {
+        if let Some(batch) = self.store.next_batch()
+            && self.parts.batches.send(batch).is_err()
+        {
+            self.store_is_gone = true;
+            self.has_more = true;
+        }
+    }
+
+    /// Whether a stop has done all it can.
+    fn is_over(&self, now: Instant) -> bool {
+        self.stop_at.is_some_and(|at| {
+            let quiet = self.connections.is_empty() && self.store.is_empty() && !self.has_more;
+            at <= now || self.store_is_gone || quiet
+        })
+    }
+
+    async fn finish(mut self) {
+        let undone = self.store.count();
+        self.parts.listening.clear();
+        drop(self.connections);
+        drop(self.parts.batches);
+        // The threads hold the other ends of this: when it is over, the store is closed.
+        let limit = self.parts.runtime.sleep_until(self.parts.runtime.now() + STOP_WITHIN);
+        let mut commits = self.parts.commits;
+        let closed = Box::pin(async move { while commits.next().await.is_some() {} });
+        futures::future::select(closed, limit).await;
+        self.parts.log.stopped(undone);
+    }
+}
+
+fn packet(
+    conn: ConnId,
+    bytes: Bytes,
+    peers: &BTreeMap<ConnId, Peer>,
+    log: &CoordinatorLog,
+) -> CoordinatorInput {
+    match moorline_wire::decode_up(bytes) {
+        Ok(decoded) => CoordinatorInput::Packet { conn, frames: decoded.frames },
+        Err(error) => {
+            log.undecodable(peers.get(&conn), &error);
+            CoordinatorInput::Undecodable { conn }
+        }
+    }
+}
+
+impl Batches {
+    fn push(&mut self, operation: Persist) {
+        self.waiting_bytes += size(&operation);
+        self.waiting.push(operation);
+    }
+
+    fn next_batch(&mut self) -> Option<Vec<Persist>> {
+        if self.under_way.is_some() {
+            return None;
+        }
+        let mut bytes = 0;
+        let mut count = 0;
+        for operation in self.waiting.iter().take(BATCH) {
+            bytes += size(operation);
+            count += 1;
+            if bytes >= BATCH_BYTES {
+                break;
+            }
+        }
+        let rest = self.waiting.split_off(count);
+        let batch = std::mem::replace(&mut self.waiting, rest);
+        self.waiting_bytes -= bytes;
+        self.under_way = Some((batch.last()?.id, bytes));
+        Some(batch)
+    }
+
+    fn is_full(&self) -> bool {
+        let under_way = self.under_way.map_or(0, |(_, bytes)| bytes);
+        self.waiting.len() >= WAITING || self.waiting_bytes + under_way >= WAITING_BYTES
+    }
+
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.under_way.is_none()
+    }
+
+    fn count(&self) -> usize {
+        self.waiting.len() + usize::from(self.under_way.is_some())
+    }
+}
+
+/// Bytes of the body an operation carries.
+fn size(operation: &Persist) -> usize {
+    match &operation.op {
+        StoreOp::Submit { payload: body, .. }
+        | StoreOp::Requeue { error: body, .. }
+        | StoreOp::Finish { body, .. } => body.len(),
+        StoreOp::Claim { .. }
+        | StoreOp::Unclaim { .. }
+        | StoreOp::Leases
+        | StoreOp::Lookup { .. }
+        | StoreOp::Lease { .. }
+        | StoreOp::Adopt { .. }
+        | StoreOp::Cancel { .. }
+        | StoreOp::Worker(_)
+        | StoreOp::Workers => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+use futures::executor::block_on;
+
+use super::*;
+
+#[test]
+fn all_who_wait_for_a_task_are_told_and_no_others() {
+    let waiters = Waiters::default();
+    let (first, second) = (waiters.wait_for(TaskId(1)), waiters.wait_for(TaskId(1)));
+    let other = waiters.wait_for(TaskId(2));
+    waiters.ended(TaskId(1));
+    assert_eq!(block_on(first), Ok(()));
+    assert_eq!(block_on(second), Ok(()));
+    assert!(other.now_or_never().is_none());
+}
+
+#[test]
+fn one_who_stops_waiting_leaves_nothing_behind() {
+    let waiters = Waiters::default();
+    let kept = waiters.wait_for(TaskId(1));
+    drop(waiters.wait_for(TaskId(1)));
+    drop(waiters.wait_for(TaskId(2)));
+    assert_eq!(waiters.lock().by_task.len(), 1);
+    assert_eq!(waiters.lock().by_task[&TaskId(1)].len(), 1);
+    drop(kept);
+    assert!(waiters.lock().by_task.is_empty());
+}
+
+#[test]
+fn a_closed_table_tells_everybody_that_it_cannot_tell() {
+    let waiters = Waiters::default();
+    let before = waiters.wait_for(TaskId(1));
+    waiters.close();
+    assert_eq!(block_on(before), Err(Canceled));
+    assert_eq!(block_on(waiters.wait_for(TaskId(1))), Err(Canceled));
+}

@@ -1,0 +1,265 @@
+//! A coordinator's log: what its node says, with what the driver knows beside it.
+
+use std::time::Duration;
+
+use moorline_link::{Epoch, Instant, Reason};
+use moorline_node::CoordinatorEvent;
+use moorline_store::StoreError;
+use moorline_transport::{AcceptError, Endpoint};
+use moorline_work::Disposition;
+use tracing::{debug, error, info, warn};
+
+use super::{Code, Key, Session, Task, Time, millis, plural};
+use crate::coordinator::Peer;
+
+/// Writes a coordinator's log. It decides nothing.
+pub(crate) struct CoordinatorLog {
+    epoch: Epoch,
+    started: Instant,
+    lost_after: Duration,
+}
+
+impl CoordinatorLog {
+    pub(crate) fn new(epoch: Epoch, started: Instant, lost_after: Duration) -> Self {
+        Self { epoch, started, lost_after }
+    }
+
+    /// It listens; what earlier lives left is read next.
+    pub(crate) fn listening(&self, endpoints: &[Endpoint]) {
+        for endpoint in endpoints {
+            info!(
+                event = "coordinator.listening", role = "coordinator", epoch = self.epoch.0, remote = %endpoint,
+                "Listening for workers on {endpoint}"
+            );
+        }
+    }
+
+    /// Something the node finds worth a line. `peer` is the other end of the connection it is about.
+    pub(crate) fn event(&self, now: Instant, event: &CoordinatorEvent, peer: Option<&Peer>) {
+        match event {
+            CoordinatorEvent::Recovered { leases, workers } => {
+                let took = now.since(self.started);
+                info!(
+                    event = "coordinator.started",
+                    role = "coordinator",
+                    epoch = self.epoch.0,
+                    took_ms = millis(took),
+                    workers,
+                    tasks = leases,
+                    "Coordinator ready in {} ms: {workers} worker{} expected, {leases} task{} recovered, epoch {}",
+                    millis(took),
+                    plural(u64::from(*workers)),
+                    plural(u64::from(*leases)),
+                    self.epoch.0
+                );
+            }
+            CoordinatorEvent::Registered { worker, name, resumed, session, conn: _ } => {
+                let session = Session(self.epoch, *session);
+                let kind = if *resumed { "resumed" } else { "new" };
+                let (remote, transport) =
+                    peer.map_or(("?", "?"), |peer| (&*peer.remote, &*peer.transport));
+                info!(
+                    event = "worker.registered", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                    id = format_args!("{:032x}", worker.0), session = %session, kind, remote, transport,
+                    "Worker '{name}' registered (session {session}, {kind}) from {remote} by {transport}"
+                );
+            }
+            CoordinatorEvent::Active { name } => debug!(
+                event = "worker.active", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                "Worker '{name}' is active"
+            ),
+            CoordinatorEvent::Detached { name, reason, silent, leases } => warn!(
+                event = "worker.disconnected", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                reason = %reason, code = %Code(*reason), silent_ms = millis(*silent), leases,
+                "Worker {name} disconnected ({reason}, last contact {} ago, {leases} lease{} kept {})",
+                Time(*silent), plural(u64::from(*leases)), Time(self.lost_after.saturating_sub(*silent))
+            ),
+            CoordinatorEvent::Suspect { name, suspect: true } => info!(
+                event = "worker.suspect", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                "Worker {name} is late: nothing is taken from it"
+            ),
+            CoordinatorEvent::Suspect { name, suspect: false } => info!(
+                event = "worker.heard", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                "Worker {name} was heard again"
+            ),
+            CoordinatorEvent::Lost { name, .. } => warn!(
+                event = "worker.lost", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                lost_after_ms = millis(self.lost_after),
+                "Worker {name} lost: not heard for {}, its leases are given away", Time(self.lost_after)
+            ),
+            CoordinatorEvent::Departed { name, reason } => info!(
+                event = "worker.departed", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                reason = %reason, code = %Code(*reason),
+                "Worker {name} left: {reason}"
+            ),
+            CoordinatorEvent::Refused { name, reason } => {
+                let name = name.as_ref().map_or("a stranger", |name| name.as_str());
+                let remote = peer.map_or("?", |peer| &*peer.remote);
+                warn!(
+                    event = "worker.refused", role = "coordinator", epoch = self.epoch.0, worker = name,
+                    reason = %reason, code = %Code(*reason), remote,
+                    "Refused {name}: {reason} ({}). {}", Code(*reason), reason.remedy()
+                );
+            }
+            CoordinatorEvent::Assigned { key, name } => debug!(
+                event = "task.assigned", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                task = %Task(key.task), attempt = key.attempt.0,
+                "Assigned {} to {name}", Key(*key)
+            ),
+            CoordinatorEvent::Redelivered { key } => info!(
+                event = "task.redelivered", role = "coordinator", epoch = self.epoch.0,
+                task = %Task(key.task), attempt = key.attempt.0,
+                "Attempt {} of {} is over without a result: queued again", key.attempt.0, Task(key.task)
+            ),
+            CoordinatorEvent::Settled { key, name, disposition: Disposition::Accepted } => debug!(
+                event = "task.result_settled", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                task = %Task(key.task), attempt = key.attempt.0, disposition = "accepted",
+                "Result of {} from {name}: accepted", Key(*key)
+            ),
+            CoordinatorEvent::Settled { key, name, disposition } => {
+                let disposition = word(*disposition);
+                info!(
+                    event = "task.result_settled", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                    task = %Task(key.task), attempt = key.attempt.0, disposition,
+                    "Result of {} from {name}: {disposition}", Key(*key)
+                );
+            }
+            CoordinatorEvent::Stalled { late } => warn!(
+                event = "clock.jump",
+                role = "coordinator",
+                epoch = self.epoch.0,
+                late_ms = millis(*late),
+                "Not run for {}: no worker is blamed for it",
+                Time(*late)
+            ),
+            // Newer than this driver: rather a plain line than none.
+            other => debug!(
+                event = "coordinator.event",
+                role = "coordinator",
+                epoch = self.epoch.0,
+                "{other:?}"
+            ),
+        }
+    }
+
+    pub(crate) fn undecodable(&self, peer: Option<&Peer>, error: &moorline_wire::DecodeError) {
+        let remote = peer.map_or("?", |peer| &*peer.remote);
+        warn!(
+            event = "link.undecodable", role = "coordinator", epoch = self.epoch.0, remote,
+            reason = %Reason::ProtocolError, code = %Code(Reason::ProtocolError),
+            "{remote} sent what is no packet: {error}"
+        );
+    }
+
+    pub(crate) fn stopping(&self) {
+        info!(event = "shutdown.begin", role = "coordinator", epoch = self.epoch.0, "Stopping");
+    }
+
+    pub(crate) fn stopped(&self, undone: usize) {
+        info!(event = "shutdown.end", role = "coordinator", epoch = self.epoch.0, "Stopped");
+        if undone > 0 {
+            // Nobody was told that they happened.
+            warn!(
+                event = "shutdown.unsaved",
+                role = "coordinator",
+                epoch = self.epoch.0,
+                operations = undone,
+                "{undone} operations could not be stored in time; none of them was acknowledged"
+            );
+        }
+    }
+
+    pub(crate) fn store_thread_ended(&self) {
+        error!(
+            event = "store.error",
+            role = "coordinator",
+            epoch = self.epoch.0,
+            "The store's thread has ended: stopping"
+        );
+    }
+}
+
+/// What became of a result, in a word.
+fn word(disposition: Disposition) -> &'static str {
+    match disposition {
+        Disposition::Accepted => "accepted",
+        Disposition::LateAccepted => "late_accepted",
+        Disposition::Duplicate => "duplicate",
+        Disposition::Stale => "stale",
+        Disposition::Unknown => "unknown",
+    }
+}
+
+/// Taking connections failed: said once until one is taken again.
+pub(crate) fn accept_failed(endpoint: &Endpoint, error: &AcceptError, again_in: Duration) {
+    warn!(
+        event = "listener.error", role = "coordinator", remote = %endpoint, again_in_ms = millis(again_in),
+        "Cannot take connections on {endpoint}: {error}"
+    );
+}
+
+pub(crate) fn accept_works_again(endpoint: &Endpoint, outage: Duration) {
+    info!(
+        event = "listener.recovered", role = "coordinator", remote = %endpoint, outage_ms = millis(outage),
+        "Taking connections on {endpoint} again after {}", Time(outage)
+    );
+}
+
+pub(crate) fn listener_ended(endpoint: &Endpoint, error: &AcceptError) {
+    error!(
+        event = "listener.ended", role = "coordinator", remote = %endpoint,
+        "Not listening on {endpoint} any more: {error}"
+    );
+}
+
+/// A commit failed: said once when it begins.
+pub(crate) fn store_failed(error: &StoreError) {
+    error!(
+        event = "store.error",
+        role = "coordinator",
+        "Store write failed; refusing new work: {error}"
+    );
+}
+
+/// And summed up while it lasts.
+pub(crate) fn store_still_fails(error: &StoreError, outage: Duration, tries: u32) {
+    error!(
+        event = "store.error",
+        role = "coordinator",
+        outage_ms = millis(outage),
+        attempts = tries,
+        "Store writes fail for {}, {tries} tries: {error}",
+        Time(outage)
+    );
+}
+
+pub(crate) fn store_recovered(outage: Duration, tries: u32) {
+    info!(
+        event = "store.recovered",
+        role = "coordinator",
+        outage_ms = millis(outage),
+        attempts = tries,
+        "Store writes work again after {}",
+        Time(outage)
+    );
+}
+
+pub(crate) fn prune_failed(error: &StoreError) {
+    warn!(
+        event = "store.prune_failed",
+        role = "coordinator",
+        "Finished tasks were not pruned: {error}"
+    );
+}
+
+pub(crate) fn pruned(count: u64) {
+    debug!(
+        event = "store.pruned",
+        role = "coordinator",
+        tasks = count,
+        "Pruned {count} finished tasks"
+    );
+}
+
+#[cfg(test)]
+mod tests;

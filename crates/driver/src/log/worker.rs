@@ -1,0 +1,377 @@
+//! A worker's log: what its node says, with what the driver knows beside it.
+
+use std::time::Duration;
+
+use moorline_link::{Epoch, Instant, LinkSnapshot, Reason, State, Transition};
+use moorline_node::{Name, WorkerEvent};
+use moorline_transport::Endpoint;
+use moorline_work::{Outcome, TaskKey};
+use tracing::{debug, error, info, warn};
+
+use super::{Code, Key, Session, Time, millis, plural};
+
+/// While an outage lasts, it is summed up this often.
+const SUMMARY_EVERY: Duration = Duration::from_secs(30);
+
+/// Writes a worker's log. It remembers what a line needs of earlier events, and decides nothing.
+pub(crate) struct WorkerLog {
+    worker: Name,
+    handlers: Vec<Name>,
+    /// It was active before: from then on a dial is a *re*connection.
+    was_active: bool,
+    down: Option<Down>,
+    missed: u8,
+    hint: String,
+}
+
+/// A time without an active link.
+struct Down {
+    since: Instant,
+    /// Why the link was lost; `None` before it was there for the first time.
+    reason: Option<Reason>,
+    /// Why the last dial failed.
+    last: Option<Reason>,
+    failed: u32,
+    announced: bool,
+    next_summary: Instant,
+}
+
+impl Down {
+    fn new(now: Instant, reason: Option<Reason>) -> Self {
+        let next_summary = now + SUMMARY_EVERY;
+        Self { since: now, reason, last: None, failed: 0, announced: false, next_summary }
+    }
+}
+
+impl WorkerLog {
+    pub(crate) fn new(worker: Name, handlers: Vec<Name>, now: Instant) -> Self {
+        let down = Some(Down::new(now, None));
+        Self { worker, handlers, was_active: false, down, missed: 0, hint: String::new() }
+    }
+
+    /// What the coordinator said last about a refusal.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        Some(self.hint.as_str()).filter(|hint| !hint.is_empty())
+    }
+
+    /// When the next summary of an outage is due.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.down.as_ref().map(|down| down.next_summary)
+    }
+
+    /// A dial begins.
+    pub(crate) fn dials(&self, attempt: u32) {
+        debug!(
+            event = "link.dial", role = "worker", worker = %self.worker, attempts = attempt,
+            "Connection attempt {attempt}"
+        );
+    }
+
+    /// Something the node finds worth a line.
+    pub(crate) fn event(
+        &mut self,
+        now: Instant,
+        event: &WorkerEvent,
+        link: &LinkSnapshot,
+        coordinator: Option<&Endpoint>,
+    ) {
+        match event {
+            WorkerEvent::Link(transition) => self.link(now, *transition, link),
+            WorkerEvent::Registered { resumed, held, epoch, session, coordinator: software } => {
+                let session = Session(Epoch(*epoch), *session);
+                let at = coordinator.map_or_else(|| "?".to_owned(), ToString::to_string);
+                let kind = if *resumed { "resumed" } else { "new" };
+                info!(
+                    event = "worker.registered", role = "worker", worker = %self.worker,
+                    session = %session, epoch, remote = at, coordinator = %software,
+                    "Worker '{}' registered successfully with coordinator at {at} (session {session}, epoch {epoch}, {kind})",
+                    self.worker
+                );
+                if *resumed {
+                    info!(
+                        event = "worker.resumed", role = "worker", worker = %self.worker,
+                        session = %session, epoch,
+                        "Session resumed: {held} attempt{} held", plural(u64::from(*held))
+                    );
+                }
+                self.announce_handlers();
+            }
+            WorkerEvent::Dismissed { reason, hint } => {
+                self.hint.clone_from(hint);
+                warn!(
+                    event = "link.dismissed", role = "worker", worker = %self.worker,
+                    reason = %reason, code = %Code(*reason),
+                    "Coordinator ends or refuses the connection: {reason} ({}). {hint}", Code(*reason)
+                );
+            }
+            WorkerEvent::BeatMissed { missed, limit, reason } => {
+                self.missed = *missed;
+                warn!(
+                    event = "heartbeat.missed", role = "worker", worker = %self.worker,
+                    reason = %reason, code = %Code(*reason), missed, limit,
+                    "Heartbeat failed ({missed}/{limit}): {reason}"
+                );
+            }
+            WorkerEvent::BeatRecovered => {
+                self.missed = 0;
+                info!(
+                    event = "heartbeat.recovered", role = "worker", worker = %self.worker,
+                    "Heartbeat recovered, connection stable"
+                );
+            }
+            WorkerEvent::Stalled { late } => warn!(
+                event = "clock.jump", role = "worker", worker = %self.worker, late_ms = millis(*late),
+                "Clock jumped {}: treating as suspend", Time(*late)
+            ),
+            WorkerEvent::ResultKept { key } => info!(
+                event = "task.result_cached", role = "worker", worker = %self.worker,
+                task = %super::Task(key.task), attempt = key.attempt.0,
+                "Result of {} kept until reconnect", Key(*key)
+            ),
+            WorkerEvent::Settled { key, disposition, resubmitted: true } => info!(
+                event = "task.result_resubmitted", role = "worker", worker = %self.worker,
+                task = %super::Task(key.task), attempt = key.attempt.0, disposition = ?disposition,
+                "Result of {} resubmitted: {disposition:?}", Key(*key)
+            ),
+            WorkerEvent::Settled { key, disposition, resubmitted: false } => debug!(
+                event = "task.result_settled", role = "worker", worker = %self.worker,
+                task = %super::Task(key.task), attempt = key.attempt.0, disposition = ?disposition,
+                "Result of {}: {disposition:?}", Key(*key)
+            ),
+            // Newer than this driver: rather a plain line than none.
+            other => debug!(
+                event = "worker.event", role = "worker", worker = %self.worker, "{other:?}"
+            ),
+        }
+    }
+
+    fn announce_handlers(&self) {
+        let names: Vec<_> = self.handlers.iter().map(Name::as_str).collect();
+        let count = names.len();
+        info!(
+            event = "handlers.announced", role = "worker", worker = %self.worker, handlers = count,
+            "Announced {count} handler{}: {}", plural(count as u64), names.join(", ")
+        );
+    }
+
+    fn link(&mut self, now: Instant, transition: Transition, link: &LinkSnapshot) {
+        let Transition { from, to, reason } = transition;
+        match to {
+            State::Active => self.active(now, link),
+            State::Disconnected => {
+                match (from, reason) {
+                    (State::Connecting, Some(reason)) => self.attempt_failed(link.attempts, reason),
+                    (State::Registered | State::Active, Some(reason)) => self.lost(now, reason),
+                    // From the start, by a restart: nothing was lost.
+                    (State::Disconnected | State::Failed | State::Shutdown, _) | (_, None) => {}
+                }
+                self.backoff(link);
+            }
+            State::Failed => self.failed(now, from, reason, link),
+            State::Shutdown => info!(
+                event = "shutdown.end", role = "worker", worker = %self.worker,
+                "Worker '{}' stopped", self.worker
+            ),
+            State::Connecting | State::Registered => {}
+        }
+    }
+
+    fn active(&mut self, now: Instant, link: &LinkSnapshot) {
+        if let Some(Down { since, reason: Some(reason), .. }) = self.down.take() {
+            let (outage, attempts) = (now.since(since), link.attempts.max(1));
+            info!(
+                event = "link.restored", role = "worker", worker = %self.worker, reason = %reason,
+                code = %Code(reason), attempts, outage_ms = millis(outage),
+                "Reconnected successfully after {attempts} attempts (outage {}, {reason})", Time(outage)
+            );
+        }
+        self.was_active = true;
+        self.missed = 0;
+        self.hint.clear();
+        debug!(event = "poll.idle", role = "worker", worker = %self.worker, "Waiting for tasks");
+    }
+
+    fn lost(&mut self, now: Instant, reason: Reason) {
+        let code = Code(reason);
+        if self.missed > 0 {
+            warn!(
+                event = "link.lost", role = "worker", worker = %self.worker, reason = %reason,
+                code = %code, missed = self.missed,
+                "Lost connection to coordinator after {} failed heartbeats: {reason}. Reconnecting...",
+                self.missed
+            );
+        } else {
+            warn!(
+                event = "link.lost", role = "worker", worker = %self.worker, reason = %reason, code = %code,
+                "Lost connection to coordinator: {reason} ({code}). Reconnecting..."
+            );
+        }
+        self.missed = 0;
+        // A link that is lost before it was active belongs to the outage that goes on.
+        match &mut self.down {
+            Some(down) => down.last = Some(reason),
+            None => self.down = Some(Down::new(now, Some(reason))),
+        }
+    }
+
+    fn attempt_failed(&mut self, attempt: u32, reason: Reason) {
+        if let Some(down) = &mut self.down {
+            down.last = Some(reason);
+            down.failed = down.failed.saturating_add(1);
+        }
+        debug!(
+            event = "link.attempt_failed", role = "worker", worker = %self.worker, reason = %reason,
+            code = %Code(reason), attempts = attempt,
+            "Connection attempt {attempt} failed: {reason}"
+        );
+    }
+
+    fn backoff(&mut self, link: &LinkSnapshot) {
+        let Some(delay) = link.delay else { return };
+        let attempt = link.attempts.saturating_add(1);
+        let what = if self.was_active { "Reconnection" } else { "Connection" };
+        let seconds = delay.as_secs_f64();
+        let first = match &mut self.down {
+            Some(down) => !std::mem::replace(&mut down.announced, true),
+            None => true,
+        };
+        // The first one of an outage, then only who asks for it sees them all (P104).
+        if first {
+            info!(
+                event = "link.backoff", role = "worker", worker = %self.worker, attempts = attempt,
+                delay_ms = millis(delay), seed = link.backoff_seed,
+                "{what} attempt {attempt} in {seconds:.1}s"
+            );
+        } else {
+            debug!(
+                event = "link.backoff", role = "worker", worker = %self.worker, attempts = attempt,
+                delay_ms = millis(delay), seed = link.backoff_seed,
+                "{what} attempt {attempt} in {seconds:.1}s"
+            );
+        }
+    }
+
+    fn failed(&mut self, now: Instant, from: State, reason: Option<Reason>, link: &LinkSnapshot) {
+        let reason = reason.unwrap_or(Reason::DeadlineExceeded);
+        let code = Code(reason);
+        let attempts = link.attempts;
+        let last = match from {
+            State::Connecting => self.down.as_ref().and_then(|down| down.last),
+            State::Registered | State::Active => None,
+            State::Disconnected | State::Failed | State::Shutdown => None,
+        };
+        let outage = self.down.as_ref().map_or(Duration::ZERO, |down| now.since(down.since));
+        if reason == Reason::AttemptsExhausted {
+            error!(
+                event = "link.gave_up", role = "worker", worker = %self.worker, reason = %reason,
+                code = %code, attempts, outage_ms = millis(outage), last = last.map(Reason::name),
+                "Max reconnection attempts ({attempts}) reached, stopping worker"
+            );
+        } else if reason == Reason::DeadlineExceeded {
+            error!(
+                event = "link.gave_up", role = "worker", worker = %self.worker, reason = %reason,
+                code = %code, attempts, outage_ms = millis(outage),
+                "Auto-reconnect disabled, or its time is over: stopping worker ({reason}, {code})"
+            );
+        } else {
+            let hint = self.hint().unwrap_or(reason.remedy());
+            error!(
+                event = "link.rejected", role = "worker", worker = %self.worker, reason = %reason, code = %code,
+                "Coordinator refused this worker: {reason} ({code}). {hint}"
+            );
+        }
+        self.down = None;
+    }
+
+    /// Sums an outage up, if that is due.
+    pub(crate) fn tick(&mut self, now: Instant, link: &LinkSnapshot) {
+        let Some(down) = &mut self.down else { return };
+        if now < down.next_summary {
+            return;
+        }
+        down.next_summary = now + SUMMARY_EVERY;
+        let outage = now.since(down.since);
+        let last = down.last.or(down.reason).map_or("none yet", Reason::name);
+        let next = link
+            .next_attempt
+            .map_or_else(|| "under way".to_owned(), |at| format!("in {}", Time(at.since(now))));
+        warn!(
+            event = "link.still_down", role = "worker", worker = %self.worker, reason = last,
+            attempts = down.failed, outage_ms = millis(outage),
+            "Still disconnected after {}: {} attempts, last {last}, next {next}",
+            Time(outage), down.failed
+        );
+    }
+
+    pub(crate) fn task_started(&self, key: TaskKey, handler: &Name) {
+        info!(
+            event = "task.started", role = "worker", worker = %self.worker, task = %super::Task(key.task),
+            attempt = key.attempt.0, handler = %handler,
+            "Task started: {handler}/{}", Key(key)
+        );
+    }
+
+    pub(crate) fn task_ended(
+        &self,
+        key: TaskKey,
+        handler: &Name,
+        outcome: Outcome,
+        took: Duration,
+        error: &[u8],
+    ) {
+        let task = super::Task(key.task);
+        let took_ms = millis(took);
+        let how = match outcome {
+            Outcome::Succeeded => {
+                info!(
+                    event = "task.finished", role = "worker", worker = %self.worker, task = %task,
+                    attempt = key.attempt.0, handler = %handler, took_ms,
+                    "Task completed: {handler}/{task} ({})", Time(took)
+                );
+                return;
+            }
+            Outcome::Failed { retryable: true } => "failed, may be retried",
+            Outcome::Failed { retryable: false } => "failed for good",
+            Outcome::TimedOut => "timed out",
+            Outcome::Cancelled => "cancelled",
+        };
+        warn!(
+            event = "task.failed", role = "worker", worker = %self.worker, task = %task,
+            attempt = key.attempt.0, handler = %handler, outcome = how, took_ms,
+            "Task failed: {handler}/{task} ({}): {how}: {}", Time(took), first_line(error)
+        );
+    }
+
+    pub(crate) fn handler_panicked(&self, key: TaskKey, handler: &Name) {
+        error!(
+            event = "task.failed", role = "worker", worker = %self.worker, task = %super::Task(key.task),
+            attempt = key.attempt.0, handler = %handler,
+            "The executor panicked while it started {handler}/{}", Key(key)
+        );
+    }
+
+    pub(crate) fn undecodable(&self, error: &moorline_wire::DecodeError) {
+        warn!(
+            event = "link.undecodable", role = "worker", worker = %self.worker,
+            reason = %Reason::ProtocolError, code = %Code(Reason::ProtocolError),
+            "The coordinator sent what is no packet: {error}"
+        );
+    }
+
+    pub(crate) fn stopping(&self, running: usize, within: Duration) {
+        info!(
+            event = "shutdown.begin", role = "worker", worker = %self.worker, running,
+            "Stopping: {running} task{} running, waiting up to {}", plural(running as u64), Time(within)
+        );
+    }
+}
+
+/// As much of an error text as belongs into a log line.
+fn first_line(text: &[u8]) -> String {
+    const MOST: usize = 200;
+    let text = String::from_utf8_lossy(text);
+    text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(MOST).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+use moorline_link::{Incarnation, LinkConfig, WorkerId};
+use moorline_node::{WorkerConfig, WorkerNode};
+use moorline_work::{Attempt, Disposition, RunnerConfig, TaskId};
+
+use super::*;
+use crate::log::tests::lines;
+
+fn at(millis: u64) -> Instant {
+    Instant::ZERO + Duration::from_millis(millis)
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
+}
+
+fn log() -> WorkerLog {
+    WorkerLog::new(name("gpu-1"), vec![name("echo"), name("resize")], at(0))
+}
+
+/// A snapshot as a link gives it: there is no other way to make one.
+fn snapshot() -> LinkSnapshot {
+    let config = WorkerConfig {
+        link: LinkConfig::default(),
+        runner: RunnerConfig::default(),
+        worker: WorkerId(1),
+        incarnation: Incarnation(1),
+        name: name("gpu-1"),
+        handlers: Vec::new(),
+        software: name("test"),
+        seed: 1,
+    };
+    WorkerNode::new(config, at(0)).expect("a node").link()
+}
+
+fn moves(
+    log: &mut WorkerLog,
+    now: u64,
+    from: State,
+    to: State,
+    reason: Option<Reason>,
+    link: &LinkSnapshot,
+) {
+    log.event(at(now), &WorkerEvent::Link(Transition { from, to, reason }), link, None);
+}
+
+/// The text of a line, without its fields.
+fn has(lines: &[String], level: &str, text: &str) {
+    let found = lines.iter().any(|line| line.starts_with(level) && line.contains(text));
+    assert!(found, "no {level} line has `{text}`: {lines:#?}");
+}
+
+#[test]
+fn an_outage_reads_as_in_s0() {
+    let mut log = log();
+    let mut link = snapshot();
+    let written = lines(|| {
+        log.event(
+            at(0),
+            &WorkerEvent::Registered {
+                resumed: false,
+                held: 0,
+                epoch: 7,
+                session: 4,
+                coordinator: name("moorline 0.1.0"),
+            },
+            &link,
+            Some(&"grpc://127.0.0.1:8740".parse().expect("an endpoint")),
+        );
+        moves(&mut log, 10, State::Registered, State::Active, None, &link);
+        for missed in 1..=3 {
+            let reason = Reason::HeartbeatUnacked;
+            log.event(
+                at(1_000),
+                &WorkerEvent::BeatMissed { missed, limit: 3, reason },
+                &link,
+                None,
+            );
+        }
+        (link.attempts, link.delay) = (0, Some(Duration::from_secs(1)));
+        moves(
+            &mut log,
+            1_000,
+            State::Active,
+            State::Disconnected,
+            Some(Reason::HeartbeatUnacked),
+            &link,
+        );
+        (link.attempts, link.delay) = (1, Some(Duration::from_secs(2)));
+        moves(
+            &mut log,
+            2_000,
+            State::Connecting,
+            State::Disconnected,
+            Some(Reason::ConnectRefused),
+            &link,
+        );
+        link.attempts = 2;
+        moves(&mut log, 8_400, State::Registered, State::Active, None, &link);
+    });
+    has(
+        &written,
+        "INFO",
+        "Worker 'gpu-1' registered successfully with coordinator at grpc://127.0.0.1:8740 (session 7.4, epoch 7, new)",
+    );
+    has(&written, "INFO", "Announced 2 handlers: echo, resize");
+    has(&written, "DEBUG", "Waiting for tasks");
+    has(&written, "WARN", "Heartbeat failed (1/3): heartbeat_unacked");
+    has(&written, "WARN", "Heartbeat failed (3/3): heartbeat_unacked");
+    has(
+        &written,
+        "WARN",
+        "Lost connection to coordinator after 3 failed heartbeats: heartbeat_unacked",
+    );
+    has(&written, "INFO", "Reconnection attempt 1 in 1.0s");
+    has(&written, "DEBUG", "Connection attempt 1 failed: connect_refused");
+    has(&written, "DEBUG", "Reconnection attempt 2 in 2.0s");
+    has(
+        &written,
+        "INFO",
+        "Reconnected successfully after 2 attempts (outage 7.4s, heartbeat_unacked)",
+    );
+    has(&written, "INFO", r#"outage_ms=7400"#);
+}
+
+#[test]
+fn the_first_connect_is_no_reconnect() {
+    let mut log = log();
+    let mut link = snapshot();
+    let written = lines(|| {
+        (link.attempts, link.delay) = (1, Some(Duration::from_millis(500)));
+        moves(
+            &mut log,
+            10,
+            State::Connecting,
+            State::Disconnected,
+            Some(Reason::ConnectRefused),
+            &link,
+        );
+        moves(&mut log, 600, State::Registered, State::Active, None, &link);
+    });
+    has(&written, "INFO", "Connection attempt 2 in 0.5s");
+    assert!(!written.iter().any(|line| line.contains("econnect")), "{written:#?}");
+}
+
+#[test]
+fn giving_up_names_the_number() {
+    let mut link = snapshot();
+    link.attempts = 10;
+    let reason = Some(Reason::AttemptsExhausted);
+    let written = lines(|| moves(&mut log(), 10, State::Connecting, State::Failed, reason, &link));
+    has(&written, "ERROR", "Max reconnection attempts (10) reached, stopping worker");
+}
+
+#[test]
+fn a_refusal_for_good_gives_the_coordinators_hint() {
+    let mut log = log();
+    let link = snapshot();
+    let written = lines(|| {
+        let dismissed = WorkerEvent::Dismissed {
+            reason: Reason::Superseded,
+            hint: "a newer one took over".into(),
+        };
+        log.event(at(1), &dismissed, &link, None);
+        moves(&mut log, 1, State::Active, State::Failed, Some(Reason::Superseded), &link);
+    });
+    has(
+        &written,
+        "ERROR",
+        "Coordinator refused this worker: superseded (ML3201). a newer one took over",
+    );
+    assert_eq!(log.hint(), Some("a newer one took over"));
+}
+
+#[test]
+fn a_long_outage_is_summed_up_every_half_minute() {
+    let mut log = log();
+    let mut link = snapshot();
+    let written = lines(|| {
+        moves(&mut log, 0, State::Registered, State::Active, None, &link);
+        link.next_attempt = Some(at(41_000 + 30_000));
+        moves(&mut log, 0, State::Active, State::Disconnected, Some(Reason::TransportReset), &link);
+        moves(
+            &mut log,
+            1,
+            State::Connecting,
+            State::Disconnected,
+            Some(Reason::ConnectRefused),
+            &link,
+        );
+        for second in 0..65 {
+            log.tick(at(second * 1_000), &link);
+        }
+    });
+    let summaries: Vec<_> =
+        written.iter().filter(|line| line.contains("link.still_down")).collect();
+    assert_eq!(summaries.len(), 2, "{written:#?}");
+    assert!(
+        summaries[0].contains(
+            "Still disconnected after 30.0s: 1 attempts, last connect_refused, next in 41.0s"
+        ),
+        "{summaries:?}"
+    );
+}
+
+#[test]
+fn tasks_have_their_lines() {
+    let log = log();
+    let key = TaskKey { task: TaskId(81), attempt: Attempt(1) };
+    let handler = name("resize");
+    let second = Duration::from_millis(12_300);
+    let written = lines(|| {
+        log.task_started(key, &handler);
+        log.task_ended(key, &handler, Outcome::Succeeded, second, b"");
+        log.task_ended(
+            key,
+            &handler,
+            Outcome::Failed { retryable: true },
+            second,
+            b"no such file\nsecret details",
+        );
+    });
+    has(&written, "INFO", "Task started: resize/0000000000000000000000002H (attempt 1)");
+    has(&written, "INFO", "Task completed: resize/0000000000000000000000002H (12.3s)");
+    has(&written, "WARN", "failed, may be retried: no such file");
+    assert!(!written.iter().any(|line| line.contains("secret")), "only the first line of an error");
+}
+
+#[test]
+fn a_result_that_is_offered_again_is_news() {
+    let mut log = log();
+    let link = snapshot();
+    let key = TaskKey { task: TaskId(81), attempt: Attempt(1) };
+    let settled =
+        |resubmitted| WorkerEvent::Settled { key, disposition: Disposition::Accepted, resubmitted };
+    let written = lines(|| {
+        log.event(at(1), &WorkerEvent::ResultKept { key }, &link, None);
+        log.event(at(2), &settled(true), &link, None);
+        log.event(at(2), &settled(false), &link, None);
+    });
+    has(&written, "INFO", "kept until reconnect");
+    has(&written, "INFO", "resubmitted: Accepted");
+    has(&written, "DEBUG", "task.result_settled");
+}

@@ -1,0 +1,205 @@
+//! The threads on which a store lives: one writer with group commit, two readers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::channel::mpsc::UnboundedSender;
+use futures::channel::oneshot;
+use moorline_link::Epoch;
+use moorline_node::{Done, Persist};
+use moorline_store::{Reader, Retention, Store, StoreError};
+
+use crate::coordinator::StartError;
+use crate::log;
+use crate::runtime::Runtime;
+
+/// After a failed commit the same batch is tried again: first after this time, ...
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+/// ... then after twice as long, up to this.
+const RETRY_LAST: Duration = Duration::from_secs(5);
+/// A failure that lasts is summed up this often.
+const SUMMARY_EVERY: Duration = Duration::from_secs(30);
+/// Finished tasks are pruned this often ...
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// ... and this often while there are more than one round takes.
+const PRUNE_MORE: Duration = Duration::from_secs(1);
+/// Threads that read.
+const READERS: usize = 2;
+/// Reads that wait for them.
+const READS_MAX: usize = 1_024;
+
+/// A read, with the way back for its answer inside.
+pub(crate) type Read = Box<dyn FnOnce(&mut dyn Reader) + Send>;
+
+/// What the loop holds of its store.
+pub(crate) struct StoreThreads {
+    pub(crate) epoch: Epoch,
+    /// Batches, one at a time: the next one when this one is answered. Dropped, the writer ends.
+    pub(crate) commits: Sender<Vec<Persist>>,
+    /// Reads. Dropped, the readers end.
+    pub(crate) reads: SyncSender<Read>,
+    pub(crate) failing: Arc<AtomicBool>,
+}
+
+/// Starts the threads and begins an epoch. `committed` gets the answer to each batch; it ends when
+/// the store and its readers are closed.
+pub(crate) async fn start<R: Runtime>(
+    runtime: &R,
+    store: Box<dyn Store>,
+    retention: Retention,
+    committed: UnboundedSender<Vec<Done>>,
+) -> Result<StoreThreads, StartError> {
+    let (commits, batches) = channel();
+    let (begun, beginning) = oneshot::channel();
+    let failing = Arc::new(AtomicBool::new(false));
+    let writer = Writer {
+        runtime: runtime.clone(),
+        store,
+        retention,
+        committed: committed.clone(),
+        failing: Arc::clone(&failing),
+    };
+    spawn("moorline-store", move || writer.run(begun, &batches))?;
+    // The thread answers before it does anything else; without an answer it panicked.
+    let ended = || StartError::Thread(std::io::Error::other("the store's thread ended"));
+    let (epoch, readers) = beginning.await.map_err(|_| ended())??;
+
+    let (reads, queue) = sync_channel::<Read>(READS_MAX);
+    let queue = Arc::new(Mutex::new(queue));
+    for reader in readers {
+        let (queue, open) = (Arc::clone(&queue), committed.clone());
+        spawn("moorline-reader", move || {
+            run_reads(reader, &queue);
+            drop(open);
+        })?;
+    }
+    Ok(StoreThreads { epoch, commits, reads, failing })
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
+    let thread = std::thread::Builder::new().name(name.into()).spawn(run);
+    thread.map(drop).map_err(StartError::Thread)
+}
+
+type Begun = Result<(Epoch, Vec<Box<dyn Reader>>), StoreError>;
+
+struct Writer<R> {
+    runtime: R,
+    store: Box<dyn Store>,
+    retention: Retention,
+    committed: UnboundedSender<Vec<Done>>,
+    failing: Arc<AtomicBool>,
+}
+
+impl<R: Runtime> Writer<R> {
+    fn run(mut self, begun: oneshot::Sender<Begun>, batches: &Receiver<Vec<Persist>>) {
+        let beginning = self.begin();
+        let failed = beginning.is_err();
+        if begun.send(beginning).is_err() || failed {
+            return;
+        }
+        let mut prune_at = self.runtime.now() + PRUNE_EVERY;
+        loop {
+            let idle = prune_at.since(self.runtime.now());
+            match batches.recv_timeout(idle) {
+                Ok(batch) => {
+                    let Some(done) = self.commit(&batch, batches) else { return };
+                    if self.committed.unbounded_send(done).is_err() {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let now = self.runtime.now();
+            if now >= prune_at {
+                prune_at = now + self.prune();
+            }
+        }
+    }
+
+    fn begin(&mut self) -> Begun {
+        let epoch = self.store.begin_epoch(self.runtime.wall())?;
+        let readers = (0..READERS).map(|_| self.store.reader()).collect::<Result<_, _>>()?;
+        Ok((epoch, readers))
+    }
+
+    /// Until it succeeds; `None` if the loop has ended meanwhile.
+    fn commit(&mut self, batch: &[Persist], batches: &Receiver<Vec<Persist>>) -> Option<Vec<Done>> {
+        let mut outage: Option<Outage> = None;
+        loop {
+            let error = match self.store.commit(self.runtime.wall(), batch) {
+                Ok(done) => {
+                    if let Some(outage) = outage {
+                        self.failing.store(false, Ordering::Relaxed);
+                        log::coordinator::store_recovered(
+                            self.runtime.now().since(outage.since),
+                            outage.tries,
+                        );
+                    }
+                    return Some(done);
+                }
+                Err(error) => error,
+            };
+            let now = self.runtime.now();
+            let outage = outage.get_or_insert_with(|| {
+                self.failing.store(true, Ordering::Relaxed);
+                log::coordinator::store_failed(&error);
+                Outage {
+                    since: now,
+                    tries: 0,
+                    delay: RETRY_FIRST,
+                    next_summary: now + SUMMARY_EVERY,
+                }
+            });
+            outage.tries += 1;
+            if now >= outage.next_summary {
+                outage.next_summary = now + SUMMARY_EVERY;
+                log::coordinator::store_still_fails(&error, now.since(outage.since), outage.tries);
+            }
+            // Nothing comes while a batch is unanswered, but the end.
+            if let Err(RecvTimeoutError::Disconnected) = batches.recv_timeout(outage.delay) {
+                return None;
+            }
+            outage.delay = outage.delay.saturating_mul(2).min(RETRY_LAST);
+        }
+    }
+
+    /// Returns when to prune again.
+    fn prune(&mut self) -> Duration {
+        match self.store.prune(self.runtime.wall(), &self.retention) {
+            Ok(0) => PRUNE_EVERY,
+            Ok(count) => {
+                log::coordinator::pruned(count);
+                PRUNE_MORE
+            }
+            Err(error) => {
+                log::coordinator::prune_failed(&error);
+                PRUNE_EVERY
+            }
+        }
+    }
+}
+
+struct Outage {
+    since: moorline_link::Instant,
+    tries: u32,
+    delay: Duration,
+    next_summary: moorline_link::Instant,
+}
+
+fn run_reads(mut reader: Box<dyn Reader>, queue: &Mutex<Receiver<Read>>) {
+    loop {
+        // Held while it waits, so that one read wakes one reader; no read runs under it.
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(read) = next else { return };
+        // The caller's closure: its panic is the caller's, who gets no answer.
+        let _ = catch_unwind(AssertUnwindSafe(|| read(&mut *reader)));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+use std::sync::atomic::AtomicU32;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::channel::mpsc;
+use moorline_node::{Name, PersistId, Spec, StoreOp};
+use moorline_store::{MemoryStore, TaskFilter, WallTime};
+use moorline_work::TaskId;
+
+use super::*;
+use crate::runtime::Tokio;
+
+/// Fails the next commits.
+struct Failing {
+    store: MemoryStore,
+    commits_to_fail: Arc<AtomicU32>,
+}
+
+impl Store for Failing {
+    fn begin_epoch(&mut self, now: WallTime) -> Result<Epoch, StoreError> {
+        self.store.begin_epoch(now)
+    }
+    fn commit(&mut self, now: WallTime, batch: &[Persist]) -> Result<Vec<Done>, StoreError> {
+        let left = self.commits_to_fail.load(Ordering::SeqCst);
+        if left > 0 {
+            self.commits_to_fail.store(left - 1, Ordering::SeqCst);
+            return Err(StoreError::Io { detail: "no space left".into() });
+        }
+        self.store.commit(now, batch)
+    }
+    fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<u64, StoreError> {
+        self.store.prune(now, retention)
+    }
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        self.store.reader()
+    }
+}
+
+fn submit(id: u64) -> Persist {
+    let spec = Spec {
+        handler: Name::new("h").expect("a name"),
+        priority: 0,
+        max_retries: 0,
+        timeout: None,
+    };
+    let op = StoreOp::Submit { task: TaskId(id.into()), spec, payload: Bytes::new(), claim: None };
+    Persist { id: PersistId(id), op }
+}
+
+async fn stored(reads: &SyncSender<Read>) -> usize {
+    let (reply, answer) = oneshot::channel();
+    let read: Read = Box::new(move |reader| {
+        let _ = reply.send(reader.tasks(&TaskFilter::default()).expect("read").len());
+    });
+    reads.try_send(read).expect("there is room");
+    answer.await.expect("answered")
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_is_tried_again_until_it_is_stored_once() {
+    let commits_to_fail = Arc::new(AtomicU32::new(2));
+    let store =
+        Failing { store: MemoryStore::new(), commits_to_fail: Arc::clone(&commits_to_fail) };
+    let (committed, mut commits) = mpsc::unbounded();
+    let threads =
+        start(&Tokio, Box::new(store), Retention::default(), committed).await.expect("started");
+    threads.commits.send(vec![submit(1), submit(2)]).expect("taken");
+    while commits_to_fail.load(Ordering::SeqCst) == 2 {
+        tokio::task::yield_now().await;
+    }
+    // It waits between its tries for long enough to be seen.
+    while !threads.failing.load(Ordering::Relaxed) {
+        assert_ne!(commits_to_fail.load(Ordering::SeqCst), 0, "it was never called failing");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(commits.next().await.expect("committed").len(), 2);
+    assert!(!threads.failing.load(Ordering::Relaxed));
+    assert_eq!(stored(&threads.reads).await, 2);
+}
+
+#[tokio::test]
+async fn the_threads_end_with_their_channels_and_say_so() {
+    let (committed, mut commits) = mpsc::unbounded();
+    let store = Box::new(MemoryStore::new());
+    let threads = start(&Tokio, store, Retention::default(), committed).await.expect("started");
+    drop(threads.commits);
+    drop(threads.reads);
+    assert!(commits.next().await.is_none());
+}
+
+#[tokio::test]
+async fn the_writer_gives_up_a_failing_batch_when_the_loop_has_ended() {
+    let store =
+        Failing { store: MemoryStore::new(), commits_to_fail: Arc::new(AtomicU32::new(u32::MAX)) };
+    let (committed, mut commits) = mpsc::unbounded();
+    let threads =
+        start(&Tokio, Box::new(store), Retention::default(), committed).await.expect("started");
+    threads.commits.send(vec![submit(1)]).expect("taken");
+    drop(threads.commits);
+    drop(threads.reads);
+    assert!(commits.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_read_that_panics_leaves_its_thread_for_others() {
+    let (committed, _commits) = mpsc::unbounded();
+    let store = Box::new(MemoryStore::new());
+    let threads = start(&Tokio, store, Retention::default(), committed).await.expect("started");
+    for _ in 0..READERS {
+        threads
+            .reads
+            .try_send(Box::new(|_| panic!("a mistake of the caller")))
+            .expect("there is room");
+    }
+    assert_eq!(stored(&threads.reads).await, 0);
+}

@@ -1,0 +1,205 @@
+//! Runs a worker node: the handle, the options, the thread.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::channel::mpsc::{self, UnboundedSender};
+use futures::future::BoxFuture;
+use moorline_link::{Instant, LinkSnapshot, Reason, State};
+use moorline_node::{WorkerConfig, WorkerConfigError, WorkerNode};
+use moorline_transport::Endpoint;
+
+use self::dial::Endpoints;
+use self::turn::{LoopState, WorkerLoop};
+use crate::connections::Connections;
+use crate::executor::Executor;
+use crate::log::worker::WorkerLog;
+use crate::runtime::Runtime;
+use crate::transports::Transports;
+use crate::watch::Watch;
+
+mod dial;
+mod turn;
+
+/// What a worker is made of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WorkerOptions {
+    /// The node.
+    pub config: WorkerConfig,
+    /// Where its coordinators are. One attempt tries them in order, the last good one first; there
+    /// is one backoff over all of them (P15). Names are resolved again each time (P14).
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// What a worker looks like from outside, now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct WorkerStatus {
+    /// The connection.
+    pub link: LinkSnapshot,
+    /// Attempts it could start now.
+    pub free_slots: u16,
+    /// Handlers that run.
+    pub running: u32,
+    /// Results that are kept until the coordinator has answered them.
+    pub kept_results: u32,
+    /// Grows with every change but those of [`WorkerStatus::at`] and the times in the link's
+    /// snapshot that move with each heartbeat.
+    pub version: u64,
+    /// When this was true, on the clock of the instants in `link`.
+    pub at: Instant,
+}
+
+/// How a worker ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Ending {
+    /// [`State::Shutdown`] or [`State::Failed`].
+    pub state: State,
+    /// Why it failed.
+    pub reason: Option<Reason>,
+    /// What the coordinator said about it, in words.
+    pub hint: Option<String>,
+}
+
+/// Steers a worker. Cloning gives another handle to the same one; dropping all handles leaves it running.
+#[derive(Clone)]
+pub struct WorkerHandle {
+    commands: UnboundedSender<Command>,
+    status: Watch<WorkerStatus>,
+    ended: Watch<Option<Ending>>,
+}
+
+impl std::fmt::Debug for WorkerHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerHandle").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+/// What a handle asks of the loop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Command {
+    Reconnect,
+    Migrate,
+    Kick,
+    Restart,
+    Drain { within: Duration },
+    Shutdown,
+}
+
+impl WorkerHandle {
+    /// What it looks like now.
+    #[must_use]
+    pub fn status(&self) -> WorkerStatus {
+        self.status.get()
+    }
+
+    /// Resolves with the status' version when it is newer than `seen`; changes in between are
+    /// coalesced to the latest (P103). Cancel-safe. After the end it resolves no more.
+    pub async fn changed(&self, seen: u64) -> u64 {
+        self.status.changed(seen).await
+    }
+
+    /// Gives the connection up and dials at once.
+    pub fn reconnect(&self) {
+        self.ask(Command::Reconnect);
+    }
+
+    /// Moves the session to a new connection without a gap.
+    pub fn migrate(&self) {
+        self.ask(Command::Migrate);
+    }
+
+    /// Skips the wait before the next dial, if it waits (rate-limited, P06).
+    pub fn kick(&self) {
+        self.ask(Command::Kick);
+    }
+
+    /// Restarts a failed link. A failed link ends this loop, so it has an effect only if it comes first.
+    pub fn restart(&self) {
+        self.ask(Command::Restart);
+    }
+
+    /// Takes nothing new, finishes what runs, is answered, says goodbye and ends; at the latest after
+    /// `within`. See [`WorkerHandle::ended`].
+    pub fn drain(&self, within: Duration) {
+        self.ask(Command::Drain { within });
+    }
+
+    /// Ends at once: running handlers are aborted, a goodbye is tried for at most 1 s.
+    pub fn shutdown(&self) {
+        self.ask(Command::Shutdown);
+    }
+
+    /// Resolves when the loop has ended. Cancel-safe; many may wait.
+    pub async fn ended(&self) -> Ending {
+        self.ended.until(Clone::clone).await
+    }
+
+    // A loop that has ended has nothing left to steer.
+    fn ask(&self, command: Command) {
+        let _ = self.commands.unbounded_send(command);
+    }
+}
+
+/// A worker's handle, and its loop as a future: for who has a runtime of their own to run it on. It
+/// should have a thread to itself, so that nothing can silence its heartbeats (P23); see
+/// `start_worker` for one that has.
+///
+/// # Errors
+/// The node cannot be made of these options.
+pub fn worker<R: Runtime>(
+    runtime: R,
+    transports: Transports,
+    options: WorkerOptions,
+    executor: Box<dyn Executor>,
+) -> Result<(WorkerHandle, BoxFuture<'static, ()>), WorkerConfigError> {
+    let now = runtime.now();
+    let WorkerOptions { config, endpoints } = options;
+    let log = WorkerLog::new(config.name.clone(), config.handlers.clone(), now);
+    let node = WorkerNode::new(config, now)?;
+    // As many as a caller asks for and runs there are: both are taken in every turn.
+    let (commands, asked) = mpsc::unbounded();
+    let (completions, finished) = mpsc::unbounded();
+    let status = Watch::new(turn::status(&node, now));
+    let ended = Watch::new(None);
+    let run = WorkerLoop {
+        runtime,
+        node,
+        transports,
+        endpoints: Endpoints::new(endpoints),
+        executor,
+        log,
+        commands: asked,
+        finished,
+        completions,
+        status: status.clone(),
+        ended: ended.clone(),
+        connections: Connections::default(),
+        state: LoopState::default(),
+    };
+    Ok((WorkerHandle { commands, status, ended }, run.run().boxed()))
+}
+
+/// Starts a worker's loop on an OS thread of its own with a current-thread tokio runtime, so that no
+/// handler can silence its heartbeats (P23).
+///
+/// # Errors
+/// [`std::io::ErrorKind::InvalidInput`] with a [`WorkerConfigError`] inside: the node cannot be made of
+/// these options. Others: the system has no thread or no descriptors for it.
+#[cfg(feature = "tokio")]
+pub fn start_worker(
+    transports: Transports,
+    options: WorkerOptions,
+    executor: Box<dyn Executor>,
+) -> std::io::Result<WorkerHandle> {
+    let (handle, run) = worker(crate::runtime::Tokio, transports, options, executor)
+        .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?;
+    let runtime = ::tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("moorline-worker".into()).spawn(move || {
+        runtime.block_on(run);
+        // A name that is still being resolved is not waited for.
+        runtime.shutdown_background();
+    })?;
+    Ok(handle)
+}

@@ -1,0 +1,116 @@
+//! One attempt to reach a coordinator: the endpoints in turn, the last good one first.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{self, BoxFuture, Either};
+use moorline_link::{ConnId, Instant, Reason};
+use moorline_transport::{Connection, DialError, Endpoint};
+
+use crate::runtime::Runtime;
+use crate::transports::Transports;
+
+/// Where a worker's coordinators are, and where to begin.
+pub(crate) struct Endpoints {
+    all: Vec<Endpoint>,
+    first: usize,
+}
+
+/// An endpoint, by its place in the list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place(usize);
+
+impl Endpoints {
+    pub(crate) fn new(all: Vec<Endpoint>) -> Self {
+        Self { all, first: 0 }
+    }
+
+    pub(crate) fn get(&self, place: Place) -> Option<&Endpoint> {
+        self.all.get(place.0)
+    }
+
+    /// All of them, each once, in the order to try them.
+    fn in_turn(&self) -> Vec<(Place, Endpoint)> {
+        let count = self.all.len();
+        let places = (0..count).map(|n| Place((self.first + n) % count));
+        places.filter_map(|place| Some((place, self.get(place)?.clone()))).collect()
+    }
+
+    /// The coordinator there took the worker in: the next attempt begins with it.
+    pub(crate) fn good(&mut self, place: Place) {
+        self.first = place.0;
+    }
+
+    /// A connection to it ended before that: the next attempt begins behind it.
+    pub(crate) fn bad(&mut self, place: Place) {
+        if place.0 == self.first && !self.all.is_empty() {
+            self.first = (place.0 + 1) % self.all.len();
+        }
+    }
+}
+
+/// An attempt that is under way. Dropping it cancels it.
+pub(crate) struct Dial {
+    pub(crate) conn: ConnId,
+    attempt: BoxFuture<'static, Result<(Place, Connection), DialError>>,
+}
+
+impl Dial {
+    /// Tries each endpoint for its share of the time that is left, so that a silent one leaves time
+    /// for those behind it.
+    pub(crate) fn start<R: Runtime>(
+        runtime: &R,
+        transports: &Transports,
+        endpoints: &Endpoints,
+        conn: ConnId,
+        timeout: Duration,
+    ) -> Self {
+        let (runtime, transports) = (runtime.clone(), transports.clone());
+        let in_turn = endpoints.in_turn();
+        let attempt = async move {
+            let end = runtime.now() + timeout;
+            let detail = "no endpoint of a coordinator is known".to_owned();
+            let mut last = DialError { reason: Reason::Unreachable, detail };
+            let mut waiting = u32::try_from(in_turn.len()).unwrap_or(u32::MAX);
+            for (place, endpoint) in in_turn {
+                let now = runtime.now();
+                let limit = share(now, end, waiting);
+                waiting = waiting.saturating_sub(1);
+                let dial = transports.dial(&endpoint);
+                match future::select(dial, runtime.sleep_until(limit)).await {
+                    Either::Left((Ok(connection), _)) => return Ok((place, connection)),
+                    Either::Left((Err(error), _)) => last = error,
+                    Either::Right(((), _)) => {
+                        let detail = format!("{endpoint} did not answer in {:?}", limit.since(now));
+                        last = DialError { reason: Reason::ConnectTimeout, detail };
+                    }
+                }
+                tracing::debug!(
+                    event = "link.endpoint_failed",
+                    role = "worker",
+                    remote = %endpoint,
+                    reason = %last.reason,
+                    "{endpoint}: {last}"
+                );
+            }
+            Err(last)
+        };
+        Self { conn, attempt: attempt.boxed() }
+    }
+
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(Place, Connection), DialError>> {
+        self.attempt.poll_unpin(cx)
+    }
+}
+
+/// Until when the next of `waiting` endpoints may be tried.
+fn share(now: Instant, end: Instant, waiting: u32) -> Instant {
+    now + end.since(now) / waiting.max(1)
+}
+
+#[cfg(test)]
+mod tests;

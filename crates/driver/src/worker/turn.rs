@@ -1,0 +1,371 @@
+//! The worker's loop: inputs in, the node, actions and packets out.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
+use moorline_link::{ConnId, Instant, Kick, Reason, State, Wake};
+use moorline_node::{Name, WorkerAction, WorkerEvent, WorkerInput, WorkerNode};
+use moorline_work::{AbortReason, RunId, RunPhase, TaskKey};
+
+use super::dial::{Dial, Endpoints, Place};
+use super::{Command, Ending, WorkerStatus};
+use crate::connections::{Arrival, CLOSE_WITHIN, Connections};
+use crate::executor::{Completion, Executor, Finished, Job};
+use crate::log::worker::WorkerLog;
+use crate::runtime::Runtime;
+use crate::timer::{Timer, yield_now};
+use crate::transports::Transports;
+use crate::watch::Watch;
+
+/// Packets taken in during one turn, before anything is written.
+const PACKETS: u32 = 64;
+/// Other inputs of one kind taken in during one turn.
+const INPUTS: usize = 256;
+/// Packets written to one connection in one turn.
+const WRITES: usize = 16;
+/// Actions done in one turn.
+const ACTIONS: usize = 1_024;
+
+/// Everything a worker's loop owns.
+pub(crate) struct WorkerLoop<R> {
+    pub(crate) runtime: R,
+    pub(crate) node: WorkerNode,
+    pub(crate) transports: Transports,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) executor: Box<dyn Executor>,
+    pub(crate) log: WorkerLog,
+    pub(crate) commands: UnboundedReceiver<Command>,
+    pub(crate) finished: UnboundedReceiver<Finished>,
+    /// Goes with every run.
+    pub(crate) completions: UnboundedSender<Finished>,
+    pub(crate) status: Watch<WorkerStatus>,
+    pub(crate) ended: Watch<Option<Ending>>,
+    pub(crate) connections: Connections,
+    pub(crate) state: LoopState,
+}
+
+/// What the loop remembers from turn to turn.
+#[derive(Default)]
+pub(crate) struct LoopState {
+    dials: Vec<Dial>,
+    /// The endpoint of each connection, and whether its coordinator took the worker in.
+    places: BTreeMap<ConnId, (Place, bool)>,
+    runs: BTreeMap<RunId, Run>,
+    timer: Timer,
+    inputs: Vec<WorkerInput>,
+    /// Something was left out of the last turn.
+    has_more: bool,
+    /// The end is near: from here on nothing is waited for beyond this time.
+    end_at: Option<Instant>,
+    failed: Option<Reason>,
+}
+
+/// A handler that runs, for the log and for the end.
+struct Run {
+    key: TaskKey,
+    handler: Name,
+    started: Instant,
+}
+
+impl<R: Runtime> WorkerLoop<R> {
+    /// Until the link has failed or shut down.
+    pub(crate) async fn run(mut self) {
+        loop {
+            yield_now().await;
+            poll_fn(|cx| self.poll_inputs(cx)).await;
+            if self.turn() {
+                break;
+            }
+        }
+        self.finish();
+    }
+
+    /// Ready when there is something to do.
+    fn poll_inputs(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut something = std::mem::take(&mut self.state.has_more);
+        for _ in 0..INPUTS {
+            let Poll::Ready(Some(command)) = self.commands.poll_next_unpin(cx) else { break };
+            self.command(command);
+        }
+        for _ in 0..INPUTS {
+            // The loop holds a sender of its own: this never ends.
+            let Poll::Ready(Some(Finished { run, outcome, body })) =
+                self.finished.poll_next_unpin(cx)
+            else {
+                break;
+            };
+            if let Some(Run { key, handler, started }) = self.state.runs.remove(&run) {
+                let took = self.runtime.now().since(started);
+                self.log.task_ended(key, &handler, outcome, took, &body);
+            }
+            self.state.inputs.push(WorkerInput::Done { run, outcome, body });
+        }
+        self.poll_dials(cx);
+        let (inputs, log) = (&mut self.state.inputs, &self.log);
+        self.state.has_more = self.connections.poll(cx, PACKETS, |arrival| match arrival {
+            Arrival::Packet { conn, bytes } => inputs.push(packet(conn, bytes, log)),
+            Arrival::Ended { conn, reason } => inputs.push(WorkerInput::Closed { conn, reason }),
+            // It is asked for packets in every turn.
+            Arrival::Writable { .. } => something = true,
+        });
+        something |= self.state.has_more || !self.state.inputs.is_empty();
+        let deadline = self.deadline();
+        let timer = self.state.timer.poll(cx, &self.runtime, deadline);
+        if something || timer.is_ready() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn command(&mut self, command: Command) {
+        let input = match command {
+            Command::Reconnect => WorkerInput::Reconnect,
+            Command::Migrate => WorkerInput::Migrate,
+            Command::Kick => WorkerInput::Kick(Kick::Operator),
+            Command::Restart => WorkerInput::Restart,
+            Command::Drain { within } => {
+                self.log.stopping(self.state.runs.len(), within);
+                WorkerInput::Stop { within }
+            }
+            Command::Shutdown => {
+                self.log.stopping(self.state.runs.len(), Duration::ZERO);
+                let end_at = self.runtime.now() + CLOSE_WITHIN;
+                self.end_by(end_at);
+                self.abort_all();
+                WorkerInput::Stop { within: Duration::ZERO }
+            }
+        };
+        self.state.inputs.push(input);
+    }
+
+    fn poll_dials(&mut self, cx: &mut Context<'_>) {
+        let mut at = 0;
+        while let Some(dial) = self.state.dials.get_mut(at) {
+            let Poll::Ready(dialled) = dial.poll(cx) else {
+                at += 1;
+                continue;
+            };
+            let conn = self.state.dials.swap_remove(at).conn;
+            self.state.inputs.push(match dialled {
+                Ok((place, connection)) => {
+                    self.connections.insert(conn, connection);
+                    self.state.places.insert(conn, (place, false));
+                    WorkerInput::Opened { conn }
+                }
+                Err(error) => WorkerInput::DialFailed { conn, reason: error.reason },
+            });
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let node = match self.node.next_wake() {
+            Wake::Now => Some(Instant::ZERO),
+            Wake::At { deadline, .. } => Some(deadline),
+            Wake::OnInput => None,
+        };
+        let others = [self.connections.deadline(), self.log.deadline(), self.state.end_at];
+        node.into_iter().chain(others.into_iter().flatten()).min()
+    }
+
+    /// One turn, with one reading of the clock. Returns whether it was the last.
+    fn turn(&mut self) -> bool {
+        let now = self.runtime.now();
+        let mut inputs = std::mem::take(&mut self.state.inputs);
+        for input in inputs.drain(..) {
+            if let WorkerInput::Closed { conn, .. } = &input {
+                self.forget(*conn);
+            }
+            self.node.handle(now, input);
+        }
+        self.state.inputs = inputs;
+        // The timer only woke us: the clock says whether it is time.
+        if self.node.next_wake().deadline().is_some_and(|deadline| deadline <= now) {
+            self.node.handle(now, WorkerInput::Timeout);
+        }
+        self.connections.expire(now);
+        self.act(now);
+        self.transmit(now);
+        self.act(now);
+        self.log.tick(now, &self.node.link());
+        self.publish(now);
+        self.is_over(now)
+    }
+
+    fn act(&mut self, now: Instant) {
+        for _ in 0..ACTIONS {
+            let Some(action) = self.node.poll_action() else { return };
+            match action {
+                WorkerAction::Dial { conn, attempt, timeout } => {
+                    self.log.dials(attempt);
+                    let dial = Dial::start(
+                        &self.runtime,
+                        &self.transports,
+                        &self.endpoints,
+                        conn,
+                        timeout,
+                    );
+                    self.state.dials.push(dial);
+                    // It has to be polled once to begin.
+                    self.state.has_more = true;
+                }
+                WorkerAction::Close { conn, reason: _ } => {
+                    self.state.dials.retain(|dial| dial.conn != conn);
+                    self.connections.close(now, conn);
+                    self.forget(conn);
+                }
+                WorkerAction::Start { run, key, handler, payload, deadline } => {
+                    let deadline = deadline.map(|at| Instant::from_nanos(at.as_nanos()).since(now));
+                    self.start(now, Job { run, key, handler, payload, deadline });
+                }
+                WorkerAction::Abort { run, key: _, reason } => self.abort(run, reason),
+                WorkerAction::Event(event) => self.event(now, &event),
+            }
+        }
+        self.state.has_more = true;
+    }
+
+    fn start(&mut self, now: Instant, job: Job) {
+        let (run, key, handler) = (job.run, job.key, job.handler.clone());
+        self.log.task_started(key, &handler);
+        self.state.runs.insert(run, Run { key, handler: handler.clone(), started: now });
+        let done = Completion::new(run, self.completions.clone());
+        // A panic drops the completion, which says that the run failed.
+        if catch_unwind(AssertUnwindSafe(|| self.executor.start(job, done))).is_err() {
+            self.log.handler_panicked(key, &handler);
+        }
+    }
+
+    fn abort(&mut self, run: RunId, reason: AbortReason) {
+        // A run that cannot be stopped ends by itself, or never.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.executor.abort(run, reason)));
+    }
+
+    fn abort_all(&mut self) {
+        let runs: Vec<_> = self.state.runs.keys().copied().collect();
+        for run in runs {
+            self.abort(run, AbortReason::Cancelled);
+        }
+    }
+
+    fn event(&mut self, now: Instant, event: &WorkerEvent) {
+        let link = self.node.link();
+        if let WorkerEvent::Registered { .. } = event
+            && let Some(conn) = link.conn
+            && let Some((place, taken_in)) = self.state.places.get_mut(&conn)
+        {
+            *taken_in = true;
+            self.endpoints.good(*place);
+        }
+        if let WorkerEvent::Link(transition) = event
+            && transition.to == State::Failed
+        {
+            self.state.failed = transition.reason;
+        }
+        let place = link.conn.and_then(|conn| self.state.places.get(&conn));
+        let endpoint = place.and_then(|(place, _)| self.endpoints.get(*place));
+        self.log.event(now, event, &link, endpoint);
+    }
+
+    fn forget(&mut self, conn: ConnId) {
+        if let Some((place, taken_in)) = self.state.places.remove(&conn)
+            && !taken_in
+        {
+            self.endpoints.bad(place);
+        }
+    }
+
+    fn transmit(&mut self, now: Instant) {
+        let open: Vec<_> = self.state.places.keys().copied().collect();
+        for conn in open {
+            let mut written = 0;
+            while written < WRITES && self.connections.takes(conn) {
+                let Some(packet) = self.node.poll_transmit(now, conn) else { break };
+                self.connections.write(conn, moorline_wire::encode_up(&packet), packet.lane);
+                written += 1;
+            }
+            if written > 0 {
+                self.connections.flush(conn);
+            }
+            self.state.has_more |= written == WRITES;
+        }
+    }
+
+    fn publish(&mut self, now: Instant) {
+        let status = status(&self.node, now);
+        let before = self.status.get();
+        let notify = shown(&before) != shown(&status);
+        let version = before.version + u64::from(notify);
+        self.status.set(WorkerStatus { version, ..status }, notify);
+    }
+
+    fn end_by(&mut self, at: Instant) {
+        let sooner = self.state.end_at.map_or(at, |before| before.min(at));
+        self.state.end_at = Some(sooner);
+    }
+
+    /// A link that has ended may still have its goodbye to write.
+    fn is_over(&mut self, now: Instant) -> bool {
+        match self.node.state() {
+            State::Failed | State::Shutdown => {
+                self.end_by(now + CLOSE_WITHIN);
+                self.connections.is_empty() || self.state.end_at.is_some_and(|at| at <= now)
+            }
+            State::Disconnected | State::Connecting | State::Registered | State::Active => {
+                self.state.end_at.is_some_and(|at| at <= now)
+            }
+        }
+    }
+
+    fn finish(mut self) {
+        self.abort_all();
+        let failed = self.node.state() == State::Failed;
+        let ending = Ending {
+            state: if failed { State::Failed } else { State::Shutdown },
+            reason: if failed { self.state.failed.or(self.node.link().reason) } else { None },
+            hint: if failed { self.log.hint().map(str::to_owned) } else { None },
+        };
+        self.ended.set(Some(ending), true);
+    }
+}
+
+fn packet(conn: ConnId, bytes: Bytes, log: &WorkerLog) -> WorkerInput {
+    match moorline_wire::decode_down(bytes) {
+        Ok(decoded) => WorkerInput::Packet { conn, frames: decoded.frames },
+        Err(error) => {
+            log.undecodable(&error);
+            WorkerInput::Undecodable { conn }
+        }
+    }
+}
+
+/// What a worker looks like; the version is given by who publishes it.
+pub(crate) fn status(node: &WorkerNode, now: Instant) -> WorkerStatus {
+    let (mut running, mut kept_results) = (0, 0);
+    for run in node.runs() {
+        match run.phase {
+            RunPhase::Running | RunPhase::Stopping | RunPhase::Abandoned => running += 1,
+            RunPhase::Finished => kept_results += 1,
+        }
+    }
+    WorkerStatus {
+        link: node.link(),
+        free_slots: node.free(),
+        running,
+        kept_results,
+        version: 0,
+        at: now,
+    }
+}
+
+/// The part of a status that is worth waking somebody for: not what moves with every heartbeat.
+fn shown(status: &WorkerStatus) -> impl PartialEq + use<> {
+    let link = &status.link;
+    (
+        (link.state, link.since, link.reason, link.session, link.draining),
+        (link.attempts, link.delay, link.next_attempt, link.outage_since, link.missed),
+        (status.free_slots, status.running, status.kept_results),
+    )
+}

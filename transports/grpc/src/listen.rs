@@ -1,0 +1,308 @@
+//! Listening: loopback only, a long backlog, one task for each connection.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures::channel::mpsc::{self, Receiver, Sender};
+use futures::channel::oneshot;
+use futures::future::{self, BoxFuture, Either, FutureExt};
+use futures::task::AtomicWaker;
+use futures::{SinkExt, StreamExt};
+use h2::RecvStream;
+use h2::server::{self, SendResponse};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use moorline_link::Reason;
+use moorline_transport::{AcceptError, Connection, Endpoint, ListenError, Listener};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
+use tonic::{Code, Status, Streaming};
+
+use crate::drive::{Http2, drive};
+use crate::halves::{Role, connection};
+use crate::inflow::{Inflow, Raw};
+use crate::settings::{
+    ATTACH_WITHIN, BACKLOG, CONTENT_TYPE, FRAME_MAX, HEADERS_MAX, MESSAGE_MAX, PATH, RESETS,
+    SEND_BUFFER, STREAMS, UNATTACHED_MAX, WINDOW,
+};
+use crate::shared::Shared;
+
+/// Attached connections that wait to be taken.
+const READY: usize = 64;
+
+pub(crate) async fn listen(endpoint: Endpoint) -> Result<Box<dyn Listener>, ListenError> {
+    let other = |endpoint: &Endpoint, error: &io::Error| ListenError::Other {
+        endpoint: endpoint.clone(),
+        detail: error.to_string(),
+    };
+    let addresses = resolve(&endpoint).await.map_err(|error| other(&endpoint, &error))?;
+    // Every one of them: a name must not open what its first address does not show.
+    if addresses.is_empty() || !addresses.iter().all(|address| address.ip().is_loopback()) {
+        return Err(ListenError::NotLoopback { endpoint });
+    }
+    let mut failed = None;
+    for address in addresses {
+        match bind(address) {
+            Ok(tcp) => {
+                let port = tcp.local_addr().map_err(|error| other(&endpoint, &error))?.port();
+                let (attached, ready) = mpsc::channel(READY);
+                let (alive, gone) = oneshot::channel();
+                return Ok(Box::new(GrpcListener {
+                    tcp,
+                    endpoint: endpoint.with_port(port),
+                    attached,
+                    ready,
+                    unattached: Arc::default(),
+                    gone: gone.shared(),
+                    _alive: alive,
+                }));
+            }
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    Err(match failed {
+        Some(error) if error.kind() == io::ErrorKind::AddrInUse => ListenError::InUse { endpoint },
+        Some(error) => other(&endpoint, &error),
+        None => ListenError::NotLoopback { endpoint },
+    })
+}
+
+/// IPv4 first, which is what most will dial.
+async fn resolve(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
+    let (host, port) = (endpoint.host(), endpoint.port());
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let mut addresses: Vec<_> = tokio::net::lookup_host((host, port)).await?.collect();
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    Ok(addresses)
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A coordinator that comes back at once finds its old connections in TIME_WAIT.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+struct GrpcListener {
+    tcp: TcpListener,
+    endpoint: Endpoint,
+    attached: Sender<Connection>,
+    ready: Receiver<Connection>,
+    unattached: Arc<Unattached>,
+    gone: Gone,
+    _alive: oneshot::Sender<()>,
+}
+
+/// Resolves when the listener is dropped.
+type Gone = future::Shared<oneshot::Receiver<()>>;
+
+/// Connections that have not asked for the stream yet.
+#[derive(Default)]
+struct Unattached {
+    count: AtomicUsize,
+    accepting: AtomicWaker,
+}
+
+impl GrpcListener {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Connection, AcceptError>> {
+        loop {
+            if let Poll::Ready(Some(connection)) = self.ready.poll_next_unpin(cx) {
+                return Poll::Ready(Ok(connection));
+            }
+            self.unattached.accepting.register(cx.waker());
+            if self.unattached.count.load(Ordering::Acquire) >= UNATTACHED_MAX {
+                // The kernel keeps the rest: each of these attaches or is let go, and wakes this.
+                return Poll::Pending;
+            }
+            let (stream, peer) = match ready!(self.tcp.poll_accept(cx)) {
+                Ok(accepted) => accepted,
+                Err(error) => return Poll::Ready(Err(accept_error(&error))),
+            };
+            if let Err(error) = stream.set_nodelay(true) {
+                return Poll::Ready(Err(accept_error(&error)));
+            }
+            let place = Place::take(&self.unattached);
+            tokio::spawn(serve(stream, peer, place, self.attached.clone(), self.gone.clone()));
+        }
+    }
+}
+
+impl Listener for GrpcListener {
+    fn accept(&mut self) -> BoxFuture<'_, Result<Connection, AcceptError>> {
+        poll_fn(|cx| self.poll_accept(cx)).boxed()
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        self.endpoint.clone()
+    }
+}
+
+fn accept_error(error: &io::Error) -> AcceptError {
+    // ENOMEM, ENFILE, EMFILE, ENOBUFS: on Linux and on macOS.
+    const EXHAUSTED: [i32; 5] = [12, 23, 24, 105, 55];
+    // EBADF, EINVAL, ENOTSOCK: the socket itself is no good.
+    const BROKEN: [i32; 4] = [9, 22, 88, 38];
+    let detail = error.to_string();
+    match error.raw_os_error() {
+        Some(code) if EXHAUSTED.contains(&code) => AcceptError::Exhausted { detail },
+        Some(code) if BROKEN.contains(&code) => AcceptError::Closed { detail },
+        _ => AcceptError::Connection { detail },
+    }
+}
+
+/// A connection's place among those that have not attached yet.
+struct Place {
+    unattached: Arc<Unattached>,
+}
+
+impl Place {
+    fn take(unattached: &Arc<Unattached>) -> Self {
+        unattached.count.fetch_add(1, Ordering::AcqRel);
+        Self { unattached: Arc::clone(unattached) }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.unattached.count.fetch_sub(1, Ordering::AcqRel);
+        self.unattached.accepting.wake();
+    }
+}
+
+/// Serves one connection from its first byte to its end.
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+    attached: Sender<Connection>,
+    gone: Gone,
+) {
+    let shared = Arc::new(Shared::default());
+    let attaching = attach(stream, peer, attached, Arc::clone(&shared));
+    // Whoever says nothing, or nothing that is HTTP/2, is let go without a word.
+    let attaching = Box::pin(timeout(ATTACH_WITHIN, attaching));
+    let attached = match future::select(attaching, gone).await {
+        Either::Left((attached, _)) => attached.ok().flatten(),
+        Either::Right(_) => None,
+    };
+    drop(place);
+    if let Some(mut server) = attached {
+        let pings = server.http2.ping_pong();
+        drive(server, pings, shared).await;
+    }
+}
+
+/// Until the stream was asked for and handed over.
+async fn attach(
+    stream: TcpStream,
+    peer: SocketAddr,
+    mut attached: Sender<Connection>,
+    shared: Arc<Shared>,
+) -> Option<Server> {
+    let mut http2 = server::Builder::new()
+        .initial_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_frame_size(FRAME_MAX)
+        .max_header_list_size(HEADERS_MAX)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_concurrent_streams(STREAMS)
+        .max_concurrent_reset_streams(RESETS)
+        .handshake::<_, Bytes>(stream)
+        .await
+        .ok()?;
+    loop {
+        let (request, respond) = http2.accept().await?.ok()?;
+        if let Some(connection) = take(request, respond, peer, &shared) {
+            // Waits while the driver takes no connections; an error is the end of the listener.
+            let handed_over = attached.send(connection).await;
+            return handed_over.is_ok().then_some(Server { http2 });
+        }
+    }
+}
+
+/// Answers a request; the one for the stream makes a connection.
+fn take(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    peer: SocketAddr,
+    shared: &Arc<Shared>,
+) -> Option<Connection> {
+    if let Err(response) = check(&request) {
+        // A peer that does not wait for its answer misses it.
+        let _ = respond.send_response(response, true);
+        return None;
+    }
+    let mut response = Response::new(());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    let outgoing = respond.send_response(response, false).ok()?;
+    let incoming =
+        Streaming::new_request(Raw, Inflow::new(request.into_body()), None, Some(MESSAGE_MAX));
+    Some(connection(Role::Server, outgoing, incoming, shared, peer.to_string()))
+}
+
+/// Whether this asks for the stream; else the answer.
+fn check<B>(request: &Request<B>) -> Result<(), Response<()>> {
+    let is_grpc = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(CONTENT_TYPE.as_bytes()));
+    if request.method() != Method::POST || !is_grpc {
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(response);
+    }
+    if request.uri().path() != PATH {
+        return Err(refusal(
+            Code::Unimplemented,
+            "this is a moorline coordinator: it serves Attach",
+        ));
+    }
+    Ok(())
+}
+
+/// An answer that is nothing but its status.
+fn refusal(code: Code, message: &'static str) -> Response<()> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    // A fixed text has nothing that a header could not hold.
+    let _ = Status::new(code, message).add_header(&mut headers);
+    let mut response = Response::new(());
+    *response.headers_mut() = headers;
+    response
+}
+
+/// The end that accepted.
+struct Server {
+    http2: server::Connection<TcpStream, Bytes>,
+}
+
+impl Http2 for Server {
+    fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
+        loop {
+            match ready!(self.http2.poll_accept(cx)) {
+                Some(Ok((request, mut respond))) => {
+                    let response = check(&request).err().unwrap_or_else(|| {
+                        refusal(Code::FailedPrecondition, "this connection is attached already")
+                    });
+                    let _ = respond.send_response(response, true);
+                }
+                Some(Err(_)) | None => return Poll::Ready(Reason::TransportReset),
+            }
+        }
+    }
+
+    fn wind_up(&mut self) {
+        self.http2.graceful_shutdown();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+use super::*;
+
+#[test]
+fn too_many_open_files_is_told_from_a_broken_listener() {
+    let of = |code| accept_error(&io::Error::from_raw_os_error(code));
+    // EMFILE, ENFILE, ECONNABORTED, EBADF.
+    assert!(matches!(of(24), AcceptError::Exhausted { .. }));
+    assert!(matches!(of(23), AcceptError::Exhausted { .. }));
+    assert!(matches!(of(103), AcceptError::Connection { .. }));
+    assert!(matches!(of(9), AcceptError::Closed { .. }));
+}
+
+#[tokio::test]
+async fn only_loopback_is_listened_on() {
+    for open in ["grpc://0.0.0.0:0", "grpc://[::]:0", "grpc://192.0.2.1:0"] {
+        let endpoint: Endpoint = open.parse().expect("an endpoint");
+        let error = listen(endpoint.clone()).await.map(|_| ()).expect_err("refused");
+        assert_eq!(error, ListenError::NotLoopback { endpoint });
+    }
+    for near in ["grpc://127.0.0.1:0", "grpc://127.9.9.9:0", "grpc://localhost:0"] {
+        let listener = listen(near.parse().expect("an endpoint")).await.expect("listens");
+        assert_ne!(listener.endpoint().port(), 0, "the real port is told");
+    }
+}
+
+#[test]
+fn what_is_not_the_stream_is_answered() {
+    let request = |method: Method, path: &str, kind: &'static str| {
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", kind)
+            .body(())
+            .expect("a request")
+    };
+    assert!(check(&request(Method::POST, PATH, "application/grpc+proto")).is_ok());
+    let page = check(&request(Method::GET, "/", "text/html")).expect_err("refused");
+    assert_eq!(page.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let other =
+        check(&request(Method::POST, "/other.Service/Method", CONTENT_TYPE)).expect_err("refused");
+    assert_eq!(
+        Status::from_header_map(other.headers()).map(|status| status.code()),
+        Some(Code::Unimplemented)
+    );
+}

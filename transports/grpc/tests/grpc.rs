@@ -1,0 +1,212 @@
+//! The gRPC transport keeps what every transport has to keep, over real sockets on loopback.
+
+#[path = "../../memory/tests/essentials/mod.rs"]
+mod essentials;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use essentials::{PACKET_MAX, connect, receive, send, soon};
+use moorline_grpc::GrpcTransport;
+use moorline_link::{Lane, Reason};
+use moorline_transport::{Endpoint, Transport, UNWRITTEN_MAX};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Windows of 256 KiB, what HTTP/2 holds on both sides, and what the sender does.
+const SLOW_READER_MAX: usize = (256 << 10) + (128 << 10) + UNWRITTEN_MAX + PACKET_MAX;
+
+fn here() -> Endpoint {
+    "grpc://127.0.0.1:0".parse().expect("an endpoint")
+}
+
+macro_rules! keeps {
+    ($($name:ident($($more:expr),*);)*) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            essentials::$name(&GrpcTransport::new(), &here(), $($more),*).await;
+        })*
+    };
+}
+
+keeps! {
+    packets_arrive_in_order_both_ways_and_whole();
+    a_slow_reader_holds_the_writer_back(SLOW_READER_MAX);
+    an_abrupt_end_is_a_reset();
+    an_orderly_end_comes_behind_what_was_sent();
+    a_dial_to_nothing_is_refused();
+    a_dial_can_be_cancelled();
+    connections_outlive_their_listener();
+    an_address_is_listened_on_once();
+    many_connections_at_once();
+}
+
+#[tokio::test]
+async fn one_thread_is_enough() {
+    essentials::packets_arrive_in_order_both_ways_and_whole(&GrpcTransport::new(), &here()).await;
+    essentials::an_orderly_end_comes_behind_what_was_sent(&GrpcTransport::new(), &here()).await;
+}
+
+#[tokio::test]
+async fn a_packet_above_the_limit_ends_the_connection_as_a_protocol_error() {
+    let (_listener, mut dialled, mut accepted) = connect(&GrpcTransport::new(), &here()).await;
+    send(&mut dialled, vec![0; PACKET_MAX + 1], Lane::B).await.expect("sent");
+    assert_eq!(receive(&mut accepted).await, Err(Reason::ProtocolError));
+}
+
+#[tokio::test]
+async fn garbage_at_the_port_disturbs_nobody() {
+    let transport = GrpcTransport::new();
+    let (mut listener, mut dialled, mut accepted) = connect(&transport, &here()).await;
+    let address = ("127.0.0.1", listener.endpoint().port());
+    for garbage in [
+        &b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"[..],
+        &[0xff; 4_096],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"",
+    ] {
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        stream.write_all(garbage).await.expect("written");
+        if garbage.is_empty() {
+            // Says nothing, and stays.
+            std::mem::forget(stream);
+            continue;
+        }
+        let accepting = async { listener.accept().await.map(|_| ()) };
+        let answered = async {
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer).await;
+        };
+        tokio::select! {
+            accepted = accepting => panic!("garbage was accepted: {accepted:?}"),
+            () = soon(answered) => {}
+        }
+        send(&mut dialled, "undisturbed", Lane::C).await.expect("sent");
+        assert_eq!(receive(&mut accepted).await.expect("received"), "undisturbed");
+    }
+    let dial = transport.dial(&listener.endpoint());
+    let (another, _taken) = soon(futures::future::join(dial, listener.accept())).await;
+    another.expect("dialled");
+}
+
+/// Dials something on loopback that is no coordinator.
+async fn dial_a_server_that_says(answer: &'static [u8]) -> Reason {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("listens");
+    let port = server.local_addr().expect("bound").port();
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = server.accept().await.expect("accepted");
+        let mut preface = [0; 24];
+        stream.read_exact(&mut preface).await.expect("a preface");
+        stream.write_all(answer).await.expect("written");
+        let mut rest = Vec::new();
+        if !answer.is_empty() {
+            let _ = stream.read_to_end(&mut rest).await;
+        }
+    });
+    let endpoint = here().with_port(port);
+    let error = soon(GrpcTransport::new().dial(&endpoint)).await.expect_err("no coordinator");
+    serving.await.expect("no panic");
+    error.reason
+}
+
+#[tokio::test]
+async fn an_http_server_is_not_taken_for_a_coordinator() {
+    let page = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    assert_eq!(dial_a_server_that_says(page).await, Reason::ProxyRefused);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_is_a_reset() {
+    assert_eq!(dial_a_server_that_says(b"").await, Reason::TransportReset);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_reset_while_its_connection_is_up_is_lost() {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("listens");
+    let endpoint = here().with_port(server.local_addr().expect("bound").port());
+    let serving = tokio::spawn(async move {
+        let (stream, _) = server.accept().await.expect("accepted");
+        let mut http2 = h2::server::handshake(stream).await.expect("http/2");
+        let (_request, mut respond) = http2.accept().await.expect("a request").expect("whole");
+        let answer = http::Response::builder().header("content-type", "application/grpc").body(());
+        let mut stream =
+            respond.send_response(answer.expect("a response"), false).expect("answered");
+        stream.send_data(Bytes::from_static(b"\0\0\0\0\x02hi"), false).expect("sent");
+        tokio::select! {
+            _ = http2.accept() => {}
+            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+        }
+        stream.send_reset(h2::Reason::CANCEL);
+        // The connection stays up.
+        while http2.accept().await.is_some() {}
+    });
+    let mut dialled = soon(GrpcTransport::new().dial(&endpoint)).await.expect("dialled");
+    assert_eq!(receive(&mut dialled).await.expect("received"), "hi");
+    assert_eq!(receive(&mut dialled).await, Err(Reason::StreamLost));
+    drop(dialled);
+    soon(serving).await.expect("no panic");
+}
+
+#[tokio::test]
+async fn a_client_made_by_tonic_can_attach() {
+    use tonic::client::Grpc;
+    use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+    use tonic::{Request, Status};
+
+    #[derive(Default)]
+    struct Raw;
+    impl Codec for Raw {
+        type Encode = Bytes;
+        type Decode = Bytes;
+        type Encoder = Self;
+        type Decoder = Self;
+        fn encoder(&mut self) -> Self {
+            Self
+        }
+        fn decoder(&mut self) -> Self {
+            Self
+        }
+    }
+    impl Encoder for Raw {
+        type Item = Bytes;
+        type Error = Status;
+        fn encode(&mut self, item: Bytes, dst: &mut EncodeBuf<'_>) -> Result<(), Status> {
+            bytes::BufMut::put(dst, item);
+            Ok(())
+        }
+    }
+    impl Decoder for Raw {
+        type Item = Bytes;
+        type Error = Status;
+        fn decode(&mut self, src: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+            Ok(Some(bytes::Buf::copy_to_bytes(src, bytes::Buf::remaining(src))))
+        }
+    }
+
+    let mut listener = GrpcTransport::new().listen(&here()).await.expect("listens");
+    let url = format!("http://127.0.0.1:{}", listener.endpoint().port());
+    let client = tokio::spawn(async move {
+        let channel = tonic::transport::Endpoint::from_shared(url)
+            .expect("a url")
+            .connect()
+            .await
+            .expect("connected");
+        let mut grpc = Grpc::new(channel);
+        grpc.ready().await.expect("ready");
+        let up = futures::stream::iter([Bytes::from_static(b"from tonic")]);
+        let path = http::uri::PathAndQuery::from_static("/moorline.worker.v1.WorkerService/Attach");
+        let mut down =
+            grpc.streaming(Request::new(up), path, Raw).await.expect("attached").into_inner();
+        let packet = down.message().await.expect("no error").expect("a packet");
+        let end = down.message().await.expect("an orderly end");
+        (packet, end)
+    });
+    let mut accepted = soon(listener.accept()).await.expect("accepted");
+    assert_eq!(receive(&mut accepted).await.expect("received"), "from tonic");
+    assert_eq!(receive(&mut accepted).await, Err(Reason::ClosedByPeer));
+    send(&mut accepted, "to tonic", Lane::C).await.expect("sent");
+    essentials::close(&mut accepted).await.expect("closed");
+    drop(accepted);
+    let (packet, end) = soon(client).await.expect("no panic");
+    assert_eq!((&packet[..], end), (&b"to tonic"[..], None));
+}

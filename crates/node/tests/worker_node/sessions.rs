@@ -199,7 +199,8 @@ fn an_assignment_that_was_not_started_before_a_new_session_gives_no_credit_of_th
     let head = ToWorker::Assign { key: key(1, 1), handler: name("hash"), timeout: None };
     let seq = rig.script.number(Lane::B);
     let conn = rig.conn.expect("connected");
-    let frames = vec![DownFrame::Message(Message { seq, head, body_len: 0, body: Bytes::new() })];
+    let frames =
+        vec![DownFrame::Message(Message { seq, head, body_len: 200_000, body: pattern(200_000) })];
     rig.input_only(WorkerInput::Packet { conn, frames });
     rig.input_only(WorkerInput::Closed { conn, reason: Reason::StreamLost });
     rig.conn = None;
@@ -228,13 +229,25 @@ fn an_assignment_that_was_not_started_before_a_new_session_gives_no_credit_of_th
         conn,
         frames: vec![DownFrame::Welcome { head, software }],
     });
-    rig.act();
-    rig.dialling = None;
-    rig.exchange();
+    rig.exchange_without_acting();
     assert_eq!(rig.node.state(), State::Active);
     assert_eq!(rig.script.inventory, [(key(1, 1), RUNNING)]);
-    assert!(rig.started(key(1, 1)).is_some());
-    assert_eq!(rig.script.session.acked[Lane::B.index()], Standing::default(), "nothing to say");
+
+    // In the new session one assignment waits too. The old start gives nothing back for it.
+    let seq = rig.script.number(Lane::B);
+    let head = ToWorker::Assign { key: key(2, 1), handler: name("hash"), timeout: None };
+    let frames =
+        vec![DownFrame::Message(Message { seq, head, body_len: 200_000, body: pattern(200_000) })];
+    rig.input_only(WorkerInput::Packet { conn, frames });
+    let mut credit_after = Vec::new();
+    while let Some(action) = rig.node.poll_action() {
+        if let WorkerAction::Start { key, .. } = action {
+            rig.exchange_without_acting();
+            let acked = rig.script.session.acked[Lane::B.index()];
+            credit_after.push((key, acked.received, acked.credit.messages));
+        }
+    }
+    assert_eq!(credit_after, [(key(1, 1), Seq(1), Seq(32)), (key(2, 1), Seq(1), Seq(33))]);
 }
 
 #[test]

@@ -111,3 +111,6 @@ impl Timers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,7 +100,9 @@ impl World {
                     Arrival::Duplicate => {
                         prop_assert!(self.delivered.iter().any(|(delivered, _)| *delivered == tag));
                     }
-                    broken => return Err(TestCaseError::fail(format!("{broken:?} at {seq:?}"))),
+                    broken @ (Arrival::Gap | Arrival::OverCredit | Arrival::TooLarge) => {
+                        return Err(TestCaseError::fail(format!("{broken:?} at {seq:?}")));
+                    }
                 }
                 self.within_credit()?;
             }

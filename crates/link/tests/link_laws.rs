@@ -200,7 +200,7 @@ proptest! {
         let mut step = 0;
         walk_with(choice, &ops, |walk| {
             step += 1;
-            if step % 40 == 0 { ends_well(walk) } else { Ok(()) }
+            if step % 40 == 39 { ends_well(walk) } else { Ok(()) }
         })?;
     }
 

@@ -21,10 +21,8 @@ fn after_a_beat() -> Bench {
 }
 
 fn last_beat(bench: &Bench) -> Beat {
-    let beat = |frame: &WorkerFrame| match frame {
-        WorkerFrame::Beat(beat) => Some(*beat),
-        _ => None,
-    };
+    let beat =
+        |frame: &WorkerFrame| if let WorkerFrame::Beat(beat) = frame { Some(*beat) } else { None };
     bench.frames().iter().rev().find_map(beat).expect("a beat was written")
 }
 
@@ -303,9 +301,8 @@ fn after_a_suspend_the_peer_is_probed_at_once_and_not_blamed_for_the_sleep() {
     let mut bench = after_a_beat();
     bench.freeze(Duration::from_secs(4 * 3_600));
     bench.input(LinkInput::Timeout);
-    let stalled = bench.actions.iter().find_map(|(_, action)| match action {
-        LinkAction::Stalled { late } => Some(*late),
-        _ => None,
+    let stalled = bench.actions.iter().find_map(|(_, action)| {
+        if let LinkAction::Stalled { late } = action { Some(*late) } else { None }
     });
     assert_eq!(stalled, Some(Duration::from_secs(4 * 3_600) - 5 * SECOND));
     assert_eq!(bench.beats(), [bench.ms()]);

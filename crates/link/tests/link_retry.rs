@@ -33,9 +33,8 @@ fn fail_dials(bench: &mut Bench, count: usize) {
 }
 
 fn fail_dial(bench: &mut Bench) {
-    let dial = bench.actions.iter().rev().find_map(|(_, action)| match action {
-        LinkAction::Dial { conn, .. } => Some(*conn),
-        _ => None,
+    let dial = bench.actions.iter().rev().find_map(|(_, action)| {
+        if let LinkAction::Dial { conn, .. } = action { Some(*conn) } else { None }
     });
     let conn = dial.expect("it dialled");
     bench.input(LinkInput::DialFailed { conn, reason: Reason::ConnectRefused });
@@ -337,9 +336,8 @@ fn a_dial_and_a_registration_without_an_end_are_ended_by_the_machine() {
     bench.reachable = false;
     bench.pass(11 * SECOND);
     assert_eq!(bench.path(), ["Connecting", "Disconnected: connect_timeout"]);
-    let closed = bench.actions.iter().find_map(|(at, action)| match action {
-        LinkAction::Close { reason, .. } => Some((*at, *reason)),
-        _ => None,
+    let closed = bench.actions.iter().find_map(|(at, action)| {
+        if let LinkAction::Close { reason, .. } = action { Some((*at, *reason)) } else { None }
     });
     assert_eq!(closed, Some((11_000, Reason::ConnectTimeout)));
     bench.forget();

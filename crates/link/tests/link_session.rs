@@ -303,10 +303,9 @@ fn a_session_goes_on_over_a_new_connection_and_what_was_not_acknowledged_comes_a
     let released: Vec<Tag> = bench
         .actions
         .iter()
-        .filter_map(|(_, action)| match action {
-            LinkAction::Released { tag } => Some(*tag),
-            _ => None,
-        })
+        .filter_map(
+            |(_, action)| if let LinkAction::Released { tag } = action { Some(*tag) } else { None },
+        )
         .collect();
     assert_eq!(released, [Tag(1), Tag(2), Tag(3), Tag(4)]);
     assert_eq!(bench.delivered.len(), 4, "nothing was applied twice");
@@ -498,9 +497,8 @@ fn if_the_connection_is_lost_while_a_candidate_is_under_way_there_is_no_backoff(
     let path: Vec<State> = it
         .actions()
         .iter()
-        .filter_map(|action| match action {
-            LinkAction::Announce(transition) => Some(transition.to),
-            _ => None,
+        .filter_map(|action| {
+            if let LinkAction::Announce(transition) = action { Some(transition.to) } else { None }
         })
         .collect();
     assert_eq!(path, [State::Disconnected, State::Connecting]);

@@ -308,3 +308,6 @@ impl Link {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -229,22 +229,24 @@ impl Bench {
 
     /// When and with what number it dialled.
     pub fn dials(&self) -> Vec<(u64, u32)> {
-        let dial = |(at, action): &(u64, LinkAction)| match action {
-            LinkAction::Dial { attempt, .. } => Some((*at, *attempt)),
-            _ => None,
-        };
-        self.actions.iter().filter_map(dial).collect()
+        let mut dials = Vec::new();
+        for (at, action) in &self.actions {
+            if let LinkAction::Dial { attempt, .. } = action {
+                dials.push((*at, *attempt));
+            }
+        }
+        dials
     }
 
     /// The beats missed so far, as `k/n reason` with their time.
     pub fn missed(&self) -> Vec<(u64, String)> {
-        let missed = |(at, action): &(u64, LinkAction)| match action {
-            LinkAction::BeatMissed { missed, limit, reason } => {
-                Some((*at, format!("{missed}/{limit} {reason}")))
+        let mut missed_beats = Vec::new();
+        for (at, action) in &self.actions {
+            if let LinkAction::BeatMissed { missed, limit, reason } = action {
+                missed_beats.push((*at, format!("{missed}/{limit} {reason}")));
             }
-            _ => None,
-        };
-        self.actions.iter().filter_map(missed).collect()
+        }
+        missed_beats
     }
 
     /// The frames written so far, beats included.

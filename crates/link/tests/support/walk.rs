@@ -115,7 +115,7 @@ impl Walk {
             }
             197 => self.coordinator.restart(),
             198 | 199 => self.give_work(a),
-            200..=203 => self.coordinator.answers_beats = a % 4 != 0,
+            200..=203 => self.coordinator.answers_beats = !a.is_multiple_of(4),
             204..=247 => {
                 let input = self.any_embedder(kind, a, b);
                 self.handle(input);
@@ -144,7 +144,7 @@ impl Walk {
         while !self.wire.is_empty() {
             self.hear();
         }
-        if a % 3 == 0 {
+        if a.is_multiple_of(3) {
             self.sleep(a);
         }
     }
@@ -153,7 +153,7 @@ impl Walk {
     fn sleep(&mut self, a: u32) {
         if let Wake::At { deadline, .. } = self.link.next_wake() {
             // Now and then a little late, as drivers are.
-            let late = if a % 4 == 0 { u64::from(a) % 1_000_000 } else { 0 };
+            let late = if a.is_multiple_of(4) { u64::from(a) % 1_000_000 } else { 0 };
             self.now = self.now.max(deadline + Duration::from_nanos(late));
             self.handle(LinkInput::Timeout);
         }
@@ -234,14 +234,14 @@ impl Walk {
 
     fn transport(&mut self, a: u32, b: u32) {
         let reason = Reason::ALL[b as usize % Reason::ALL.len()];
-        if a % 3 > 0
+        if !a.is_multiple_of(3)
             && let Some(conn) = self.dialling.pop()
         {
             self.handle(LinkInput::DialFailed { conn, reason });
         } else if let Some(conn) = self.open.first().copied() {
             self.handle(LinkInput::Closed {
                 conn,
-                reason: if a % 4 == 0 { Reason::Moved } else { reason },
+                reason: if a.is_multiple_of(4) { Reason::Moved } else { reason },
             });
         }
     }
@@ -277,10 +277,14 @@ impl Walk {
                 LinkInput::Enqueue { lane, tag: Tag(self.tags), len: b >> (b % 32) }
             }
             220..=226 => LinkInput::Release { lane, messages: b % 5, bytes: u64::from(b >> 8) },
-            227..=232 => {
-                LinkInput::Report { free: (b % 3) as u16, paused: a % 8 == 0, owes: b % 2 == 0 }
+            227..=232 => LinkInput::Report {
+                free: (b % 3) as u16,
+                paused: a.is_multiple_of(8),
+                owes: b.is_multiple_of(2),
+            },
+            233..=237 => {
+                LinkInput::Kick(if a.is_multiple_of(2) { Kick::Network } else { Kick::Operator })
             }
-            233..=237 => LinkInput::Kick(if a % 2 == 0 { Kick::Network } else { Kick::Operator }),
             238 => LinkInput::Reconnect,
             239..=241 => LinkInput::Migrate,
             242 => LinkInput::Stop { within: Duration::from_millis(u64::from(a) % 60_000) },
@@ -307,13 +311,13 @@ impl Walk {
         };
         match (b >> 16) % 10 {
             0 => CoordinatorFrame::Welcome(Welcome {
-                version: 1 + u16::from(b % 16 == 0),
+                version: 1 + u16::from(b.is_multiple_of(16)),
                 features: 0,
                 session: SessionId { epoch: Epoch(small), n: small },
-                resumed: b % 4 == 0,
+                resumed: b.is_multiple_of(4),
                 lanes: [Standing { received: Seq(small / 4), ..standing }; 2],
                 beat_interval: Duration::from_micros(u64::from(b)),
-                first_window: (b % 2 == 0).then(|| Duration::from_millis(u64::from(b))),
+                first_window: (b.is_multiple_of(2)).then(|| Duration::from_millis(u64::from(b))),
                 lost_after: Duration::from_secs(90),
             }),
             1 => CoordinatorFrame::Refused(dismissal),
@@ -326,11 +330,15 @@ impl Walk {
             _ => CoordinatorFrame::BeatAnswer(BeatAnswer {
                 seq: b % 8,
                 epoch: self.coordinator.epoch,
-                known: b % 32 != 0,
-                flags: Flags { active: b % 3 == 0, draining: b % 5 == 0, paused: b % 7 == 0 },
+                known: !b.is_multiple_of(32),
+                flags: Flags {
+                    active: b.is_multiple_of(3),
+                    draining: b.is_multiple_of(5),
+                    paused: b.is_multiple_of(7),
+                },
                 free: (b % 3) as u16,
-                quiet: b % 2 == 0,
-                waiting: b % 4 == 0,
+                quiet: b.is_multiple_of(2),
+                waiting: b.is_multiple_of(4),
             }),
         }
     }

@@ -1,0 +1,44 @@
+use core::time::Duration;
+
+use super::{Timer, Timers};
+use crate::Instant;
+
+const NOON: Instant = Instant::from_nanos(12_000);
+
+#[test]
+fn equal_deadlines_are_served_in_the_order_of_declaration_and_each_once() {
+    let mut timers = Timers::new();
+    for timer in Timer::ALL.iter().rev() {
+        timers.arm(*timer, NOON);
+    }
+    let served: Vec<Timer> =
+        core::iter::from_fn(|| timers.take_due(NOON)).map(|due| due.1).collect();
+    assert_eq!(served, Timer::ALL);
+    assert_eq!(timers.next(), None);
+}
+
+#[test]
+fn the_earliest_deadline_is_first_and_nothing_fires_early() {
+    let mut timers = Timers::new();
+    timers.arm(Timer::Drain, NOON + Duration::from_nanos(1));
+    timers.arm(Timer::Beat, NOON);
+    assert_eq!(timers.next(), Some((NOON, Timer::Beat)));
+    assert_eq!(timers.take_due(Instant::from_nanos(11_999)), None);
+    assert_eq!(timers.take_due(NOON), Some((NOON, Timer::Beat)));
+    assert_eq!(timers.take_due(NOON), None);
+    assert!(timers.is_armed(Timer::Drain) && !timers.is_armed(Timer::Beat));
+}
+
+#[test]
+fn a_stall_moves_what_judges_the_peer_and_nothing_that_was_promised() {
+    let mut timers = Timers::new();
+    for timer in Timer::ALL {
+        timers.arm(*timer, NOON);
+    }
+    timers.disarm(Timer::Probe);
+    timers.forgive(Duration::from_nanos(5));
+    let unmoved: Vec<Timer> =
+        Timer::ALL.iter().copied().filter(|timer| timers.deadline(*timer) == Some(NOON)).collect();
+    assert_eq!(unmoved, [Timer::Drain, Timer::Goodbye, Timer::GiveUp, Timer::Retry]);
+    assert!(!timers.is_armed(Timer::Probe), "what was not armed is not armed now");
+}

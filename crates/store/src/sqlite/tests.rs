@@ -3,13 +3,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_node::{Name, Persist, PersistId, Spec, StoreOp};
-use moorline_work::{End, TaskId, TaskKey, WorkerId};
+use moorline_work::{Attempt, End, Incarnation, TaskId, TaskKey, WorkerId};
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::{SqliteStore, schema, statement};
-use crate::{Store, StoreError, WallTime};
+use crate::{Retention, Store, StoreError, WallTime};
 
 const NOW: WallTime = WallTime(1_700_000_000_000);
 
@@ -275,20 +275,23 @@ fn a_reader_does_not_hold_up_the_writer_nor_the_writer_a_reader() {
     drop(writing);
 }
 
+/// Task 1 goes all the way to its result.
+fn succeeded(dir: &TempDir) -> SqliteStore {
+    let mut store = SqliteStore::open(dir.path().join("store.db")).expect("a new store");
+    let key = TaskKey { task: TaskId(1), attempt: Attempt(1) };
+    let lease = StoreOp::Lease { key, worker: WorkerId(1), incarnation: Incarnation(1) };
+    let finish = StoreOp::Finish { key, end: End::Succeeded, body: Bytes::new() };
+    let ops = [submit(1, 10).op, lease, finish];
+    let batch = ops.map(|op| Persist { id: PersistId(1), op });
+    let answers = store.commit(NOW, &batch).expect("a commit");
+    assert!(answers.iter().all(|done| done.conflict.is_none()), "{answers:?}");
+    store
+}
+
 #[test]
 fn a_broken_promise_would_show() {
     let dir = new_dir();
-    let mut store = SqliteStore::open(dir.path().join("store.db")).expect("a new store");
-    let key = TaskKey { task: TaskId(1), attempt: moorline_work::Attempt(1) };
-    let lease =
-        StoreOp::Lease { key, worker: WorkerId(1), incarnation: moorline_work::Incarnation(1) };
-    let finish = StoreOp::Finish { key, end: End::Succeeded, body: Bytes::new() };
-    let batch = [
-        submit(1, 10),
-        Persist { id: PersistId(2), op: lease },
-        Persist { id: PersistId(3), op: finish },
-    ];
-    store.commit(NOW, &batch).expect("a commit");
+    let store = succeeded(&dir);
     let mut reader = store.reader().expect("a reader");
     assert_eq!(reader.counts().expect("counts").applied_twice, 0);
     store
@@ -297,6 +300,22 @@ fn a_broken_promise_would_show() {
         .expect("a second application, which the schema does not forbid");
     assert_eq!(reader.counts().expect("counts").applied_twice, 1);
     assert_eq!(reader.task(TaskId(1)).expect("a reading").expect("a task").applied, 2);
+}
+
+#[test]
+fn a_task_that_ended_leaves_no_payload_and_a_pruned_one_leaves_nothing() {
+    let dir = new_dir();
+    let mut store = succeeded(&dir);
+    store.commit(NOW, &[submit(2, 10)]).expect("a commit");
+    let cancel = StoreOp::Cancel { task: TaskId(2) };
+    assert_eq!(number(&store.connection, "SELECT sum(length(payload)) FROM tasks"), 10);
+    store.commit(NOW, &[Persist { id: PersistId(1), op: cancel }]).expect("a commit");
+    assert_eq!(number(&store.connection, "SELECT sum(length(payload)) FROM tasks"), 0);
+    assert_eq!(number(&store.connection, "SELECT count(*) FROM applications"), 1);
+    let nothing = Retention { age_millis: 0, count: 0 };
+    assert_eq!(store.prune(NOW, &nothing).expect("a pruning"), 2);
+    assert_eq!(number(&store.connection, "SELECT count(*) FROM tasks"), 0);
+    assert_eq!(number(&store.connection, "SELECT count(*) FROM applications"), 0);
 }
 
 #[test]

@@ -87,8 +87,7 @@ impl Dispatcher {
         let Presence::Restoring(inventory) = &mut worker.presence else { return };
         let unnamed = core::mem::take(&mut inventory.unnamed);
         if !inventory.resumed {
-            let running = &inventory.running;
-            worker.fenced.retain(|key| running.contains(key));
+            worker.fenced.retain(|key| inventory.names(key.task));
         }
         self.touched_workers.insert(id);
         for task in unnamed {
@@ -174,7 +173,7 @@ impl Dispatcher {
         let is_current = task.is_current(key.attempt, item.worker, worker.incarnation);
         match (item.holding, task.place) {
             (Holding::Finished { .. }, Place::Leased(lease)) if is_current => {
-                self.named(key.task, &lease, None);
+                self.named(key.task, &lease, item.holding);
                 self.answer(item, Judgement::Send);
             }
             (Holding::Finished { outcome, .. }, Place::Queued | Place::Leased(_)) => {
@@ -196,7 +195,7 @@ impl Dispatcher {
     /// The worker runs what is leased to it.
     fn go_on(&mut self, item: Item, task: Task, lease: Lease, progress: u64) {
         let id = item.key.task;
-        self.named(id, &lease, Some(progress));
+        self.named(id, &lease, item.holding);
         if item.key.attempt == task.attempt {
             let judgement = match lease.cancel {
                 CancelWish::None | CancelWish::Asked => Judgement::Continue,
@@ -226,7 +225,7 @@ impl Dispatcher {
     }
 
     /// A lease was named by its worker: it is accepted, and does not return.
-    fn named(&mut self, id: TaskId, lease: &Lease, progress: Option<u64>) {
+    fn named(&mut self, id: TaskId, lease: &Lease, holding: Holding) {
         if let Some(inventory) = self.workers.get_mut(&lease.worker).and_then(Worker::inventory_mut)
         {
             inventory.unnamed.remove(&id);
@@ -241,10 +240,11 @@ impl Dispatcher {
             | Stage::Revoking
             | Stage::Revoked => self.set_stage(id, Stage::Accepted),
         }
-        if let Some(lease) = self.tasks.get_mut(&id).and_then(Task::lease_mut)
-            && let Some(progress) = progress
-        {
-            lease.progress = progress;
+        if let Some(lease) = self.tasks.get_mut(&id).and_then(Task::lease_mut) {
+            match holding {
+                Holding::Running { progress } => lease.progress = progress,
+                Holding::Finished { .. } => lease.ended = true,
+            }
         }
     }
 
@@ -289,6 +289,7 @@ impl Dispatcher {
             progress,
             origin,
             alias: Some(item.key.attempt),
+            ended: false,
         };
         self.place_lease(id, Task { attempt: key.attempt, basis, ..task }, lease);
     }

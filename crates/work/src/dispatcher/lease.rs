@@ -165,30 +165,39 @@ impl Dispatcher {
         }
     }
 
-    /// A task that memory knew is leased no more although its attempt may run somewhere: that worker
-    /// keeps a slot less until it says otherwise. Returns the attempt that can be cancelled at once.
+    /// A lease was taken off although its attempt may run: its worker keeps a slot less until it says
+    /// otherwise. Returns the attempt that can be cancelled at once.
+    ///
+    /// What the next inventory of the worker will tell is left to that.
     pub(super) fn fence(&mut self, key: TaskKey, lease: &Lease) -> Option<Fence> {
         let id = lease.worker;
         let worker = self.workers.get_mut(&id)?;
-        if worker.incarnation != lease.incarnation || !worker.has_named(key) {
-            // Another process of it is here, or it has yet to say what it runs: then it is judged.
+        if worker.incarnation != lease.incarnation {
             return None;
         }
-        let fence = match lease.stage {
+        // In a new session the lanes are empty: what was under way in the old one never comes.
+        let may_come = !worker.undecided;
+        let (may_run, fence) = match lease.stage {
             // It does not know this number: what it runs is another attempt, judged as such.
-            Stage::Granting | Stage::Assigning | Stage::Adopting => return None,
+            Stage::Granting | Stage::Assigning | Stage::Adopting => (false, None),
             Stage::Sent | Stage::Withdrawing => {
                 self.owed.push_back(DispatcherAction::Withdraw { worker: id, key });
-                None
+                (may_come, None)
             }
             // If it was taken, the worker will say so, and is told to stop then.
-            Stage::Recalled | Stage::Offered { .. } | Stage::Revoking | Stage::Revoked => None,
+            Stage::Recalled | Stage::Offered { .. } | Stage::Revoking | Stage::Revoked => {
+                (may_come, None)
+            }
             Stage::Accepted => {
-                (lease.cancel != CancelWish::Told).then_some(Fence { worker: id, key })
+                let runs = !lease.ended && worker.runs(key, lease.alias);
+                let is_new = runs && lease.cancel != CancelWish::Told;
+                (runs, is_new.then_some(Fence { worker: id, key }))
             }
         };
-        worker.fenced.insert(key);
-        self.touched_workers.insert(id);
+        if may_run {
+            worker.fenced.insert(key);
+            self.touched_workers.insert(id);
+        }
         fence
     }
 

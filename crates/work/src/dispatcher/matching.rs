@@ -70,6 +70,7 @@ impl Dispatcher {
             progress: 0,
             origin: attempt,
             alias: None,
+            ended: false,
         };
         self.place_lease(id, Task { attempt, basis, ..task }, lease);
         self.touched_workers.remove(&to);

@@ -10,7 +10,7 @@ use super::worker::Note;
 use super::{Dispatcher, DispatcherAction};
 use crate::{
     Conflict, CoordinatorMessage, DispatcherVerdict, End, Instant, Op, OpId, Reply, RequeueCause,
-    Row, Status, Sym, TaskId, TaskKey, TaskState, Ticket, WorkerId,
+    Row, Status, Sym, TaskId, TaskKey, TaskState, Ticket,
 };
 
 /// A retry is not asked for sooner than this, whatever the store says: its clock may run a little
@@ -404,8 +404,16 @@ impl Dispatcher {
                     CancelWish::None
                 };
                 let origin = key.attempt;
-                let lease =
-                    Lease { worker, incarnation, stage, cancel, progress: 0, origin, alias: None };
+                let lease = Lease {
+                    worker,
+                    incarnation,
+                    stage,
+                    cancel,
+                    progress: 0,
+                    origin,
+                    alias: None,
+                    ended: false,
+                };
                 let attempt = key.attempt;
                 let place = Place::Leased(lease);
                 let task = Task { spec, order, attempt, retries, lost, basis: op, place };

@@ -44,6 +44,8 @@ pub(super) struct Lease {
     pub(super) origin: Attempt,
     /// The number under which the worker still knows this run, until it has heard of its adoption.
     pub(super) alias: Option<Attempt>,
+    /// An inventory named it as finished: only its result is owed.
+    pub(super) ended: bool,
 }
 
 impl Lease {

@@ -3,7 +3,9 @@
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
-use crate::{CoordinatorMessage, Holding, Incarnation, Instant, Judgement, Sym, TaskId, TaskKey};
+use crate::{
+    Attempt, CoordinatorMessage, Holding, Incarnation, Instant, Judgement, Sym, TaskId, TaskKey,
+};
 
 /// Handlers of one worker at most: what a peer can make grow is bounded.
 pub(super) const OFFERS_MAX: usize = 1_024;
@@ -82,6 +84,12 @@ pub(super) struct Inventory {
 }
 
 impl Inventory {
+    /// Whether some attempt of this task runs.
+    pub(super) fn names(&self, task: TaskId) -> bool {
+        let first = TaskKey { task, attempt: Attempt(0) };
+        self.running.range(first..).next().is_some_and(|key| key.task == task)
+    }
+
     pub(super) fn new(resumed: bool) -> Self {
         Self {
             resumed,
@@ -140,12 +148,17 @@ impl Worker {
         self.is_active() && !self.draining && !self.paused && self.muted_until.is_none()
     }
 
-    /// Whether it has, or may have, what memory believes it has: not before it has named it in an
-    /// inventory of its session.
-    pub(super) fn has_named(&self, key: TaskKey) -> bool {
+    /// Whether it runs an accepted attempt that it may know by another number: while its session is
+    /// not active, only if its inventory has named it; else the inventory is yet to come.
+    pub(super) fn runs(&self, key: TaskKey, alias: Option<Attempt>) -> bool {
         match &self.presence {
-            Presence::Restoring(inventory) => !self.undecided || inventory.running.contains(&key),
-            Presence::Away { .. } | Presence::Active => !self.undecided,
+            Presence::Active => true,
+            Presence::Away { .. } => false,
+            Presence::Restoring(inventory) => {
+                let alias = alias.map(|attempt| TaskKey { task: key.task, attempt });
+                inventory.running.contains(&key)
+                    || alias.is_some_and(|alias| inventory.running.contains(&alias))
+            }
         }
     }
 

@@ -1,0 +1,112 @@
+//! What must hold at every action of the dispatcher, by the truth that only the world knows.
+
+use moorline_work::*;
+
+use crate::worker::Phase;
+use crate::world::{LOST_AFTER, World};
+
+impl World {
+    /// L10: of a lease only this may change: it gets accepted, and a client wants it to end; of a
+    /// task, its attempt only grows.
+    pub(crate) fn check_transitions(&mut self) {
+        for after in self.dispatcher.leases() {
+            let Some(before) = self.leases.insert(after.task, after) else { continue };
+            assert!(before.attempt <= after.attempt, "{before:?} went back to {after:?}");
+            if before.attempt == after.attempt {
+                assert_eq!(before.worker, after.worker, "{before:?} changed hands: {after:?}");
+                assert!(before.accepted <= after.accepted, "{before:?} is not accepted any more");
+                assert!(before.cancel_requested <= after.cancel_requested);
+            }
+        }
+    }
+
+    /// What an operation must not do, by the truth that only this world knows.
+    pub(crate) fn check(&mut self, op: Op) {
+        match op {
+            Op::Lease { worker, incarnation, .. } => {
+                let running = self.dispatcher.running(worker);
+                let peer = self.peer(worker);
+                assert_eq!(peer.session, Some(incarnation), "leased to a process that is not here");
+                assert!(running <= usize::from(peer.slots), "more leases than slots");
+            }
+            Op::Requeue { key, cause } => {
+                match cause {
+                    RequeueCause::Returned => self.tally.returned += 1,
+                    RequeueCause::Lost => {}
+                    RequeueCause::Retry { .. } => self.tally.retried += 1,
+                }
+                self.check_given_away(key);
+            }
+            Op::Finish { key, end } => match end {
+                End::Dead => {
+                    self.tally.dead += 1;
+                    self.check_given_away(key);
+                }
+                End::Cancelled => self.tally.cancelled += 1,
+                End::Succeeded | End::Failed => {}
+            },
+            Op::Adopt { .. } => self.tally.adopted += 1,
+            Op::Submit { .. }
+            | Op::Claim { .. }
+            | Op::Unclaim { .. }
+            | Op::Leases
+            | Op::Lookup { .. }
+            | Op::Cancel { .. } => {}
+        }
+    }
+
+    /// A lease ends while its attempt runs, or may run: only after a long silence.
+    pub(crate) fn check_given_away(&self, key: TaskKey) {
+        let Some(record) = self.store.tasks.get(&key.task) else { return };
+        let Some((worker, incarnation)) = record.given.get(&key.attempt) else { return };
+        let peer = self.peers.iter().find(|peer| peer.id == *worker).unwrap();
+        if peer.has_or_gets(key, *incarnation) {
+            assert!(
+                peer.is_down() && self.now >= peer.last_received.max(self.start) + LOST_AFTER,
+                "{key:?} was given away while {worker:?} has it"
+            );
+        }
+    }
+
+    pub(crate) fn outcome_of(&self, worker: WorkerId, key: TaskKey) -> Option<Outcome> {
+        let peer = self.peers.iter().find(|peer| peer.id == worker)?;
+        let run = peer.runs.iter().find(|run| run.key == key)?;
+        match run.phase {
+            Phase::Finished { outcome, .. } => Some(outcome),
+            Phase::Running { .. } | Phase::Stopping { .. } => None,
+        }
+    }
+
+    /// A result is refused for good: a success only if its task has ended.
+    pub(crate) fn check_given_up(&self, key: TaskKey, outcome: Option<Outcome>) {
+        if outcome == Some(Outcome::Succeeded) && key.attempt != Attempt(9_999) {
+            let state = self.store.state(key.task).unwrap();
+            assert!(state.is_final(), "the success {key:?} is thrown away");
+        }
+    }
+
+    pub(crate) fn check_settled(
+        &mut self,
+        key: TaskKey,
+        disposition: Disposition,
+        outcome: Option<Outcome>,
+    ) {
+        let is_success = outcome == Some(Outcome::Succeeded);
+        match disposition {
+            Disposition::Accepted | Disposition::LateAccepted if is_success => {
+                assert_eq!(self.store.state(key.task), Some(TaskState::Succeeded));
+                let count = self.counted.entry(key.task).or_insert(0);
+                *count += 1;
+                assert_eq!(*count, 1, "the success of {:?} counted twice", key.task);
+                self.tally.succeeded += 1;
+                self.tally.late += u64::from(disposition == Disposition::LateAccepted);
+            }
+            Disposition::Accepted | Disposition::LateAccepted => {}
+            Disposition::Duplicate | Disposition::Stale | Disposition::Unknown => {
+                self.tally.duplicate += u64::from(disposition == Disposition::Duplicate);
+                self.tally.stale += u64::from(disposition == Disposition::Stale);
+                self.check_given_up(key, outcome);
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What the dispatcher does, told as timelines: each test is named as the sentence it proves.
+
+mod bench;
+mod inventory;
+mod leases;
+mod queue;
+#[path = "../dispatcher_model/store.rs"]
+mod store;

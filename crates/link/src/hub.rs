@@ -23,7 +23,7 @@ use crate::{
     ConnId, EffectiveClock, EnqueueError, Epoch, Instant, Lane, Reason, Sym, Tag, Violation, Wake,
     WorkerId,
 };
-use connection::{ConnState, Connection};
+use connection::Connection;
 use index::Index;
 use member::{Life, Member, Told};
 use ring::{Cache, Key, Schedule};
@@ -125,7 +125,7 @@ impl Hub {
         if !self.is_current(&input) {
             return HubVerdict::Stale;
         }
-        let wake = self.next_deadline().0;
+        let wake = self.wakes_at();
         let threshold = self.config.settings().stall_threshold;
         let (time, late) = self.clock.preview(now, Some(wake), threshold);
         let due = time >= wake;
@@ -174,7 +174,7 @@ impl Hub {
     #[must_use]
     pub fn effective(&self, now: Instant) -> Instant {
         let threshold = self.config.settings().stall_threshold;
-        self.clock.preview(now, Some(self.next_deadline().0), threshold).0
+        self.clock.preview(now, Some(self.wakes_at()), threshold).0
     }
 
     /// When this effective time is reached, if the hub does not stall any more.
@@ -367,30 +367,15 @@ impl Hub {
     }
 
     fn act_on_conn(&mut self, conn: ConnId) -> Option<HubAction> {
-        let action = self.next_action_of_conn(conn);
         let connection = self.conns.get_mut(&conn)?;
+        let member = connection.worker().and_then(|worker| self.workers.get(&worker));
         Schedule::taken(&mut connection.marks.0);
-        match action {
-            Some(HubAction::Refused { .. }) => {
-                if let ConnState::Closing(closing) = &mut connection.state {
-                    closing.refused = false;
-                }
-            }
-            Some(HubAction::Flush { .. }) => connection.offered = true,
-            Some(HubAction::Close { .. }) => self.remove_conn(conn),
-            Some(
-                HubAction::Registered(_)
-                | HubAction::Active { .. }
-                | HubAction::Detached { .. }
-                | HubAction::Suspect { .. }
-                | HubAction::Departed { .. }
-                | HubAction::Released { .. }
-                | HubAction::Flags { .. }
-                | HubAction::Stalled { .. },
-            )
-            | None => {}
+        let action = connection.next_action(conn, member, &self.config.settings().lanes);
+        connection.commit(action.as_ref());
+        self.index.0.note_conn(conn, connection, member, &self.config);
+        if let Some(HubAction::Close { .. }) = action {
+            self.remove_conn(conn);
         }
-        self.note_conn(conn);
         action
     }
 
@@ -403,12 +388,6 @@ impl Hub {
         }
         self.note_worker(worker);
         action
-    }
-
-    fn next_action_of_conn(&self, conn: ConnId) -> Option<HubAction> {
-        let connection = self.conns.get(&conn)?;
-        let member = connection.worker().and_then(|worker| self.workers.get(&worker));
-        connection.next_action(conn, member, &self.config.settings().lanes)
     }
 }
 

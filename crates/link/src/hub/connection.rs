@@ -137,6 +137,30 @@ impl Connection {
         let flush = self.writable && !self.offered && self.wants_transmit(member, limits);
         flush.then_some(HubAction::Flush { conn })
     }
+
+    /// What [`Connection::next_action`] said is being done. A closed connection is to be removed.
+    pub(super) fn commit(&mut self, action: Option<&HubAction>) {
+        match action {
+            Some(HubAction::Flush { .. }) => self.offered = true,
+            Some(HubAction::Refused { .. }) => {
+                if let ConnState::Closing(closing) = &mut self.state {
+                    closing.refused = false;
+                }
+            }
+            Some(
+                HubAction::Close { .. }
+                | HubAction::Registered(_)
+                | HubAction::Active { .. }
+                | HubAction::Detached { .. }
+                | HubAction::Suspect { .. }
+                | HubAction::Departed { .. }
+                | HubAction::Released { .. }
+                | HubAction::Flags { .. }
+                | HubAction::Stalled { .. },
+            )
+            | None => {}
+        }
+    }
 }
 
 /// The session that a connection carries.

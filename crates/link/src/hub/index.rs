@@ -54,9 +54,14 @@ impl Hub {
     /// A worker may have changed, and with it what its connection has due.
     pub(super) fn note_worker(&mut self, worker: WorkerId) {
         let Some(member) = self.workers.get_mut(&worker) else { return };
-        self.index.0.note_worker(worker, member, &self.config);
-        if let Some(conn) = member.attached().map(|attached| attached.conn) {
-            self.note_conn(conn);
+        let index = &mut self.index.0;
+        index.note_worker(worker, member, &self.config);
+        if let Some(conn) = member.attached().map(|attached| attached.conn)
+            && let Some(connection) = self.conns.get_mut(&conn)
+        {
+            // A connection that does not carry it any more has nothing of it due.
+            let member = (connection.worker() == Some(worker)).then_some(&*member);
+            index.note_conn(conn, connection, member, &self.config);
         }
     }
 
@@ -67,7 +72,13 @@ impl Hub {
         self.index.0.greeting -= u32::from(greeting);
     }
 
-    /// The next deadline, on the effective clock: the pulse at the latest.
+    /// When the hub has to be run, on the effective clock: at the pulse at the latest.
+    pub(super) fn wakes_at(&self) -> Instant {
+        let pulse = self.clock.last() + self.config.settings().pulse;
+        self.index.0.schedule.earliest().map_or(pulse, |(at, _)| at.min(pulse))
+    }
+
+    /// The same, and for which timer.
     pub(super) fn next_deadline(&self) -> (Instant, HubTimer) {
         let pulse = (self.clock.last() + self.config.settings().pulse, HubTimer::Pulse);
         let earliest = self.index.0.schedule.earliest();
@@ -86,6 +97,9 @@ impl Hub {
     /// Makes the earliest entry of the heap true: deadlines that moved are corrected when they come
     /// up, so a heartbeat costs no more than one correction.
     pub(super) fn settle(&mut self) {
+        if self.index.0.schedule.is_settled() {
+            return;
+        }
         while let Some((at, key)) = self.index.0.schedule.earliest() {
             let schedule = &mut self.index.0.schedule;
             let (marks, deadline) = match key {
@@ -119,6 +133,7 @@ impl Hub {
                 schedule.postpone(marks, deadline);
             }
         }
+        self.index.0.schedule.settled();
         if self.index.0.schedule.is_littered(self.conns.len() + self.workers.len()) {
             self.reindex();
         }
@@ -126,7 +141,7 @@ impl Hub {
 }
 
 impl Index {
-    fn note_conn(
+    pub(super) fn note_conn(
         &mut self,
         conn: ConnId,
         connection: &mut Connection,
@@ -161,7 +176,9 @@ impl Hub {
         let mut carried = BTreeMap::new();
         for (id, connection) in &self.conns {
             let key = Key::Conn(*id);
-            let is_due = self.next_action_of_conn(*id).is_some();
+            let member = connection.worker().and_then(|worker| self.workers.get(&worker));
+            let limits = &self.config.settings().lanes;
+            let is_due = connection.next_action(*id, member, limits).is_some();
             assert_eq!(connection.marks.0.due, is_due, "{id:?} is noted as it is");
             assert!(!is_due || index.schedule.holds(key), "{id:?} is due and in the ring");
             due += usize::from(is_due);
@@ -202,5 +219,6 @@ impl Hub {
         let pulse = (self.clock.last() + self.config.settings().pulse, HubTimer::Pulse);
         let scanned = earliest.map_or(pulse, |timer| timer.min(pulse));
         assert_eq!(self.next_deadline().0, scanned.0, "the heap knows the next deadline");
+        assert_eq!(self.wakes_at(), scanned.0, "and its earliest entry is true");
     }
 }

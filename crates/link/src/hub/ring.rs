@@ -51,6 +51,8 @@ pub(super) struct Schedule {
     /// Entities with an action due: all are in the ring.
     due: usize,
     heap: BinaryHeap<Reverse<(Instant, Key)>>,
+    /// The earliest entry of the heap may not be true any more.
+    unsettled: bool,
 }
 
 impl Schedule {
@@ -76,6 +78,8 @@ impl Schedule {
             self.ring.push_back(key);
         }
         // A deadline that moved later keeps its entry: it is corrected when it comes up.
+        let earliest = self.heap.peek().is_some_and(|Reverse(entry)| entry.1 == key);
+        self.unsettled |= earliest && marks.armed != deadline;
         if let Some(deadline) = deadline
             && marks.armed.is_none_or(|armed| deadline < armed)
         {
@@ -89,6 +93,17 @@ impl Schedule {
         if marks.due {
             self.due -= 1;
         }
+        self.unsettled = true;
+    }
+
+    /// Whether the earliest entry of the heap is true, as far as is known.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.unsettled
+    }
+
+    /// The earliest entry of the heap is true now.
+    pub(super) fn settled(&mut self) {
+        self.unsettled = false;
     }
 
     /// Takes the next entity from the ring; it may not be due any more, or gone.

@@ -4,8 +4,10 @@ use super::Hub;
 use super::connection::{ConnDue, ConnState};
 use super::io::HubTransmit;
 use super::member::Member;
-use super::session::Due;
-use crate::{Ack, ConnId, CoordinatorFrame, Instant, Lane, MessageHead, Welcome, WorkerId};
+use super::session::{Due, Session};
+use crate::{
+    Ack, ConnId, CoordinatorFrame, Epoch, HubConfig, Instant, Lane, MessageHead, Welcome, WorkerId,
+};
 
 impl Hub {
     /// The next frame of a connection for a packet of this lane, while the connection is writable.
@@ -13,50 +15,60 @@ impl Hub {
     /// Lane-B packets hold messages of lane B only; everything else rides in packets of lane C.
     #[must_use]
     pub fn poll_transmit(&mut self, now: Instant, conn: ConnId, lane: Lane) -> Option<HubTransmit> {
-        let writable = self.conns.get(&conn).is_some_and(|connection| connection.writable);
-        let due = self.due_on(conn, lane).filter(|_| writable)?;
-        let transmit = match due {
-            ConnDue::Farewell(farewell) => HubTransmit::Frame(farewell.frame()),
-            ConnDue::Of(worker, due) => self.transmit(worker, due)?,
+        let now = self.effective(now);
+        let limits = &self.config.settings().lanes;
+        let connection = self.conns.get_mut(&conn).filter(|connection| connection.writable)?;
+        let mut member = match connection.worker() {
+            Some(worker) => self.workers.get_mut(&worker),
+            None => None,
         };
-        self.commit(self.effective(now), conn, due);
+        let transmit = match connection.next_transmit(member.as_deref(), lane, limits)? {
+            ConnDue::Farewell(farewell) => {
+                if let ConnState::Closing(closing) = &mut connection.state {
+                    closing.farewell = None;
+                }
+                HubTransmit::Frame(farewell.frame())
+            }
+            ConnDue::Of(worker, due) => {
+                let session = member.as_deref_mut().and_then(Member::session_mut)?;
+                let says = Says {
+                    config: &self.config,
+                    epoch: self.epoch,
+                    waiting: self.waiting,
+                    attached: self.index.0.attached,
+                };
+                let transmit = says.transmit(worker, session, due)?;
+                session.commit(due, now, limits);
+                transmit
+            }
+        };
+        // Polled: if anything is left it is offered again, behind the others.
+        connection.offered = false;
+        self.index.0.note_conn(conn, connection, member.as_deref(), &self.config);
+        self.settle();
         Some(transmit)
     }
 
     /// Whether the connection has frames due, writable or not.
     #[must_use]
     pub fn wants_transmit(&self, conn: ConnId) -> bool {
-        Lane::ALL.iter().any(|lane| self.due_on(conn, *lane).is_some())
-    }
-
-    fn due_on(&self, conn: ConnId, lane: Lane) -> Option<ConnDue> {
-        let connection = self.conns.get(&conn)?;
+        let Some(connection) = self.conns.get(&conn) else { return false };
         let member = connection.worker().and_then(|worker| self.workers.get(&worker));
-        connection.next_transmit(member, lane, &self.config.settings().lanes)
+        connection.wants_transmit(member, &self.config.settings().lanes)
     }
+}
 
-    fn commit(&mut self, now: Instant, conn: ConnId, due: ConnDue) {
-        let limits = self.config.settings().lanes;
-        if let Some(connection) = self.conns.get_mut(&conn) {
-            // Polled: if anything is left it is offered again, behind the others.
-            connection.offered = false;
-            if let (ConnDue::Farewell(_), ConnState::Closing(closing)) =
-                (due, &mut connection.state)
-            {
-                closing.farewell = None;
-            }
-        }
-        if let ConnDue::Of(worker, due) = due
-            && let Some(session) = self.workers.get_mut(&worker).and_then(Member::session_mut)
-        {
-            session.commit(due, now, &limits);
-        }
-        self.note_conn(conn);
-        self.settle();
-    }
+/// What frames say of the coordinator beside what they say of the session.
+struct Says<'a> {
+    config: &'a HubConfig,
+    epoch: Epoch,
+    waiting: bool,
+    /// Sessions that have a connection.
+    attached: usize,
+}
 
-    fn transmit(&self, worker: WorkerId, due: Due) -> Option<HubTransmit> {
-        let session = self.workers.get(&worker)?.session()?;
+impl Says<'_> {
+    fn transmit(&self, worker: WorkerId, session: &Session, due: Due) -> Option<HubTransmit> {
         let limits = &self.config.settings().lanes;
         let frame = match due {
             Due::Welcome => {
@@ -68,7 +80,7 @@ impl Hub {
                     resumed: attached.resumed,
                     lanes: session.lanes.standings(limits),
                     beat_interval: session.beat_interval,
-                    first_window: Some(self.config.first_window(self.index.0.attached)),
+                    first_window: Some(self.config.first_window(self.attached)),
                     lost_after: self.config.settings().lost_after,
                 })
             }

@@ -392,6 +392,31 @@ fn nothing_of_the_liveness_of_a_connection_reaches_the_next_one() {
 }
 
 #[test]
+fn a_beat_and_a_probe_of_a_connection_that_was_lost_judge_nobody() {
+    for frozen in [Duration::ZERO, 100 * SECOND] {
+        let mut bench = Bench::new(LinkConfig::default());
+        bench.coordinator.first_window = Some(Duration::ZERO);
+        bench.until_active();
+        bench.pass(60 * SECOND);
+        bench.coordinator.answers_beats = false;
+        let before = bench.beats().len();
+        bench.until(|bench| bench.beats().len() > before);
+        bench.freeze(frozen);
+        let conn = bench.conn();
+        bench.input(LinkInput::Received { conn });
+        // Lost before the answer was due, and back at once.
+        bench.pass(100 * MS);
+        bench.cut(Reason::TransportReset);
+        bench.coordinator.answers_beats = true;
+        bench.until_active();
+        bench.forget();
+        bench.pass(60 * SECOND);
+        assert_eq!(bench.missed(), [], "frozen for {frozen:?}");
+        assert_eq!(bench.path(), [""; 0], "frozen for {frozen:?}");
+    }
+}
+
+#[test]
 fn the_last_proven_contact_is_when_the_last_answered_beat_was_sent() {
     let mut bench = after_a_beat();
     bench.coordinator.answers_beats = false;

@@ -119,6 +119,16 @@ fn a_connection_that_was_not_stable_does_not_reset_the_backoff() {
 }
 
 #[test]
+fn the_time_of_a_connection_that_was_lost_too_soon_does_not_make_an_outage_stable() {
+    let mut bench = Bench::active(config(exact()));
+    bench.pass(29 * SECOND);
+    bench.cut(Reason::TransportReset);
+    fail_dials(&mut bench, 6);
+    assert_eq!(bench.link.snapshot().attempts, 7);
+    assert_eq!(bench.link.snapshot().delay, Some(Duration::from_secs(60)));
+}
+
+#[test]
 fn a_limit_of_n_attempts_means_exactly_n_dials_and_names_the_cause_before() {
     for limit in [1, 3, 10] {
         let mut bench = Bench::new(config(exact().max_attempts(limit)));

@@ -1,1 +1,128 @@
 //! Keeps distributed workers moored to their coordinator.
+//!
+//! A [`Worker`] runs async functions as handlers of tasks. When it loses its coordinator (restart,
+//! cut network, half-open socket, sleep) it comes back by itself and tells the truth about what it
+//! was doing; a [`Coordinator`] applies each task's result once. A [`Client`] submits tasks and waits
+//! for them.
+//!
+//! A worker is this much:
+//!
+//! ```no_run
+//! use moorline::{Result, TaskCtx, Worker};
+//!
+//! async fn greet(_ctx: TaskCtx, who: String) -> Result<String> {
+//!     Ok(format!("hello {who}"))
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<()> {
+//!     Worker::builder("grpc://127.0.0.1:8740").task("greet", greet).run().await
+//! }
+//! ```
+//!
+//! And all three in one process:
+//!
+//! ```
+//! use moorline::{Client, Coordinator, Result, Submit, TaskCtx, Worker};
+//!
+//! async fn greet(_ctx: TaskCtx, who: String) -> Result<String> {
+//!     Ok(format!("hello {who}"))
+//! }
+//!
+//! # #[cfg(all(feature = "grpc", feature = "coordinator", feature = "client"))]
+//! #[tokio::main]
+//! async fn main() -> Result<()> {
+//!     let coordinator = Coordinator::builder()
+//!         .listen("grpc://127.0.0.1:0")
+//!         .admin("127.0.0.1:0")
+//!         .start()
+//!         .await?;
+//!     let worker = Worker::builder(coordinator.endpoints()[0].to_string())
+//!         .name("greeter")
+//!         .task("greet", greet)
+//!         .build()?;
+//!     let handle = worker.handle();
+//!     let running = tokio::spawn(worker.run());
+//!
+//!     let client = Client::new(coordinator.admin_url().unwrap_or_default())?;
+//!     let task = client.submit(Submit::json("greet", &"you")?).await?;
+//!     client.wait(task.id).await?;
+//!     let said: String = client.result_json(task.id).await?;
+//!     assert_eq!(said, "hello you");
+//!
+//!     handle.drain().await;
+//!     running.await.expect("it does not panic")?;
+//!     coordinator.stop().await;
+//!     Ok(())
+//! }
+//! # #[cfg(not(all(feature = "grpc", feature = "coordinator", feature = "client")))]
+//! # fn main() {}
+//! ```
+//!
+//! | | |
+//! | --- | --- |
+//! | [`Worker`], [`WorkerHandle`], [`LinkStatus`], [`Reconnect`] | run tasks, steer and watch the link |
+//! | [`TaskCtx`], [`Fatal`] | inside a handler |
+//! | [`Coordinator`] | embed a coordinator (feature `coordinator`) |
+//! | [`Client`], [`Submit`] | hand in tasks (feature `client`) |
+//! | [`Error`], [`Code`], [`DisconnectReason`] | what can go wrong, and what to do about it |
+//!
+//! What is guaranteed: a task that was accepted is not lost, its result is applied once, and its
+//! handler runs at least once; it can run more than once, which is what
+//! [`TaskCtx::idempotency_key`] is for. For other runtimes `moorline-link`, `moorline-work` and
+//! `moorline-node` are machines without clocks, sockets or threads.
+
+#[cfg(any(feature = "client", feature = "coordinator"))]
+mod api;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+#[cfg(feature = "client")]
+mod client;
+mod code;
+#[cfg(feature = "coordinator")]
+mod coordinator;
+mod error;
+mod id;
+#[cfg(all(feature = "process", unix))]
+mod process;
+mod random;
+mod reconnect;
+mod task;
+mod worker;
+
+pub use moorline_link::{First, Jitter, Reason as DisconnectReason, State as LinkState};
+pub use moorline_work::TaskState;
+
+#[cfg(any(feature = "client", feature = "coordinator"))]
+pub use api::{Cancelled, Overview, Submit, Submitted, TaskInfo, WorkerInfo};
+#[cfg(feature = "client")]
+pub use client::{Client, TaskQuery};
+pub use code::Code;
+#[cfg(feature = "coordinator")]
+pub use coordinator::{Coordinator, CoordinatorBuilder, StoreAt};
+pub use error::{BoxError, Error, Result};
+pub use id::{TaskId, TaskIdError};
+#[cfg(all(feature = "process", unix))]
+pub use process::ProcessGroups;
+pub use reconnect::Reconnect;
+pub use task::{Fatal, TaskCtx};
+pub use worker::{LinkStatus, Worker, WorkerBuilder, WorkerHandle};
+
+use moorline_driver::Transports;
+use moorline_node::Name;
+
+/// The transports of the caller, and after them those that are built in.
+#[cfg_attr(not(feature = "grpc"), allow(clippy::let_and_return))]
+fn transports(given: Transports) -> Transports {
+    #[cfg(feature = "grpc")]
+    let given = given.with(moorline_grpc::GrpcTransport::new());
+    given
+}
+
+/// The version of this software, as workers and coordinators tell each other.
+fn software() -> Name {
+    let text = concat!("moorline ", env!("CARGO_PKG_VERSION"));
+    // A package version is neither empty, nor long, nor does it hold control characters.
+    Name::new(text).expect("a package version is a name")
+}

@@ -1,0 +1,230 @@
+//! The JSON of the admin API: what the coordinator answers, the client reads and `--json` prints.
+
+mod submit;
+mod text;
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use moorline_work::TaskState;
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "coordinator")]
+pub(crate) use submit::SUBMIT_BODY_MAX;
+pub use submit::Submit;
+pub(crate) use submit::SubmitBody;
+pub(crate) use text::parse_task_state;
+
+use crate::{Code, TaskId};
+
+/// Largest input of a task in bytes: what one message to a worker can carry.
+pub(crate) const INPUT_MAX: usize = moorline_node::BODY_MAX as usize;
+
+/// Longest time one request may wait for a task: clients ask again.
+pub(crate) const WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// A task, as the store has it.
+///
+/// ```
+/// let json = r#"{
+///     "id": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "type": "resize", "state": "leased", "attempts": 1,
+///     "worker": "gpu-1", "submitted_at": "2026-11-22T10:00:00.000Z", "finished_at": null,
+///     "error": null, "priority": 0, "retries": 0, "max_retries": 3, "lost": 0,
+///     "cancel_requested": false, "result_bytes": null, "cursor": 81
+/// }"#;
+/// let task: moorline::TaskInfo = serde_json::from_str(json)?;
+/// assert_eq!(task.state, moorline::TaskState::Leased);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TaskInfo {
+    /// Its id.
+    pub id: TaskId,
+    /// Its type: which handler runs it.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Where it stands.
+    #[serde(with = "text::task_state")]
+    pub state: TaskState,
+    /// How many attempts were given out.
+    pub attempts: u32,
+    /// The name of the worker that holds it or ended it; its identity where the name is not known.
+    pub worker: Option<String>,
+    /// When it was submitted, to the millisecond.
+    #[serde(with = "text::time")]
+    pub submitted_at: SystemTime,
+    /// When it ended.
+    #[serde(with = "text::time::option")]
+    pub finished_at: Option<SystemTime>,
+    /// The last error of its handler.
+    pub error: Option<String>,
+    /// Larger goes first.
+    pub priority: i16,
+    /// Retries so far.
+    pub retries: u32,
+    /// How many it may have.
+    pub max_retries: u32,
+    /// How often it was lost with its worker.
+    pub lost: u32,
+    /// A client wants it to end.
+    pub cancel_requested: bool,
+    /// The size of its result.
+    pub result_bytes: Option<u64>,
+    /// Its place in the order of submission: for the next page of a list.
+    pub cursor: u64,
+}
+
+/// A worker, as the coordinator sees it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WorkerInfo {
+    /// Its identity: 32 hexadecimal digits, stable across restarts.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// `expected`, `restoring`, `active`, `suspect`, `disconnected`, `lost`, `draining` or `departed`.
+    pub state: String,
+    /// Since when.
+    #[serde(with = "text::time")]
+    pub since: SystemTime,
+    /// Why it is not active: a word of the list of reasons.
+    pub reason: Option<String>,
+    /// How many attempts it runs at once; 0 until it was seen.
+    pub slots: u16,
+    /// Leases it holds.
+    pub running: u32,
+    /// Milliseconds since its last frame.
+    pub last_contact_ms: Option<u64>,
+    /// Milliseconds of a round trip, as the worker measured it.
+    pub rtt_ms: Option<f64>,
+    /// How its packets travel; `null` while it has no connection.
+    pub transport: Option<String>,
+    /// The version of its software.
+    pub version: Option<String>,
+}
+
+/// The coordinator in figures.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Overview {
+    /// Which life of the coordinator this is.
+    pub epoch: u64,
+    /// How many workers are in each state; states without a worker are left out.
+    pub workers: BTreeMap<String, u64>,
+    /// How many tasks are in each state; every state is there.
+    pub tasks: BTreeMap<String, u64>,
+    /// Tasks whose result was applied more than once: 0, or a promise is broken.
+    pub applied_twice: u64,
+    /// Attempts that were accepted and lost with their worker, over all tasks.
+    pub lost_attempts: u64,
+}
+
+/// The answer to a submit.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Submitted {
+    /// The task's id.
+    pub id: TaskId,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The same task was there already.
+    pub again: bool,
+}
+
+/// The answer to a cancel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Cancelled {
+    /// It was queued and is cancelled.
+    Cancelled,
+    /// It runs: its worker is told to stop it.
+    CancelRequested,
+    /// It had ended before.
+    AlreadyEnded,
+}
+
+/// The body of the answer to a cancel.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct CancelBody {
+    pub(crate) id: TaskId,
+    pub(crate) outcome: Cancelled,
+}
+
+/// A page of tasks.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct TaskPage {
+    pub(crate) tasks: Vec<TaskInfo>,
+    /// The `before` of the next page, if there may be one.
+    pub(crate) next: Option<u64>,
+}
+
+/// All workers.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct WorkerPage {
+    pub(crate) workers: Vec<WorkerInfo>,
+}
+
+/// What runs: `moorline version` and `GET /version`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Version {
+    pub(crate) version: String,
+    pub(crate) protocol_min: u16,
+    pub(crate) protocol_max: u16,
+}
+
+impl Version {
+    /// This build.
+    pub(crate) fn here() -> Self {
+        let spoken = moorline_link::Versions::SPOKEN;
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol_min: spoken.min,
+            protocol_max: spoken.max,
+        }
+    }
+}
+
+/// A problem document ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Problem {
+    #[serde(rename = "type", default = "Problem::blank")]
+    pub(crate) kind: String,
+    pub(crate) title: String,
+    pub(crate) status: u16,
+    pub(crate) detail: String,
+    pub(crate) code: String,
+    pub(crate) hint: String,
+}
+
+impl Problem {
+    /// Its media type.
+    pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+
+    fn blank() -> String {
+        "about:blank".to_owned()
+    }
+
+    #[cfg(feature = "coordinator")]
+    pub(crate) fn new(status: u16, title: &str, code: Code, detail: String) -> Self {
+        Self {
+            kind: Self::blank(),
+            title: title.to_owned(),
+            status,
+            detail,
+            code: code.to_string(),
+            hint: code.hint().to_owned(),
+        }
+    }
+
+    /// The code it carries, if it is one.
+    #[cfg(feature = "client")]
+    pub(crate) fn code(&self) -> Option<Code> {
+        Code::parse(&self.code)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! The `moorline` command: data on stdout, messages on stderr, exit codes from one table.
+
+mod coordinator;
+mod demo;
+mod dev;
+mod exit;
+mod files;
+mod hash_file;
+mod logs;
+mod output;
+mod progress;
+mod server;
+mod signals;
+mod task;
+mod values;
+mod version;
+mod worker;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use crate::Error;
+use exit::Exit;
+use logs::LogFormat;
+
+/// Keeps distributed workers moored to their coordinator.
+#[derive(Parser, Debug)]
+#[command(name = "moorline", version, propagate_version = false, max_term_width = 100)]
+struct Cli {
+    /// Print data as JSON: a list as one array, a thing as one object.
+    #[arg(long, global = true, help_heading = "Global options")]
+    json: bool,
+
+    /// How log lines on stderr look: pretty on a terminal and json elsewhere, or always one of them.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Auto)]
+    #[arg(env = "MOORLINE_LOG_FORMAT", hide_env_values = true, help_heading = "Global options")]
+    log_format: LogFormat,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run a coordinator: it takes tasks, leases them to workers and applies each result once.
+    Coordinator(coordinator::Args),
+    /// Run a worker, or look at workers.
+    Worker(Box<worker::Args>),
+    /// Submit tasks, look at them, wait for them.
+    #[command(subcommand)]
+    Task(task::Command),
+    /// Run a coordinator and one worker in one process, with a temporary store, to try things out.
+    Dev(dev::Args),
+    /// Hash the files of a directory while processes are killed and connections cut, and check that
+    /// every result was applied once.
+    Demo(demo::Args),
+    /// Print the versions of the software and of the protocol.
+    Version(version::Args),
+    /// Hash the file whose path is on stdin: the demo's handler.
+    #[command(hide = true)]
+    HashFile(hash_file::Args),
+}
+
+/// What every command needs to know.
+#[derive(Clone, Copy, Debug)]
+struct Context {
+    /// Print data as JSON.
+    json: bool,
+    /// How log lines look.
+    log_format: LogFormat,
+}
+
+/// What a command ends with.
+type Outcome = Result<Exit, Error>;
+
+/// Runs the command this process was started with.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are data and no errors; clap knows which is which. A closed stdout
+            // has nobody to tell.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    let context = Context { json: cli.json, log_format: cli.log_format };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::failed(&Error::Start(error), context.json).into(),
+    };
+    let outcome = runtime.block_on(run(cli.command, context));
+    // Handlers that block a thread are not waited for.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    outcome.unwrap_or_else(|error| output::failed(&error, context.json)).into()
+}
+
+async fn run(command: Command, context: Context) -> Outcome {
+    match command {
+        Command::Coordinator(args) => {
+            logs::for_server(context.log_format);
+            coordinator::run(args, context).await
+        }
+        Command::Worker(args) => worker::run(*args, context).await,
+        Command::Task(command) => {
+            logs::for_client(context.log_format);
+            task::run(command, context).await
+        }
+        Command::Dev(args) => {
+            logs::for_server(context.log_format);
+            dev::run(args, context).await
+        }
+        Command::Demo(args) => {
+            logs::for_client(context.log_format);
+            demo::run(args, context).await
+        }
+        Command::Version(args) => {
+            logs::for_client(context.log_format);
+            version::run(args, context).await
+        }
+        Command::HashFile(args) => hash_file::run(args).await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! `moorline coordinator`.
+
+use std::time::Duration;
+
+use super::exit::Exit;
+use super::signals::Signals;
+use super::values::{duration, some_duration};
+use super::{Context, Outcome, output};
+use crate::coordinator::StoreAt;
+use crate::{Coordinator, Error};
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Where workers come in; may be given several times. Port 0 takes any free one.
+    #[arg(long, value_name = "URL", default_value = "grpc://127.0.0.1:8740")]
+    listen: Vec<String>,
+
+    /// Where the admin API is served: for this machine only.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8741")]
+    admin_listen: String,
+
+    /// Where tasks are kept: sqlite:FILE or memory.
+    #[arg(long, value_name = "STORE", default_value = "sqlite:moorline.db")]
+    store: StoreAt,
+
+    /// A worker not heard for so long loses its leases, and its tasks are queued again.
+    #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = some_duration)]
+    lost_after: Duration,
+
+    /// Leases of an earlier life are kept at least so long after the start.
+    #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = duration)]
+    start_grace: Duration,
+
+    /// A worker has so long to accept a task that was handed to it.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = some_duration)]
+    accept_timeout: Duration,
+}
+
+pub(super) async fn run(args: Args, context: Context) -> Outcome {
+    let mut signals = Signals::new()?;
+    let store = args.store.to_string();
+    let mut builder = Coordinator::builder()
+        .store(args.store)
+        .admin(args.admin_listen)
+        .lost_after(args.lost_after)
+        .start_grace(args.start_grace)
+        .accept_timeout(args.accept_timeout);
+    for url in args.listen {
+        builder = builder.listen(url);
+    }
+    let coordinator = builder.start().await?;
+    announce(&coordinator, &store, context)?;
+    tokio::select! {
+        _ = signals.next() => {}
+        () = coordinator.stopped() => return Err(Error::Stopped),
+    }
+    tokio::select! {
+        () = coordinator.stop() => Ok(Exit::Done),
+        // At once: whoever asks twice does not want to wait for the store.
+        exit = signals.next() => std::process::exit(i32::from(exit as u8)),
+    }
+}
+
+/// Says where it is, with the real ports.
+fn announce(coordinator: &Coordinator, store: &str, context: Context) -> Result<(), Error> {
+    let listen: Vec<_> = coordinator.endpoints().iter().map(ToString::to_string).collect();
+    let admin = coordinator.admin_url().unwrap_or_default();
+    if context.json {
+        output::json(&serde_json::json!({
+            "listen": listen, "admin": admin, "store": store, "epoch": coordinator.epoch(),
+        }))
+    } else {
+        let epoch = coordinator.epoch();
+        output::line(&format!(
+            "coordinator  {}     admin  {admin}   (store: {store}, epoch {epoch})",
+            listen.join(" ")
+        ))
+    }
+}

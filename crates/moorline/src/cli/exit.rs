@@ -1,0 +1,121 @@
+//! The exit codes: one table, never reused.
+
+use std::process::ExitCode;
+
+use moorline_link::Reason;
+
+use crate::{Code, Error};
+
+/// How the process ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum Exit {
+    /// Done; for a server: a clean stop.
+    Done = 0,
+    /// Failed, nothing more specific; a waited-for task failed; the demo's ledger does not balance.
+    Failed = 1,
+    /// A usage error.
+    Usage = 2,
+    /// A condition was not met: a wait ran out.
+    NotMet = 3,
+    /// Not found.
+    NotFound = 4,
+    /// A conflict or a failed precondition; a worker that was superseded.
+    Conflict = 5,
+    /// Some of several targets failed.
+    Partly = 6,
+    /// An input is damaged, unreadable or of another format.
+    Input = 65,
+    /// The coordinator cannot be reached, or the worker gave up.
+    Unavailable = 69,
+    /// An internal error.
+    Internal = 70,
+    /// A port, a store or a data directory is in use.
+    InUse = 73,
+    /// The store or the data directory cannot be read or written.
+    Io = 74,
+    /// Refused for now.
+    Later = 75,
+    /// Protocol versions do not overlap.
+    Version = 76,
+    /// Refused for good: authentication or permission.
+    Denied = 77,
+    /// The configuration is invalid.
+    Config = 78,
+    /// Ended by a second Ctrl-C.
+    Interrupted = 130,
+    /// Ended by a second SIGTERM.
+    Terminated = 143,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl From<&Error> for Exit {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::AdminListen { source, .. } => match source.kind() {
+                std::io::ErrorKind::AddrInUse => Self::InUse,
+                _ => Self::Config,
+            },
+            other => other.code().into(),
+        }
+    }
+}
+
+impl From<Code> for Exit {
+    fn from(code: Code) -> Self {
+        if let Some(reason) = Reason::from_code(code.number()) {
+            return reason.into();
+        }
+        match code {
+            Code::SETTING
+            | Code::ENDPOINT
+            | Code::LISTEN_NOT_LOOPBACK
+            | Code::LISTEN
+            | Code::ADMIN_LISTEN
+            | Code::STORE_UNSAFE
+            | Code::SERVER_URL => Self::Config,
+            Code::DATA_DIR_IN_USE | Code::LISTEN_IN_USE | Code::STORE_IN_USE => Self::InUse,
+            Code::DATA_DIR | Code::STORE_IO => Self::Io,
+            Code::INPUT_FILE | Code::STORE_NEWER | Code::STORE_DAMAGED | Code::TOO_LARGE => {
+                Self::Input
+            }
+            Code::NO_SUCH_TASK | Code::NO_SUCH_WORKER => Self::NotFound,
+            Code::ID_TAKEN | Code::NO_RESULT | Code::ALREADY_ENDED => Self::Conflict,
+            Code::TASK_FAILED => Self::Failed,
+            Code::WAIT_OVER => Self::NotMet,
+            Code::UNREACHABLE | Code::STOPPING | Code::ANSWER => Self::Unavailable,
+            Code::TOO_MANY_HANDLERS => Self::Later,
+            Code::FOREIGN_HOST | Code::FOREIGN_ORIGIN => Self::Denied,
+            Code::NO_ROUTE => Self::Version,
+            // A thread that cannot start, a request of ours that is not understood.
+            _ => Self::Internal,
+        }
+    }
+}
+
+impl From<Reason> for Exit {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::WorkerStopping | Reason::OperatorDrain => Self::Done,
+            Reason::NameConflict | Reason::Superseded => Self::Conflict,
+            Reason::VersionUnsupported => Self::Version,
+            Reason::AuthMissing
+            | Reason::AuthRejected
+            | Reason::AuthExpired
+            | Reason::AuthRevoked
+            | Reason::Quarantined
+            | Reason::NotAdmitted => Self::Denied,
+            Reason::RateLimited | Reason::CoordinatorOverloaded => Self::Later,
+            // Everything else is a connection that is not there.
+            _ => Self::Unavailable,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! How far a wait is, on a terminal only.
+
+use std::io::{IsTerminal, Write};
+
+/// A line on stderr that is drawn again and again. Dropping it wipes it.
+pub(super) struct Progress {
+    total: usize,
+    terminal: bool,
+}
+
+/// Characters of the bar.
+const WIDTH: usize = 30;
+
+impl Progress {
+    /// For so many tasks.
+    pub(super) fn new(total: usize) -> Self {
+        Self { total, terminal: std::io::stderr().is_terminal() }
+    }
+
+    /// So many have ended, so many of them without success.
+    pub(super) fn show(&self, ended: usize, failed: usize) {
+        if self.terminal {
+            write_stderr(&format!("\r\x1b[K{}", bar(self.total, ended, failed)));
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.terminal {
+            write_stderr("\r\x1b[K");
+        }
+    }
+}
+
+fn write_stderr(text: &str) {
+    // A terminal that is gone shows no progress.
+    let mut stderr = std::io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+/// `[#####·····]  12/24, 1 failed`.
+pub(super) fn bar(total: usize, ended: usize, failed: usize) -> String {
+    let full = (WIDTH * ended.min(total)).checked_div(total).unwrap_or(WIDTH);
+    let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
+    format!("[{}{}] {ended}/{total}{failed}", "#".repeat(full), "·".repeat(WIDTH - full))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bar;
+
+    #[test]
+    fn a_bar_is_empty_at_the_start_full_at_the_end_and_as_wide_between() {
+        assert_eq!(bar(2, 0, 0), format!("[{}] 0/2", "·".repeat(30)));
+        assert_eq!(bar(2, 1, 0), format!("[{}{}] 1/2", "#".repeat(15), "·".repeat(15)));
+        assert_eq!(bar(2, 2, 1), format!("[{}] 2/2, 1 failed", "#".repeat(30)));
+        assert_eq!(bar(0, 0, 0), format!("[{}] 0/0", "#".repeat(30)));
+    }
+}

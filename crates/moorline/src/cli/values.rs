@@ -1,0 +1,77 @@
+//! Values of flags: durations, jitter, handlers.
+
+use std::time::Duration;
+
+use moorline_link::{First, Jitter};
+
+/// A duration such as `5s`, `1m30s` or `250ms`. A number without a unit is none.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a duration; write it as 5s, 1m30s or 250ms");
+    if text.is_empty() || text.contains(char::is_whitespace) {
+        return Err(wrong());
+    }
+    // humantime also takes a bare zero.
+    if !text.ends_with(|last: char| last.is_ascii_alphabetic()) {
+        return Err(wrong());
+    }
+    humantime::parse_duration(text).map_err(|_| wrong())
+}
+
+/// The same, and not zero.
+pub(super) fn some_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must be longer than nothing".to_owned()),
+        some => Ok(some),
+    }
+}
+
+/// `full`, `none`, `equal`, `decorrelated`, or a fraction of the delay below 1 such as `0.2`.
+pub(super) fn jitter(text: &str) -> Result<Jitter, String> {
+    match text {
+        "full" => Ok(Jitter::FULL),
+        "none" => Ok(Jitter::None),
+        "equal" => Ok(Jitter::Equal),
+        "decorrelated" => Ok(Jitter::Decorrelated),
+        fraction => parts_per_million(fraction).map(|ppm| Jitter::Proportional { ppm }).ok_or_else(|| {
+            format!("`{text}` is not full, none, equal, decorrelated or a fraction from 0 to below 1")
+        }),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+fn parts_per_million(fraction: &str) -> Option<u32> {
+    let scaled = (fraction.parse::<f64>().ok()? * 1_000_000.0).round();
+    (scaled >= 0.0 && scaled < 1_000_000.0).then_some(scaled as u32)
+}
+
+/// `window`, `backoff` or `immediate`.
+pub(super) fn first(text: &str) -> Result<First, String> {
+    match text {
+        "window" => Ok(First::Window),
+        "backoff" => Ok(First::Backoff),
+        "immediate" => Ok(First::Immediate),
+        _ => Err(format!("`{text}` is not window, backoff or immediate")),
+    }
+}
+
+/// A handler: `NAME=COMMAND`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct HandlerArg {
+    pub(super) name: String,
+    pub(super) command: String,
+}
+
+/// `NAME=COMMAND`.
+pub(super) fn handler(text: &str) -> Result<HandlerArg, String> {
+    match text.split_once('=') {
+        Some((name, command)) if !name.is_empty() && !command.trim().is_empty() => {
+            Ok(HandlerArg { name: name.to_owned(), command: command.to_owned() })
+        }
+        Some(_) | None => {
+            Err(format!("`{text}` is not a handler; write it as NAME='COMMAND ARGUMENTS'"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

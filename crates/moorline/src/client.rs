@@ -1,0 +1,240 @@
+//! The client of the admin API.
+
+mod http;
+
+use std::time::Duration;
+
+use ::http::Method;
+use bytes::Bytes;
+use moorline_work::TaskState;
+use serde::de::DeserializeOwned;
+
+use crate::api::{
+    CancelBody, Cancelled, Overview, Submit, SubmitBody, Submitted, TaskInfo, TaskPage, Version,
+    WAIT_MAX, WorkerInfo, WorkerPage,
+};
+use crate::task::decode;
+use crate::{Error, Result, TaskId};
+pub(crate) use http::Patience;
+use http::{Call, Http};
+
+/// Tasks asked for at once.
+const PAGE: u32 = 1_000;
+
+/// Hands tasks to a coordinator, and reads what became of them, over its admin API.
+///
+/// Every call may be repeated without harm, and is, while the coordinator is away: for 10 s, or as
+/// long as [`timeout`](Self::timeout) says. Futures are cancel-safe: a call that is dropped has
+/// happened or not, and may be made again. Cheap to clone.
+///
+/// ```no_run
+/// # async fn example() -> moorline::Result<()> {
+/// use moorline::{Client, Submit};
+///
+/// let client = Client::new("http://127.0.0.1:8741")?;
+/// let task = client.submit(Submit::json("greet", &"you")?.max_retries(3)).await?;
+/// let ended = client.wait(task.id).await?;
+/// println!("{} after {} attempts", ended.state.name(), ended.attempts);
+/// let said: String = client.result_json(task.id).await?;
+/// # let _ = said;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: Http,
+    timeout: Duration,
+}
+
+/// Which tasks to list.
+///
+/// ```
+/// use moorline::{TaskQuery, TaskState};
+///
+/// let failed = TaskQuery { state: Some(TaskState::Failed), ..TaskQuery::default() };
+/// assert_eq!(failed.limit, 100);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TaskQuery {
+    /// Only of this state.
+    pub state: Option<TaskState>,
+    /// At most so many. Default 100.
+    pub limit: u32,
+}
+
+impl Default for TaskQuery {
+    fn default() -> Self {
+        Self { state: None, limit: 100 }
+    }
+}
+
+impl Client {
+    /// A client of the admin API at this URL, such as `http://127.0.0.1:8741`. Nothing is dialled yet.
+    ///
+    /// # Errors
+    /// [`Error::ServerUrl`] if it is not an `http` URL of a loopback name: without TLS nobody could
+    /// tell a coordinator from somebody else.
+    pub fn new(url: impl AsRef<str>) -> Result<Self> {
+        Ok(Self { http: Http::new(url.as_ref())?, timeout: Duration::from_secs(10) })
+    }
+
+    /// How long a call is tried while the coordinator is away. Default 10 s.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Hands in a task. When this returns, the task is durable.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::IdTaken`], [`Error::TooManyHandlers`], [`Error::Unreachable`].
+    pub async fn submit(&self, task: Submit) -> Result<Submitted> {
+        self.submit_with(&task, Patience::For(self.timeout)).await
+    }
+
+    pub(crate) async fn submit_with(&self, task: &Submit, patience: Patience) -> Result<Submitted> {
+        let body = serde_json::to_vec(&SubmitBody::of(task)?)?;
+        let call = Call::new(Method::POST, "tasks").about(task.id).json(body);
+        self.json(call, patience).await
+    }
+
+    /// Waits until the task has ended, however long that takes and however often the coordinator is
+    /// away meanwhile. Answers how it ended, which need not be a success.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTask`].
+    pub async fn wait(&self, task: TaskId) -> Result<TaskInfo> {
+        loop {
+            let seen = self.poll(task, WAIT_MAX, Patience::Forever).await?;
+            if seen.state.is_final() {
+                return Ok(seen);
+            }
+        }
+    }
+
+    /// The same for at most this long, then [`Error::WaitOver`].
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTask`], [`Error::WaitOver`].
+    pub async fn wait_for(&self, task: TaskId, limit: Duration) -> Result<TaskInfo> {
+        match tokio::time::timeout(limit, self.wait(task)).await {
+            Ok(ended) => ended,
+            Err(_) => Err(Error::WaitOver { task, limit }),
+        }
+    }
+
+    /// One long poll: answers when the task has ended, or after about `wait` as it is then.
+    async fn poll(&self, task: TaskId, wait: Duration, patience: Patience) -> Result<TaskInfo> {
+        let path = format!("tasks/{task}/wait?timeout_ms={}", wait.as_millis());
+        self.json(Call::new(Method::GET, path).about(task).answered_within(wait), patience).await
+    }
+
+    /// A task.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTask`], [`Error::Unreachable`].
+    pub async fn get(&self, task: TaskId) -> Result<TaskInfo> {
+        let call = Call::new(Method::GET, format!("tasks/{task}")).about(task);
+        self.json(call, Patience::For(self.timeout)).await
+    }
+
+    /// Tasks, the latest submitted first.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub async fn list(&self, query: TaskQuery) -> Result<Vec<TaskInfo>> {
+        let wanted = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        let mut tasks = Vec::new();
+        let mut before = None;
+        while tasks.len() < wanted {
+            let left = u32::try_from(wanted - tasks.len()).unwrap_or(PAGE).min(PAGE);
+            let mut path = format!("tasks?limit={left}");
+            if let Some(state) = query.state {
+                path.push_str("&state=");
+                path.push_str(state.name());
+            }
+            if let Some(before) = before {
+                path.push_str(&format!("&before={before}"));
+            }
+            let call = Call::new(Method::GET, path);
+            let page: TaskPage = self.json(call, Patience::For(self.timeout)).await?;
+            tasks.extend(page.tasks);
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        Ok(tasks)
+    }
+
+    /// The result of a task that succeeded, as it is.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTask`], [`Error::NoResult`], [`Error::Unreachable`].
+    pub async fn result(&self, task: TaskId) -> Result<Bytes> {
+        let call = Call::new(Method::GET, format!("tasks/{task}/result")).about(task);
+        self.http.call(call, Patience::For(self.timeout)).await
+    }
+
+    /// The result of a task that succeeded, read from JSON.
+    ///
+    /// # Errors
+    /// Those of [`result`](Self::result), and [`Error::Json`] if it is of another type.
+    pub async fn result_json<T: DeserializeOwned + 'static>(&self, task: TaskId) -> Result<T> {
+        Ok(decode(self.result(task).await?)?)
+    }
+
+    /// Wants a task to end. When this returns, that is durable.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTask`], [`Error::Unreachable`].
+    pub async fn cancel(&self, task: TaskId) -> Result<Cancelled> {
+        let call = Call::new(Method::POST, format!("tasks/{task}/cancel")).about(task);
+        let body: CancelBody = self.json(call, Patience::For(self.timeout)).await?;
+        Ok(body.outcome)
+    }
+
+    /// All workers the coordinator knows, by name.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub async fn workers(&self) -> Result<Vec<WorkerInfo>> {
+        let call = Call::new(Method::GET, "workers");
+        let page: WorkerPage = self.json(call, Patience::For(self.timeout)).await?;
+        Ok(page.workers)
+    }
+
+    /// A worker by its name or identity.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchWorker`], [`Error::Unreachable`].
+    pub async fn worker(&self, worker: &str) -> Result<WorkerInfo> {
+        let call = Call::new(Method::GET, format!("workers/{}", http::path_segment(worker)));
+        self.json(call.about_worker(worker), Patience::For(self.timeout)).await
+    }
+
+    /// The coordinator in figures.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub async fn overview(&self) -> Result<Overview> {
+        self.json(Call::new(Method::GET, "overview"), Patience::For(self.timeout)).await
+    }
+
+    /// What the coordinator is.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    pub(crate) async fn version(&self) -> Result<Version> {
+        self.json(Call::new(Method::GET, "version"), Patience::For(self.timeout)).await
+    }
+
+    async fn json<T: DeserializeOwned>(&self, call: Call, patience: Patience) -> Result<T> {
+        let body = self.http.call(call, patience).await?;
+        serde_json::from_slice(&body).map_err(|error| Error::Answer {
+            server: self.http.server(),
+            detail: format!("its answer is not what was asked for: {error}"),
+        })
+    }
+}
+
+#[cfg(all(test, feature = "coordinator"))]
+mod tests;

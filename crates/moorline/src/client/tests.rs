@@ -1,0 +1,164 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use moorline_memory::MemoryTransport;
+use moorline_work::TaskState;
+
+use super::{Client, TaskQuery};
+use crate::{
+    BoxError, Cancelled, Code, Coordinator, Error, Submit, TaskCtx, TaskId, Worker, WorkerHandle,
+};
+
+/// A coordinator, and a client of it.
+async fn coordinator(transport: &MemoryTransport) -> (Coordinator, Client) {
+    let coordinator = Coordinator::builder()
+        .transport(transport.clone())
+        .listen("mem://here")
+        .admin("127.0.0.1:0")
+        .start()
+        .await
+        .unwrap();
+    let client = Client::new(coordinator.admin_url().unwrap()).unwrap();
+    (coordinator, client)
+}
+
+/// A worker with the handlers `echo`, `fail` and `forever`.
+fn worker(transport: &MemoryTransport) -> WorkerHandle {
+    let worker = Worker::builder("mem://here")
+        .transport(transport.clone())
+        .name("w")
+        .slots(4)
+        .task("echo", |_ctx: TaskCtx, input: Bytes| async move { Ok::<_, BoxError>(input) })
+        .task("fail", |_ctx: TaskCtx, why: String| async move { Err::<(), BoxError>(why.into()) })
+        .task("panic", |_ctx: TaskCtx, (): ()| async {
+            if true {
+                panic!("the handler's own fault");
+            }
+            Ok::<(), BoxError>(())
+        })
+        .task("forever", |ctx: TaskCtx, (): ()| async move {
+            ctx.cancelled().await;
+            Err::<(), BoxError>("stopped".into())
+        })
+        .build()
+        .unwrap();
+    let handle = worker.handle();
+    tokio::spawn(worker.run());
+    handle
+}
+
+#[tokio::test]
+async fn a_task_goes_all_the_way_and_its_result_comes_back_as_it_was() {
+    let transport = MemoryTransport::new();
+    let (coordinator, client) = coordinator(&transport).await;
+    let worker = worker(&transport);
+    let input = Bytes::from_static(b"\x00\xffany");
+    let task = client.submit(Submit::new("echo", input.clone())).await.unwrap();
+    assert!(!task.again);
+    let ended = client.wait(task.id).await.unwrap();
+    assert_eq!((ended.state, ended.attempts), (TaskState::Succeeded, 1));
+    assert_eq!(ended.worker.as_deref(), Some("w"));
+    assert!(ended.finished_at.unwrap() >= ended.submitted_at);
+    assert_eq!(client.result(task.id).await.unwrap(), input);
+
+    assert!(worker.active().await && worker.connected());
+    let listed = client.workers().await.unwrap();
+    assert_eq!((listed.len(), listed[0].name.as_str()), (1, "w"));
+    assert_eq!((listed[0].state.as_str(), listed[0].slots), ("active", 4));
+    assert_eq!(listed[0].transport.as_deref(), Some("mem"));
+    assert_eq!(client.worker("w").await.unwrap().id, listed[0].id);
+    let overview = client.overview().await.unwrap();
+    assert_eq!((overview.tasks["succeeded"], overview.applied_twice), (1, 0));
+
+    worker.drain().await;
+    assert!(!worker.connected());
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn submitting_again_changes_nothing_and_another_task_under_the_id_is_refused() {
+    let (coordinator, client) = coordinator(&MemoryTransport::new()).await;
+    let task = Submit::new("echo", "a");
+    assert!(!client.submit(task.clone()).await.unwrap().again);
+    assert!(client.submit(task.clone()).await.unwrap().again);
+    let other = Submit::new("echo", "b").with_id(task.id());
+    assert!(matches!(client.submit(other).await, Err(Error::IdTaken { .. })));
+    assert_eq!(client.list(TaskQuery::default()).await.unwrap().len(), 1);
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn a_failure_and_a_panic_end_the_task_with_their_words() {
+    let transport = MemoryTransport::new();
+    let (coordinator, client) = coordinator(&transport).await;
+    let worker = worker(&transport);
+    let failing = Submit::json("fail", &"out of paper").unwrap();
+    let panicking = Submit::new("panic", "");
+    for (task, words) in [(failing, "out of paper"), (panicking, "the handler's own fault")] {
+        let id = client.submit(task).await.unwrap().id;
+        let ended = client.wait(id).await.unwrap();
+        assert_eq!(ended.state, TaskState::Failed);
+        assert!(ended.error.as_deref().unwrap().contains(words), "{ended:?}");
+        let error = client.result(id).await.unwrap_err();
+        assert_eq!(error.code(), Code::NO_RESULT);
+    }
+    worker.shutdown();
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_task_ends_whether_it_waits_or_runs() {
+    let transport = MemoryTransport::new();
+    let (coordinator, client) = coordinator(&transport).await;
+    let queued = client.submit(Submit::new("nobody", "")).await.unwrap().id;
+    assert_eq!(client.cancel(queued).await.unwrap(), Cancelled::Cancelled);
+    assert_eq!(client.cancel(queued).await.unwrap(), Cancelled::AlreadyEnded);
+
+    let worker = worker(&transport);
+    let running = client.submit(Submit::new("forever", "")).await.unwrap().id;
+    while client.get(running).await.unwrap().state != TaskState::Leased {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(client.cancel(running).await.unwrap(), Cancelled::CancelRequested);
+    for task in [queued, running] {
+        assert_eq!(client.wait(task).await.unwrap().state, TaskState::Cancelled);
+    }
+    let nobody = TaskId::from(1);
+    assert!(matches!(client.cancel(nobody).await, Err(Error::NoSuchTask { .. })));
+    worker.shutdown();
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn a_wait_with_a_limit_ends_and_the_task_goes_on() {
+    let (coordinator, client) = coordinator(&MemoryTransport::new()).await;
+    let id = client.submit(Submit::new("nobody", "")).await.unwrap().id;
+    let error = client.wait_for(id, Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(error.code(), Code::WAIT_OVER);
+    assert_eq!(client.get(id).await.unwrap().state, TaskState::Queued);
+    let nobody = client.wait_for(TaskId::from(1), Duration::from_secs(5)).await;
+    assert!(matches!(nobody, Err(Error::NoSuchTask { .. })));
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_is_newest_first_filtered_and_as_long_as_asked_for() {
+    let (coordinator, client) = coordinator(&MemoryTransport::new()).await;
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        ids.push(client.submit(Submit::new("nobody", n.to_string())).await.unwrap().id);
+    }
+    client.cancel(ids[1]).await.unwrap();
+    ids.reverse();
+    let list = |state, limit| {
+        let client = client.clone();
+        async move {
+            let tasks = client.list(TaskQuery { state, limit }).await.unwrap();
+            tasks.iter().map(|task| task.id).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(list(None, 100).await, ids);
+    assert_eq!(list(None, 2).await, ids[..2]);
+    assert_eq!(list(Some(TaskState::Cancelled), 100).await, [ids[3]]);
+    coordinator.stop().await;
+}

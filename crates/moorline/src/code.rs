@@ -1,0 +1,199 @@
+//! The codes of everything that can go wrong outside a connection: one table for errors, problem
+//! documents and exit codes. Connections have theirs in [`Reason`].
+
+use std::fmt;
+
+use moorline_link::Reason;
+
+/// The code of an error, written `ML4001`: stable, so that it can be looked up and filtered by.
+///
+/// ML1 configuration and usage, ML2 link, ML3 session, ML4 tasks, ML5 store, ML6 admin API.
+///
+/// ```
+/// use moorline::{Code, DisconnectReason};
+///
+/// assert_eq!(Code::NO_SUCH_TASK.to_string(), "ML4001");
+/// assert_eq!(Code::from(DisconnectReason::StreamLost).to_string(), "ML2104");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(u16);
+
+macro_rules! codes {
+    ($($name:ident $number:literal $meaning:literal $hint:literal;)*) => {
+        impl Code {
+            $(#[doc = $meaning] pub const $name: Self = Self($number);)*
+
+            /// Every code of this table, in order.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// What it means, in one sentence. A code that this version does not know has an empty one.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self.0 {
+                    $($number => $meaning,)*
+                    link => Reason::from_code(link).map_or("", Reason::meaning),
+                }
+            }
+
+            /// What to do about it, in one sentence. A code that this version does not know has an empty one.
+            #[must_use]
+            pub fn hint(self) -> &'static str {
+                match self.0 {
+                    $($number => $hint,)*
+                    link => Reason::from_code(link).map_or("", Reason::remedy),
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    SETTING 1001
+        "A setting has a value that makes no sense."
+        "See `--help` for the values it takes.";
+    ENDPOINT 1002
+        "A text is not the URL of an endpoint."
+        "Write it as grpc://HOST:PORT.";
+    NO_RUNTIME 1003
+        "There is no tokio runtime to run handlers on."
+        "Build and run the worker inside a tokio runtime.";
+    DATA_DIR 1101
+        "The data directory cannot be used."
+        "Check its path and its permissions, or give another --data-dir.";
+    DATA_DIR_IN_USE 1102
+        "Another process uses the data directory."
+        "Stop the other worker, or give this one another --name or --data-dir.";
+    START 1103
+        "The operating system did not let a thread start."
+        "Look at the limits of processes and memory of this user.";
+    LISTEN_IN_USE 1201
+        "Another process listens at the address."
+        "Stop the other process, or give another --listen address.";
+    LISTEN_NOT_LOOPBACK 1202
+        "Without TLS a coordinator serves only this machine."
+        "Listen on 127.0.0.1 or [::1], and bring remote workers in through a tunnel.";
+    LISTEN 1203
+        "The coordinator cannot listen at the address."
+        "Check that the address belongs to this machine and that its scheme is grpc.";
+    INPUT_FILE 1301
+        "An input cannot be read."
+        "Check the path and its permissions.";
+    NO_SUCH_TASK 4001
+        "There is no task with this id: never submitted, or finished long ago and pruned."
+        "List what there is with `moorline task list`.";
+    ID_TAKEN 4002
+        "Another task has this id."
+        "Submit it under another id; the same task may be submitted again under its own.";
+    NO_RESULT 4003
+        "The task has no result: it has not succeeded."
+        "Look at its state with `moorline task get`, or wait for it with `moorline task wait`.";
+    TASK_FAILED 4004
+        "The task ended without a result."
+        "Its error says why; see `moorline task get`.";
+    TOO_MANY_HANDLERS 4005
+        "The coordinator has seen too many different task types."
+        "Use fewer types: what differs from task to task belongs into the input.";
+    TOO_LARGE 4006
+        "The input of a task is larger than 16 MiB."
+        "Put the data where the worker can read it, and submit its path.";
+    WAIT_OVER 4007
+        "The task did not end in the time allowed for waiting."
+        "Wait longer with --timeout; the task goes on meanwhile.";
+    ALREADY_ENDED 4008
+        "The task had ended before."
+        "See `moorline task get`.";
+    NOT_JSON 4009
+        "A typed input or result does not fit its JSON."
+        "Compare the type of the caller with the type of the handler.";
+    STORE_IN_USE 5001
+        "Another process has the store open."
+        "Stop the other coordinator, or give this one another --store.";
+    STORE_UNSAFE 5002
+        "The SQLite library has a bug that corrupts databases."
+        "Build moorline with the SQLite it brings along.";
+    STORE_NEWER 5003
+        "The store was written by a newer moorline."
+        "Upgrade moorline.";
+    STORE_DAMAGED 5004
+        "The file is not a store of moorline, or it is damaged."
+        "Check the path; else restore a copy.";
+    STORE_IO 5005
+        "Reading or writing the store failed."
+        "Look at the disk: full, read-only or failing.";
+    ADMIN_LISTEN 6001
+        "The admin API cannot listen at its address."
+        "Stop what listens there, or give another --admin-listen address.";
+    UNREACHABLE 6002
+        "The coordinator does not answer."
+        "Check that it runs and that --server is its admin address; a longer --timeout waits longer.";
+    BAD_REQUEST 6003
+        "The request is not one the admin API understands."
+        "Compare client and coordinator: `moorline version` on both.";
+    FOREIGN_HOST 6004
+        "The request names a host that is not this machine."
+        "Use http://127.0.0.1:PORT or http://localhost:PORT.";
+    FOREIGN_ORIGIN 6005
+        "A web page of another origin sent the request."
+        "Use the command or a program; pages of other origins are refused.";
+    NOT_JSON_REQUEST 6006
+        "The body of a request must be JSON and say so."
+        "Send `content-type: application/json`.";
+    REQUEST_TOO_LARGE 6007
+        "The body of the request is too large."
+        "The input of a task has at most 16 MiB.";
+    NO_ROUTE 6008
+        "The admin API has no such path, or not with this method."
+        "The base is /api/v1; compare client and coordinator with `moorline version`.";
+    STOPPING 6009
+        "The coordinator is stopping."
+        "Try again when it is back.";
+    ANSWER 6010
+        "The answer is not one of moorline's admin API."
+        "Check that --server is the admin address of a moorline coordinator.";
+    NO_SUCH_WORKER 6011
+        "No worker has this name or id."
+        "List what there is with `moorline worker list`.";
+    SERVER_URL 6012
+        "The URL is not one of an admin API that can be used."
+        "Write it as http://127.0.0.1:8741; without TLS only this machine is served.";
+    INTERNAL 6013
+        "The coordinator failed to answer, through no fault of the request."
+        "See its log of the same time.";
+}
+
+impl Code {
+    /// The number: 4001 is written `ML4001`.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    /// Parses `ML4001`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("ML")?;
+        let plain = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| digits.parse().ok().map(Self)).flatten()
+    }
+}
+
+impl From<Reason> for Code {
+    fn from(reason: Reason) -> Self {
+        Self(reason.code())
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ML{:04}", self.0)
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! The coordinator: takes tasks, leases them to workers, applies each result once.
+
+mod admin;
+mod builder;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use moorline_driver::CoordinatorHandle;
+use moorline_transport::Endpoint;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use builder::{CoordinatorBuilder, StoreAt};
+
+/// How long the admin API may take to answer what it has begun when the coordinator stops.
+const ADMIN_FAREWELL: Duration = Duration::from_secs(2);
+
+/// A running coordinator.
+///
+/// Dropping it leaves it running; [`stop`](Self::stop) ends it.
+///
+/// ```
+/// # #[cfg(feature = "grpc")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> moorline::Result<()> {
+/// use moorline::{Coordinator, StoreAt};
+///
+/// let coordinator = Coordinator::builder()
+///     .store(StoreAt::Memory)
+///     .listen("grpc://127.0.0.1:0")
+///     .admin("127.0.0.1:0")
+///     .start()
+///     .await?;
+/// assert_ne!(coordinator.endpoints()[0].port(), 0);
+/// coordinator.stop().await;
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "grpc"))]
+/// # fn main() {}
+/// ```
+#[derive(Debug)]
+pub struct Coordinator {
+    driver: CoordinatorHandle,
+    admin: Option<Admin>,
+}
+
+/// The served admin API.
+#[derive(Debug)]
+struct Admin {
+    address: SocketAddr,
+    end: watch::Sender<bool>,
+    served: JoinHandle<()>,
+}
+
+impl Coordinator {
+    /// A coordinator with an empty store in memory that listens nowhere yet.
+    pub fn builder() -> CoordinatorBuilder {
+        CoordinatorBuilder::new()
+    }
+
+    /// Where it listens for workers, with the real ports.
+    #[must_use]
+    pub fn endpoints(&self) -> &[Endpoint] {
+        self.driver.endpoints()
+    }
+
+    /// The base URL of its admin API, such as `http://127.0.0.1:8741`, if it has one.
+    #[must_use]
+    pub fn admin_url(&self) -> Option<String> {
+        self.admin.as_ref().map(|admin| format!("http://{}", admin.address))
+    }
+
+    /// Which life of this store's coordinator it is.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.driver.epoch().0
+    }
+
+    /// Tells workers that it stops, commits what it has accepted, closes the store and ends.
+    pub async fn stop(self) {
+        let Self { driver, admin } = self;
+        driver.stop().await;
+        if let Some(Admin { end, mut served, .. }) = admin {
+            end.send_replace(true);
+            // Waits of clients have ended with the driver; what is left is being written.
+            if tokio::time::timeout(ADMIN_FAREWELL, &mut served).await.is_err() {
+                served.abort();
+            }
+        }
+    }
+
+    /// Resolves when it has ended by itself, which only a broken store or listener makes it do.
+    pub async fn stopped(&self) {
+        self.driver.stopped().await;
+    }
+}

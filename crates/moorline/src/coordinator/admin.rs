@@ -1,0 +1,94 @@
+//! The admin API: HTTP and JSON, for this machine only.
+//!
+//! Nobody is asked for a password, so a page in a browser on this machine must not get in: the
+//! `Host` has to be a loopback name (else a name of the page's owner could point here), a foreign
+//! `Origin` is refused, and a body has to be declared JSON, which a page cannot do without asking.
+
+mod guard;
+mod problem;
+mod tasks;
+mod view;
+mod workers;
+
+use std::net::SocketAddr;
+
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use moorline_driver::CoordinatorHandle;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::Admin;
+use crate::api::{Overview, Version};
+use crate::{Error, Result};
+use problem::Refusal;
+
+/// What every handler needs.
+#[derive(Clone)]
+struct Context {
+    driver: CoordinatorHandle,
+}
+
+/// Takes the address.
+pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| Error::AdminListen { address: address.to_string(), source })
+}
+
+/// Serves until told to end.
+pub(super) fn serve(listener: TcpListener, driver: CoordinatorHandle) -> Admin {
+    // A bound listener has an address; without one nobody could have asked for it.
+    let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 0)));
+    let (end, mut ended) = watch::channel(false);
+    let served = tokio::spawn(async move {
+        let end = async move {
+            // Nobody left who could say so is an end, too.
+            let _ = ended.wait_for(|end| *end).await;
+        };
+        if let Err(error) = axum::serve(listener, router(driver)).with_graceful_shutdown(end).await
+        {
+            tracing::error!(
+                event = "admin.failed",
+                role = "coordinator",
+                "Admin API ended: {error}"
+            );
+        }
+    });
+    Admin { address, end, served }
+}
+
+/// All routes, behind the guard.
+pub(super) fn router(driver: CoordinatorHandle) -> Router {
+    let api = Router::new()
+        .route("/tasks", get(tasks::list).post(tasks::submit))
+        .route("/tasks/{id}", get(tasks::get))
+        .route("/tasks/{id}/result", get(tasks::result))
+        .route("/tasks/{id}/wait", get(tasks::wait))
+        .route("/tasks/{id}/cancel", post(tasks::cancel))
+        .route("/workers", get(workers::list))
+        .route("/workers/{worker}", get(workers::get))
+        .route("/overview", get(overview))
+        .route("/version", get(version))
+        .layer(tasks::body_limit())
+        .with_state(Context { driver });
+    Router::new()
+        .nest("/api/v1", api)
+        .fallback(problem::no_route)
+        .method_not_allowed_fallback(problem::no_method)
+        .layer(middleware::from_fn(guard::guard))
+}
+
+async fn overview(State(context): State<Context>) -> Result<Json<Overview>, Refusal> {
+    let counts = context.driver.read(|reader| reader.counts()).await.map_err(Error::from)?;
+    let workers = context.driver.workers().await.map_err(|_| Error::Stopped)?;
+    Ok(Json(view::overview(context.driver.epoch(), &counts, &workers)))
+}
+
+async fn version() -> Json<Version> {
+    Json(Version::here())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! Records of the store and views of workers in the words of the API.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use moorline_driver::Peer;
+use moorline_link::{ConnId, Epoch, Presence, Reason};
+use moorline_node::{Name, WorkerView};
+use moorline_store::{Counts, TaskRecord, WallTime};
+use moorline_work::TaskState;
+
+use crate::api::{Overview, TaskInfo, WorkerInfo};
+use crate::id::worker_text;
+
+pub(super) fn task_info(record: TaskRecord) -> TaskInfo {
+    let worker = record
+        .worker_name
+        .map(|name| name.to_string())
+        .or_else(|| record.worker.map(|worker| worker_text(moorline_link::WorkerId(worker.0))));
+    TaskInfo {
+        id: record.task.into(),
+        kind: record.handler.to_string(),
+        state: record.state,
+        attempts: record.attempt.0,
+        worker,
+        submitted_at: time(record.submitted_at),
+        finished_at: record.finished_at.map(time),
+        error: record.error,
+        priority: record.priority,
+        retries: record.retries,
+        max_retries: record.max_retries,
+        lost: record.lost,
+        cancel_requested: record.cancel_requested,
+        result_bytes: record.result_len,
+        cursor: record.order,
+    }
+}
+
+fn time(wall: WallTime) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(wall.0)
+}
+
+pub(super) fn worker_info(view: &WorkerView, peers: &BTreeMap<ConnId, Peer>) -> WorkerInfo {
+    let peer = view.conn.and_then(|conn| peers.get(&conn));
+    WorkerInfo {
+        id: worker_text(view.worker),
+        name: view.name.to_string(),
+        state: presence(view.presence).to_owned(),
+        since: SystemTime::now().checked_sub(view.since).unwrap_or(SystemTime::UNIX_EPOCH),
+        reason: view.reason.map(Reason::name).map(str::to_owned),
+        slots: view.slots,
+        running: view.running,
+        last_contact_ms: view
+            .last_contact
+            .map(|ago| u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)),
+        rtt_ms: view.rtt.map(millis),
+        transport: peer.map(|peer| peer.transport.clone()),
+        version: view.software.as_ref().map(Name::to_string),
+    }
+}
+
+/// Milliseconds with microseconds behind the point.
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1_000.0
+}
+
+/// The word for where a worker is.
+pub(super) fn presence(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Expected => "expected",
+        Presence::Restoring => "restoring",
+        Presence::Active => "active",
+        Presence::Suspect => "suspect",
+        Presence::Disconnected => "disconnected",
+        Presence::Lost => "lost",
+        Presence::Draining => "draining",
+        Presence::Departed => "departed",
+        _ => "unknown",
+    }
+}
+
+pub(super) fn overview(epoch: Epoch, counts: &Counts, workers: &[WorkerView]) -> Overview {
+    let mut by_state = BTreeMap::new();
+    for worker in workers {
+        *by_state.entry(presence(worker.presence).to_owned()).or_default() += 1;
+    }
+    let tasks = TaskState::ALL.iter().zip(counts.by_state);
+    Overview {
+        epoch: epoch.0,
+        workers: by_state,
+        tasks: tasks.map(|(state, count)| (state.name().to_owned(), count)).collect(),
+        applied_twice: counts.applied_twice,
+        lost_attempts: counts.lost_attempts,
+    }
+}

@@ -1,0 +1,252 @@
+//! What a coordinator is made of.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use moorline_driver::{
+    CoordinatorOptions, ReadError, StartError, Tokio, Transports, start_coordinator,
+};
+use moorline_link::{HubConfig, HubSettings};
+use moorline_store::{MemoryStore, Retention, SqliteStore, Store};
+use moorline_transport::{Endpoint, Transport};
+use moorline_work::{DispatcherConfig, DispatcherSettings};
+
+use super::{Coordinator, admin};
+use crate::{Error, Result};
+
+/// Where a coordinator keeps its tasks.
+///
+/// ```
+/// use moorline::StoreAt;
+///
+/// assert_eq!("memory".parse(), Ok(StoreAt::Memory));
+/// assert_eq!("sqlite:tasks.db".parse(), Ok(StoreAt::Sqlite("tasks.db".into())));
+/// assert!("postgres://localhost".parse::<StoreAt>().is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum StoreAt {
+    /// In memory: gone with the process.
+    #[default]
+    Memory,
+    /// In this SQLite file: survives crashes of the process and of the machine.
+    Sqlite(PathBuf),
+}
+
+/// A text does not say where a store is.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("`{text}` is not a store: write sqlite:FILE or memory")]
+pub struct StoreAtError {
+    text: String,
+}
+
+impl FromStr for StoreAt {
+    type Err = StoreAtError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            None if text == "memory" => Ok(Self::Memory),
+            Some(("sqlite", file)) if !file.is_empty() => Ok(Self::Sqlite(file.into())),
+            None | Some(_) => Err(StoreAtError { text: text.to_owned() }),
+        }
+    }
+}
+
+impl std::fmt::Display for StoreAt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory"),
+            Self::Sqlite(file) => write!(f, "sqlite:{}", file.display()),
+        }
+    }
+}
+
+impl StoreAt {
+    /// Opens it. Blocking.
+    fn open(&self) -> Result<Box<dyn Store>> {
+        Ok(match self {
+            Self::Memory => Box::new(MemoryStore::new()),
+            Self::Sqlite(file) => Box::new(SqliteStore::open(file)?),
+        })
+    }
+}
+
+/// Builds a [`Coordinator`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CoordinatorBuilder {
+    store: StoreAt,
+    listen: Vec<String>,
+    admin: Option<String>,
+    lost_after: Duration,
+    start_grace: Duration,
+    accept_timeout: Duration,
+    retention: Retention,
+    transports: Transports,
+}
+
+impl CoordinatorBuilder {
+    pub(crate) fn new() -> Self {
+        let dispatcher = DispatcherSettings::default();
+        Self {
+            store: StoreAt::Memory,
+            listen: Vec::new(),
+            admin: None,
+            lost_after: dispatcher.lost_after,
+            start_grace: dispatcher.start_grace,
+            accept_timeout: dispatcher.accept_timeout,
+            retention: Retention::default(),
+            transports: Transports::new(),
+        }
+    }
+
+    /// Where tasks are kept. Default: in memory.
+    pub fn store(self, store: StoreAt) -> Self {
+        Self { store, ..self }
+    }
+
+    /// Listens for workers here, such as `grpc://127.0.0.1:8740`; port 0 takes any free one. May be
+    /// given several times. Only loopback addresses are served as long as there is no TLS.
+    pub fn listen(mut self, url: impl Into<String>) -> Self {
+        self.listen.push(url.into());
+        self
+    }
+
+    /// Serves the admin API here, such as `127.0.0.1:8741`. Only loopback addresses. Default: not at all.
+    pub fn admin(self, address: impl Into<String>) -> Self {
+        Self { admin: Some(address.into()), ..self }
+    }
+
+    /// A worker not heard for this long loses its leases, and its tasks are queued again: at least
+    /// 60 ms. It should be longer than the workers' longest reconnect delay and 20 s, else outages
+    /// make work be done twice (P63). Default 90 s.
+    pub fn lost_after(self, lost_after: Duration) -> Self {
+        Self { lost_after, ..self }
+    }
+
+    /// Leases of an earlier life are kept at least this long after the start (P59). Default 120 s.
+    pub fn start_grace(self, start_grace: Duration) -> Self {
+        Self { start_grace, ..self }
+    }
+
+    /// A worker has this long to accept a task that was handed to it (P55). Default 10 s.
+    pub fn accept_timeout(self, accept_timeout: Duration) -> Self {
+        Self { accept_timeout, ..self }
+    }
+
+    /// Finished tasks are kept this long, and at most so many. Default 7 days and 1,000,000.
+    pub fn keep_finished(self, age: Duration, count: u64) -> Self {
+        let age_millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        Self { retention: Retention { age_millis, count }, ..self }
+    }
+
+    /// One more way of moving packets, used before the built-in one of the same scheme.
+    pub fn transport(self, transport: impl Transport) -> Self {
+        Self { transports: self.transports.with(transport), ..self }
+    }
+
+    /// Opens the store, listens, and returns as soon as workers and clients can come.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] or [`Error::Endpoint`] for values that make no sense, [`Error::Store`],
+    /// [`Error::Listen`], [`Error::AdminListen`].
+    pub async fn start(self) -> Result<Coordinator> {
+        let admin = self.admin.as_deref().map(loopback_address).transpose()?;
+        // First the address: a second coordinator is to fail before it touches the store.
+        let admin = match admin {
+            Some(address) => Some(admin::bind(address).await?),
+            None => None,
+        };
+        let options = self.options()?;
+        let store = self.store.clone();
+        let store = tokio::task::spawn_blocking(move || store.open())
+            .await
+            .map_err(|error| Error::Start(std::io::Error::other(error)))??;
+        let transports = crate::transports(self.transports);
+        let driver = start_coordinator(Tokio, transports, store, options).await?;
+        let admin = admin.map(|listener| admin::serve(listener, driver.clone()));
+        Ok(Coordinator { driver, admin })
+    }
+
+    /// [`start`](Self::start), and runs until it ends by itself; dropping the future leaves it running.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub async fn serve(self) -> Result<()> {
+        self.start().await?.stopped().await;
+        Ok(())
+    }
+
+    fn options(&self) -> Result<CoordinatorOptions> {
+        let hub = HubConfig::new(HubSettings::for_lost_after(self.lost_after))
+            .map_err(|error| Error::setting("lost-after", error))?;
+        let dispatcher = DispatcherSettings {
+            lost_after: self.lost_after,
+            start_grace: self.start_grace,
+            accept_timeout: self.accept_timeout,
+            ..DispatcherSettings::default()
+        };
+        let dispatcher = DispatcherConfig::new(dispatcher)
+            .map_err(|error| Error::setting("coordinator", error))?;
+        let listen = self
+            .listen
+            .iter()
+            .map(|url| url.parse::<Endpoint>())
+            .collect::<std::result::Result<Vec<_>, _>>()?;
+        let mut options = CoordinatorOptions::new();
+        options.hub = hub;
+        options.dispatcher = dispatcher;
+        options.listen = listen;
+        options.retention = self.retention;
+        options.software = crate::software();
+        Ok(options)
+    }
+}
+
+/// An address that only this machine can reach. `localhost` is 127.0.0.1.
+fn loopback_address(text: &str) -> Result<SocketAddr> {
+    let setting = |problem: String| Error::setting("admin-listen", problem);
+    let (host, port) = text
+        .rsplit_once(':')
+        .ok_or_else(|| setting(format!("`{text}` has no port; write it as 127.0.0.1:8741")))?;
+    let port: u16 = port
+        .parse()
+        .map_err(|_| setting(format!("`{text}` has no valid port; write it as 127.0.0.1:8741")))?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let host = if host.eq_ignore_ascii_case("localhost") { "127.0.0.1" } else { host };
+    let address: IpAddr = host
+        .parse()
+        .map_err(|_| setting(format!("`{text}` names no address; write it as 127.0.0.1:8741")))?;
+    if !address.is_loopback() {
+        return Err(setting(format!(
+            "`{text}` is not a loopback address: the admin API asks nobody for a password yet"
+        )));
+    }
+    Ok(SocketAddr::new(address, port))
+}
+
+impl From<StartError> for Error {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Listen(error) => Self::Listen(error),
+            StartError::Store(error) => Self::Store(error),
+            StartError::Thread(error) => Self::Start(error),
+            other => Self::Start(std::io::Error::other(other)),
+        }
+    }
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Store(error) => Self::Store(error),
+            ReadError::Stopped(_) => Self::Stopped,
+            other => Self::Store(moorline_store::StoreError::Io { detail: other.to_string() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

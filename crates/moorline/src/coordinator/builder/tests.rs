@@ -1,0 +1,77 @@
+use std::time::Duration;
+
+use moorline_memory::MemoryTransport;
+
+use super::{StoreAt, loopback_address};
+use crate::{Code, Coordinator};
+
+#[test]
+fn the_admin_api_is_for_this_machine_only() {
+    for text in ["127.0.0.1:8741", "127.0.0.9:0", "[::1]:8741", "localhost:8741", "LOCALHOST:1"] {
+        assert!(loopback_address(text).unwrap().ip().is_loopback(), "{text}");
+    }
+    for text in [
+        "0.0.0.0:8741",
+        "[::]:8741",
+        "192.0.2.1:8741",
+        "example.com:8741",
+        "127.0.0.1",
+        ":1",
+        "127.0.0.1:x",
+    ] {
+        assert_eq!(loopback_address(text).unwrap_err().code(), Code::SETTING, "{text}");
+    }
+}
+
+#[test]
+fn a_store_is_named_by_its_url() {
+    for text in ["memory", "sqlite:moorline.db", "sqlite:/var/lib/a:b.db"] {
+        assert_eq!(text.parse::<StoreAt>().unwrap().to_string(), text);
+    }
+    for text in ["", "sqlite", "sqlite:", "memory:", "moorline.db", "postgres://x"] {
+        let error = text.parse::<StoreAt>().unwrap_err();
+        assert!(error.to_string().contains("sqlite:FILE"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn values_that_make_no_sense_are_found_before_anything_is_opened() {
+    let builder = || Coordinator::builder().transport(MemoryTransport::new());
+    let cases = [
+        builder().lost_after(Duration::from_millis(10)),
+        builder().accept_timeout(Duration::ZERO),
+        builder().listen("grpc://127.0.0.1"),
+        builder().admin("0.0.0.0:0"),
+    ];
+    for (case, builder) in cases.into_iter().enumerate() {
+        let error = builder.start().await.expect_err(&format!("case {case}"));
+        assert!([Code::SETTING, Code::ENDPOINT].contains(&error.code()), "case {case}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_coordinator_on_an_address_or_a_store_is_refused_and_says_what_is_taken() {
+    let home = tempfile::tempdir().unwrap();
+    let store = StoreAt::Sqlite(home.path().join("tasks.db"));
+    let first = Coordinator::builder()
+        .store(store.clone())
+        .transport(MemoryTransport::new())
+        .admin("127.0.0.1:0")
+        .start()
+        .await
+        .unwrap();
+    let url = first.admin_url().unwrap();
+    let address = url.strip_prefix("http://").unwrap().to_owned();
+
+    let error = Coordinator::builder().admin(&address).start().await.unwrap_err();
+    assert_eq!(error.code(), Code::ADMIN_LISTEN);
+    assert!(error.to_string().contains(&address), "{error}");
+    let error = Coordinator::builder().store(store.clone()).start().await.unwrap_err();
+    assert_eq!(error.code(), Code::STORE_IN_USE);
+
+    let epoch = first.epoch();
+    first.stop().await;
+    let next = Coordinator::builder().store(store).admin(address).start().await.unwrap();
+    assert!(next.epoch() > epoch, "the store and the address are free again");
+    next.stop().await;
+}

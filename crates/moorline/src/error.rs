@@ -1,0 +1,308 @@
+//! The one error of this crate.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use moorline_link::Reason;
+use moorline_transport::{EndpointError, ListenError};
+use moorline_work::TaskState;
+
+use crate::{Code, TaskId};
+
+/// Any error a handler may return.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A result of this crate, or of a handler.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong. Each has a [code](Self::code) that stays the same, and a
+/// [hint](Self::hint) that says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting has a value that makes no sense.
+    #[error("{setting}: {problem}")]
+    Setting {
+        /// Which.
+        setting: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A text is not the URL of an endpoint.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// There is no tokio runtime to run handlers on.
+    #[error("there is no tokio runtime here to run handlers on")]
+    NoRuntime,
+    /// The data directory cannot be used.
+    #[error("the data directory {} cannot be used: {source}", path.display())]
+    DataDir {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process uses the data directory.
+    #[error("the data directory {} is in use by another process", path.display())]
+    DataDirInUse {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// The operating system did not let a thread start.
+    #[error("the worker cannot start: {0}")]
+    Start(#[source] io::Error),
+    /// The coordinator cannot listen.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The worker's link has failed for good.
+    #[error("{}{}", reason.meaning(), hint.as_deref().map(|hint| format!(" {hint}")).unwrap_or_default())]
+    Ended {
+        /// Why.
+        reason: Reason,
+        /// What the coordinator said to it.
+        hint: Option<String>,
+    },
+    /// The coordinator has stopped.
+    #[error("the coordinator has stopped")]
+    Stopped,
+    /// The store failed.
+    #[cfg(feature = "coordinator")]
+    #[error(transparent)]
+    Store(#[from] moorline_store::StoreError),
+    /// The admin API cannot listen.
+    #[error("the admin API cannot listen on {address}: {source}")]
+    AdminListen {
+        /// The address.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// An input cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Input {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no such task.
+    #[error("there is no task {task}")]
+    NoSuchTask {
+        /// Its id.
+        task: TaskId,
+    },
+    /// Another task has this id.
+    #[error("another task has the id {task}")]
+    IdTaken {
+        /// The id.
+        task: TaskId,
+    },
+    /// The task has no result.
+    #[error("the task {task} is {}: it has no result", state.name())]
+    NoResult {
+        /// Its id.
+        task: TaskId,
+        /// Where it stands.
+        state: TaskState,
+    },
+    /// The task ended without a result.
+    #[error("the task {task} {}", ending(*state, error.as_deref()))]
+    TaskFailed {
+        /// Its id.
+        task: TaskId,
+        /// How it ended.
+        state: TaskState,
+        /// The last error of its handler.
+        error: Option<String>,
+    },
+    /// The coordinator has seen too many different task types.
+    #[error("the coordinator has seen {max} different task types and takes no more")]
+    TooManyHandlers {
+        /// How many it takes.
+        max: u32,
+    },
+    /// The input is too large.
+    #[error("the input has {len} bytes; {max} are allowed")]
+    TooLarge {
+        /// Its size in bytes.
+        len: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
+    /// The task did not end in time.
+    #[error("the task {task} did not end within {}", seconds(*limit))]
+    WaitOver {
+        /// Its id.
+        task: TaskId,
+        /// The time allowed.
+        limit: Duration,
+    },
+    /// A typed input or result does not fit its JSON.
+    #[error("the JSON does not fit its type: {0}")]
+    Json(#[from] serde_json::Error),
+    /// No worker has this name or id.
+    #[error("there is no worker {worker}")]
+    NoSuchWorker {
+        /// What was asked for.
+        worker: String,
+    },
+    /// The URL of the admin API cannot be used.
+    #[error("{url} cannot be used as the server: {problem}")]
+    ServerUrl {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The coordinator does not answer.
+    #[error("the coordinator at {server} does not answer: {detail}")]
+    Unreachable {
+        /// Its admin URL.
+        server: String,
+        /// What happened last.
+        detail: String,
+    },
+    /// The coordinator refused a request.
+    #[error("{detail}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The code it gave.
+        code: Code,
+        /// What it said.
+        detail: String,
+        /// What it said to do.
+        hint: Option<String>,
+    },
+    /// The answer is not one of moorline's admin API.
+    #[error("{server} does not answer as a moorline coordinator: {detail}")]
+    Answer {
+        /// Its admin URL.
+        server: String,
+        /// What is wrong.
+        detail: String,
+    },
+}
+
+impl Error {
+    /// The code: stable, to be looked up and filtered by.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Setting { .. } => Code::SETTING,
+            Self::Endpoint(_) => Code::ENDPOINT,
+            Self::NoRuntime => Code::NO_RUNTIME,
+            Self::DataDir { .. } => Code::DATA_DIR,
+            Self::DataDirInUse { .. } => Code::DATA_DIR_IN_USE,
+            Self::Start(_) => Code::START,
+            Self::Listen(ListenError::InUse { .. }) => Code::LISTEN_IN_USE,
+            Self::Listen(ListenError::NotLoopback { .. }) => Code::LISTEN_NOT_LOOPBACK,
+            Self::Listen(_) => Code::LISTEN,
+            Self::Ended { reason, .. } => Code::from(*reason),
+            Self::Stopped => Code::STOPPING,
+            #[cfg(feature = "coordinator")]
+            Self::Store(error) => store_code(error),
+            Self::AdminListen { .. } => Code::ADMIN_LISTEN,
+            Self::Input { .. } => Code::INPUT_FILE,
+            Self::NoSuchTask { .. } => Code::NO_SUCH_TASK,
+            Self::IdTaken { .. } => Code::ID_TAKEN,
+            Self::NoResult { .. } => Code::NO_RESULT,
+            Self::TaskFailed { .. } => Code::TASK_FAILED,
+            Self::TooManyHandlers { .. } => Code::TOO_MANY_HANDLERS,
+            Self::TooLarge { .. } => Code::TOO_LARGE,
+            Self::WaitOver { .. } => Code::WAIT_OVER,
+            Self::Json(_) => Code::NOT_JSON,
+            Self::NoSuchWorker { .. } => Code::NO_SUCH_WORKER,
+            Self::ServerUrl { .. } => Code::SERVER_URL,
+            Self::Unreachable { .. } => Code::UNREACHABLE,
+            Self::Refused { code, .. } => *code,
+            Self::Answer { .. } => Code::ANSWER,
+        }
+    }
+
+    /// Why the link ended, for an error that is about the link.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        Reason::from_code(self.code().number())
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &str {
+        match self {
+            Self::Refused { hint: Some(hint), .. } => hint,
+            other => other.code().hint(),
+        }
+    }
+
+    /// Whether the same may work later without anybody changing anything.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Ended { reason, .. } => reason.retry() != moorline_link::Retry::Never,
+            #[cfg(feature = "coordinator")]
+            Self::Store(error) => matches!(error, moorline_store::StoreError::Io { .. }),
+            Self::Refused { status, .. } => *status >= 500 || *status == 429,
+            Self::Stopped | Self::WaitOver { .. } | Self::Unreachable { .. } | Self::Start(_) => {
+                true
+            }
+            Self::Setting { .. }
+            | Self::Endpoint(_)
+            | Self::NoRuntime
+            | Self::DataDir { .. }
+            | Self::DataDirInUse { .. }
+            | Self::Listen(_)
+            | Self::AdminListen { .. }
+            | Self::Input { .. }
+            | Self::NoSuchTask { .. }
+            | Self::IdTaken { .. }
+            | Self::NoResult { .. }
+            | Self::TaskFailed { .. }
+            | Self::TooManyHandlers { .. }
+            | Self::TooLarge { .. }
+            | Self::Json(_)
+            | Self::NoSuchWorker { .. }
+            | Self::ServerUrl { .. }
+            | Self::Answer { .. } => false,
+        }
+    }
+
+    /// A setting with a value that makes no sense.
+    pub(crate) fn setting(setting: impl Into<String>, problem: impl ToString) -> Self {
+        Self::Setting { setting: setting.into(), problem: problem.to_string() }
+    }
+}
+
+#[cfg(feature = "coordinator")]
+fn store_code(error: &moorline_store::StoreError) -> Code {
+    use moorline_store::StoreError;
+    match error {
+        StoreError::Locked { .. } => Code::STORE_IN_USE,
+        StoreError::UnsafeLibrary { .. } => Code::STORE_UNSAFE,
+        StoreError::Newer { .. } => Code::STORE_NEWER,
+        StoreError::Damaged { .. } => Code::STORE_DAMAGED,
+        // `Io`, and whatever a later store adds: the disk is the place to look.
+        _ => Code::STORE_IO,
+    }
+}
+
+/// How a task ended, as the end of a sentence.
+fn ending(state: TaskState, error: Option<&str>) -> String {
+    let how = match state {
+        TaskState::Queued | TaskState::Leased => "has not ended",
+        TaskState::Succeeded => "succeeded",
+        TaskState::Failed => "failed",
+        TaskState::Cancelled => "was cancelled",
+        TaskState::Dead => "is dead: it was lost with its worker too often",
+    };
+    match error {
+        Some(error) if !error.is_empty() => format!("{how}: {error}"),
+        _ => how.to_owned(),
+    }
+}
+
+/// A duration for people: `1m 30s`, `250ms`.
+fn seconds(duration: Duration) -> String {
+    format!("{duration:?}")
+}

@@ -1,0 +1,7 @@
+//! The `moorline` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    moorline::cli::main()
+}

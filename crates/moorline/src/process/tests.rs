@@ -1,0 +1,159 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use moorline_work::{AbortReason, Attempt, Outcome, TaskKey};
+
+use super::{CommandHandler, ProcessGroups, is_withheld};
+use crate::task::{Abort, Finished, Handler, Stop, TaskCtx};
+
+const KEY: TaskKey = TaskKey { task: moorline_work::TaskId(7), attempt: Attempt(3) };
+
+fn handler(command: &str) -> (CommandHandler, ProcessGroups) {
+    let groups = ProcessGroups::new();
+    (CommandHandler::new(command, groups.clone()).unwrap(), groups)
+}
+
+async fn run(command: &str, input: &'static [u8]) -> Finished {
+    let ctx = TaskCtx::new(KEY, None, Abort::new());
+    let (handler, groups) = handler(command);
+    let finished = handler.call(ctx, Bytes::from_static(input)).await;
+    assert!(groups.running().is_empty(), "an ended child is off the list");
+    finished
+}
+
+fn text(finished: &Finished) -> &str {
+    std::str::from_utf8(&finished.body).unwrap()
+}
+
+#[tokio::test]
+async fn stdin_is_the_input_and_stdout_the_result() {
+    let finished = run("cat", b"\x00any\xff").await;
+    assert_eq!(finished, Finished::succeeded(Bytes::from_static(b"\x00any\xff")));
+}
+
+#[tokio::test]
+async fn a_command_is_split_as_a_shell_would_but_no_shell_reads_it() {
+    let finished = run(r#"printf '%s|' "a b" $HOME '*' a\;b"#, b"").await;
+    assert_eq!(text(&finished), "a b|$HOME|*|a;b|");
+    for command in ["", "  ", "''", "echo 'open"] {
+        assert!(CommandHandler::new(command, ProcessGroups::new()).is_err(), "{command:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_child_knows_its_task_and_no_other_variable_of_moorline() {
+    assert!(is_withheld("MOORLINE_ADMIN_TOKEN_FILE".as_ref()));
+    assert!(!is_withheld("PATH".as_ref()) && !is_withheld("MOORLINER".as_ref()));
+    let finished = run("env", b"").await;
+    let mut lines: Vec<_> =
+        text(&finished).lines().filter(|l| l.starts_with("MOORLINE_")).collect();
+    lines.sort_unstable();
+    let key = crate::TaskId::from(7);
+    let expected = [
+        "MOORLINE_ATTEMPT=3".to_owned(),
+        format!("MOORLINE_IDEMPOTENCY_KEY={key}"),
+        format!("MOORLINE_TASK_ID={key}"),
+    ];
+    assert_eq!(lines, expected);
+    assert!(text(&finished).contains("PATH="), "the rest is passed on");
+}
+
+#[tokio::test]
+async fn the_exit_code_says_whether_a_retry_may_help() {
+    for (code, retryable) in
+        [(1, true), (63, true), (64, false), (78, false), (79, true), (255, true)]
+    {
+        let finished = run(&format!("sh -c 'echo why >&2; exit {code}'"), b"").await;
+        assert_eq!(finished.outcome, Outcome::Failed { retryable }, "{code}");
+        assert_eq!(text(&finished), format!("exit code {code}: why"));
+    }
+    let killed = run("sh -c 'kill -9 $$'", b"").await;
+    assert_eq!(killed, Finished::failed(true, "killed by signal 9"));
+    assert_eq!(run("false", b"unread").await, Finished::failed(true, "exit code 1"));
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_fails_for_good_and_is_named() {
+    let finished = run("moorline-no-such-program x", b"").await;
+    assert_eq!(finished.outcome, Outcome::Failed { retryable: false });
+    assert!(text(&finished).contains("`moorline-no-such-program` cannot be started"));
+}
+
+#[tokio::test]
+async fn a_large_input_that_nobody_reads_does_not_hold_the_child_up() {
+    let ctx = TaskCtx::new(KEY, None, Abort::new());
+    let input = Bytes::from(vec![7; 1 << 20]);
+    let finished = handler("true").0.call(ctx, input).await;
+    assert_eq!(finished, Finished::succeeded(Bytes::new()));
+}
+
+#[tokio::test]
+async fn a_result_above_the_limit_is_a_fatal_failure_and_ends_the_child() {
+    let start = Instant::now();
+    let finished = run("sh -c 'head -c 20000000 /dev/zero; sleep 100'", b"").await;
+    assert_eq!(finished.outcome, Outcome::Failed { retryable: false });
+    assert!(text(&finished).contains("larger than"), "{}", text(&finished));
+    assert!(start.elapsed() < Duration::from_secs(30));
+}
+
+#[tokio::test]
+async fn only_the_end_of_a_long_complaint_is_kept() {
+    let finished = run("sh -c 'seq 1 100000 >&2; exit 1'", b"").await;
+    assert!(finished.body.len() < 9 << 10, "{}", finished.body.len());
+    assert!(text(&finished).starts_with("exit code 1: …\n"));
+    assert!(text(&finished).ends_with("\n100000"));
+}
+
+#[tokio::test]
+async fn a_child_that_is_told_to_stop_gets_a_signal_and_time() {
+    let abort = Abort::new();
+    let ctx = TaskCtx::new(KEY, None, Arc::clone(&abort));
+    let (handler, _groups) =
+        handler("sh -c 'trap \"echo saved; exit 0\" TERM; echo up; while :; do sleep 0.01; done'");
+    let running = tokio::spawn(handler.call(ctx, Bytes::new()));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    abort.tell(Stop::Asked(AbortReason::Cancelled));
+    assert_eq!(text(&running.await.unwrap()), "up\nsaved\n");
+}
+
+#[tokio::test]
+async fn dropping_an_attempt_kills_the_whole_group() {
+    let home = tempfile::tempdir().unwrap();
+    let pid_file = home.path().join("pid");
+    let script =
+        format!("sh -c 'trap \"\" TERM; sleep 1000 & echo $! > {}; wait'", pid_file.display());
+    let ctx = TaskCtx::new(KEY, None, Abort::new());
+    let (handler, groups) = handler(&script);
+    let running = tokio::spawn(handler.call(ctx, Bytes::new()));
+    let grandchild: i32 = loop {
+        let text = std::fs::read_to_string(&pid_file).unwrap_or_default();
+        if let Ok(pid) = text.trim().parse() {
+            break pid;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    running.abort();
+    assert!(running.await.unwrap_err().is_cancelled());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while is_alive(grandchild) {
+        assert!(Instant::now() < deadline, "the grandchild lives on");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(groups.running().is_empty());
+}
+
+#[tokio::test]
+async fn what_a_child_leaves_behind_does_not_hold_its_result_back() {
+    let start = Instant::now();
+    let finished = run("sh -c 'sleep 1000 & echo done'", b"").await;
+    assert_eq!(finished, Finished::succeeded(Bytes::from_static(b"done\n")));
+    assert!(start.elapsed() < Duration::from_secs(8));
+}
+
+/// Whether the process runs: one that is dead but not collected does not.
+fn is_alive(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| state != 'Z' && state != 'X')
+}

@@ -1,0 +1,125 @@
+//! How a worker comes back, as a builder.
+
+use std::time::Duration;
+
+use moorline_link::{Backoff, First, Jitter};
+
+use crate::Error;
+
+/// How a worker comes back after it lost its coordinator.
+///
+/// Defaults: 1 s first, doubled each time, at most 60 s, full jitter, the first dial spread by the
+/// coordinator's window, without limit.
+///
+/// ```
+/// use std::time::Duration;
+/// use moorline::{Jitter, Reconnect};
+///
+/// let forever = Reconnect::forever().initial(Duration::from_secs(1)).max(Duration::from_secs(60));
+/// let ten_times = Reconnect::attempts(10).jitter(Jitter::Equal);
+/// let never = Reconnect::off();
+/// # let _ = (forever, ten_times, never);
+/// ```
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[must_use]
+pub struct Reconnect {
+    auto: bool,
+    attempts: u32,
+    initial: Duration,
+    max: Duration,
+    multiplier: f64,
+    jitter: Jitter,
+    first: First,
+    stable_after: Duration,
+}
+
+impl Reconnect {
+    /// Comes back without limit. The default.
+    pub const fn forever() -> Self {
+        Self {
+            auto: true,
+            attempts: 0,
+            initial: Duration::from_secs(1),
+            max: Duration::from_secs(60),
+            multiplier: 2.0,
+            jitter: Jitter::FULL,
+            first: First::Window,
+            stable_after: Duration::from_secs(30),
+        }
+    }
+
+    /// Gives up after exactly so many dials without success; 0 is [`Reconnect::forever`] (P09).
+    pub const fn attempts(attempts: u32) -> Self {
+        Self { attempts, ..Self::forever() }
+    }
+
+    /// Never comes back: the first loss or failed dial ends the worker.
+    pub const fn off() -> Self {
+        Self { auto: false, ..Self::forever() }
+    }
+
+    /// The delay of the first retry before jitter: at least 1 ms. Default 1 s.
+    pub const fn initial(self, initial: Duration) -> Self {
+        Self { initial, ..self }
+    }
+
+    /// The longest delay: at least the initial one, at most 7 days. Default 60 s.
+    pub const fn max(self, max: Duration) -> Self {
+        Self { max, ..self }
+    }
+
+    /// The growth of the delay from dial to dial: 1 to 1,000, kept in thousandths. Default 2.
+    pub const fn multiplier(self, multiplier: f64) -> Self {
+        Self { multiplier, ..self }
+    }
+
+    /// How delays are spread. Default full: uniform between 100 ms (or the initial delay, if that
+    /// is shorter) and the delay.
+    pub const fn jitter(self, jitter: Jitter) -> Self {
+        Self { jitter, ..self }
+    }
+
+    /// What the first dial after a loss waits for. Default: the window the coordinator has set.
+    pub const fn first(self, first: First) -> Self {
+        Self { first, ..self }
+    }
+
+    /// The delays start anew after the link was active for this long (P04). Default 30 s.
+    pub const fn stable_after(self, stable_after: Duration) -> Self {
+        Self { stable_after, ..self }
+    }
+
+    /// What the machine takes.
+    pub(crate) fn parse(self) -> Result<moorline_link::Reconnect, Error> {
+        let multiplier = thousandths(self.multiplier)
+            .ok_or_else(|| Error::setting("reconnect multiplier", "it must be 1 to 1000"))?;
+        let jitter = match self.jitter {
+            // The standard floor gives way to a shorter delay; an explicit one is checked.
+            Jitter::FULL => Jitter::Full { floor: Duration::from_millis(100).min(self.initial) },
+            other => other,
+        };
+        let backoff = Backoff::new(self.initial, self.max, multiplier, jitter, self.first)
+            .map_err(|error| Error::setting("reconnect", error))?;
+        Ok(moorline_link::Reconnect::new(backoff)
+            .auto(self.auto)
+            .max_attempts(self.attempts)
+            .stable_after(self.stable_after))
+    }
+}
+
+impl Default for Reconnect {
+    fn default() -> Self {
+        Self::forever()
+    }
+}
+
+/// A factor in thousandths, if it is one that delays may grow by.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+fn thousandths(factor: f64) -> Option<u32> {
+    let scaled = (factor * 1_000.0).round();
+    let (min, max) = Backoff::MULTIPLIER;
+    (scaled >= f64::from(min) && scaled <= f64::from(max)).then_some(scaled as u32)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! What a worker is made of.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use moorline_driver::{Transports, WorkerOptions};
+use moorline_link::{Heartbeat, Incarnation, LinkConfig};
+use moorline_node::{Name, WorkerConfig};
+use moorline_transport::{Endpoint, Transport};
+use moorline_work::RunnerConfig;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
+
+use super::Worker;
+use super::data_dir::DataDir;
+use super::executor::Handlers;
+use super::handle::Shared;
+use crate::id::worker_of_name;
+use crate::random::random;
+use crate::task::{Handler, Typed};
+use crate::{BoxError, Error, Reconnect, Result, TaskCtx};
+
+/// Builds a [`Worker`].
+#[must_use]
+pub struct WorkerBuilder {
+    coordinators: Vec<String>,
+    name: Option<String>,
+    slots: u16,
+    handlers: BTreeMap<String, Arc<dyn Handler>>,
+    twice: Option<String>,
+    heartbeat: Option<(Duration, Duration)>,
+    reconnect: Reconnect,
+    task_timeout: Option<Duration>,
+    drain_timeout: Duration,
+    data_dir: Option<PathBuf>,
+    transports: Transports,
+}
+
+impl std::fmt::Debug for WorkerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerBuilder")
+            .field("coordinators", &self.coordinators)
+            .field("name", &self.name)
+            .field("handlers", &self.handlers.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+impl WorkerBuilder {
+    pub(crate) fn new(coordinator: String) -> Self {
+        Self {
+            coordinators: vec![coordinator],
+            name: None,
+            slots: 1,
+            handlers: BTreeMap::new(),
+            twice: None,
+            heartbeat: None,
+            reconnect: Reconnect::forever(),
+            task_timeout: None,
+            drain_timeout: Duration::from_secs(30),
+            data_dir: None,
+            transports: Transports::new(),
+        }
+    }
+
+    /// One more URL of the coordinator, tried after those before it; one backoff is over all (P15).
+    pub fn coordinator(mut self, url: impl Into<String>) -> Self {
+        self.coordinators.push(url.into());
+        self
+    }
+
+    /// The worker's name: 1 to 128 bytes. Two live workers cannot have the same. Default: the
+    /// machine's host name.
+    pub fn name(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// How many attempts run at once: at least 1. Default 1.
+    pub fn slots(self, slots: u16) -> Self {
+        Self { slots, ..self }
+    }
+
+    /// An async function runs the tasks of this type.
+    ///
+    /// Its input is read from JSON and its result written as JSON by serde; `Bytes` go through as
+    /// they are. No input at all is read as JSON's `null`. An input that does not fit fails the task
+    /// for good; an error of the function may be retried unless it is [`Fatal`](crate::Fatal); a
+    /// panic is an error.
+    pub fn task<F, T, R, E, Fut>(self, name: impl Into<String>, function: F) -> Self
+    where
+        F: Fn(TaskCtx, T) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, E>> + Send + 'static,
+        T: DeserializeOwned + Send + 'static,
+        R: Serialize + Send + 'static,
+        E: Into<BoxError> + 'static,
+    {
+        self.handler(name.into(), Arc::new(Typed::new(function)))
+    }
+
+    /// A command runs the tasks of this type, each as a child process.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the command is empty or its quotes do not match.
+    #[cfg(all(feature = "process", unix))]
+    pub fn command(
+        self,
+        name: impl Into<String>,
+        command: &str,
+        groups: &crate::process::ProcessGroups,
+    ) -> Result<Self> {
+        let handler = crate::process::CommandHandler::new(command, groups.clone())?;
+        Ok(self.handler(name.into(), Arc::new(handler)))
+    }
+
+    pub(crate) fn handler(mut self, name: String, handler: Arc<dyn Handler>) -> Self {
+        if self.handlers.insert(name.clone(), handler).is_some() {
+            self.twice.get_or_insert(name);
+        }
+        self
+    }
+
+    /// A heartbeat every `interval` (default 5 s; the coordinator may assign another), and the
+    /// connection is given up after `timeout` without any answer (default 15 s).
+    pub fn heartbeat(self, interval: Duration, timeout: Duration) -> Self {
+        Self { heartbeat: Some((interval, timeout)), ..self }
+    }
+
+    /// How it comes back. Default: for ever, see [`Reconnect`].
+    pub fn reconnect(self, reconnect: Reconnect) -> Self {
+        Self { reconnect, ..self }
+    }
+
+    /// How long an attempt may run when its task does not say; the shorter of both counts. Default:
+    /// no limit.
+    pub fn task_timeout(self, timeout: Duration) -> Self {
+        Self { task_timeout: Some(timeout), ..self }
+    }
+
+    /// How long a drain may take. Default 30 s.
+    pub fn drain_timeout(self, timeout: Duration) -> Self {
+        Self { drain_timeout: timeout, ..self }
+    }
+
+    /// Where the worker keeps its identity, locked against other processes while it runs.
+    ///
+    /// Default: none. Then a hash of the name is the identity, so that a restart under the same name
+    /// takes over.
+    pub fn data_dir(self, path: impl Into<PathBuf>) -> Self {
+        Self { data_dir: Some(path.into()), ..self }
+    }
+
+    /// One more way of moving packets, used before the built-in one of the same scheme.
+    pub fn transport(self, transport: impl Transport) -> Self {
+        Self { transports: self.transports.with(transport), ..self }
+    }
+
+    /// Checks everything and opens the data directory. Nothing is dialled before [`Worker::run`].
+    ///
+    /// # Errors
+    /// [`Error::Setting`] or [`Error::Endpoint`] for values that make no sense, [`Error::DataDir`] or
+    /// [`Error::DataDirInUse`] for the data directory, [`Error::NoRuntime`] outside a tokio runtime.
+    pub fn build(self) -> Result<Worker> {
+        if let Some(name) = self.twice {
+            return Err(Error::setting("task", format!("`{name}` has two handlers")));
+        }
+        let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
+        let transports = crate::transports(self.transports);
+        let endpoints = self
+            .coordinators
+            .iter()
+            .map(|url| endpoint(url, &transports))
+            .collect::<Result<Vec<_>>>()?;
+        let name = self.name.unwrap_or_else(host_name);
+        let name = Name::new(&name).map_err(|error| Error::setting("name", error))?;
+        if self.slots == 0 {
+            return Err(Error::setting("slots", "at least 1"));
+        }
+        let handlers = self
+            .handlers
+            .keys()
+            .map(|name| Name::new(name).map_err(|error| Error::setting("task", error)))
+            .collect::<Result<Vec<_>>>()?;
+        let heartbeat = match self.heartbeat {
+            None => Heartbeat::default(),
+            Some((interval, timeout)) => Heartbeat::new(interval, timeout)
+                .map_err(|error| Error::setting("heartbeat", error))?,
+        };
+        let reconnect = self.reconnect.parse()?;
+        let data_dir = self.data_dir.as_deref().map(DataDir::open).transpose()?;
+        let config = WorkerConfig {
+            link: LinkConfig { heartbeat, reconnect, ..LinkConfig::default() },
+            runner: RunnerConfig { slots: self.slots, task_timeout: self.task_timeout },
+            worker: match &data_dir {
+                Some(data_dir) => data_dir.worker(),
+                None => worker_of_name(name.as_str()),
+            },
+            incarnation: Incarnation(random().map_err(Error::Start)?),
+            name,
+            handlers,
+            software: crate::software(),
+            seed: random().map_err(Error::Start)?,
+        };
+        Ok(Worker {
+            transports,
+            options: WorkerOptions { config, endpoints },
+            handlers: Handlers::new(self.handlers, runtime),
+            shared: Shared::new(),
+            drain_timeout: self.drain_timeout,
+            data_dir,
+        })
+    }
+
+    /// [`build`](Self::build) and [`Worker::run`] in one.
+    ///
+    /// # Errors
+    /// Those of both.
+    pub async fn run(self) -> Result<()> {
+        self.build()?.run().await
+    }
+}
+
+/// Parses a URL and finds its transport now, not at the first dial.
+fn endpoint(url: &str, transports: &Transports) -> Result<Endpoint> {
+    let endpoint: Endpoint = url.parse()?;
+    if transports.get(endpoint.scheme()).is_none() {
+        let problem = format!("no transport for `{}` is built in", endpoint.scheme());
+        return Err(Error::setting("coordinator", problem));
+    }
+    Ok(endpoint)
+}
+
+#[cfg(unix)]
+pub(crate) fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn host_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_else(|_| "worker".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

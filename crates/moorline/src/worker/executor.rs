@@ -1,0 +1,120 @@
+//! Runs handlers on the user's runtime for the worker's loop.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use moorline_driver::{Completion, Executor, Job};
+use moorline_work::{AbortReason, Outcome, RunId};
+use tokio::runtime::Handle;
+
+use crate::task::{Abort, Finished, Handler, Stop, TaskCtx};
+
+/// How long a handler that looks at its cancellation may take to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The runs that have not ended, to stop them. Locked only to copy.
+type Runs = Arc<Mutex<BTreeMap<RunId, Arc<Abort>>>>;
+
+/// The handlers of a worker, each attempt a task of the user's runtime. Dropping it ends what runs.
+pub(crate) struct Handlers {
+    handlers: BTreeMap<String, Arc<dyn Handler>>,
+    runtime: Handle,
+    runs: Runs,
+}
+
+impl std::fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Handlers").field(&self.handlers.keys()).finish()
+    }
+}
+
+impl Handlers {
+    pub(crate) fn new(handlers: BTreeMap<String, Arc<dyn Handler>>, runtime: Handle) -> Self {
+        Self { handlers, runtime, runs: Runs::default() }
+    }
+}
+
+impl Executor for Handlers {
+    fn start(&mut self, job: Job, done: Completion) {
+        let Some(handler) = self.handlers.get(job.handler.as_str()) else {
+            // The machine refuses what is not registered, so this is a fault of this worker only.
+            let text = format!("this worker has no handler {}", job.handler);
+            done.complete(Outcome::Failed { retryable: true }, text.into());
+            return;
+        };
+        let abort = Abort::new();
+        lock(&self.runs).insert(job.run, Arc::clone(&abort));
+        let entry = Entry { run: job.run, runs: Arc::clone(&self.runs) };
+        let handler = Arc::clone(handler);
+        self.runtime.spawn(async move {
+            let _entry = entry;
+            let ctx = TaskCtx::new(job.key, job.deadline, Arc::clone(&abort));
+            // The future is gone, and what it held is free, before anybody hears that it ended.
+            let finished = run(handler, ctx, job.payload, &abort).await;
+            done.complete(finished.outcome, finished.body);
+        });
+    }
+
+    fn abort(&mut self, run: RunId, reason: AbortReason) {
+        if let Some(abort) = lock(&self.runs).get(&run) {
+            abort.tell(Stop::Asked(reason));
+        }
+    }
+}
+
+impl Drop for Handlers {
+    fn drop(&mut self) {
+        for abort in lock(&self.runs).values() {
+            abort.tell(Stop::Now);
+        }
+    }
+}
+
+async fn run(handler: Arc<dyn Handler>, ctx: TaskCtx, input: Bytes, abort: &Abort) -> Finished {
+    let work = AssertUnwindSafe(async move { handler.call(ctx, input).await }).catch_unwind();
+    tokio::select! {
+        // A result that is there counts, whatever was asked meanwhile.
+        biased;
+        finished = work => finished.unwrap_or_else(|panic| {
+            Finished::failed(true, format!("the handler panicked: {}", panic_text(&*panic)))
+        }),
+        stop = abort.over(GRACE) => match stop {
+            Stop::Asked(AbortReason::TimedOut) => {
+                Finished { outcome: Outcome::TimedOut, body: "the attempt ran out of time".into() }
+            }
+            Stop::Asked(AbortReason::Cancelled) | Stop::Now | Stop::No => {
+                Finished { outcome: Outcome::Cancelled, body: Bytes::new() }
+            }
+        },
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
+}
+
+/// Takes a run off the list when it ends, however it ends.
+struct Entry {
+    run: RunId,
+    runs: Runs,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        lock(&self.runs).remove(&self.run);
+    }
+}
+
+fn lock(runs: &Runs) -> MutexGuard<'_, BTreeMap<RunId, Arc<Abort>>> {
+    // A panic cannot leave the map half changed.
+    runs.lock().unwrap_or_else(PoisonError::into_inner)
+}

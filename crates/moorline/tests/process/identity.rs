@@ -1,0 +1,70 @@
+//! Who may be whom: names, data directories and processes that come back.
+
+use crate::rig::{QUICK, Rig, start_worker, until};
+
+#[test]
+fn a_second_live_worker_of_the_same_name_is_refused_with_a_hint_and_the_first_is_undisturbed() {
+    let rig = Rig::new("20s");
+    let flags = [QUICK, &["--handler=work=cat"]].concat();
+    let first = start_worker(rig.home.path(), rig.listen, "data-1", "twin", &flags);
+    rig.until_worker("twin", "active");
+    let second = start_worker(rig.home.path(), rig.listen, "data-2", "twin", &flags);
+    let refused = second.log().wait("link.dismissed");
+    assert_eq!((&refused["reason"], &refused["code"]), (&"name_conflict".into(), &"ML3106".into()));
+    let hint = refused["msg"].as_str().unwrap();
+    assert!(hint.contains("--name"), "{hint}");
+    let task = rig.submit("work", "still here", &[]);
+    rig.until_task(&task, "succeeded");
+    assert_eq!(first.log().messages("task.finished").len(), 1);
+    assert_eq!(first.log().messages("link.lost"), [""; 0]);
+    assert_eq!(second.log().messages("worker.registered"), [""; 0]);
+}
+
+#[test]
+fn a_worker_that_crashed_takes_over_from_itself_at_once() {
+    let rig = Rig::new("60s");
+    let flags = [QUICK, &["--handler=work=sleep 0.2"]].concat();
+    let mut first = rig.worker("w1", &flags);
+    rig.until_worker("w1", "active");
+    let task = rig.submit("work", "", &[]);
+    first.log().wait("task.started");
+    until("it is leased", || (rig.task(&task)["state"] == "leased").then_some(()));
+    first.kill();
+    let again = rig.worker("w1", &flags);
+    // Not after `lost_after`, a minute: its inventory says that the task is not there any more.
+    let ended = rig.until_task(&task, "succeeded");
+    assert_eq!(ended["attempts"], 2, "{ended}");
+    assert_eq!(again.log().messages("link.dismissed"), [""; 0]);
+    assert_eq!(rig.coordinator.log().messages("worker.lost"), [""; 0]);
+    rig.balances(1);
+}
+
+#[test]
+fn a_second_process_on_one_data_directory_ends_before_it_dials() {
+    let rig = Rig::new("20s");
+    let first = start_worker(rig.home.path(), rig.listen, "shared", "w1", QUICK);
+    rig.until_worker("w1", "active");
+    let mut second = start_worker(rig.home.path(), rig.listen, "shared", "w2", QUICK);
+    assert_eq!(second.ends().code(), Some(73));
+    assert_eq!(second.log().messages("link.dial"), [""; 0]);
+    assert_eq!(first.log().messages("link.lost"), [""; 0]);
+    assert!(rig.seen("w2").is_null());
+}
+
+#[test]
+fn a_second_coordinator_on_one_store_is_refused() {
+    let rig = Rig::new("20s");
+    let (listen, admin) = (crate::rig::free_address(), crate::rig::free_address());
+    let mut second = crate::rig::Process::start(
+        "second",
+        &[
+            "coordinator",
+            &format!("--listen=grpc://{listen}"),
+            &format!("--admin-listen={admin}"),
+            &format!("--store=sqlite:{}", rig.home.path().join("store.db").display()),
+        ],
+    );
+    assert_eq!(second.ends().code(), Some(73));
+    let said = second.log().messages("plain").concat();
+    assert!(said.contains("in use by another process"), "{said}");
+}

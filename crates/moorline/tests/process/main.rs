@@ -1,0 +1,11 @@
+//! Real processes on loopback: coordinators and workers are spawned, killed, frozen and cut off, and
+//! what they promise is read from their logs and their admin API. Timings are shortened; everything
+//! waits for conditions.
+#![cfg(unix)]
+
+mod faults;
+mod identity;
+mod proxy;
+mod reconnect;
+mod rig;
+mod runtime;

@@ -10,7 +10,7 @@ use crate::rig::{Log, QUICK, Rig, free_address, start_worker, until};
 /// The classic backoff, twenty times as fast: 50, 100, 200 ms ... instead of 1, 2, 4 s ...
 const CLASSIC: &[&str] = &[
     "--heartbeat-interval=200ms",
-    "--heartbeat-timeout=600ms",
+    "--heartbeat-timeout=1s",
     "--reconnect-initial-delay=50ms",
     "--reconnect-max-delay=3s",
     "--reconnect-jitter=none",
@@ -37,7 +37,7 @@ fn misses(log: &Log, mark: usize) -> Vec<String> {
 /// The delays of before are forgotten after twice the heartbeat timeout. Nothing tells when, so time
 /// itself is the condition.
 fn stable() {
-    std::thread::sleep(Duration::from_millis(1_500));
+    std::thread::sleep(Duration::from_millis(2_300));
 }
 
 #[test]

@@ -180,7 +180,13 @@ pub async fn start_coordinator<R: Runtime>(
     let threads = store_thread::start(&runtime, store, options.retention, committed).await?;
     let mut listeners = Vec::with_capacity(options.listen.len());
     for endpoint in &options.listen {
-        listeners.push(transports.listen(endpoint).await?);
+        match transports.listen(endpoint).await {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => {
+                threads.close().await;
+                return Err(error.into());
+            }
+        }
     }
     let endpoints: Vec<_> = listeners.iter().map(|listener| listener.endpoint()).collect();
     let log = CoordinatorLog::new(threads.epoch, started, options.hub.settings().lost_after);
@@ -233,6 +239,7 @@ pub async fn start_coordinator<R: Runtime>(
         listening,
         batches: threads.commits,
         commits,
+        closed: threads.closed,
         waiters,
     });
     let handle = Arc::clone(&shared);

@@ -1,12 +1,14 @@
 //! The threads on which a store lives: one writer with group commit, two readers.
 
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::channel::mpsc::UnboundedSender;
+use futures::StreamExt;
+use futures::channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use futures::channel::oneshot;
 use moorline_link::Epoch;
 use moorline_node::{Done, Persist};
@@ -41,11 +43,22 @@ pub(crate) struct StoreThreads {
     pub(crate) commits: Sender<Vec<Persist>>,
     /// Reads. Dropped, the readers end.
     pub(crate) reads: SyncSender<Read>,
+    /// Ends when the store and its readers are closed.
+    pub(crate) closed: UnboundedReceiver<Infallible>,
     pub(crate) failing: Arc<AtomicBool>,
 }
 
-/// Starts the threads and begins an epoch. `committed` gets the answer to each batch; it ends when
-/// the store and its readers are closed.
+impl StoreThreads {
+    /// Ends the threads and waits for it.
+    pub(crate) async fn close(mut self) {
+        drop(self.commits);
+        drop(self.reads);
+        while self.closed.next().await.is_some() {}
+    }
+}
+
+/// Starts the threads and begins an epoch. `committed` gets the answer to each batch; it ends with
+/// the writer's thread.
 pub(crate) async fn start<R: Runtime>(
     runtime: &R,
     store: Box<dyn Store>,
@@ -55,14 +68,19 @@ pub(crate) async fn start<R: Runtime>(
     let (commits, batches) = channel();
     let (begun, beginning) = oneshot::channel();
     let failing = Arc::new(AtomicBool::new(false));
+    let (open, closed) = mpsc::unbounded();
     let writer = Writer {
         runtime: runtime.clone(),
         store,
         retention,
-        committed: committed.clone(),
+        committed,
         failing: Arc::clone(&failing),
     };
-    spawn("moorline-store", move || writer.run(begun, &batches))?;
+    let writing = open.clone();
+    spawn("moorline-store", move || {
+        writer.run(begun, &batches);
+        drop(writing);
+    })?;
     // The thread answers before it does anything else; without an answer it panicked.
     let ended = || StartError::Thread(std::io::Error::other("the store's thread ended"));
     let (epoch, readers) = beginning.await.map_err(|_| ended())??;
@@ -70,13 +88,13 @@ pub(crate) async fn start<R: Runtime>(
     let (reads, queue) = sync_channel::<Read>(READS_MAX);
     let queue = Arc::new(Mutex::new(queue));
     for reader in readers {
-        let (queue, open) = (Arc::clone(&queue), committed.clone());
+        let (queue, open) = (Arc::clone(&queue), open.clone());
         spawn("moorline-reader", move || {
             run_reads(reader, &queue);
             drop(open);
         })?;
     }
-    Ok(StoreThreads { epoch, commits, reads, failing })
+    Ok(StoreThreads { epoch, commits, reads, closed, failing })
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StartError> {

@@ -35,10 +35,6 @@ impl<T: Clone> Watch<T> {
         self.lock().value.clone()
     }
 
-    pub(crate) fn version(&self) -> u64 {
-        self.lock().version
-    }
-
     /// Replaces the value. It is a new version, for which waiters are woken, only if `notify`.
     pub(crate) fn set(&self, value: T, notify: bool) {
         let woken = {

@@ -100,7 +100,7 @@ impl WorkerHandle {
         self.status.changed(seen).await
     }
 
-    /// Gives the connection up and dials at once.
+    /// Gives the connection up and dials at once; if it was dialled just now, a moment later (P07).
     pub fn reconnect(&self) {
         self.ask(Command::Reconnect);
     }

@@ -11,7 +11,7 @@ use moorline_node::ClientReply;
 use moorline_store::{MemoryStore, SqliteStore, TaskFilter};
 use moorline_work::{AbortReason, Outcome, Reply, RunId, TaskId, TaskState};
 use support::{
-    Threads, coordinator, ended, gated, memory, receive, result, soon, spec, submit, until, worker,
+    Threads, coordinator, ended, gated, memory, receive, result, soon, spec, submit, worker,
     worker_options,
 };
 

@@ -147,6 +147,61 @@ async fn a_stream_that_is_reset_while_its_connection_is_up_is_lost() {
     soon(serving).await.expect("no panic");
 }
 
+/// A server that answers the request for the stream and then does as `after` says.
+async fn attached<F: Future<Output = ()> + Send>(
+    after: impl FnOnce(h2::server::Connection<TcpStream, Bytes>, h2::SendStream<Bytes>) -> F
+    + Send
+    + 'static,
+) -> moorline_transport::Connection {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("listens");
+    let endpoint = here().with_port(server.local_addr().expect("bound").port());
+    let serving = tokio::spawn(async move {
+        let (stream, _) = server.accept().await.expect("accepted");
+        let mut http2 = h2::server::handshake(stream).await.expect("http/2");
+        let (_request, mut respond) = http2.accept().await.expect("a request").expect("whole");
+        let answer = http::Response::builder().header("content-type", "application/grpc").body(());
+        let stream = respond.send_response(answer.expect("a response"), false).expect("answered");
+        tokio::select! {
+            _ = http2.accept() => {}
+            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+        }
+        after(http2, stream).await;
+    });
+    let dialled = soon(GrpcTransport::new().dial(&endpoint)).await.expect("dialled");
+    drop(serving);
+    dialled
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_answer_pings_is_half_open() {
+    let (held, mut hold) = tokio::sync::mpsc::unbounded_channel();
+    let mut dialled = attached(move |http2, stream| async move {
+        // Open, and never looked at again.
+        held.send((http2, stream)).expect("held");
+    })
+    .await;
+    let _held = soon(hold.recv()).await;
+    // From here on time passes as soon as nothing else happens.
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let end =
+        std::future::poll_fn(|cx| std::pin::Pin::new(&mut *dialled.receiver).poll_receive(cx))
+            .await;
+    assert_eq!(end, Err(Reason::HalfOpen));
+    assert!(began.elapsed() <= Duration::from_secs(41), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_peer_that_says_goaway_has_left_in_order() {
+    let mut dialled = attached(|mut http2, stream| async move {
+        http2.abrupt_shutdown(h2::Reason::NO_ERROR);
+        let _ = std::future::poll_fn(|cx| http2.poll_closed(cx)).await;
+        drop(stream);
+    })
+    .await;
+    assert_eq!(receive(&mut dialled).await, Err(Reason::ClosedByPeer));
+}
+
 #[tokio::test]
 async fn a_client_made_by_tonic_can_attach() {
     use tonic::client::Grpc;

@@ -1,6 +1,7 @@
 //! The coordinator's loop: inputs in, the node, operations, packets and replies out.
 
 use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::sync::mpsc::Sender;
 use std::task::{Context, Poll};
@@ -58,6 +59,8 @@ pub(crate) struct Parts<R> {
     pub(crate) listening: Vec<oneshot::Sender<()>>,
     pub(crate) batches: Sender<Vec<Persist>>,
     pub(crate) commits: UnboundedReceiver<Vec<Done>>,
+    /// Ends when the store and its readers are closed.
+    pub(crate) closed: UnboundedReceiver<Infallible>,
     pub(crate) waiters: Waiters,
 }
 
@@ -323,10 +326,9 @@ impl<R: Runtime> CoordinatorLoop<R> {
         self.parts.listening.clear();
         drop(self.connections);
         drop(self.parts.batches);
-        // The threads hold the other ends of this: when it is over, the store is closed.
         let limit = self.parts.runtime.sleep_until(self.parts.runtime.now() + STOP_WITHIN);
-        let mut commits = self.parts.commits;
-        let closed = Box::pin(async move { while commits.next().await.is_some() {} });
+        let mut closed = self.parts.closed;
+        let closed = Box::pin(async move { while closed.next().await.is_some() {} });
         futures::future::select(closed, limit).await;
         self.parts.log.stopped(undone);
     }

@@ -74,14 +74,17 @@ impl CoordinatorLog {
                 "Worker {name} disconnected ({reason}, last contact {} ago, {leases} lease{} kept {})",
                 Time(*silent), plural(u64::from(*leases)), Time(self.lost_after.saturating_sub(*silent))
             ),
-            CoordinatorEvent::Suspect { name, suspect: true } => info!(
-                event = "worker.suspect", role = "coordinator", epoch = self.epoch.0, worker = %name,
-                "Worker {name} is late: nothing is taken from it"
-            ),
-            CoordinatorEvent::Suspect { name, suspect: false } => info!(
-                event = "worker.heard", role = "coordinator", epoch = self.epoch.0, worker = %name,
-                "Worker {name} was heard again"
-            ),
+            CoordinatorEvent::Suspect { name, suspect } => {
+                let (event, what) = if *suspect {
+                    ("worker.suspect", "is late: nothing is taken from it")
+                } else {
+                    ("worker.heard", "was heard again")
+                };
+                info!(
+                    event, role = "coordinator", epoch = self.epoch.0, worker = %name,
+                    "Worker {name} {what}"
+                );
+            }
             CoordinatorEvent::Lost { name, .. } => warn!(
                 event = "worker.lost", role = "coordinator", epoch = self.epoch.0, worker = %name,
                 lost_after_ms = millis(self.lost_after),
@@ -111,18 +114,22 @@ impl CoordinatorLog {
                 task = %Task(key.task), attempt = key.attempt.0,
                 "Attempt {} of {} is over without a result: queued again", key.attempt.0, Task(key.task)
             ),
-            CoordinatorEvent::Settled { key, name, disposition: Disposition::Accepted } => debug!(
-                event = "task.result_settled", role = "coordinator", epoch = self.epoch.0, worker = %name,
-                task = %Task(key.task), attempt = key.attempt.0, disposition = "accepted",
-                "Result of {} from {name}: accepted", Key(*key)
-            ),
             CoordinatorEvent::Settled { key, name, disposition } => {
                 let disposition = word(*disposition);
-                info!(
-                    event = "task.result_settled", role = "coordinator", epoch = self.epoch.0, worker = %name,
-                    task = %Task(key.task), attempt = key.attempt.0, disposition,
-                    "Result of {} from {name}: {disposition}", Key(*key)
-                );
+                // What is accepted is no news; anything else is.
+                if disposition == word(Disposition::Accepted) {
+                    debug!(
+                        event = "task.result_settled", role = "coordinator", epoch = self.epoch.0,
+                        worker = %name, task = %Task(key.task), attempt = key.attempt.0, disposition,
+                        "Result of {} from {name}: {disposition}", Key(*key)
+                    );
+                } else {
+                    info!(
+                        event = "task.result_settled", role = "coordinator", epoch = self.epoch.0,
+                        worker = %name, task = %Task(key.task), attempt = key.attempt.0, disposition,
+                        "Result of {} from {name}: {disposition}", Key(*key)
+                    );
+                }
             }
             CoordinatorEvent::Stalled { late } => warn!(
                 event = "clock.jump",

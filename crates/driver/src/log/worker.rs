@@ -128,16 +128,21 @@ impl WorkerLog {
                 task = %super::Task(key.task), attempt = key.attempt.0,
                 "Result of {} kept until reconnect", Key(*key)
             ),
-            WorkerEvent::Settled { key, disposition, resubmitted: true } => info!(
-                event = "task.result_resubmitted", role = "worker", worker = %self.worker,
-                task = %super::Task(key.task), attempt = key.attempt.0, disposition = ?disposition,
-                "Result of {} resubmitted: {disposition:?}", Key(*key)
-            ),
-            WorkerEvent::Settled { key, disposition, resubmitted: false } => debug!(
-                event = "task.result_settled", role = "worker", worker = %self.worker,
-                task = %super::Task(key.task), attempt = key.attempt.0, disposition = ?disposition,
-                "Result of {}: {disposition:?}", Key(*key)
-            ),
+            WorkerEvent::Settled { key, disposition, resubmitted } => {
+                if *resubmitted {
+                    info!(
+                        event = "task.result_resubmitted", role = "worker", worker = %self.worker,
+                        task = %super::Task(key.task), attempt = key.attempt.0, disposition = ?disposition,
+                        "Result of {} resubmitted: {disposition:?}", Key(*key)
+                    );
+                } else {
+                    debug!(
+                        event = "task.result_settled", role = "worker", worker = %self.worker,
+                        task = %super::Task(key.task), attempt = key.attempt.0, disposition = ?disposition,
+                        "Result of {}: {disposition:?}", Key(*key)
+                    );
+                }
+            }
             // Newer than this driver: rather a plain line than none.
             other => debug!(
                 event = "worker.event", role = "worker", worker = %self.worker, "{other:?}"
@@ -167,7 +172,7 @@ impl WorkerLog {
                 }
                 self.backoff(link);
             }
-            State::Failed => self.failed(now, from, reason, link),
+            State::Failed => self.failed(now, reason, link),
             State::Shutdown => info!(
                 event = "shutdown.end", role = "worker", worker = %self.worker,
                 "Worker '{}' stopped", self.worker
@@ -251,15 +256,11 @@ impl WorkerLog {
         }
     }
 
-    fn failed(&mut self, now: Instant, from: State, reason: Option<Reason>, link: &LinkSnapshot) {
+    fn failed(&mut self, now: Instant, reason: Option<Reason>, link: &LinkSnapshot) {
         let reason = reason.unwrap_or(Reason::DeadlineExceeded);
         let code = Code(reason);
         let attempts = link.attempts;
-        let last = match from {
-            State::Connecting => self.down.as_ref().and_then(|down| down.last),
-            State::Registered | State::Active => None,
-            State::Disconnected | State::Failed | State::Shutdown => None,
-        };
+        let last = self.down.as_ref().and_then(|down| down.last);
         let outage = self.down.as_ref().map_or(Duration::ZERO, |down| now.since(down.since));
         if reason == Reason::AttemptsExhausted {
             error!(

@@ -1,8 +1,6 @@
 use std::sync::atomic::AtomicU32;
 
 use bytes::Bytes;
-use futures::StreamExt;
-use futures::channel::mpsc;
 use moorline_node::{Name, PersistId, Spec, StoreOp};
 use moorline_store::{MemoryStore, TaskFilter, WallTime};
 use moorline_work::TaskId;
@@ -26,6 +24,7 @@ impl Store for Failing {
             self.commits_to_fail.store(left - 1, Ordering::SeqCst);
             return Err(StoreError::Io { detail: "no space left".into() });
         }
+        assert!(batch.iter().all(|operation| operation.id != PANICS), "this store cannot");
         self.store.commit(now, batch)
     }
     fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<u64, StoreError> {
@@ -34,6 +33,12 @@ impl Store for Failing {
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         self.store.reader()
     }
+}
+
+const PANICS: PersistId = PersistId(u64::MAX);
+
+fn panicking() -> Persist {
+    Persist { id: PANICS, ..submit(1) }
 }
 
 fn submit(id: u64) -> Persist {
@@ -83,9 +88,19 @@ async fn the_threads_end_with_their_channels_and_say_so() {
     let (committed, mut commits) = mpsc::unbounded();
     let store = Box::new(MemoryStore::new());
     let threads = start(&Tokio, store, Retention::default(), committed).await.expect("started");
-    drop(threads.commits);
-    drop(threads.reads);
+    threads.close().await;
     assert!(commits.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_is_noticed() {
+    let (committed, mut commits) = mpsc::unbounded();
+    let store = Failing { store: MemoryStore::new(), commits_to_fail: Arc::default() };
+    let threads =
+        start(&Tokio, Box::new(store), Retention::default(), committed).await.expect("started");
+    threads.commits.send(vec![panicking()]).expect("taken");
+    assert!(commits.next().await.is_none(), "though the readers live on");
+    assert_eq!(stored(&threads.reads).await, 0);
 }
 
 #[tokio::test]
@@ -96,8 +111,7 @@ async fn the_writer_gives_up_a_failing_batch_when_the_loop_has_ended() {
     let threads =
         start(&Tokio, Box::new(store), Retention::default(), committed).await.expect("started");
     threads.commits.send(vec![submit(1)]).expect("taken");
-    drop(threads.commits);
-    drop(threads.reads);
+    threads.close().await;
     assert!(commits.next().await.is_none());
 }
 

@@ -19,7 +19,9 @@ use moorline_memory::MemoryTransport;
 use moorline_node::{ClientReply, Name, Spec, WorkerConfig};
 use moorline_store::{Store, TaskRecord};
 use moorline_transport::Endpoint;
-use moorline_work::{AbortReason, DispatcherConfig, Outcome, Reply, RunId, RunnerConfig, TaskId};
+use moorline_work::{
+    AbortReason, DispatcherConfig, DispatcherSettings, Outcome, Reply, RunId, RunnerConfig, TaskId,
+};
 
 /// Longest wait for what has to happen; only a failure takes so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -46,8 +48,9 @@ pub(crate) fn options() -> CoordinatorOptions {
     let lost_after = Duration::from_secs(3);
     let mut options = CoordinatorOptions::new();
     options.hub = HubConfig::new(HubSettings::for_lost_after(lost_after)).expect("consistent");
-    options.dispatcher =
-        DispatcherConfig { lost_after, start_grace: lost_after, ..DispatcherConfig::default() };
+    let settings =
+        DispatcherSettings { lost_after, start_grace: lost_after, ..DispatcherSettings::default() };
+    options.dispatcher = DispatcherConfig::new(settings).expect("consistent");
     options.listen = vec![here()];
     options.seed = Some(7);
     options

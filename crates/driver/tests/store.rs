@@ -1,0 +1,153 @@
+//! A store that fails: nothing is acknowledged, nothing is lost, and then all goes on.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use moorline_link::{Epoch, State};
+use moorline_node::{ClientReply, Done, Persist};
+use moorline_store::{MemoryStore, Reader, Retention, Store, StoreError, WallTime};
+use moorline_work::{Reply, TaskId, TaskState};
+use support::{
+    Threads, coordinator, ended, gated, memory, receive, soon, spec, submit, until, worker,
+};
+
+/// What the test turns on and off, and counts.
+#[derive(Clone, Default)]
+struct Switch {
+    fails: Arc<AtomicBool>,
+    slow: Arc<AtomicBool>,
+    commits: Arc<AtomicU32>,
+    largest: Arc<AtomicUsize>,
+}
+
+struct Switched {
+    store: MemoryStore,
+    switch: Switch,
+}
+
+impl Switched {
+    fn new(switch: &Switch) -> Self {
+        Self { store: MemoryStore::new(), switch: switch.clone() }
+    }
+}
+
+impl Store for Switched {
+    fn begin_epoch(&mut self, now: WallTime) -> Result<Epoch, StoreError> {
+        self.store.begin_epoch(now)
+    }
+
+    fn commit(&mut self, now: WallTime, batch: &[Persist]) -> Result<Vec<Done>, StoreError> {
+        if self.switch.fails.load(Ordering::SeqCst) {
+            return Err(StoreError::Io { detail: "no space left on device".into() });
+        }
+        if self.switch.slow.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        self.switch.commits.fetch_add(1, Ordering::SeqCst);
+        self.switch.largest.fetch_max(batch.len(), Ordering::SeqCst);
+        self.store.commit(now, batch)
+    }
+
+    fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<u64, StoreError> {
+        self.store.prune(now, retention)
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        self.store.reader()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_store_fails_nothing_is_acknowledged_and_then_all_goes_on() {
+    let switch = Switch::default();
+    let transports = memory();
+    let coordinator = coordinator(&transports, Switched::new(&switch)).await;
+    let (threads, began, open) = gated(Threads::echo(), "wait");
+    let worker = worker(&transports, 1, &threads, 2);
+    until(&worker, State::Active).await;
+    submit(&coordinator, 1, "wait", b"x").await;
+    let (_job, _began) = receive(began).await;
+
+    switch.fails.store(true, Ordering::SeqCst);
+    open.send(()).expect("it waits");
+    let submitting = tokio::spawn({
+        let coordinator = coordinator.clone();
+        async move { coordinator.submit(TaskId(2), spec("echo"), Bytes::new()).await }
+    });
+    soon(async {
+        while !coordinator.is_store_failing() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    // For longer than a heartbeat timeout: the link stands, the result is kept, the client waits.
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert!(!submitting.is_finished(), "nothing was acknowledged");
+    let status = worker.status();
+    assert_eq!((status.link.state, status.kept_results), (State::Active, 1), "{status:?}");
+    let record = coordinator
+        .read(|reader| reader.task(TaskId(1)))
+        .await
+        .expect("reads still work")
+        .expect("there");
+    assert_eq!(record.state, TaskState::Leased);
+
+    switch.fails.store(false, Ordering::SeqCst);
+    let reply = soon(submitting).await.expect("no panic");
+    assert_eq!(reply, Ok(ClientReply::Work(Reply::Submitted { again: false })));
+    for id in [1, 2] {
+        let record = ended(&coordinator, id).await;
+        assert_eq!((record.state, record.applied), (TaskState::Succeeded, 1));
+    }
+    assert!(!coordinator.is_store_failing());
+    soon(async {
+        while worker.status().kept_results != 0 {
+            worker.changed(worker.status().version).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_coordinator_stops_also_while_its_store_fails() {
+    let switch = Switch::default();
+    let transports = memory();
+    let coordinator = coordinator(&transports, Switched::new(&switch)).await;
+    switch.fails.store(true, Ordering::SeqCst);
+    let submitting = tokio::spawn({
+        let coordinator = coordinator.clone();
+        async move { coordinator.submit(TaskId(1), spec("echo"), Bytes::new()).await }
+    });
+    soon(async {
+        while !coordinator.is_store_failing() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    tokio::time::timeout(Duration::from_secs(15), coordinator.stop()).await.expect("it stops");
+    assert!(soon(submitting).await.expect("no panic").is_err(), "nobody says that it was stored");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_while_a_commit_runs_is_committed_together() {
+    let switch = Switch::default();
+    let transports = memory();
+    let coordinator = coordinator(&transports, Switched::new(&switch)).await;
+    submit(&coordinator, 1_000, "nobody", b"x").await;
+    let before = switch.commits.load(Ordering::SeqCst);
+    switch.slow.store(true, Ordering::SeqCst);
+    let all = (1..=100).map(|id| {
+        let coordinator = coordinator.clone();
+        tokio::spawn(async move { submit(&coordinator, id, "nobody", b"x").await })
+    });
+    for one in all.collect::<Vec<_>>() {
+        soon(one).await.expect("no panic");
+    }
+    let commits = switch.commits.load(Ordering::SeqCst) - before;
+    assert!(commits <= 10, "{commits} commits for 100 tasks");
+    assert!(switch.largest.load(Ordering::SeqCst) >= 50);
+}

@@ -314,6 +314,20 @@ fn an_unwritable_connection_leaves_the_ring_until_it_is_writable() {
 }
 
 #[test]
+fn an_offer_that_the_driver_could_not_take_is_made_again_when_the_connection_is_writable() {
+    let mut desk = Desk::default();
+    desk.activate(1, hello(7, 1));
+    let conn = ConnId(1);
+    desk.hub.handle(desk.now, HubInput::Frame { conn, frame: beat(1) });
+    assert_eq!(desk.hub.poll_action(), Some(HubAction::Flush { conn }));
+    // The driver finds that the transport is full just now.
+    desk.hub.handle(desk.now, HubInput::Unwritable { conn });
+    assert_eq!(desk.hub.poll_action(), None);
+    desk.hub.handle(desk.now, HubInput::Writable { conn });
+    assert_eq!(desk.hub.poll_action(), Some(HubAction::Flush { conn }));
+}
+
+#[test]
 fn connections_that_have_much_to_say_are_served_in_turn() {
     let mut desk = Desk::default();
     for conn in 1..=3 {

@@ -202,9 +202,8 @@ impl Member {
             HubAction::Flags { draining, paused, .. } => {
                 (self.told.draining, self.told.paused) = (*draining, *paused);
             }
-            HubAction::Detached { .. } => {
-                (self.told.conn, self.told.active, self.told.suspect) = (None, false, false);
-            }
+            // The next registration tells everything anew.
+            HubAction::Detached { .. } => self.told.conn = None,
             HubAction::Departed { .. } => {
                 self.told = Told { departed: true, ..Told::default() };
             }

@@ -50,7 +50,8 @@ use crate::{Assign, CoordinatorMessage, Instant, Op, OpId, Sym, TaskId, Wake, Wo
 /// It keeps the laws L1-L5 and L8-L10: [`Wake::Now`] exactly while an action is due, a timeout at a
 /// deadline moves the next deadline on, polling a drained machine or an early timeout changes
 /// nothing, shifted inputs give shifted outputs, and the same inputs give the same machine. An input
-/// costs O(log n) in tasks and workers, plus what it changes.
+/// costs O(log n) in tasks and workers for each lease it changes and each handler of the workers
+/// whose slots it changes; only reading the leases at the start looks at everything.
 ///
 /// ```
 /// use moorline_work::*;
@@ -320,7 +321,12 @@ impl Dispatcher {
         if let Some(lease) = self.tasks.get_mut(&id).and_then(Task::lease_mut) {
             match lease.stage {
                 Stage::Withdrawing => lease.stage = Stage::Recalled,
-                Stage::Assigning => lease.stage = Stage::Sent,
+                Stage::Assigning => {
+                    lease.stage = Stage::Sent;
+                    let worker = lease.worker;
+                    self.left(worker);
+                    self.refresh_worker(worker);
+                }
                 Stage::Revoking => lease.stage = Stage::Revoked,
                 Stage::Accepted => lease.cancel = CancelWish::Told,
                 Stage::Granting
@@ -347,7 +353,7 @@ impl Dispatcher {
             Some(Note::Answer { key, judgement }) => {
                 DispatcherAction::Answer { worker: id, key: *key, judgement: *judgement }
             }
-            None => DispatcherAction::Believe { worker: id, free: worker.free() },
+            None => DispatcherAction::Believe { worker: id, free: worker.free_there() },
         })
     }
 
@@ -355,7 +361,7 @@ impl Dispatcher {
         if let Some(worker) = self.workers.get_mut(&id)
             && worker.notes.pop_front().is_none()
         {
-            worker.believed = Some(worker.free());
+            worker.believed = Some(worker.free_there());
         }
         self.refresh_worker(id);
     }

@@ -2,6 +2,8 @@
 //!
 //! The embedder joins payloads, bodies and names to them. An operation whose condition fails
 //! changes nothing and is answered by a [`Conflict`], inside a batch that otherwise commits.
+//! [`Op::Claim`], [`Op::Unclaim`], [`Op::Leases`], [`Op::Lookup`] and [`Op::Cancel`] have no condition
+//! and never conflict; of all others but [`Op::Submit`] the conflict is [`Conflict::Status`].
 
 use core::time::Duration;
 
@@ -106,7 +108,8 @@ pub enum Op {
         /// How.
         end: End,
     },
-    /// A queued task is cancelled, a leased one is marked. Rows: [`Row::Status`] as it was before.
+    /// A queued task is cancelled, a leased one is marked, an ended or unknown one left alone. The
+    /// mark is read back by [`Row::Lease`]. Rows: [`Row::Status`] as it was before.
     Cancel {
         /// For the reply.
         ticket: Ticket,

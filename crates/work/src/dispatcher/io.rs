@@ -226,7 +226,9 @@ pub enum DispatcherAction {
         /// Which.
         task: TaskId,
     },
-    /// The free slots the coordinator believes of a worker changed.
+    /// The free slots that a worker should count when nothing is under way to or from it changed:
+    /// an attempt takes one from the moment its assignment was sent, not while its lease waits for
+    /// the store.
     Believe {
         /// Of whom.
         worker: WorkerId,

@@ -102,11 +102,22 @@ impl Dispatcher {
         if let Stage::Offered { deadline: Some(deadline) } = lease.stage {
             self.timers.accept.remove(&(deadline, id));
         }
-        lease.stage = stage;
+        let (was, worker) = (core::mem::replace(&mut lease.stage, stage), lease.worker);
+        if was.is_unsent() && !stage.is_unsent() {
+            self.left(worker);
+            self.touched_workers.insert(worker);
+        }
         if let Stage::Offered { deadline: Some(deadline) } = stage {
             self.timers.accept.insert((deadline, id));
         }
         self.refresh_lease(id);
+    }
+
+    /// An assignment has left, or never will.
+    pub(super) fn left(&mut self, worker: WorkerId) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.unsent = worker.unsent.saturating_sub(1);
+        }
     }
 
     pub(super) fn accept_is_due(&mut self) {
@@ -121,6 +132,7 @@ impl Dispatcher {
         self.tasks.insert(id, Task { place: Place::Leased(lease), ..task });
         if let Some(worker) = self.workers.get_mut(&lease.worker) {
             worker.leases.insert(id);
+            worker.unsent = worker.unsent.saturating_add(u16::from(lease.stage.is_unsent()));
         }
         self.touched_workers.insert(lease.worker);
         self.refresh_lease(id);
@@ -139,6 +151,9 @@ impl Dispatcher {
                 if let Some(inventory) = worker.inventory_mut() {
                     inventory.unnamed.remove(&id);
                 }
+            }
+            if lease.stage.is_unsent() {
+                self.left(lease.worker);
             }
             self.touched_workers.insert(lease.worker);
             self.refresh_lease(id);

@@ -31,6 +31,8 @@ pub(super) struct Worker {
     pub(super) muted_until: Option<Instant>,
     /// Tasks leased to it.
     pub(super) leases: BTreeSet<TaskId>,
+    /// Those whose assignment has not left this machine: it cannot know of them.
+    pub(super) unsent: u16,
     /// Attempts it may run that are not wanted any more: they use a slot until it says otherwise.
     pub(super) fenced: BTreeSet<TaskKey>,
     /// The free slots that were last told.
@@ -116,6 +118,7 @@ impl Worker {
             paused: false,
             muted_until: None,
             leases: BTreeSet::new(),
+            unsent: 0,
             fenced: BTreeSet::new(),
             believed: None,
             listed: None,
@@ -125,8 +128,18 @@ impl Worker {
 
     /// Free slots: a lease counts from its operation on.
     pub(super) fn free(&self) -> u16 {
-        let used = self.leases.len().saturating_add(self.fenced.len());
+        self.slots.saturating_sub(u16::try_from(self.used()).unwrap_or(u16::MAX))
+    }
+
+    /// Free slots as the worker sees them when its lanes are empty: what the store is still asked
+    /// for takes no slot there.
+    pub(super) fn free_there(&self) -> u16 {
+        let used = self.used().saturating_sub(usize::from(self.unsent));
         self.slots.saturating_sub(u16::try_from(used).unwrap_or(u16::MAX))
+    }
+
+    fn used(&self) -> usize {
+        self.leases.len().saturating_add(self.fenced.len())
     }
 
     pub(super) fn is_active(&self) -> bool {
@@ -172,6 +185,7 @@ impl Worker {
 
     /// Whether something is owed to it.
     pub(super) fn is_owed(&self) -> bool {
-        !self.notes.is_empty() || (self.registration > 0 && self.believed != Some(self.free()))
+        !self.notes.is_empty()
+            || (self.registration > 0 && self.believed != Some(self.free_there()))
     }
 }

@@ -20,6 +20,17 @@ impl World {
         }
     }
 
+    /// At a quiet cut both sides count the same free slots: else a beat would find them out of step.
+    pub(crate) fn check_beliefs(&mut self) {
+        for peer in &mut self.peers {
+            peer.tick(self.now);
+            if peer.is_quiet() {
+                let free = usize::from(peer.slots).saturating_sub(peer.busy());
+                assert_eq!(peer.believed.map(usize::from), Some(free), "{peer:?}");
+            }
+        }
+    }
+
     /// What an operation must not do, by the truth that only this world knows.
     pub(crate) fn check(&mut self, op: Op) {
         match op {

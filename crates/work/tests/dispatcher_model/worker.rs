@@ -320,13 +320,17 @@ impl Peer {
         }
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
+    /// It is active and nothing is under way in either direction.
+    pub(crate) fn is_quiet(&self) -> bool {
         self.is_up()
-            && self.runs.is_empty()
             && self.up_c.is_empty()
             && self.up_b.is_empty()
             && self.down_c.is_empty()
             && self.down_b.is_empty()
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_quiet() && self.runs.is_empty()
     }
 
     /// An attempt number that means nothing to anybody.

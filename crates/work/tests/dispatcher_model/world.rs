@@ -483,6 +483,7 @@ impl World {
             89..=91 => self.pass(Duration::from_millis(self.dice.0 % 3_000)),
             _ => self.pass(Duration::from_millis(self.dice.0 % 50)),
         }
+        self.check_beliefs();
     }
 
     /// The worker leaves on purpose, with what it holds given up; its next life is another process.

@@ -257,10 +257,8 @@ fn nothing_is_given_out_or_judged_before_the_leases_are_read() {
     bench.item(1, key(1, 1), running(0)).end(1);
     assert_eq!(bench.ops(), []);
     assert_eq!(bench.seen(), []);
-    assert_eq!(
-        bench.says(2, 1, WorkerMessage::Accept { key: key(2, 1) }),
-        DispatcherVerdict::Stale
-    );
+    let result = WorkerMessage::Result { key: key(2, 1), outcome: SUCCESS };
+    assert_eq!(bench.says(2, 1, result), DispatcherVerdict::Stale, "it can hold nothing yet");
     bench.commit();
     let seen = bench.seen();
     assert_eq!(seen, [answer(1, key(1, 1), Judgement::Continue), assign(2, key(2, 1))]);

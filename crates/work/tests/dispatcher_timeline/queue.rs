@@ -276,3 +276,15 @@ fn the_believed_free_slots_follow_the_leases() {
     bench.result(1, key(1, 1), Outcome::Succeeded);
     assert_eq!(bench.seen_all(), [believe(1, 1)]);
 }
+
+#[test]
+fn a_lease_that_waits_for_the_store_takes_no_slot_that_its_worker_could_know_of() {
+    let mut bench = Bench::new(unguarded());
+    bench.join(1, 1, 2).commit().submit(1);
+    bench.commit_one();
+    bench.hush();
+    // The lease is asked for, and the store takes its time: a beat finds both sides agreed.
+    assert_eq!(bench.seen_all(), []);
+    bench.commit_one();
+    assert_eq!(bench.seen_all(), [assign(1, key(1, 1)), believe(1, 1)]);
+}

@@ -143,6 +143,28 @@ fn with_an_interval_shorter_than_the_answer_deadline_every_beat_still_counts() {
 }
 
 #[test]
+fn a_beat_that_was_written_late_is_judged_when_the_next_one_is_due() {
+    let heartbeat = Heartbeat::new(50 * MS, 150 * MS).expect("in bounds");
+    let mut bench = Bench::new(LinkConfig { heartbeat, ..LinkConfig::default() });
+    bench.coordinator.interval = 50 * MS;
+    bench.until_active();
+    bench.until(|bench| bench.beats().len() == 2);
+    bench.coordinator.answers_beats = false;
+    let start = bench.ms();
+    bench.writable = false;
+    bench.pass(70 * MS);
+    bench.writable = true;
+    // 20 ms late, and so is the end of its own deadline.
+    bench.drain();
+    bench.pass(60 * MS);
+    let conn = bench.conn();
+    bench.input(LinkInput::Received { conn });
+    bench.pass(40 * MS);
+    let missed: Vec<u64> = bench.missed().into_iter().map(|(at, _)| at - start).collect();
+    assert_eq!(missed, [100, 150]);
+}
+
+#[test]
 fn two_misses_and_an_answer_do_not_disconnect_and_the_count_begins_again() {
     let mut bench = after_a_beat();
     for _ in 0..3 {

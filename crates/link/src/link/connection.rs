@@ -229,7 +229,12 @@ impl Link {
         }
         let Some(attachment) = &mut self.attachment else { return LinkVerdict::Stale };
         match attachment.inboxes[head.lane.index()].arrive(head.seq, head.len) {
-            Arrival::Deliver => LinkVerdict::Deliver,
+            Arrival::Deliver => {
+                if let Some(connection) = &mut self.connection {
+                    connection.beats.disturbed();
+                }
+                LinkVerdict::Deliver
+            }
             Arrival::Duplicate => LinkVerdict::Duplicate,
             arrival @ (Arrival::Gap | Arrival::OverCredit | Arrival::TooLarge) => {
                 self.violated(now, conn, Violation::Message(arrival))

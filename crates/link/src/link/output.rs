@@ -146,6 +146,9 @@ impl Link {
                 if let Some(attachment) = &mut self.attachment {
                     attachment.outboxes[head.lane.index()].commit();
                 }
+                if let Some(connection) = &mut self.connection {
+                    connection.beats.disturbed();
+                }
                 return;
             }
             LinkTransmit::Frame(frame) => frame,

@@ -104,6 +104,14 @@ impl Beats {
         seq != 0 && !is_after(seq, self.last)
     }
 
+    /// A message passed: the free slots of beats that are under way are not those of a quiet cut any
+    /// more, because order is promised inside a lane only.
+    pub(super) fn disturbed(&mut self) {
+        for sent in self.sent.iter_mut().flatten() {
+            sent.beat.quiet = false;
+        }
+    }
+
     fn take(&mut self, seq: u32) -> Option<Sent> {
         self.sent[seq as usize % UNDER_WAY].take_if(|sent| sent.beat.seq == seq)
     }

@@ -18,7 +18,13 @@ fn three_answers(happens: impl Fn(&mut Bench, u64)) -> Bench {
         bench.until(|bench| bench.beats().len() > before);
         let beat = bench.frames().into_iter().rev().find_map(|frame| match frame {
             WorkerFrame::Beat(beat) => Some(beat),
-            _ => None,
+            WorkerFrame::Hello(_)
+            | WorkerFrame::InventoryItem { .. }
+            | WorkerFrame::InventoryEnd { .. }
+            | WorkerFrame::Active
+            | WorkerFrame::Ack(_)
+            | WorkerFrame::Message(_)
+            | WorkerFrame::Goodbye { .. } => None,
         });
         let beat = beat.expect("a beat was written");
         assert!(beat.quiet);

@@ -1,1 +1,34 @@
 //! A deterministic world around the real moorline nodes.
+//!
+//! One coordinator, some workers, their clients, the network between them, the handlers and the
+//! store's disk: all in virtual time, from one seed, in one thread, without a runtime. The nodes, the
+//! codec and the memory store are the ones that run in production; what is simulated is what they
+//! run on. A [`Plan`] is drawn from the seed: settings, tasks, and what goes wrong when. The
+//! simulator keeps its own ledger of what every process did and what became durable, and judges each
+//! step by it.
+//!
+//! ```
+//! let report = moorline_sim::run(7).expect("every promise is kept");
+//! assert_eq!(moorline_sim::run(7).unwrap().hash, report.hash);
+//! ```
+//!
+//! The phases of a run: things go wrong until `quiet_at`; then everything heals, and all tasks must
+//! end and all workers be active within a bound that follows from the settings; then nothing but
+//! heartbeats may travel.
+
+mod disk;
+mod draw;
+mod ledger;
+mod network;
+mod plan;
+mod queue;
+mod report;
+mod trace;
+mod world;
+
+pub use draw::{Draws, Site};
+pub use plan::{
+    Episode, Fault, Latency, Manner, Nudge, Plan, Settings, Side, TaskPlan, Told, Who, WorkerPlan,
+};
+pub use report::{Failure, Invariant, Report, Violation};
+pub use world::{run, run_plan, run_recorded};

@@ -1,0 +1,165 @@
+//! Connections: two directions, two lanes in each, order kept inside a lane only.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use moorline_link::{ConnId, Lane};
+
+use crate::plan::Side;
+
+/// Every connection there ever was, by number.
+#[derive(Debug, Default)]
+pub(crate) struct Network {
+    conns: Vec<Conn>,
+    /// Those whose worker has not closed its end, by worker, oldest first.
+    live: Vec<Vec<usize>>,
+}
+
+/// A connection of a worker to the coordinator.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    /// Whose.
+    pub(crate) worker: usize,
+    /// What the worker calls it.
+    pub(crate) name: ConnId,
+    /// Nothing arrives any more, and nobody need know.
+    pub(crate) cut: bool,
+    /// Nothing arrives until then.
+    pub(crate) jammed: u64,
+    worker_end: End,
+    coordinator_end: End,
+    up: Pipe,
+    down: Pipe,
+}
+
+/// One end of a connection, as its process sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    /// Its process was not told yet that it is open.
+    Waiting,
+    /// Open.
+    Open,
+    /// Closed by its process, or its process was told that it is.
+    Closed,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+pub(crate) struct Pipe {
+    /// What is under way, by lane.
+    lanes: [VecDeque<Bytes>; 2],
+    /// When the last of a lane arrives.
+    pub(crate) last: [u64; 2],
+    /// Packets so far.
+    pub(crate) packets: u64,
+    /// Bytes that were not read.
+    pub(crate) unread: usize,
+    /// The sender was told that it takes no more.
+    pub(crate) blocked: bool,
+}
+
+impl Network {
+    /// A dial of a worker; nobody has answered yet.
+    pub(crate) fn dial(&mut self, worker: usize, name: ConnId) -> usize {
+        self.conns.push(Conn {
+            worker,
+            name,
+            cut: false,
+            jammed: 0,
+            worker_end: End::Waiting,
+            coordinator_end: End::Waiting,
+            up: Pipe::default(),
+            down: Pipe::default(),
+        });
+        let conn = self.conns.len() - 1;
+        if self.live.len() <= worker {
+            self.live.resize_with(worker + 1, Vec::new);
+        }
+        self.live[worker].push(conn);
+        conn
+    }
+
+    pub(crate) fn conn(&self, conn: usize) -> &Conn {
+        &self.conns[conn]
+    }
+
+    pub(crate) fn conn_mut(&mut self, conn: usize) -> &mut Conn {
+        &mut self.conns[conn]
+    }
+
+    /// The connections of a worker whose end is not closed, oldest first.
+    pub(crate) fn of(&self, worker: usize) -> &[usize] {
+        self.live.get(worker).map_or(&[], Vec::as_slice)
+    }
+
+    /// The connections the coordinator has, oldest first.
+    pub(crate) fn of_coordinator(&self) -> Vec<usize> {
+        let is_there = |conn: &usize| self.conns[*conn].coordinator_end != End::Closed;
+        (0..self.conns.len()).filter(is_there).collect()
+    }
+
+    pub(crate) fn open(&mut self, conn: usize, side: Side) {
+        *self.conns[conn].end_mut(side) = End::Open;
+    }
+
+    pub(crate) fn close(&mut self, conn: usize, side: Side) {
+        *self.conns[conn].end_mut(side) = End::Closed;
+        if side == Side::Worker {
+            let worker = self.conns[conn].worker;
+            self.live[worker].retain(|live| *live != conn);
+        }
+    }
+}
+
+impl Conn {
+    /// Nothing will ever come of it, although one of its ends is not closed.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.cut || self.worker_end != End::Open || self.coordinator_end != End::Open
+    }
+
+    pub(crate) fn end(&self, side: Side) -> End {
+        match side {
+            Side::Worker => self.worker_end,
+            Side::Coordinator => self.coordinator_end,
+        }
+    }
+
+    fn end_mut(&mut self, side: Side) -> &mut End {
+        match side {
+            Side::Worker => &mut self.worker_end,
+            Side::Coordinator => &mut self.coordinator_end,
+        }
+    }
+
+    /// The direction in which this side sends.
+    pub(crate) fn pipe(&self, from: Side) -> &Pipe {
+        match from {
+            Side::Worker => &self.up,
+            Side::Coordinator => &self.down,
+        }
+    }
+
+    pub(crate) fn pipe_mut(&mut self, from: Side) -> &mut Pipe {
+        match from {
+            Side::Worker => &mut self.up,
+            Side::Coordinator => &mut self.down,
+        }
+    }
+}
+
+impl Pipe {
+    /// Takes a packet that arrives at `at`, or when the last of its lane does, and returns when.
+    pub(crate) fn send(&mut self, lane: Lane, packet: Bytes, at: u64) -> u64 {
+        self.packets += 1;
+        self.unread += packet.len();
+        let at = at.max(self.last[lane.index()]);
+        self.last[lane.index()] = at;
+        self.lanes[lane.index()].push_back(packet);
+        at
+    }
+
+    /// The next packet of a lane arrives.
+    pub(crate) fn arrive(&mut self, lane: Lane) -> Option<Bytes> {
+        self.lanes[lane.index()].pop_front()
+    }
+}

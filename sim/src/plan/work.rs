@@ -1,0 +1,90 @@
+//! The workers of a world and the tasks they are given.
+
+use super::{MS, SEC};
+use crate::draw::{Draws, Site};
+
+/// Handlers that every worker has.
+pub(crate) const HANDLERS: [&str; 3] = ["hash", "echo", "sleep"];
+
+/// A worker.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WorkerPlan {
+    /// Who it is.
+    pub id: u128,
+    /// How many attempts it runs at once.
+    pub slots: u16,
+    /// How many of [`HANDLERS`] it has; the first worker has all.
+    pub handlers: usize,
+    /// How far its clock is ahead: the zero of every process is another.
+    pub clock: u64,
+}
+
+impl WorkerPlan {
+    pub(super) fn draw(draws: &Draws, index: usize) -> Self {
+        let entity = index as u64;
+        let draw = |k, bound| draws.draw(Site::Worker, entity, k, bound);
+        let handlers = HANDLERS.len() as u64;
+        let fewer = if index == 0 { 0 } else { draw(1, 4).saturating_sub(1).min(handlers - 1) };
+        Self {
+            id: u128::from(draw(2, u64::MAX)) << 64 | u128::from(entity),
+            slots: u16::try_from(1 + draw(0, 4)).unwrap_or(1),
+            handlers: usize::try_from(handlers - fewer).unwrap_or(HANDLERS.len()),
+            clock: draw(3, 1_000 * SEC),
+        }
+    }
+}
+
+/// A task, and how its handlers behave.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TaskPlan {
+    /// Its id.
+    pub id: u128,
+    /// When its client hands it in.
+    pub submit_at: u64,
+    /// Which of [`HANDLERS`].
+    pub handler: usize,
+    /// Larger goes first.
+    pub priority: i16,
+    /// Further attempts after a failure that may be retried.
+    pub max_retries: u32,
+    /// How long one attempt may run.
+    pub timeout: Option<u64>,
+    /// Bytes of its payload and of its result.
+    pub size: usize,
+    /// How long a handler runs at most.
+    pub work: u64,
+    /// How many attempts of a million fail, and may be retried.
+    pub failing: u64,
+    /// When its client wants it to end.
+    pub cancel_at: Option<u64>,
+}
+
+impl TaskPlan {
+    pub(super) fn draw_all(draws: &Draws, quiet_at: u64) -> Vec<Self> {
+        let count = draws.log_between(Site::Plan, 4, 0, 1, 32);
+        // All at once, or over the time in which things go wrong.
+        let spread = if draws.draw(Site::Plan, 4, 1, 4) == 0 { MS } else { quiet_at };
+        (0..count).map(|index| Self::draw(draws, index, spread)).collect()
+    }
+
+    fn draw(draws: &Draws, index: u64, spread: u64) -> Self {
+        let draw = |k, bound| draws.draw(Site::Task, index, k, bound);
+        let log = |k, low, high| draws.log_between(Site::Task, index, k, low, high);
+        let submit_at = draw(0, spread);
+        let work = log(1, MS, 30 * SEC);
+        let large = draw(2, 25) == 24;
+        Self {
+            id: u128::from(draw(3, u64::MAX)) << 64 | u128::from(index),
+            submit_at,
+            handler: usize::try_from(draw(4, HANDLERS.len() as u64)).unwrap_or(0),
+            priority: i16::try_from(draw(5, 3)).unwrap_or(0),
+            max_retries: u32::try_from(draw(6, 3)).unwrap_or(0),
+            timeout: (draw(7, 6) == 5).then_some(work / 2 + MS),
+            size: usize::try_from(if large { log(8, 1 << 14, 300_000) } else { log(8, 1, 512) })
+                .unwrap_or(1),
+            work,
+            failing: if draw(9, 3) == 0 { 400_000 } else { 0 },
+            cancel_at: (draw(10, 10) == 9).then(|| submit_at + draw(11, 20 * SEC)),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Clients: they hand in tasks and cancel some, and ask again until they are answered.
+
+use bytes::Bytes;
+use moorline_node::{ClientReply, CoordinatorInput, Spec};
+use moorline_work::{Reply, TaskId, Ticket};
+
+use super::worker::{in_nanos, name};
+use super::{Event, World};
+use crate::Invariant;
+use crate::plan::{HANDLERS, SEC, TaskPlan, Who};
+
+/// What a client asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Request {
+    Submit { task: usize },
+    Cancel { task: usize },
+}
+
+/// What a client knows of its task.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Client {
+    acknowledged: bool,
+    cancel_answered: bool,
+    requests: u64,
+}
+
+/// How long a client waits before it asks again.
+const PATIENCE: u64 = 3 * SEC;
+
+/// Task ids of plans end with their index.
+pub(super) fn index_of(task: TaskId) -> usize {
+    usize::try_from(task.0 & u128::from(u32::MAX)).unwrap_or(usize::MAX)
+}
+
+/// The payload of a task: it names the task.
+pub(super) fn payload(task: &TaskPlan) -> Bytes {
+    let mut bytes = task.id.to_be_bytes().to_vec();
+    bytes.resize(bytes.len() + task.size, 0xcd);
+    bytes.into()
+}
+
+impl World {
+    fn ticket(&mut self, task: usize, request: Request) -> Ticket {
+        self.clients[task].requests += 1;
+        let ticket = Ticket((task as u64) << 32 | self.clients[task].requests);
+        self.requests.insert(ticket, request);
+        ticket
+    }
+
+    pub(super) fn submit(&mut self, task: usize) {
+        if self.clients[task].acknowledged {
+            return;
+        }
+        self.after(PATIENCE, Event::Submit { task });
+        if !self.is_up(Who::Coordinator) || self.is_frozen(Who::Coordinator) {
+            return;
+        }
+        let ticket = self.ticket(task, Request::Submit { task });
+        let plan = &self.plan.tasks[task];
+        let input = CoordinatorInput::Submit {
+            ticket,
+            task: TaskId(plan.id),
+            spec: Spec {
+                handler: name(HANDLERS[plan.handler]),
+                priority: plan.priority,
+                max_retries: plan.max_retries,
+                timeout: plan.timeout.map(in_nanos),
+            },
+            payload: payload(plan),
+        };
+        self.trace.note(self.now, 30, || format!("client {task} submits"));
+        self.tell_coordinator(input);
+    }
+
+    pub(super) fn cancel(&mut self, task: usize) {
+        if self.clients[task].cancel_answered {
+            return;
+        }
+        self.after(PATIENCE, Event::Cancel { task });
+        if !self.is_up(Who::Coordinator) || self.is_frozen(Who::Coordinator) {
+            return;
+        }
+        let ticket = self.ticket(task, Request::Cancel { task });
+        let task_id = TaskId(self.plan.tasks[task].id);
+        self.trace.note(self.now, 31, || format!("client {task} cancels"));
+        self.tell_coordinator(CoordinatorInput::Cancel { ticket, task: task_id });
+    }
+
+    /// The coordinator's process is gone: nobody answers these any more.
+    pub(super) fn forget_requests(&mut self) {
+        self.requests.clear();
+    }
+
+    pub(super) fn reply(&mut self, ticket: Ticket, reply: ClientReply) {
+        self.trace.note(self.now, 32, || format!("{ticket:?} is answered {reply:?}"));
+        let Some(request) = self.requests.remove(&ticket) else {
+            let words = format!("{ticket:?} is answered, and was answered before: {reply:?}");
+            self.break_promise(Invariant::Client, words);
+            return;
+        };
+        let (Request::Submit { task } | Request::Cancel { task }) = request;
+        let id = TaskId(self.plan.tasks[task].id);
+        match (request, reply) {
+            (Request::Submit { .. }, ClientReply::Work(Reply::Submitted { .. })) => {
+                let judgement = self.ledger.acknowledged(id);
+                self.judge(judgement);
+                let first = !self.clients[task].acknowledged;
+                self.clients[task].acknowledged = true;
+                if let (Some(at), true) = (self.plan.tasks[task].cancel_at, first) {
+                    self.at(at, Event::Cancel { task });
+                }
+            }
+            (Request::Cancel { .. }, ClientReply::Work(Reply::Cancelled)) => {
+                self.clients[task].cancel_answered = true;
+                self.ledger.cancelled(id);
+            }
+            (
+                Request::Cancel { .. },
+                ClientReply::Work(Reply::CancelRequested | Reply::AlreadyEnded),
+            ) => self.clients[task].cancel_answered = true,
+            (
+                Request::Submit { .. },
+                ClientReply::Work(
+                    Reply::IdTaken
+                    | Reply::Cancelled
+                    | Reply::CancelRequested
+                    | Reply::AlreadyEnded
+                    | Reply::NotFound,
+                ),
+            )
+            | (
+                Request::Cancel { .. },
+                ClientReply::Work(Reply::Submitted { .. } | Reply::IdTaken | Reply::NotFound),
+            )
+            | (_, ClientReply::TooManyHandlers { .. }) => {
+                let words = format!("{request:?} is answered {reply:?}");
+                self.break_promise(Invariant::Client, words);
+            }
+        }
+    }
+
+    /// Clients that were not answered yet.
+    pub(super) fn unanswered(&self) -> usize {
+        let waits = |task: &usize| {
+            let client = &self.clients[*task];
+            let cancels = self.plan.tasks[*task].cancel_at.is_some();
+            !client.acknowledged || cancels && !client.cancel_answered
+        };
+        (0..self.clients.len()).filter(waits).count()
+    }
+}

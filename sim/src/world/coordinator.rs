@@ -1,0 +1,308 @@
+//! The coordinator's process: the real node, its driver, and its store.
+
+use bytes::Bytes;
+use moorline_link::{ConnId, Instant, Reason};
+use moorline_node::{
+    CoordinatorAction, CoordinatorConfig, CoordinatorEvent, CoordinatorInput, CoordinatorNode,
+    DownFrame, UpFrame,
+};
+
+use super::worker::{SOFTWARE, name};
+use super::{Event, World};
+use crate::Invariant;
+use crate::disk::Committed;
+use crate::draw::{Site, mix};
+use crate::network::End;
+use crate::plan::{Manner, Side, Who};
+
+/// Packets written on one connection before the next has its turn.
+const QUANTUM: u32 = 4;
+/// Calls a driver makes at one instant before something is wrong.
+const TURNS_MAX: u32 = 100_000;
+
+/// What the coordinator calls a connection: never used before, as connections are numbered.
+fn conn_id(conn: usize) -> ConnId {
+    ConnId(conn as u64 + 1)
+}
+
+impl World {
+    pub(super) fn begin_coordinator(&mut self) {
+        if self.coordinator.node.is_some() {
+            return;
+        }
+        let epoch = self.disk.begin(self.now);
+        let settings = &self.plan.settings;
+        let config = CoordinatorConfig {
+            hub: settings.hub,
+            dispatcher: settings.dispatcher,
+            retry: settings.retry,
+            epoch,
+            software: name(SOFTWARE),
+            seed: mix(self.plan.seed ^ u64::from(self.coordinator.life)),
+        };
+        self.trace.note(self.now, 20, || format!("the coordinator begins {epoch:?}"));
+        self.ledger.coordinator_began(self.now);
+        self.coordinator.node = Some(CoordinatorNode::new(config, Instant::from_nanos(self.now)));
+        self.settle_coordinator();
+    }
+
+    pub(super) fn tell_coordinator(&mut self, input: CoordinatorInput) {
+        let now = Instant::from_nanos(self.now);
+        if let Some(node) = &mut self.coordinator.node {
+            node.handle(now, input);
+            self.settle_coordinator();
+        }
+    }
+
+    pub(super) fn wake_coordinator(&mut self, at: u64) {
+        if !self.coordinator.fires(at) {
+            return;
+        }
+        if self.coordinator.is_spinning(self.now) {
+            self.spins(Who::Coordinator);
+            return;
+        }
+        self.tell_coordinator(CoordinatorInput::Timeout);
+    }
+
+    /// The driver: carries out what the machine wants, and sets the timer.
+    fn settle_coordinator(&mut self) {
+        for turn in 0.. {
+            if turn > TURNS_MAX {
+                self.spins(Who::Coordinator);
+                return;
+            }
+            let Some(node) = &mut self.coordinator.node else { return };
+            let Some(action) = node.poll_action() else { break };
+            self.coordinator_action(action);
+        }
+        self.start_commit();
+        let Some(node) = &self.coordinator.node else { return };
+        match node.next_wake() {
+            Some(deadline) => self.arm(Who::Coordinator, deadline.as_nanos()),
+            None => self.disarm(Who::Coordinator),
+        }
+    }
+
+    fn coordinator_action(&mut self, action: CoordinatorAction) {
+        match action {
+            CoordinatorAction::Persist(persist) => {
+                self.trace.note(self.now, 21, || {
+                    format!("coordinator wants {:?} {:?}", persist.id, persist.op)
+                });
+                let workers = &self.workers;
+                let holds = |index, process, key| Self::holds(workers, index, process, key);
+                let judgement = self.ledger.wanted(&persist, self.now, holds);
+                self.judge(judgement);
+                self.disk.wait(persist);
+            }
+            CoordinatorAction::Close { conn, reason } => {
+                if let Some(conn) = number(conn) {
+                    self.close(conn, Side::Coordinator, reason);
+                }
+            }
+            CoordinatorAction::Flush { conn } => {
+                if let Some(conn) = number(conn) {
+                    self.flush(conn);
+                }
+            }
+            CoordinatorAction::Reply { ticket, reply } => self.reply(ticket, reply),
+            CoordinatorAction::Ended { task } => {
+                let judgement = self.ledger.said_to_have_ended(task);
+                self.judge(judgement);
+            }
+            CoordinatorAction::Event(event) => self.coordinator_event(&event),
+        }
+    }
+
+    fn flush(&mut self, conn: usize) {
+        let now = Instant::from_nanos(self.now);
+        for _ in 0..QUANTUM {
+            if !self.is_writable(conn, Side::Coordinator) {
+                self.block(conn, Side::Coordinator);
+                return;
+            }
+            let Some(node) = &mut self.coordinator.node else { return };
+            let Some(packet) = node.poll_transmit(now, conn_id(conn)) else { return };
+            if !packet.frames.iter().all(is_heartbeat) {
+                self.spoke(|| format!("the coordinator says {:?}", packet.frames));
+            }
+            self.trace.note(self.now, 22, || format!("coord c{conn} says {:?}", packet.frames));
+            if packet.frames.iter().any(|frame| matches!(frame, DownFrame::Welcome { .. })) {
+                let worker = self.network.conn(conn).worker;
+                self.ledger.welcomed(worker, conn, self.now);
+            }
+            let bytes = moorline_wire::encode_down(&packet);
+            self.send(conn, Side::Coordinator, packet.lane, bytes);
+        }
+    }
+
+    /// The connection takes nothing more for now. A worker's driver finds out by itself.
+    pub(super) fn block(&mut self, conn: usize, from: Side) {
+        let state = self.network.conn_mut(conn);
+        if state.end(from) != End::Open || state.pipe(from).blocked {
+            return;
+        }
+        state.pipe_mut(from).blocked = true;
+        match from {
+            Side::Worker => {}
+            Side::Coordinator => {
+                if let Some(node) = &mut self.coordinator.node {
+                    let input = CoordinatorInput::Unwritable { conn: conn_id(conn) };
+                    node.handle(Instant::from_nanos(self.now), input);
+                }
+            }
+        }
+    }
+
+    /// A connection takes packets again.
+    pub(super) fn writable_again(&mut self, conn: usize, from: Side) {
+        let worker = self.network.conn(conn).worker;
+        let who = match from {
+            Side::Worker => Who::Worker(worker),
+            Side::Coordinator => Who::Coordinator,
+        };
+        // Its process is told as of everything: later, if it is frozen.
+        self.after(0, Event::Writable { conn, from, who });
+    }
+
+    pub(super) fn writable(&mut self, conn: usize, from: Side) {
+        if self.network.conn(conn).end(from) != End::Open {
+            return;
+        }
+        match from {
+            Side::Worker => self.drive_worker(self.network.conn(conn).worker),
+            Side::Coordinator => {
+                self.tell_coordinator(CoordinatorInput::Writable { conn: conn_id(conn) });
+            }
+        }
+    }
+
+    #[allow(clippy::wildcard_enum_match_arm, reason = "events are open to additions")]
+    fn coordinator_event(&mut self, event: &CoordinatorEvent) {
+        self.trace.note(self.now, 23, || format!("coordinator: {event:?}"));
+        match event {
+            CoordinatorEvent::Lost { name, .. } => {
+                let worker = name.as_str()[1..].parse().unwrap_or(0);
+                let incarnation = self.workers[worker].incarnation;
+                let judgement = self.ledger.lost(worker, incarnation, self.now);
+                self.judge(judgement);
+                self.unless_calm(|| format!("{event:?}"));
+            }
+            CoordinatorEvent::Detached { .. }
+            | CoordinatorEvent::Suspect { .. }
+            | CoordinatorEvent::Refused { .. }
+            | CoordinatorEvent::Redelivered { .. }
+            | CoordinatorEvent::Stalled { .. } => self.unless_calm(|| format!("{event:?}")),
+            // Whatever else it says, now or later, is no fault.
+            _ => {}
+        }
+    }
+
+    // What the network tells the coordinator.
+
+    pub(super) fn accepted(&mut self, conn: usize) {
+        if self.network.conn(conn).end(Side::Coordinator) == End::Waiting {
+            self.network.open(conn, Side::Coordinator);
+            self.tell_coordinator(CoordinatorInput::Accepted { conn: conn_id(conn) });
+        }
+    }
+
+    pub(super) fn closed_for_coordinator(&mut self, conn: usize, reason: Reason) {
+        self.tell_coordinator(CoordinatorInput::Closed { conn: conn_id(conn), reason });
+    }
+
+    pub(super) fn packet_for_coordinator(&mut self, conn: usize, packet: Bytes) {
+        let worker = self.network.conn(conn).worker;
+        let frames = match moorline_wire::decode_up(packet) {
+            Ok(decoded) => decoded.frames,
+            Err(error) => {
+                self.break_promise(Invariant::Wire, format!("coordinator on c{conn}: {error}"));
+                return;
+            }
+        };
+        for frame in &frames {
+            match frame {
+                UpFrame::Hello { head, .. } => self.ledger.claimed(worker, head.incarnation.0),
+                UpFrame::Goodbye { .. } => self.ledger.departed(worker),
+                UpFrame::InventoryItem { .. }
+                | UpFrame::InventoryEnd { .. }
+                | UpFrame::Active
+                | UpFrame::Beat(_)
+                | UpFrame::Ack(_)
+                | UpFrame::Message(_)
+                | UpFrame::Part(_) => {}
+            }
+        }
+        self.ledger.heard(worker, conn, self.now);
+        self.tell_coordinator(CoordinatorInput::Packet { conn: conn_id(conn), frames });
+    }
+
+    // Its store.
+
+    fn start_commit(&mut self) {
+        let k = self.disk.commits;
+        let most = self.draws.between(Site::Commit, 0, k, 1, self.plan.settings.group);
+        if !self.disk.start(most) {
+            return;
+        }
+        let (longer, until) = self.slow;
+        let slow = if self.now < until { longer } else { 0 };
+        let lasts = self.draws.draw(Site::Commit, 1, k, self.plan.settings.commit) + slow;
+        self.after(lasts, Event::Committed);
+    }
+
+    pub(super) fn committed(&mut self) {
+        let committed = self.disk.commit(self.now);
+        self.note_durable(&committed);
+        let up_to = committed.up_to();
+        self.tell_coordinator(CoordinatorInput::Committed { up_to, done: committed.done });
+    }
+
+    fn note_durable(&mut self, committed: &Committed) {
+        self.trace.note(self.now, 24, || format!("durable up to {:?}", committed.up_to()));
+        for (persist, done) in committed.batch.iter().zip(&committed.done) {
+            if let Some(conflict) = done.conflict {
+                self.trace.note(self.now, 25, || format!("{:?}: {conflict:?}", persist.id));
+            }
+            let judgement = self.ledger.durable(persist, done);
+            self.judge(judgement);
+        }
+    }
+
+    /// The process is gone, with everything that was not committed.
+    pub(super) fn end_coordinator(&mut self, manner: Manner) {
+        self.crashes += 1;
+        for conn in self.network.of_coordinator() {
+            self.abandon(conn, Side::Coordinator, manner);
+        }
+        let durable = self.draws.draw(Site::Torn, self.crashes, 0, 2) == 1;
+        if let Some(committed) = self.disk.crash(self.now, durable) {
+            self.note_durable(&committed);
+        }
+        self.coordinator.end();
+        self.forget_requests();
+        let judgement = self.ledger.audit(&mut *self.disk.reader());
+        self.judge(judgement);
+    }
+}
+
+fn number(conn: ConnId) -> Option<usize> {
+    usize::try_from(conn.0).ok()?.checked_sub(1)
+}
+
+/// What travels also where there is nothing to do.
+fn is_heartbeat(frame: &DownFrame) -> bool {
+    match frame {
+        DownFrame::BeatAnswer(_) => true,
+        DownFrame::Welcome { .. }
+        | DownFrame::Refused { .. }
+        | DownFrame::InventoryAnswer { .. }
+        | DownFrame::Active
+        | DownFrame::Probe
+        | DownFrame::Ack(_)
+        | DownFrame::Message(_)
+        | DownFrame::Part(_)
+        | DownFrame::GoAway { .. } => false,
+    }
+}

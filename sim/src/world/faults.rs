@@ -1,0 +1,104 @@
+//! What goes wrong.
+
+use std::time::Duration;
+
+use moorline_link::{Kick, Reason, WorkerId};
+use moorline_node::{CoordinatorInput, WorkerInput};
+
+use super::{Event, World};
+use crate::network::End;
+use crate::plan::{Fault, MS, Manner, Nudge, Side, Who};
+
+impl World {
+    pub(super) fn episode(&mut self, index: usize) {
+        let fault = self.plan.episodes[index].fault;
+        self.trace.note(self.now, 40, || format!("episode {index}: {fault:?}"));
+        match fault {
+            Fault::Cut { worker, told } => {
+                if let Some(conn) = self.present_conn(worker) {
+                    self.cut(conn, told);
+                }
+            }
+            Fault::Freeze { who, lasts } => self.freeze(who, lasts),
+            Fault::Crash { who, manner, back } => self.crash(who, manner, back),
+            Fault::Jam { worker, lasts } => {
+                if let Some(conn) = self.present_conn(worker) {
+                    self.network.conn_mut(conn).jammed = self.now + lasts;
+                }
+            }
+            Fault::Dials { worker, refused, lasts } => {
+                self.workers[worker].dials_fail = (self.now + lasts, refused);
+            }
+            Fault::Slow { delay, lasts } => self.slow = (delay, self.now + lasts),
+            Fault::Nudge { worker, nudge } => self.nudge(worker, nudge),
+        }
+    }
+
+    /// The youngest connection of a worker that is open.
+    fn present_conn(&self, worker: usize) -> Option<usize> {
+        self.network.of(worker).iter().copied().rev().find(|conn| {
+            let conn = self.network.conn(*conn);
+            conn.end(Side::Worker) == End::Open && !conn.cut
+        })
+    }
+
+    fn crash(&mut self, who: Who, manner: Manner, back: u64) {
+        if !self.is_up(who) {
+            return;
+        }
+        match (manner, who) {
+            (Manner::Killed | Manner::Vanished, _) => {
+                self.end_process(who, manner);
+                self.after(back, Event::Begin { who });
+            }
+            (Manner::Asked, Who::Coordinator) => {
+                if !self.is_frozen(who) {
+                    self.tell_coordinator(CoordinatorInput::Stop);
+                }
+                self.after((back / 2).min(1_500 * MS), Event::Kill { who, back: back / 2 });
+            }
+            (Manner::Asked, Who::Worker(worker)) => {
+                let within = back / 2;
+                self.nudge(worker, Nudge::Stop { within, back: back / 2 });
+            }
+        }
+    }
+
+    pub(super) fn kill(&mut self, who: Who, back: u64) {
+        if self.is_up(who) {
+            self.end_process(who, Manner::Asked);
+            self.after(back, Event::Begin { who });
+        }
+    }
+
+    fn end_process(&mut self, who: Who, manner: Manner) {
+        self.trace.note(self.now, 41, || format!("{who:?} is gone"));
+        match who {
+            Who::Coordinator => self.end_coordinator(manner),
+            Who::Worker(index) => self.end_worker(index, manner),
+        }
+    }
+
+    fn nudge(&mut self, worker: usize, nudge: Nudge) {
+        let frozen = self.is_frozen(Who::Worker(worker));
+        let coordinator_runs = self.is_up(Who::Coordinator) && !self.is_frozen(Who::Coordinator);
+        match nudge {
+            Nudge::Disconnect => {
+                if coordinator_runs {
+                    let id = WorkerId(self.plan.workers[worker].id);
+                    let reason = Reason::OperatorDisconnect;
+                    self.tell_coordinator(CoordinatorInput::Disconnect { worker: id, reason });
+                }
+            }
+            Nudge::Reconnect | Nudge::Migrate | Nudge::Kick | Nudge::Stop { .. } if frozen => {}
+            Nudge::Reconnect => self.tell_worker(worker, WorkerInput::Reconnect),
+            Nudge::Migrate => self.tell_worker(worker, WorkerInput::Migrate),
+            Nudge::Kick => self.tell_worker(worker, WorkerInput::Kick(Kick::Network)),
+            Nudge::Stop { within, back } => {
+                self.workers[worker].back = Some(back);
+                let within = Duration::from_nanos(within);
+                self.tell_worker(worker, WorkerInput::Stop { within });
+            }
+        }
+    }
+}

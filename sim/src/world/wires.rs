@@ -1,0 +1,201 @@
+//! Packets and connections between the processes.
+
+use bytes::Bytes;
+use moorline_link::{Lane, Reason};
+use moorline_node::PACKET_MAX;
+
+use super::{Event, World};
+use crate::Invariant;
+use crate::draw::Site;
+use crate::network::End;
+use crate::plan::{Manner, Side, Told, Who, good_path};
+use crate::trace::fingerprint;
+
+impl World {
+    /// The latency of the next thing that travels this way.
+    fn latency(&mut self, conn: usize, from: Side) -> u64 {
+        let pipe = self.network.conn_mut(conn).pipe_mut(from);
+        pipe.packets += 1;
+        let k = pipe.packets;
+        let entity = (conn as u64) << 1 | u64::from(from == Side::Worker);
+        let latency = self.plan.settings.latency.of(&self.draws, entity, k);
+        // A path that is too slow for the heartbeats is a fault, and heals as all others do.
+        if self.now < self.plan.quiet_at {
+            latency
+        } else {
+            latency.min(good_path(self.plan.settings.beat))
+        }
+    }
+
+    /// A worker dials: the first packet is under way.
+    pub(super) fn dial(&mut self, conn: usize) {
+        self.dials += 1;
+        let delay = self.latency(conn, Side::Worker);
+        self.after(delay, Event::Knock { conn });
+    }
+
+    /// A dial reaches the coordinator's machine, which answers even while the process is frozen.
+    pub(super) fn knock(&mut self, conn: usize) {
+        let back = self.latency(conn, Side::Coordinator);
+        let worker = self.network.conn(conn).worker;
+        let (until, refused) = self.workers[worker].dials_fail;
+        let fails = self.now < until;
+        if fails && !refused {
+            // Nobody answers; the worker gives up by itself.
+            self.network.close(conn, Side::Coordinator);
+            return;
+        }
+        if fails || !self.is_up(Who::Coordinator) {
+            self.network.close(conn, Side::Coordinator);
+            self.after(back, Event::DialFailed { conn, reason: Reason::ConnectRefused });
+            return;
+        }
+        self.network.conn_mut(conn).pipe_mut(Side::Worker).last = [self.now; 2];
+        self.after(0, Event::Accepted { conn });
+        self.after(back, Event::Opened { conn });
+    }
+
+    /// Whether this side's packets are taken.
+    pub(super) fn is_writable(&self, conn: usize, from: Side) -> bool {
+        let state = self.network.conn(conn);
+        state.end(from) == End::Open && state.pipe(from).unread < self.plan.settings.buffer
+    }
+
+    pub(super) fn send(&mut self, conn: usize, from: Side, lane: Lane, packet: Bytes) {
+        if packet.len() > PACKET_MAX {
+            let words = format!("{from:?} writes a packet of {} bytes", packet.len());
+            self.break_promise(Invariant::Wire, words);
+        }
+        self.packets += 1;
+        let at = self.now + self.latency(conn, from);
+        let at = self.network.conn_mut(conn).pipe_mut(from).send(lane, packet, at);
+        self.at(at, Event::Deliver { conn, to: from.other(), lane });
+    }
+
+    /// Nothing passes for now; a notice does not overtake what was written before it.
+    pub(super) fn is_held_up(&self, conn: usize) -> bool {
+        let conn = self.network.conn(conn);
+        !conn.cut && self.now <= conn.jammed
+    }
+
+    /// An event of a life that is over: what it would have taken off a connection goes.
+    pub(super) fn forget(&mut self, event: &Event) {
+        if let Event::Deliver { conn, to, lane } = *event {
+            self.network.conn_mut(conn).pipe_mut(to.other()).arrive(lane);
+        }
+    }
+
+    pub(super) fn deliver(&mut self, conn: usize, to: Side, lane: Lane) {
+        let state = self.network.conn_mut(conn);
+        let Some(packet) = state.pipe_mut(to.other()).arrive(lane) else { return };
+        if state.cut || state.end(to) != End::Open {
+            return;
+        }
+        let (number, len) = (fingerprint(&packet), packet.len());
+        self.trace
+            .note(self.now, number, || format!("{to:?} gets {len} bytes on c{conn} {lane:?}"));
+        match to {
+            Side::Worker => self.packet_for_worker(conn, packet),
+            Side::Coordinator => self.packet_for_coordinator(conn, packet),
+        }
+        self.read(conn, to.other(), len);
+    }
+
+    /// The receiver has read so much: the sender may write again.
+    fn read(&mut self, conn: usize, from: Side, len: usize) {
+        let buffer = self.plan.settings.buffer;
+        let pipe = self.network.conn_mut(conn).pipe_mut(from);
+        pipe.unread = pipe.unread.saturating_sub(len);
+        if pipe.blocked && pipe.unread < buffer {
+            pipe.blocked = false;
+            self.writable_again(conn, from);
+        }
+    }
+
+    /// A process is told that a connection ended.
+    pub(super) fn notice(&mut self, conn: usize, to: Side, reason: Reason) {
+        match self.network.conn(conn).end(to) {
+            End::Closed => return,
+            // It learns that it was ever open at the same time.
+            End::Waiting => {
+                let life = self.life(match to {
+                    Side::Worker => Who::Worker(self.network.conn(conn).worker),
+                    Side::Coordinator => Who::Coordinator,
+                });
+                let later = self.now + self.plan.settings.latency.max() + 1;
+                self.queue.push(later, (life, Event::Notice { conn, to, reason }));
+                return;
+            }
+            End::Open => {}
+        }
+        self.network.close(conn, to);
+        self.trace.note(self.now, 3, || format!("{to:?} is told that c{conn} ended: {reason}"));
+        match to {
+            Side::Worker => self.closed_for_worker(conn, reason),
+            Side::Coordinator => self.closed_for_coordinator(conn, reason),
+        }
+    }
+
+    /// A process closes its end, after what it wrote has left.
+    pub(super) fn close(&mut self, conn: usize, by: Side, reason: Reason) {
+        self.trace.note(self.now, 4, || format!("{by:?} closes c{conn}: {reason}"));
+        let was = self.network.conn(conn).end(by);
+        if was == End::Closed {
+            return;
+        }
+        self.network.close(conn, by);
+        let state = self.network.conn(conn);
+        match state.end(by.other()) {
+            End::Closed => return,
+            // A dial that was given up before it was taken.
+            End::Waiting if was == End::Waiting => {
+                self.network.close(conn, by.other());
+                return;
+            }
+            End::Waiting | End::Open => {}
+        }
+        if state.cut {
+            return;
+        }
+        let last = state.pipe(by).last.into_iter().max().unwrap_or(0);
+        let at = last.max(self.now + self.latency(conn, by));
+        self.at(at, Event::Notice { conn, to: by.other(), reason: Reason::ClosedByPeer });
+    }
+
+    /// A connection is dead, with everything that is under way on it.
+    pub(super) fn cut(&mut self, conn: usize, told: Told) {
+        self.trace.note(self.now, 5, || format!("c{conn} is cut; told: {told:?}"));
+        self.network.conn_mut(conn).cut = true;
+        let sides: &[Side] = match told {
+            Told::Both => &[Side::Worker, Side::Coordinator],
+            Told::Only(Side::Worker) => &[Side::Worker],
+            Told::Only(Side::Coordinator) => &[Side::Coordinator],
+            Told::Nobody => &[],
+        };
+        for side in sides {
+            let delay = self.latency(conn, side.other());
+            let reason = Reason::TransportReset;
+            self.after(delay, Event::Notice { conn, to: *side, reason });
+        }
+    }
+
+    /// The process at this end is gone.
+    pub(super) fn abandon(&mut self, conn: usize, by: Side, manner: Manner) {
+        self.network.close(conn, by);
+        if self.network.conn(conn).cut {
+            return;
+        }
+        match manner {
+            Manner::Vanished => self.network.conn_mut(conn).cut = true,
+            Manner::Killed | Manner::Asked => {
+                // A reset overtakes what was written, or it does not.
+                if self.draws.draw(Site::Reset, conn as u64, 0, 2) == 1 {
+                    self.network.conn_mut(conn).cut = true;
+                }
+                let delay = self.latency(conn, by);
+                let reason = Reason::TransportReset;
+                self.after(delay, Event::Notice { conn, to: by.other(), reason });
+            }
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! A worker's process: the real node, its driver, and its handlers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bytes::Bytes;
+use moorline_link::{ConnId, Incarnation, Instant, Reason, State, Wake, WorkerId};
+use moorline_node::{
+    Name, UpFrame, WorkerAction, WorkerConfig, WorkerEvent, WorkerInput, WorkerNode,
+};
+use moorline_work::{Outcome, RunId, RunPhase, RunnerConfig, TaskId, TaskKey};
+
+use super::process::Process;
+use super::{Event, World};
+use crate::Invariant;
+use crate::draw::{Site, mix};
+use crate::network::End;
+use crate::plan::{HANDLERS, MS, Manner, Side, Who};
+
+/// Calls a driver makes at one instant before something is wrong.
+const TURNS_MAX: u32 = 100_000;
+
+/// A worker: its process, and what outlives it.
+#[derive(Debug, Default)]
+pub(super) struct Worker {
+    pub(super) process: Process<WorkerNode>,
+    /// Which process it is: changes with each.
+    pub(super) incarnation: u64,
+    /// Its dials fail until then; at once, or by hanging.
+    pub(super) dials_fail: (u64, bool),
+    /// After a drain it comes back after this time.
+    pub(super) back: Option<u64>,
+    /// What its handlers do.
+    pub(super) runs: BTreeMap<RunId, Run>,
+    /// Handlers of this process that ended, by task.
+    ended: BTreeMap<TaskId, u32>,
+    /// Tasks of which a handler of this process made a result.
+    succeeded: BTreeSet<TaskId>,
+}
+
+/// A handler that runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) key: TaskKey,
+    pub(super) aborted: bool,
+}
+
+/// The name all software here has.
+pub(super) const SOFTWARE: &str = "sim";
+
+pub(super) fn name(text: &str) -> Name {
+    Name::new(text).expect("the names of a world are names")
+}
+
+impl World {
+    pub(super) fn begin_worker(&mut self, index: usize) {
+        if self.workers[index].process.node.is_some() {
+            return;
+        }
+        let plan = &self.plan.workers[index];
+        let life = u64::from(self.workers[index].process.life);
+        let incarnation = mix(self.plan.seed ^ mix(index as u64) ^ life << 32);
+        let config = WorkerConfig {
+            link: self.plan.settings.link,
+            runner: RunnerConfig { slots: plan.slots, task_timeout: None },
+            worker: WorkerId(plan.id),
+            incarnation: Incarnation(incarnation),
+            name: name(&format!("w{index}")),
+            handlers: HANDLERS[..plan.handlers].iter().map(|handler| name(handler)).collect(),
+            software: name(SOFTWARE),
+            seed: mix(incarnation),
+        };
+        let now = self.clock_of(index);
+        let node = match WorkerNode::new(config, now) {
+            Ok(node) => node,
+            Err(error) => {
+                self.break_promise(Invariant::Panic, format!("w{index} cannot begin: {error:?}"));
+                return;
+            }
+        };
+        let worker = &mut self.workers[index];
+        worker.incarnation = incarnation;
+        worker.back = None;
+        worker.process.node = Some(node);
+        self.trace.note(self.now, 10, || format!("w{index} begins as {incarnation:x}"));
+        self.settle_worker(index);
+    }
+
+    /// What the clock of a worker's machine shows.
+    fn clock_of(&self, index: usize) -> Instant {
+        Instant::from_nanos(self.now + self.plan.workers[index].clock)
+    }
+
+    pub(super) fn tell_worker(&mut self, index: usize, input: WorkerInput) {
+        let now = self.clock_of(index);
+        if let Some(node) = &mut self.workers[index].process.node {
+            node.handle(now, input);
+            self.settle_worker(index);
+        }
+    }
+
+    pub(super) fn wake_worker(&mut self, index: usize, at: u64) {
+        if !self.workers[index].process.fires(at) {
+            return;
+        }
+        if self.workers[index].process.is_spinning(self.now) {
+            self.spins(Who::Worker(index));
+            return;
+        }
+        self.tell_worker(index, WorkerInput::Timeout);
+    }
+
+    /// A connection takes packets again.
+    pub(super) fn drive_worker(&mut self, index: usize) {
+        self.settle_worker(index);
+    }
+
+    /// The driver: carries out what the machine wants, writes what connections take, sets the timer.
+    fn settle_worker(&mut self, index: usize) {
+        let now = self.clock_of(index);
+        for turn in 0.. {
+            if turn > TURNS_MAX {
+                self.spins(Who::Worker(index));
+                return;
+            }
+            let Some(node) = &mut self.workers[index].process.node else { return };
+            if let Some(action) = node.poll_action() {
+                self.worker_action(index, action);
+            } else if !self.write_worker(index, now) {
+                break;
+            }
+        }
+        self.rest_worker(index);
+    }
+
+    /// Writes one packet on any connection that takes it.
+    fn write_worker(&mut self, index: usize, now: Instant) -> bool {
+        for at in 0..self.network.of(index).len() {
+            let conn = self.network.of(index)[at];
+            if !self.is_writable(conn, Side::Worker) {
+                self.block(conn, Side::Worker);
+                continue;
+            }
+            let name = self.network.conn(conn).name;
+            let Some(node) = &mut self.workers[index].process.node else { return false };
+            let Some(packet) = node.poll_transmit(now, name) else { continue };
+            if !packet.frames.iter().all(is_heartbeat) {
+                self.spoke(|| format!("w{index} says {:?}", packet.frames));
+            }
+            self.trace.note(self.now, 11, || format!("w{index} c{conn} says {:?}", packet.frames));
+            let bytes = moorline_wire::encode_up(&packet);
+            self.send(conn, Side::Worker, packet.lane, bytes);
+            return true;
+        }
+        false
+    }
+
+    /// Everything is said and done: when is it to be run again?
+    fn rest_worker(&mut self, index: usize) {
+        let Some(node) = &self.workers[index].process.node else { return };
+        let (wake, state) = (node.next_wake(), node.state());
+        match state {
+            State::Shutdown => {
+                self.worker_ended(index);
+                return;
+            }
+            State::Failed => {
+                let reason = node.link().reason;
+                self.break_promise(Invariant::GaveUp, format!("w{index} gave up: {reason:?}"));
+                return;
+            }
+            State::Disconnected | State::Connecting | State::Registered | State::Active => {}
+        }
+        match wake {
+            Wake::Now => {
+                let words = format!("w{index} wants to be run and has nothing to do");
+                self.break_promise(Invariant::Spinning, words);
+            }
+            Wake::At { deadline, .. } => {
+                let at = deadline.as_nanos().saturating_sub(self.plan.workers[index].clock);
+                self.arm(Who::Worker(index), at);
+            }
+            Wake::OnInput => self.disarm(Who::Worker(index)),
+        }
+    }
+
+    fn worker_action(&mut self, index: usize, action: WorkerAction) {
+        match action {
+            WorkerAction::Dial { conn: name, attempt, .. } => {
+                let conn = self.network.dial(index, name);
+                self.trace.note(self.now, 12, || format!("w{index} dials c{conn}, #{attempt}"));
+                if conn >= self.plan.workers.len() {
+                    self.unless_calm(|| format!("w{index} dials again"));
+                }
+                self.dial(conn);
+            }
+            WorkerAction::Close { conn: name, reason } => {
+                if let Some(conn) = self.conn_of_worker(index, name) {
+                    self.close(conn, Side::Worker, reason);
+                }
+            }
+            WorkerAction::Start { run, key, payload, .. } => self.start(index, run, key, &payload),
+            WorkerAction::Abort { run, .. } => {
+                if let Some(run) = self.workers[index].runs.get_mut(&run) {
+                    run.aborted = true;
+                }
+                let entity = self.workers[index].incarnation ^ run.0;
+                let delay = self.draws.draw(Site::Handler, entity, 3, 500 * MS);
+                self.trace.note(self.now, 13, || format!("w{index} aborts {run:?}"));
+                self.after(delay, Event::Done { worker: index, run });
+            }
+            WorkerAction::Event(event) => self.worker_event(index, &event),
+        }
+    }
+
+    fn conn_of_worker(&self, index: usize, name: ConnId) -> Option<usize> {
+        self.network.of(index).iter().copied().find(|conn| self.network.conn(*conn).name == name)
+    }
+
+    #[allow(clippy::wildcard_enum_match_arm, reason = "events are open to additions")]
+    fn worker_event(&mut self, index: usize, event: &WorkerEvent) {
+        self.trace.note(self.now, 14, || format!("w{index}: {event:?}"));
+        match event {
+            WorkerEvent::BeatMissed { .. } | WorkerEvent::Stalled { .. } => {
+                self.unless_calm(|| format!("w{index}: {event:?}"));
+            }
+            WorkerEvent::Settled { key, disposition, .. } => {
+                let worker = &self.workers[index];
+                let success =
+                    worker.ended.get(&key.task) == Some(&1) && worker.succeeded.contains(&key.task);
+                let judgement = self.ledger.settled(*key, *disposition, success);
+                self.judge(judgement);
+            }
+            // Whatever else it says, now or later, is no fault.
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, index: usize, run: RunId, key: TaskKey, payload: &Bytes) {
+        let incarnation = self.workers[index].incarnation;
+        self.trace.note(self.now, 15, || format!("w{index} starts {key:?} as {run:?}"));
+        let slots = usize::from(self.plan.workers[index].slots);
+        if self.workers[index].runs.len() >= slots {
+            let words = format!("w{index} runs more than {slots} at once");
+            self.break_promise(Invariant::TooManyAtOnce, words);
+        }
+        let others: Vec<(usize, u64)> = self.holders(key.task).collect();
+        let judgement = self.ledger.started(index, incarnation, key, others.into_iter());
+        self.judge(judgement);
+        let task = super::client::index_of(key.task);
+        if payload[..] != super::client::payload(&self.plan.tasks[task])[..] {
+            let words = format!("{key:?} was given a payload of another task");
+            self.break_promise(Invariant::ResultInvented, words);
+        }
+        self.workers[index].runs.insert(run, Run { key, aborted: false });
+        let plan = &self.plan.tasks[task];
+        let entity = mix(incarnation ^ run.0);
+        let lasts = self.draws.between(Site::Handler, entity, 0, plan.work / 8, plan.work);
+        self.after(lasts, Event::Done { worker: index, run });
+    }
+
+    /// Processes that run a task and were not told to stop.
+    fn holders(&self, task: TaskId) -> impl Iterator<Item = (usize, u64)> + '_ {
+        self.workers.iter().enumerate().flat_map(move |(index, worker)| {
+            let runs = worker.runs.values().filter(move |run| run.key.task == task && !run.aborted);
+            runs.map(move |_| (index, worker.incarnation))
+        })
+    }
+
+    /// Whether this process runs a key, under its present number, and was not told to stop.
+    pub(super) fn holds(workers: &[Worker], index: usize, incarnation: u64, key: TaskKey) -> bool {
+        let Some(worker) = workers.get(index) else { return false };
+        let Some(node) = &worker.process.node else { return false };
+        worker.incarnation == incarnation
+            && node.runs().any(|run| run.key == key && run.phase == RunPhase::Running)
+    }
+
+    pub(super) fn handler_done(&mut self, index: usize, run_id: RunId) {
+        let Some(run) = self.workers[index].runs.remove(&run_id) else { return };
+        let worker = &mut self.workers[index];
+        let entity = mix(worker.incarnation ^ run_id.0);
+        let task = super::client::index_of(run.key.task);
+        let plan = &self.plan.tasks[task];
+        let draw = |k, bound| self.draws.draw(Site::Handler, entity, k, bound);
+        let outcome = if run.aborted && draw(1, 5) != 4 {
+            Outcome::Cancelled
+        } else if self.draws.chance(Site::Handler, entity, 2, plan.failing) {
+            Outcome::Failed { retryable: draw(4, 4) != 3 }
+        } else {
+            Outcome::Succeeded
+        };
+        let body = match outcome {
+            Outcome::Succeeded => result(index, worker.incarnation, run, plan.size),
+            Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Cancelled => {
+                Bytes::from_static(b"it did not work")
+            }
+        };
+        *worker.ended.entry(run.key.task).or_default() += 1;
+        if outcome == Outcome::Succeeded {
+            worker.succeeded.insert(run.key.task);
+            self.ledger.made(run.key.task, body.clone());
+        }
+        self.trace.note(self.now, 16, || format!("w{index} ends {run_id:?}: {outcome:?}"));
+        self.tell_worker(index, WorkerInput::Done { run: run_id, outcome, body });
+    }
+
+    // What the network tells a worker.
+
+    pub(super) fn opened(&mut self, conn: usize) {
+        let state = self.network.conn(conn);
+        if state.end(Side::Worker) == End::Waiting {
+            let (index, name) = (state.worker, state.name);
+            self.network.open(conn, Side::Worker);
+            self.tell_worker(index, WorkerInput::Opened { conn: name });
+        }
+    }
+
+    pub(super) fn dial_failed(&mut self, conn: usize, reason: Reason) {
+        let state = self.network.conn(conn);
+        if state.end(Side::Worker) == End::Waiting {
+            let (index, name) = (state.worker, state.name);
+            self.network.close(conn, Side::Worker);
+            self.trace.note(self.now, 17, || format!("w{index} fails to dial c{conn}: {reason}"));
+            self.tell_worker(index, WorkerInput::DialFailed { conn: name, reason });
+        }
+    }
+
+    pub(super) fn closed_for_worker(&mut self, conn: usize, reason: Reason) {
+        let state = self.network.conn(conn);
+        let (index, name) = (state.worker, state.name);
+        self.tell_worker(index, WorkerInput::Closed { conn: name, reason });
+    }
+
+    pub(super) fn packet_for_worker(&mut self, conn: usize, packet: Bytes) {
+        let state = self.network.conn(conn);
+        let (index, name) = (state.worker, state.name);
+        match moorline_wire::decode_down(packet) {
+            Ok(decoded) => {
+                let frames = decoded.frames;
+                self.tell_worker(index, WorkerInput::Packet { conn: name, frames });
+            }
+            Err(error) => {
+                self.break_promise(Invariant::Wire, format!("w{index} on c{conn}: {error}"));
+            }
+        }
+    }
+
+    /// The process has ended by itself, after a drain.
+    fn worker_ended(&mut self, index: usize) {
+        let back = self.workers[index].back.unwrap_or(MS);
+        self.trace.note(self.now, 18, || format!("w{index} has ended in order"));
+        self.end_worker(index, Manner::Asked);
+        self.after(back, Event::Begin { who: Who::Worker(index) });
+    }
+
+    /// The process is gone, with its handlers and its memory.
+    pub(super) fn end_worker(&mut self, index: usize, manner: Manner) {
+        self.crashes += 1;
+        for conn in self.network.of(index).to_vec() {
+            self.abandon(conn, Side::Worker, manner);
+        }
+        let worker = &mut self.workers[index];
+        worker.process.end();
+        worker.runs.clear();
+        worker.ended.clear();
+        worker.succeeded.clear();
+    }
+}
+
+/// What a handler makes: it names its task, its attempt and its process.
+fn result(index: usize, incarnation: u64, run: Run, size: usize) -> Bytes {
+    let mut bytes = run.key.task.0.to_be_bytes().to_vec();
+    bytes.extend(run.key.attempt.0.to_be_bytes());
+    bytes.extend((index as u64).to_be_bytes());
+    bytes.extend(incarnation.to_be_bytes());
+    bytes.resize(bytes.len() + size, 0xab);
+    bytes.into()
+}
+
+/// What travels also where there is nothing to do.
+fn is_heartbeat(frame: &UpFrame) -> bool {
+    match frame {
+        UpFrame::Beat(_) => true,
+        UpFrame::Hello { .. }
+        | UpFrame::InventoryItem { .. }
+        | UpFrame::InventoryEnd { .. }
+        | UpFrame::Active
+        | UpFrame::Ack(_)
+        | UpFrame::Message(_)
+        | UpFrame::Part(_)
+        | UpFrame::Goodbye { .. } => false,
+    }
+}
+
+/// A duration of the machines in the nanoseconds of a world.
+pub(super) fn in_nanos(nanos: u64) -> Duration {
+    Duration::from_nanos(nanos)
+}

@@ -1,0 +1,137 @@
+//! Many worlds, each from its seed.
+//!
+//! `MOORLINE_SIM_SEEDS=0..500` runs other seeds, `MOORLINE_SIM_SEED=42` one of them, with its record.
+
+#![allow(clippy::print_stdout, reason = "a failed world is for people to read")]
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use moorline_sim::{Failure, Fault, Manner, Plan, Report, Told, run, run_recorded};
+
+const SEEDS: Range<u64> = 0..10_000;
+
+/// Runs all seeds, spread over the cores; stops early after a few failures.
+fn run_all(seeds: Range<u64>) -> (Vec<Report>, Vec<Failure>) {
+    let next = AtomicU64::new(seeds.start);
+    let results = Mutex::new((Vec::new(), Vec::new()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let result = run(seed);
+                    let mut results = results.lock().unwrap();
+                    match result {
+                        Ok(report) => results.0.push(report),
+                        Err(failure) => results.1.push(*failure),
+                    }
+                    if results.1.len() >= 20 {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    results.into_inner().unwrap()
+}
+
+fn seeds() -> Range<u64> {
+    let Ok(text) = std::env::var("MOORLINE_SIM_SEEDS") else { return SEEDS };
+    let (from, to) = text.split_once("..").expect("MOORLINE_SIM_SEEDS is FROM..TO");
+    from.parse().unwrap()..to.parse().unwrap()
+}
+
+#[test]
+fn ten_thousand_worlds_keep_every_promise() {
+    let seeds = seeds();
+    let (reports, mut failures) = run_all(seeds.clone());
+    if failures.is_empty() {
+        assert_eq!(reports.len() as u64, seeds.end - seeds.start);
+        let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
+        // Worlds in which nothing happens prove nothing.
+        assert!(sum(|report| report.tasks) > 5 * reports.len() as u64, "too few tasks");
+        assert!(sum(|report| report.crashes) > reports.len() as u64 / 2, "too few crashes");
+        println!(
+            "{} worlds: {} s of their time, {} events, {} packets, {} tasks, {} attempts, {} dials, {} crashes",
+            reports.len(),
+            sum(|report| report.lasted / 1_000_000_000),
+            sum(|report| report.events),
+            sum(|report| report.packets),
+            sum(|report| report.tasks),
+            sum(|report| report.attempts),
+            sum(|report| report.dials),
+            sum(|report| report.crashes),
+        );
+        return;
+    }
+    failures.sort_by_key(|failure| failure.seed);
+    for failure in &failures {
+        let violation = &failure.violation;
+        println!("seed {}: {:?}: {}", failure.seed, violation.invariant, violation.words);
+    }
+    let first = run_recorded(failures[0].seed).expect_err("the same seed fails again");
+    panic!("{} of the worlds failed; the first:\n{first}", failures.len());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_world() {
+    for seed in 0..40 {
+        let (one, other) = (run(seed), run_recorded(seed).map(|(report, _)| report));
+        assert_eq!(one, other, "recording changes nothing either");
+    }
+    let hashes: BTreeSet<u64> = (0..40).filter_map(|seed| Some(run(seed).ok()?.hash)).collect();
+    assert_eq!(hashes.len(), 40, "other seeds give other worlds");
+}
+
+#[test]
+fn worlds_that_failed_once_do_not_fail_again() {
+    let list = include_str!("../regressions/seeds.txt");
+    for line in list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let seed = line.split_whitespace().next().unwrap().parse().unwrap();
+        if let Err(failure) = run_recorded(seed).map(|_| ()) {
+            panic!("{line}\n{failure}");
+        }
+    }
+}
+
+#[test]
+fn one_seed() {
+    let Ok(seed) = std::env::var("MOORLINE_SIM_SEED") else { return };
+    match run_recorded(seed.parse().unwrap()) {
+        Ok((report, lines)) => println!("{}\n{report:#?}", lines.join("\n")),
+        Err(failure) => panic!("\n{failure}"),
+    }
+}
+
+#[test]
+fn the_plans_hold_every_kind_of_fault_and_calm_ones_none() {
+    let plans: Vec<Plan> = (0..1_000).map(Plan::new).collect();
+    let calm = plans.iter().filter(|plan| plan.calm).count();
+    assert!((50..200).contains(&calm), "{calm} of 1000 are calm");
+    assert!(plans.iter().filter(|plan| plan.calm).all(|plan| plan.episodes.is_empty()));
+    let faults = |is: fn(&Fault) -> bool| {
+        let has = |plan: &&Plan| plan.episodes.iter().any(|episode| is(&episode.fault));
+        plans.iter().filter(has).count()
+    };
+    let counts = [
+        faults(|fault| matches!(fault, Fault::Cut { told: Told::Both, .. })),
+        faults(|fault| matches!(fault, Fault::Cut { told: Told::Only(_), .. })),
+        faults(|fault| matches!(fault, Fault::Cut { told: Told::Nobody, .. })),
+        faults(|fault| matches!(fault, Fault::Freeze { .. })),
+        faults(|fault| matches!(fault, Fault::Crash { manner: Manner::Killed, .. })),
+        faults(|fault| matches!(fault, Fault::Crash { manner: Manner::Vanished, .. })),
+        faults(|fault| matches!(fault, Fault::Crash { manner: Manner::Asked, .. })),
+        faults(|fault| matches!(fault, Fault::Jam { .. })),
+        faults(|fault| matches!(fault, Fault::Dials { .. })),
+        faults(|fault| matches!(fault, Fault::Slow { .. })),
+        faults(|fault| matches!(fault, Fault::Nudge { .. })),
+    ];
+    assert!(counts.iter().all(|count| *count > 50), "{counts:?}");
+}

@@ -1,6 +1,7 @@
 //! Chores of the moorline repository: `cargo xtask CHORE`. One module per chore.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a command for people")]
 
+mod bench;
 mod codegen;
 mod diagrams;
 mod no_std;
@@ -15,6 +16,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 type Chore = (&'static str, &'static str, fn(&[String]) -> Outcome);
 
 const CHORES: &[Chore] = &[
+    ("bench", "           measure what docs/performance.md says, beside its peers", bench::run),
     ("codegen", "[--check]  write the Rust code of the wire schema", codegen::run),
     ("diagrams", "[--check]  write docs/states.md from the table of states", diagrams::run),
     ("no-std", "          link the machines without the standard library", no_std::run),

@@ -254,7 +254,9 @@ impl DownFrame {
             Self::Message(message) => {
                 let name = match &message.head {
                     ToWorker::Assign { handler, .. } => handler.as_str().len(),
-                    ToWorker::Settled { .. } | ToWorker::Cancel { .. } | ToWorker::Revoke { .. } => 0,
+                    ToWorker::Settled { .. }
+                    | ToWorker::Cancel { .. }
+                    | ToWorker::Revoke { .. } => 0,
                 };
                 96 + name + message.body.len()
             }

@@ -42,7 +42,12 @@ pub(crate) struct Rest {
 
 impl Rest {
     /// Begins a body: as much of it as fits beside a frame of `overhead` bytes, and what is left.
-    pub(crate) fn begin(seq: Seq, mut body: Bytes, overhead: usize, room: &Room) -> (Bytes, Option<Self>) {
+    pub(crate) fn begin(
+        seq: Seq,
+        mut body: Bytes,
+        overhead: usize,
+        room: &Room,
+    ) -> (Bytes, Option<Self>) {
         let fits = room.0.saturating_sub(overhead);
         if body.len() <= fits {
             return (body, None);
@@ -112,7 +117,11 @@ impl<M> Assembly<M> {
     ///
     /// # Errors
     /// Sizes that cannot be, a body on lane C, or another lane-B message before the last one was whole.
-    pub(crate) fn message(&mut self, lane: Lane, message: Message<M>) -> Result<Option<Whole<M>>, BadPart> {
+    pub(crate) fn message(
+        &mut self,
+        lane: Lane,
+        message: Message<M>,
+    ) -> Result<Option<Whole<M>>, BadPart> {
         let Message { seq, head, body_len, body } = message;
         let here = u32::try_from(body.len()).map_err(|_| BadPart)?;
         if body_len > BODY_MAX || here > body_len || (lane == Lane::C && body_len > 0) {

@@ -27,8 +27,9 @@ use crate::{
     Reason, State, Sym, Tag, Timer, Versions, Wake, WorkerId,
 };
 
-/// A machine that is run later than it asked for by more than this was stalled or suspended; the
-/// silence is then not held against the peer (P27, P28).
+/// A machine that is run later than it asked for by more than this, or by more than an interval of
+/// beats if that is shorter, was stalled or suspended; the silence is then not held against the peer
+/// (P27, P28).
 const OWN_STALL: Duration = Duration::from_secs(1);
 
 /// Who this end is, as it says in every Hello.
@@ -315,7 +316,8 @@ impl Link {
         let Some((deadline, _)) = self.timers.next() else { return };
         // The same lateness counts once, also while the timeout itself is still to come.
         let late = now.since(deadline.max(last_run));
-        if late <= OWN_STALL {
+        let interval = self.connection.as_ref().map_or(OWN_STALL, |c| c.beats.interval());
+        if late <= OWN_STALL.min(interval) {
             return;
         }
         self.timers.forgive(late);

@@ -358,6 +358,25 @@ fn an_answer_to_a_beat_from_before_the_sleep_does_not_satisfy_the_probe() {
 }
 
 #[test]
+fn where_intervals_are_short_a_short_stall_is_not_held_against_the_peer_either() {
+    let heartbeat = Heartbeat::new(50 * MS, 150 * MS).expect("in bounds");
+    let mut bench = Bench::new(LinkConfig { heartbeat, ..LinkConfig::default() });
+    bench.coordinator.interval = 50 * MS;
+    bench.until_active();
+    bench.until(|bench| bench.beats().len() == 2);
+    for late in [20 * MS, 50 * MS, 51 * MS, 400 * MS] {
+        bench.forget();
+        bench.freeze(50 * MS + late);
+        bench.input(LinkInput::Timeout);
+        let stalled = bench.actions.contains(&(bench.ms(), LinkAction::Stalled { late }));
+        assert_eq!(stalled, late > 50 * MS, "{late:?}");
+        bench.until(|bench| !bench.beats().is_empty());
+        bench.until(|bench| bench.beats().len() >= 2);
+        assert_eq!((bench.missed(), bench.link.state()), (vec![], State::Active), "{late:?}");
+    }
+}
+
+#[test]
 fn a_stall_is_told_and_probed_once_though_a_deadline_that_does_not_move_is_long_over() {
     let mut bench = after_a_beat();
     bench.input(LinkInput::Report { free: 0, paused: false, owes: true });

@@ -329,6 +329,26 @@ fn what_is_acknowledged_by_the_welcome_is_released_before_the_inventory_is_taken
 }
 
 #[test]
+fn credit_that_only_the_hello_told_may_be_used() {
+    let mut it = ByHand::active();
+    for seq in 1..=4 {
+        it.frame(1, message(Lane::B, seq));
+    }
+    it.written(ConnId(1));
+    // Too little to be told by itself: the next Hello brings it along.
+    it.link.handle(it.now, LinkInput::Release { lane: Lane::B, messages: 4, bytes: 40 });
+    assert_eq!(it.written(ConnId(1)), []);
+    it.migrating();
+    it.frame(2, CoordinatorFrame::Welcome(Welcome { resumed: true, ..welcome() }));
+    it.restore(2);
+    for seq in 5..=36 {
+        assert_eq!(it.frame(2, message(Lane::B, seq)), LinkVerdict::Deliver, "{seq}");
+    }
+    let over = LinkVerdict::Violation(Violation::Message(Arrival::OverCredit));
+    assert_eq!(it.frame(2, message(Lane::B, 37)), over);
+}
+
+#[test]
 fn a_new_session_begins_with_empty_lanes_and_the_embedder_is_told_before_it_can_enqueue() {
     let mut bench = Bench::active(LinkConfig::default());
     bench.listening = false;

@@ -96,3 +96,6 @@ impl Notices {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

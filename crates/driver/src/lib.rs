@@ -11,6 +11,64 @@
 //! requests), up to a budget; tells the node with one reading of the clock; does what the node asks
 //! for; and writes as long as the transports take packets. A timer only wakes a loop: whether it is
 //! time is asked of the clock.
+//!
+//! A coordinator, a worker and a task in one process:
+//!
+//! ```
+//! use bytes::Bytes;
+//! use moorline_driver::{
+//!     Completion, CoordinatorOptions, Executor, Job, Tokio, Transports, WorkerOptions,
+//!     start_coordinator, start_worker,
+//! };
+//! use moorline_link::{Incarnation, LinkConfig, WorkerId};
+//! use moorline_memory::MemoryTransport;
+//! use moorline_node::{Name, Spec, WorkerConfig};
+//! use moorline_store::MemoryStore;
+//! use moorline_work::{AbortReason, Outcome, RunId, RunnerConfig, TaskId};
+//!
+//! /// Has no handler but `echo`, which needs no time.
+//! struct Echo;
+//!
+//! impl Executor for Echo {
+//!     fn start(&mut self, job: Job, done: Completion) {
+//!         done.complete(Outcome::Succeeded, job.payload);
+//!     }
+//!     fn abort(&mut self, _run: RunId, _reason: AbortReason) {}
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let transports = Transports::new().with(MemoryTransport::new());
+//! let mut options = CoordinatorOptions::new();
+//! options.listen = vec!["mem://coordinator".parse()?];
+//! let store = Box::new(MemoryStore::new());
+//! let coordinator = start_coordinator(Tokio, transports.clone(), store, options).await?;
+//!
+//! let config = WorkerConfig {
+//!     link: LinkConfig::default(),
+//!     runner: RunnerConfig::default(),
+//!     worker: WorkerId(1),
+//!     incarnation: Incarnation(1),
+//!     name: Name::new("worker-1")?,
+//!     handlers: vec![Name::new("echo")?],
+//!     software: Name::new("example 1.0")?,
+//!     seed: 1,
+//! };
+//! let endpoints = coordinator.endpoints().to_vec();
+//! let worker = start_worker(transports, WorkerOptions { config, endpoints }, Box::new(Echo))?;
+//!
+//! let task = TaskId(42);
+//! let spec = Spec { handler: Name::new("echo")?, priority: 0, max_retries: 0, timeout: None };
+//! coordinator.submit(task, spec, Bytes::from_static(b"over and back")).await?;
+//! coordinator.ended(task).await?;
+//! let result = coordinator.read(move |reader| reader.result(task)).await?;
+//! assert_eq!(result.as_deref(), Some(&b"over and back"[..]));
+//!
+//! worker.shutdown();
+//! coordinator.stop().await;
+//! # Ok(())
+//! # }
+//! ```
 
 mod connections;
 mod coordinator;

@@ -34,12 +34,22 @@ struct Down {
     failed: u32,
     announced: bool,
     next_summary: Instant,
+    /// The coordinator may have given the leases away, and that was said.
+    leases_lost: bool,
 }
 
 impl Down {
     fn new(now: Instant, reason: Option<Reason>) -> Self {
         let next_summary = now + SUMMARY_EVERY;
-        Self { since: now, reason, last: None, failed: 0, announced: false, next_summary }
+        Self {
+            since: now,
+            reason,
+            last: None,
+            failed: 0,
+            announced: false,
+            next_summary,
+            leases_lost: false,
+        }
     }
 }
 
@@ -105,12 +115,7 @@ impl WorkerLog {
                 );
             }
             WorkerEvent::BeatMissed { missed, limit, reason } => {
-                self.missed = *missed;
-                warn!(
-                    event = "heartbeat.missed", role = "worker", worker = %self.worker,
-                    reason = %reason, code = %Code(*reason), missed, limit,
-                    "Heartbeat failed ({missed}/{limit}): {reason}"
-                );
+                self.missed(*missed, *limit, *reason)
             }
             WorkerEvent::BeatRecovered => {
                 self.missed = 0;
@@ -148,6 +153,21 @@ impl WorkerLog {
                 event = "worker.event", role = "worker", worker = %self.worker, "{other:?}"
             ),
         }
+    }
+
+    fn missed(&mut self, missed: u8, limit: u8, reason: Reason) {
+        self.missed = missed;
+        // Work is pushed into free slots: that the coordinator does not know of them is what a poll
+        // that fails was elsewhere.
+        let (event, what) = if reason == Reason::OutOfStep {
+            ("poll.missed", "Poll")
+        } else {
+            ("heartbeat.missed", "Heartbeat")
+        };
+        warn!(
+            event, role = "worker", worker = %self.worker, reason = %reason, code = %Code(reason), missed, limit,
+            "{what} failed ({missed}/{limit}): {reason}"
+        );
     }
 
     fn announce_handlers(&self) {
@@ -199,10 +219,11 @@ impl WorkerLog {
     fn lost(&mut self, now: Instant, reason: Reason) {
         let code = Code(reason);
         if self.missed > 0 {
+            let what = if reason == Reason::OutOfStep { "polls" } else { "heartbeats" };
             warn!(
                 event = "link.lost", role = "worker", worker = %self.worker, reason = %reason,
                 code = %code, missed = self.missed,
-                "Lost connection to coordinator after {} failed heartbeats: {reason}. Reconnecting...",
+                "Lost connection to coordinator after {} failed {what}: {reason}. Reconnecting...",
                 self.missed
             );
         } else {
@@ -282,6 +303,29 @@ impl WorkerLog {
             );
         }
         self.down = None;
+    }
+
+    /// When the coordinator may give away what this worker holds, if that was not said yet.
+    pub(crate) fn leases_until(&self, link: &LinkSnapshot) -> Option<Instant> {
+        let down = self.down.as_ref().filter(|down| down.reason.is_some() && !down.leases_lost)?;
+        link.last_proven.zip(link.lost_after).map(|(proven, lost_after)| {
+            // From the sending of the last answered heartbeat: the coordinator has counted from later.
+            (proven + lost_after).max(down.since)
+        })
+    }
+
+    /// That time has come for these attempts.
+    pub(crate) fn leases_lost(&mut self, held: impl Iterator<Item = TaskKey>) {
+        if let Some(down) = &mut self.down {
+            down.leases_lost = true;
+        }
+        for key in held {
+            warn!(
+                event = "task.lease_lost", role = "worker", worker = %self.worker,
+                task = %super::Task(key.task), attempt = key.attempt.0,
+                "Lease of {} may have been given away; its result will be offered", Key(key)
+            );
+        }
     }
 
     /// Sums an outage up, if that is due.

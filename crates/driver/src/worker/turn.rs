@@ -169,7 +169,9 @@ impl<R: Runtime> WorkerLoop<R> {
             Wake::OnInput => None,
         };
         let later = self.state.later.as_ref().map(|(at, _)| *at);
-        let others = [self.connections.deadline(), self.log.deadline(), self.state.end_at, later];
+        let leases = self.log.leases_until(&self.node.link());
+        let log = self.log.deadline();
+        let others = [self.connections.deadline(), log, leases, self.state.end_at, later];
         node.into_iter().chain(others.into_iter().flatten()).min()
     }
 
@@ -195,7 +197,11 @@ impl<R: Runtime> WorkerLoop<R> {
         self.act(now);
         self.transmit(now);
         self.act(now);
-        self.log.tick(now, &self.node.link());
+        let link = self.node.link();
+        if self.log.leases_until(&link).is_some_and(|until| until <= now) {
+            self.log.leases_lost(self.node.runs().map(|run| run.key));
+        }
+        self.log.tick(now, &link);
         self.publish(now);
         self.is_over(now)
     }

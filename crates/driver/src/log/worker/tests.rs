@@ -241,3 +241,45 @@ fn a_result_that_is_offered_again_is_news() {
     has(&written, "INFO", "resubmitted: Accepted");
     has(&written, "DEBUG", "task.result_settled");
 }
+
+#[test]
+fn a_poll_that_fails_has_its_own_words() {
+    let mut log = log();
+    let link = snapshot();
+    let written = lines(|| {
+        moves(&mut log, 0, State::Registered, State::Active, None, &link);
+        let reason = Reason::OutOfStep;
+        log.event(at(1), &WorkerEvent::BeatMissed { missed: 3, limit: 3, reason }, &link, None);
+        moves(&mut log, 1, State::Active, State::Disconnected, Some(reason), &link);
+    });
+    has(&written, "WARN", "Poll failed (3/3): out_of_step");
+    has(&written, "WARN", "Lost connection to coordinator after 3 failed polls: out_of_step");
+}
+
+#[test]
+fn leases_that_may_be_given_away_are_named_once() {
+    let mut log = log();
+    let mut link = snapshot();
+    (link.last_proven, link.lost_after) = (Some(at(1_000)), Some(Duration::from_secs(90)));
+    let key = TaskKey { task: TaskId(81), attempt: Attempt(1) };
+    let written = lines(|| {
+        moves(&mut log, 500, State::Registered, State::Active, None, &link);
+        assert_eq!(log.leases_until(&link), None, "while it is connected nothing is given away");
+        moves(
+            &mut log,
+            2_000,
+            State::Active,
+            State::Disconnected,
+            Some(Reason::TransportReset),
+            &link,
+        );
+        assert_eq!(log.leases_until(&link), Some(at(91_000)));
+        log.leases_lost([key].into_iter());
+        assert_eq!(log.leases_until(&link), None);
+    });
+    has(
+        &written,
+        "WARN",
+        "Lease of 0000000000000000000000002H (attempt 1) may have been given away",
+    );
+}

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use submit::SUBMIT_BODY_MAX;
 pub use submit::Submit;
 pub(crate) use submit::SubmitBody;
+#[cfg(feature = "coordinator")]
 pub(crate) use text::parse_task_state;
 
 use crate::{Code, TaskId};
@@ -175,6 +176,7 @@ pub(crate) struct Version {
     pub(crate) protocol_max: u16,
 }
 
+#[cfg(feature = "coordinator")]
 impl Version {
     /// This build.
     pub(crate) fn here() -> Self {
@@ -201,6 +203,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     /// Its media type.
+    #[cfg(feature = "coordinator")]
     pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
     fn blank() -> String {

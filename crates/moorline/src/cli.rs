@@ -113,7 +113,7 @@ async fn run(command: Command, context: Context) -> Outcome {
             dev::run(args, context).await
         }
         Command::Demo(args) => {
-            logs::for_client(context.log_format);
+            logs::for_demo(context.log_format);
             demo::run(args, context).await
         }
         Command::Version(args) => {

@@ -159,6 +159,9 @@ codes! {
     INTERNAL 6013
         "The coordinator failed to answer, through no fault of the request."
         "See its log of the same time.";
+    BUSY 6014
+        "The coordinator has too many reads to answer."
+        "Ask again; if it stays so, ask less often.";
 }
 
 impl Code {

@@ -230,10 +230,10 @@ impl Error {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> &str {
-        match self {
-            Self::Refused { hint: Some(hint), .. } => hint,
-            other => other.code().hint(),
+        if let Self::Refused { hint: Some(hint), .. } = self {
+            return hint;
         }
+        self.code().hint()
     }
 
     /// Whether the same may work later without anybody changing anything.
@@ -282,8 +282,8 @@ fn store_code(error: &moorline_store::StoreError) -> Code {
         StoreError::UnsafeLibrary { .. } => Code::STORE_UNSAFE,
         StoreError::Newer { .. } => Code::STORE_NEWER,
         StoreError::Damaged { .. } => Code::STORE_DAMAGED,
-        // `Io`, and whatever a later store adds: the disk is the place to look.
-        _ => Code::STORE_IO,
+        // Whatever a later store adds: the disk is the place to look.
+        StoreError::Io { .. } | _ => Code::STORE_IO,
     }
 }
 

@@ -93,10 +93,11 @@ impl Reconnect {
     pub(crate) fn parse(self) -> Result<moorline_link::Reconnect, Error> {
         let multiplier = thousandths(self.multiplier)
             .ok_or_else(|| Error::setting("reconnect multiplier", "it must be 1 to 1000"))?;
-        let jitter = match self.jitter {
-            // The standard floor gives way to a shorter delay; an explicit one is checked.
-            Jitter::FULL => Jitter::Full { floor: Duration::from_millis(100).min(self.initial) },
-            other => other,
+        // The standard floor gives way to a shorter delay; an explicit one is checked.
+        let jitter = if self.jitter == Jitter::FULL {
+            Jitter::Full { floor: Duration::from_millis(100).min(self.initial) }
+        } else {
+            self.jitter
         };
         let backoff = Backoff::new(self.initial, self.max, multiplier, jitter, self.first)
             .map_err(|error| Error::setting("reconnect", error))?;

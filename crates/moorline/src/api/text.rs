@@ -64,4 +64,5 @@ pub(crate) mod task_state {
     }
 }
 
+#[cfg(any(feature = "coordinator", test))]
 pub(crate) use task_state::parse as parse_task_state;

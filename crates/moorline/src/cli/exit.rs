@@ -56,13 +56,12 @@ impl From<Exit> for ExitCode {
 
 impl From<&Error> for Exit {
     fn from(error: &Error) -> Self {
-        match error {
-            Error::AdminListen { source, .. } => match source.kind() {
-                std::io::ErrorKind::AddrInUse => Self::InUse,
-                _ => Self::Config,
-            },
-            other => other.code().into(),
+        if let Error::AdminListen { source, .. } = error
+            && source.kind() == std::io::ErrorKind::AddrInUse
+        {
+            return Self::InUse;
         }
+        error.code().into()
     }
 }
 
@@ -89,7 +88,7 @@ impl From<Code> for Exit {
             Code::TASK_FAILED => Self::Failed,
             Code::WAIT_OVER => Self::NotMet,
             Code::UNREACHABLE | Code::STOPPING | Code::ANSWER => Self::Unavailable,
-            Code::TOO_MANY_HANDLERS => Self::Later,
+            Code::TOO_MANY_HANDLERS | Code::BUSY => Self::Later,
             Code::FOREIGN_HOST | Code::FOREIGN_ORIGIN => Self::Denied,
             Code::NO_ROUTE => Self::Version,
             // A thread that cannot start, a request of ours that is not understood.
@@ -111,8 +110,39 @@ impl From<Reason> for Exit {
             | Reason::Quarantined
             | Reason::NotAdmitted => Self::Denied,
             Reason::RateLimited | Reason::CoordinatorOverloaded => Self::Later,
-            // Everything else is a connection that is not there.
-            _ => Self::Unavailable,
+            // A connection that is not there, and reasons newer than this table.
+            Reason::HeartbeatTimeout
+            | Reason::HeartbeatUnacked
+            | Reason::TransportReset
+            | Reason::StreamLost
+            | Reason::HalfOpen
+            | Reason::ClosedByPeer
+            | Reason::FlowStalled
+            | Reason::ProtocolError
+            | Reason::NetworkChanged
+            | Reason::Suspended
+            | Reason::OutOfStep
+            | Reason::RegisterTimeout
+            | Reason::RestoreStalled
+            | Reason::Moved
+            | Reason::DnsFailed
+            | Reason::ConnectRefused
+            | Reason::ConnectTimeout
+            | Reason::Unreachable
+            | Reason::TlsFailed
+            | Reason::ProxyRefused
+            | Reason::CoordinatorStopping
+            | Reason::CoordinatorRestarted
+            | Reason::SessionUnknown
+            | Reason::WorkerRestarted
+            | Reason::WorkerCrashed
+            | Reason::OperatorDisconnect
+            | Reason::Chaos
+            | Reason::Forced
+            | Reason::Redirected
+            | Reason::AttemptsExhausted
+            | Reason::DeadlineExceeded
+            | _ => Self::Unavailable,
         }
     }
 }

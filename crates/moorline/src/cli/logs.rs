@@ -38,6 +38,12 @@ pub(super) fn for_client(format: LogFormat) {
     init(format, "warn");
 }
 
+/// Logs of the demo, which tells its own story: what goes wrong only.
+pub(super) fn for_demo(format: LogFormat) {
+    let format = if format == LogFormat::Auto { LogFormat::Pretty } else { format };
+    init(format, "error");
+}
+
 fn init(format: LogFormat, standard: &str) {
     let given = std::env::var(FILTER).ok().filter(|text| !text.is_empty());
     let filter = given.as_deref().and_then(|text| EnvFilter::try_new(text).ok());

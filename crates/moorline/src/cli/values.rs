@@ -41,7 +41,7 @@ pub(super) fn jitter(text: &str) -> Result<Jitter, String> {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
 fn parts_per_million(fraction: &str) -> Option<u32> {
     let scaled = (fraction.parse::<f64>().ok()? * 1_000_000.0).round();
-    (scaled >= 0.0 && scaled < 1_000_000.0).then_some(scaled as u32)
+    (0.0..1_000_000.0).contains(&scaled).then_some(scaled as u32)
 }
 
 /// `window`, `backoff` or `immediate`.

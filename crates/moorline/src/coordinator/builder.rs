@@ -14,7 +14,7 @@ use moorline_transport::{Endpoint, Transport};
 use moorline_work::{DispatcherConfig, DispatcherSettings};
 
 use super::{Coordinator, admin};
-use crate::{Error, Result};
+use crate::{Code, Error, Result};
 
 /// Where a coordinator keeps its tasks.
 ///
@@ -243,7 +243,13 @@ impl From<ReadError> for Error {
         match error {
             ReadError::Store(error) => Self::Store(error),
             ReadError::Stopped(_) => Self::Stopped,
-            other => Self::Store(moorline_store::StoreError::Io { detail: other.to_string() }),
+            // Who asks for one task that may be missing looks at the error before this.
+            ReadError::Busy | ReadError::NoSuchTask | _ => Self::Refused {
+                status: 503,
+                code: Code::BUSY,
+                detail: error.to_string(),
+                hint: None,
+            },
         }
     }
 }

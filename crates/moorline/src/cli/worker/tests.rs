@@ -28,7 +28,7 @@ fn a_worker_is_run_without_a_subcommand_and_both_are_not_mixed() {
     assert!(args(&["list"]).unwrap().command.is_some());
     assert!(args(&["get", "gpu-1"]).unwrap().command.is_some());
     for line in [&["--name", "x", "list"][..], &["list", "--name", "x"], &[], &["--name", "x"]] {
-        assert_eq!(args(line).err().expect(&format!("{line:?}")).exit_code(), 2);
+        assert_eq!(args(line).map(|_| ()).unwrap_err().exit_code(), 2, "{line:?}");
     }
 }
 

@@ -71,7 +71,7 @@ fn flags_that_contradict_each_other_are_a_usage_error() {
         &["a", "--id", "81"],
     ];
     for line in lines {
-        assert_eq!(args(line).err().expect(&format!("{line:?}")).exit_code(), 2);
+        assert_eq!(args(line).map(|_| ()).unwrap_err().exit_code(), 2, "{line:?}");
     }
     assert!(args(&["a", "--id", id]).is_ok());
 }

@@ -25,6 +25,7 @@ keeps! {
     packets_arrive_in_order_both_ways_and_whole();
     a_slow_reader_holds_the_writer_back(UNWRITTEN_MAX + essentials::PACKET_MAX);
     an_abrupt_end_is_a_reset();
+    one_half_that_is_dropped_cuts_the_connection();
     an_orderly_end_comes_behind_what_was_sent();
     a_dial_to_nothing_is_refused();
     a_dial_can_be_cancelled();

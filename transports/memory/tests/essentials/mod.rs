@@ -124,6 +124,25 @@ pub(crate) async fn an_abrupt_end_is_a_reset(transport: &dyn Transport, listen: 
     assert_eq!(receive(&mut accepted).await, Err(Reason::TransportReset));
 }
 
+pub(crate) async fn one_half_that_is_dropped_cuts_the_connection(
+    transport: &dyn Transport,
+    listen: &Endpoint,
+) {
+    let (_listener, dialled, mut accepted) = connect(transport, listen).await;
+    let Connection { sender, receiver, .. } = dialled;
+    drop(sender);
+    assert_eq!(receive(&mut accepted).await, Err(Reason::TransportReset));
+    drop(receiver);
+    drop(accepted);
+    drop(_listener);
+
+    let (_listener, dialled, mut accepted) = connect(transport, listen).await;
+    let Connection { sender, receiver, .. } = dialled;
+    drop(receiver);
+    assert_eq!(receive(&mut accepted).await, Err(Reason::TransportReset));
+    drop(sender);
+}
+
 pub(crate) async fn an_orderly_end_comes_behind_what_was_sent(
     transport: &dyn Transport,
     listen: &Endpoint,

@@ -196,6 +196,35 @@ fn a_process_that_quotes_an_older_session_of_this_life_is_superseded() {
 }
 
 #[test]
+fn a_process_that_quotes_the_session_of_another_one_is_challenged_and_never_gets_it() {
+    let mut desk = Desk::default();
+    let session = desk.activate(1, hello(7, 1));
+    desk.register(2, resuming(7, 2, session));
+    assert_eq!(desk.frames(1), [CoordinatorFrame::Probe]);
+    desk.at(1_000);
+    let news = desk.news();
+    let [(2, fresh, false)] = registrations(&news)[..] else { panic!("{news:?}") };
+    assert!(fresh > session);
+}
+
+#[test]
+fn the_last_eight_displaced_processes_are_remembered() {
+    let mut desk = Desk::default();
+    for life in 1..=10 {
+        desk.activate(life, hello(7, life));
+        desk.close(life, Reason::StreamLost);
+    }
+    // The tenth is the incumbent; two to nine were displaced last.
+    desk.activate(11, hello(7, 10));
+    for life in 2..=9 {
+        desk.register(20 + life, hello(7, life));
+        assert_eq!(desk.frames(20 + life), [refusal(Reason::Superseded, superseded())]);
+    }
+    desk.register(40, hello(7, 1));
+    assert_eq!(desk.frames(40), [], "it is challenged like any other");
+}
+
+#[test]
 fn the_first_hello_after_a_start_is_the_incumbent_whoever_was_it_before() {
     let mut desk = Desk::default();
     desk.tell(HubInput::Expect { worker: WorkerId(7), name: Sym(7) });

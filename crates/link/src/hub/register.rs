@@ -121,8 +121,6 @@ impl Hub {
         let Some(connection) = self.conns.get_mut(&conn) else { return };
         let state = ConnState::Closing(Closing { reason, farewell, refused, until });
         let was = mem::replace(&mut connection.state, state);
-        // What is due now is another thing than what was offered before.
-        connection.offered = false;
         self.index.0.greeting -= u32::from(matches!(was, ConnState::Greeting { .. }));
         self.note_conn(conn);
     }

@@ -140,6 +140,19 @@ impl Ledger {
         }
     }
 
+    /// The coordinator gives a worker's connection up: what still arrives on it counts no more.
+    /// `silence`: because nothing was heard for at least this long.
+    pub(crate) fn detached(&mut self, worker: usize, silence: Option<u64>, now: u64) -> Judgement {
+        let last = self.workers[worker].last.unwrap_or(self.began);
+        self.workers[worker].conn = None;
+        let silent = self.since(last, now);
+        if silence.is_none_or(|least| silent >= least) {
+            return Ok(());
+        }
+        let silent = silent / 1_000_000;
+        broken(Invariant::LostEarly, format!("w{worker} is disconnected after {silent} ms"))
+    }
+
     pub(crate) fn departed(&mut self, worker: usize) {
         self.workers[worker].departed = true;
     }
@@ -315,6 +328,10 @@ impl Ledger {
         if !self.started.insert((incarnation, key)) {
             return broken(Invariant::StartedTwice, format!("w{worker} starts {key:?} again"));
         }
+        // What it was given was rightly given away, and it does not know yet: it lay in its sockets.
+        if self.excused.contains(&(incarnation, key.task)) {
+            return Ok(());
+        }
         for (other, process) in others {
             if !self.excused.contains(&(process, key.task)) {
                 let words = format!("w{worker} starts {key:?} while w{other} runs it");
@@ -376,7 +393,12 @@ impl Ledger {
         broken(Invariant::AnsweredWrongly, format!("{task:?} is said to have ended too early"))
     }
 
-    /// Acknowledged tasks, and how many of them have not ended.
+    /// Tasks that were lost too often.
+    pub(crate) fn dead(&self) -> u64 {
+        self.tasks.values().filter(|task| task.ended == Some(End::Dead)).count() as u64
+    }
+
+    /// Acknowledged tasks that have not ended.
     pub(crate) fn open(&self) -> Vec<TaskId> {
         let open = self.tasks.iter().filter(|(_, task)| task.acknowledged && task.ended.is_none());
         open.map(|(id, _)| *id).collect()

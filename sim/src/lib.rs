@@ -30,5 +30,5 @@ pub use draw::{Draws, Site};
 pub use plan::{
     Episode, Fault, Latency, Manner, Nudge, Plan, Settings, Side, TaskPlan, Told, Who, WorkerPlan,
 };
-pub use report::{Failure, Invariant, Report, Violation};
+pub use report::{Failure, Invariant, Report, Seen, Violation};
 pub use world::{run, run_plan, run_recorded};

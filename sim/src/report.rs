@@ -29,7 +29,7 @@ pub enum Invariant {
     NotEnded,
     /// More than heartbeats travelled although there was nothing to do.
     NotSilent,
-    /// A packet could not be read, or was too long.
+    /// A packet could not be read, or was too long, or one side says that the other broke the protocol.
     Wire,
     /// A client was answered what cannot be.
     Client,
@@ -69,6 +69,35 @@ pub struct Report {
     pub dials: u64,
     /// Processes that ended.
     pub crashes: u64,
+    /// The rarer things that happened.
+    pub seen: Seen,
+}
+
+/// How often the rarer things happened: a swarm in which one never does proves nothing about it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Seen {
+    /// Workers whose leases were given away.
+    pub lost: u64,
+    /// Attempts that returned to the queue.
+    pub returned: u64,
+    /// Runs that went on under another attempt number.
+    pub adopted: u64,
+    /// Successes of attempts that were not current.
+    pub late: u64,
+    /// Results that were turned away.
+    pub stale: u64,
+    /// Assignments that were revoked.
+    pub revoked: u64,
+    /// Sessions that went on over another connection.
+    pub resumed: u64,
+    /// Newcomers that were refused for the sake of an incumbent, or took over from it.
+    pub challenged: u64,
+    /// Tasks that were lost too often.
+    pub dead: u64,
+    /// Bodies that travelled in parts.
+    pub parts: u64,
+    /// Times a connection took nothing more.
+    pub blocked: u64,
 }
 
 /// A run in which a promise was broken.

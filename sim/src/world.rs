@@ -23,7 +23,7 @@ use crate::network::Network;
 use crate::plan::{Plan, Side, Who};
 use crate::queue::Queue;
 use crate::trace::{Lines, Trace};
-use crate::{Failure, Invariant, Report, Violation};
+use crate::{Failure, Invariant, Report, Seen, Violation};
 use client::Request;
 use phases::Phase;
 use process::Process;
@@ -95,6 +95,7 @@ pub(crate) struct World {
     packets: u64,
     dials: u64,
     crashes: u64,
+    seen: Seen,
 }
 
 /// Runs the world of this seed.
@@ -174,6 +175,7 @@ impl World {
             packets: 0,
             dials: 0,
             crashes: 0,
+            seen: Seen::default(),
             plan,
         }
     }
@@ -214,6 +216,7 @@ impl World {
             attempts: self.ledger.attempts,
             dials: self.dials,
             crashes: self.crashes,
+            seen: Seen { dead: self.ledger.dead(), ..self.seen },
         }
     }
 
@@ -250,6 +253,14 @@ impl World {
 
     fn break_promise(&mut self, invariant: Invariant, words: String) {
         self.judge(Err(Violation { invariant, words }));
+    }
+
+    /// Both sides are ours: neither ever breaks the protocol, whatever happens to them.
+    fn unless_violated(&mut self, who: Who, reason: Reason) {
+        if reason == Reason::ProtocolError {
+            let words = format!("{who:?} says that the protocol was broken");
+            self.break_promise(Invariant::Wire, words);
+        }
     }
 
     /// In a calm world nothing of this kind happens.

@@ -9,7 +9,10 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use moorline_sim::{Failure, Fault, Manner, Plan, Report, Told, run, run_recorded};
+use moorline_sim::{Failure, Fault, Manner, Plan, Report, Seen, Told, run, run_recorded};
+
+/// Takes one count out of many.
+type Count = fn(&Seen) -> u64;
 
 const SEEDS: Range<u64> = 0..10_000;
 
@@ -58,6 +61,29 @@ fn ten_thousand_worlds_keep_every_promise() {
         // Worlds in which nothing happens prove nothing.
         assert!(sum(|report| report.tasks) > 5 * reports.len() as u64, "too few tasks");
         assert!(sum(|report| report.crashes) > reports.len() as u64 / 2, "too few crashes");
+        let seen: [(&str, Count); 11] = [
+            ("lost", |seen| seen.lost),
+            ("returned", |seen| seen.returned),
+            ("adopted", |seen| seen.adopted),
+            ("late", |seen| seen.late),
+            ("stale", |seen| seen.stale),
+            ("revoked", |seen| seen.revoked),
+            ("resumed", |seen| seen.resumed),
+            ("challenged", |seen| seen.challenged),
+            ("dead", |seen| seen.dead),
+            ("parts", |seen| seen.parts),
+            ("blocked", |seen| seen.blocked),
+        ];
+        for (what, of) in seen {
+            let (times, worlds) = reports
+                .iter()
+                .map(|report| of(&report.seen))
+                .fold((0, 0), |(times, worlds), count| {
+                    (times + count, worlds + u64::from(count > 0))
+                });
+            println!("{what}: {times} times in {worlds} worlds");
+            assert!(worlds > reports.len() as u64 / 1_000, "{what} is too rare");
+        }
         println!(
             "{} worlds: {} s of their time, {} events, {} packets, {} tasks, {} attempts, {} dials, {} crashes",
             reports.len(),

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use moorline_link::{ConnId, Instant, Reason};
 use moorline_node::{
     CoordinatorAction, CoordinatorConfig, CoordinatorEvent, CoordinatorInput, CoordinatorNode,
-    DownFrame, UpFrame,
+    DownFrame, Name, StoreOp, ToWorker, UpFrame,
 };
+use moorline_work::Judgement;
 
 use super::worker::{SOFTWARE, name};
 use super::{Event, World};
@@ -90,6 +91,7 @@ impl World {
                 self.trace.note(self.now, 21, || {
                     format!("coordinator wants {:?} {:?}", persist.id, persist.op)
                 });
+                self.seen.returned += u64::from(matches!(persist.op, StoreOp::Requeue { .. }));
                 let workers = &self.workers;
                 let holds = |index, process, key| Self::holds(workers, index, process, key);
                 let judgement = self.ledger.wanted(&persist, self.now, holds);
@@ -128,12 +130,38 @@ impl World {
                 self.spoke(|| format!("the coordinator says {:?}", packet.frames));
             }
             self.trace.note(self.now, 22, || format!("coord c{conn} says {:?}", packet.frames));
+            self.count(&packet.frames);
             if packet.frames.iter().any(|frame| matches!(frame, DownFrame::Welcome { .. })) {
                 let worker = self.network.conn(conn).worker;
                 self.ledger.welcomed(worker, conn, self.now);
             }
             let bytes = moorline_wire::encode_down(&packet);
             self.send(conn, Side::Coordinator, packet.lane, bytes);
+        }
+    }
+
+    fn count(&mut self, frames: &[DownFrame]) {
+        for frame in frames {
+            match frame {
+                DownFrame::Message(message) => match message.head {
+                    ToWorker::Revoke { .. } => self.seen.revoked += 1,
+                    ToWorker::Assign { .. }
+                    | ToWorker::Settled { .. }
+                    | ToWorker::Cancel { .. } => {}
+                },
+                DownFrame::InventoryAnswer { judgement, .. } => {
+                    let adopts = matches!(judgement, Judgement::Adopt { .. });
+                    self.seen.adopted += u64::from(adopts);
+                }
+                DownFrame::Part(_) => self.seen.parts += 1,
+                DownFrame::Probe => self.seen.challenged += 1,
+                DownFrame::Welcome { .. }
+                | DownFrame::Refused { .. }
+                | DownFrame::Active
+                | DownFrame::BeatAnswer(_)
+                | DownFrame::Ack(_)
+                | DownFrame::GoAway { .. } => {}
+            }
         }
     }
 
@@ -144,6 +172,7 @@ impl World {
             return;
         }
         state.pipe_mut(from).blocked = true;
+        self.seen.blocked += 1;
         match from {
             Side::Worker => {}
             Side::Coordinator => {
@@ -182,16 +211,31 @@ impl World {
     fn coordinator_event(&mut self, event: &CoordinatorEvent) {
         self.trace.note(self.now, 23, || format!("coordinator: {event:?}"));
         match event {
+            CoordinatorEvent::Registered { resumed, .. } => {
+                self.seen.resumed += u64::from(*resumed);
+            }
             CoordinatorEvent::Lost { name, .. } => {
-                let worker = name.as_str()[1..].parse().unwrap_or(0);
+                self.seen.lost += 1;
+                let worker = number_of(name);
                 let incarnation = self.workers[worker].incarnation;
                 let judgement = self.ledger.lost(worker, incarnation, self.now);
                 self.judge(judgement);
                 self.unless_calm(|| format!("{event:?}"));
             }
-            CoordinatorEvent::Detached { .. }
-            | CoordinatorEvent::Suspect { .. }
-            | CoordinatorEvent::Refused { .. }
+            CoordinatorEvent::Detached { name, reason, .. } => {
+                let worker = number_of(name);
+                let silence = self.plan.settings.lost_after / 6;
+                let silence = (*reason == Reason::HeartbeatTimeout).then_some(silence);
+                let judgement = self.ledger.detached(worker, silence, self.now);
+                self.judge(judgement);
+                self.unless_violated(Who::Coordinator, *reason);
+                self.unless_calm(|| format!("{event:?}"));
+            }
+            CoordinatorEvent::Refused { reason, .. } => {
+                self.unless_violated(Who::Coordinator, *reason);
+                self.unless_calm(|| format!("{event:?}"));
+            }
+            CoordinatorEvent::Suspect { .. }
             | CoordinatorEvent::Redelivered { .. }
             | CoordinatorEvent::Stalled { .. } => self.unless_calm(|| format!("{event:?}")),
             // Whatever else it says, now or later, is no fault.
@@ -285,6 +329,11 @@ impl World {
         let judgement = self.ledger.audit(&mut *self.disk.reader());
         self.judge(judgement);
     }
+}
+
+/// Which worker has this name.
+fn number_of(worker: &Name) -> usize {
+    worker.as_str()[1..].parse().unwrap_or(0)
 }
 
 fn number(conn: ConnId) -> Option<usize> {

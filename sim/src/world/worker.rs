@@ -8,7 +8,7 @@ use moorline_link::{ConnId, Incarnation, Instant, Reason, State, Wake, WorkerId}
 use moorline_node::{
     Name, UpFrame, WorkerAction, WorkerConfig, WorkerEvent, WorkerInput, WorkerNode,
 };
-use moorline_work::{Outcome, RunId, RunPhase, RunnerConfig, TaskId, TaskKey};
+use moorline_work::{Disposition, Outcome, RunId, RunPhase, RunnerConfig, TaskId, TaskKey};
 
 use super::process::Process;
 use super::{Event, World};
@@ -224,7 +224,20 @@ impl World {
             WorkerEvent::BeatMissed { .. } | WorkerEvent::Stalled { .. } => {
                 self.unless_calm(|| format!("w{index}: {event:?}"));
             }
+            WorkerEvent::Link(transition) => {
+                if let Some(reason) = transition.reason {
+                    self.unless_violated(Who::Worker(index), reason);
+                }
+            }
+            WorkerEvent::Dismissed { reason, .. } => {
+                self.unless_violated(Who::Worker(index), *reason);
+            }
             WorkerEvent::Settled { key, disposition, .. } => {
+                match disposition {
+                    Disposition::LateAccepted => self.seen.late += 1,
+                    Disposition::Stale | Disposition::Unknown => self.seen.stale += 1,
+                    Disposition::Accepted | Disposition::Duplicate => {}
+                }
                 let worker = &self.workers[index];
                 let success =
                     worker.ended.get(&key.task) == Some(&1) && worker.succeeded.contains(&key.task);

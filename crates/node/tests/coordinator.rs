@@ -1,5 +1,7 @@
 //! The coordinator node against a scripted worker and a scripted store: frames and answers as values.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one variant")]
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -2,6 +2,7 @@
 //! what they promise is read from their logs and their admin API. Timings are shortened; everything
 //! waits for conditions.
 #![cfg(unix)]
+#![allow(clippy::print_stderr, reason = "a test that fails says what its processes said")]
 
 mod faults;
 mod identity;

@@ -13,7 +13,7 @@ pub struct WorkerPlan {
     pub id: u128,
     /// How many attempts it runs at once.
     pub slots: u16,
-    /// How many of [`HANDLERS`] it has; the first worker has all.
+    /// How many handlers it has; the first worker has all.
     pub handlers: usize,
     /// How far its clock is ahead: the zero of every process is another.
     pub clock: u64,
@@ -41,7 +41,7 @@ pub struct TaskPlan {
     pub id: u128,
     /// When its client hands it in.
     pub submit_at: u64,
-    /// Which of [`HANDLERS`].
+    /// Which of the handlers, from 0.
     pub handler: usize,
     /// Larger goes first.
     pub priority: i16,

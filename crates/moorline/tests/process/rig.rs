@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -23,6 +24,7 @@ pub(crate) struct Process {
     name: String,
     child: Child,
     log: Log,
+    reader: JoinHandle<()>,
 }
 
 /// Log lines of a process, as JSON.
@@ -98,14 +100,14 @@ impl Process {
         let log = Log::default();
         let stderr = child.stderr.take().unwrap();
         let lines = log.clone();
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 // What is no JSON is an error message of the command line.
                 let plain = || serde_json::json!({"event": "plain", "msg": line});
                 lines.push(serde_json::from_str(&line).unwrap_or_else(|_| plain()));
             }
         });
-        Self { name: name.to_owned(), child, log }
+        Self { name: name.to_owned(), child, log, reader }
     }
 
     /// What it logged.
@@ -131,9 +133,13 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends by itself and its log is complete: the last lines may come after the end.
     pub(crate) fn ends(&mut self) -> ExitStatus {
-        until(&format!("{} ends", self.name), || self.child.try_wait().unwrap())
+        let status = until(&format!("{} ends", self.name), || self.child.try_wait().unwrap());
+        until(&format!("{} closes its log", self.name), || {
+            self.reader.is_finished().then_some(())
+        });
+        status
     }
 }
 

@@ -136,9 +136,7 @@ impl Process {
     /// Waits until it ends by itself and its log is complete: the last lines may come after the end.
     pub(crate) fn ends(&mut self) -> ExitStatus {
         let status = until(&format!("{} ends", self.name), || self.child.try_wait().unwrap());
-        until(&format!("{} closes its log", self.name), || {
-            self.reader.is_finished().then_some(())
-        });
+        until(&format!("{} closes its log", self.name), || self.reader.is_finished().then_some(()));
         status
     }
 }

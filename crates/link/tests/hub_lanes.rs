@@ -328,6 +328,24 @@ fn an_offer_that_the_driver_could_not_take_is_made_again_when_the_connection_is_
 }
 
 #[test]
+fn an_offer_that_came_to_nothing_does_not_swallow_the_next_one() {
+    let mut desk = Desk::default();
+    desk.activate(1, hello(7, 1));
+    let (conn, worker, tag) = (ConnId(1), WorkerId(7), Tag(1));
+    desk.hub.handle(desk.now, HubInput::Enqueue { worker, lane: C, tag, len: 10 });
+    assert_eq!(desk.hub.poll_action(), Some(HubAction::Flush { conn }));
+    // Before the driver gets to it, the only thing that was due is taken back.
+    let withdraw = HubInput::Withdraw { worker, lane: C, tag };
+    assert_eq!(desk.hub.handle(desk.now, withdraw), HubVerdict::Withdrawn);
+    for lane in Lane::ALL {
+        assert_eq!(desk.hub.poll_transmit(desk.now, conn, lane), None);
+    }
+    assert_eq!(desk.hub.poll_action(), None);
+    desk.hub.handle(desk.now, HubInput::Frame { conn, frame: beat(1) });
+    assert_eq!(desk.hub.poll_action(), Some(HubAction::Flush { conn }));
+}
+
+#[test]
 fn connections_that_have_much_to_say_are_served_in_turn() {
     let mut desk = Desk::default();
     for conn in 1..=3 {

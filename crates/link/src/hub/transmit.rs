@@ -22,7 +22,12 @@ impl Hub {
             Some(worker) => self.workers.get_mut(&worker),
             None => None,
         };
-        let transmit = match connection.next_transmit(member.as_deref(), lane, limits)? {
+        let Some(due) = connection.next_transmit(member.as_deref(), lane, limits) else {
+            // What was offered is not due any more: the next frame has to be offered anew.
+            connection.offered &= connection.wants_transmit(member.as_deref(), limits);
+            return None;
+        };
+        let transmit = match due {
             ConnDue::Farewell(farewell) => {
                 if let ConnState::Closing(closing) = &mut connection.state {
                     closing.farewell = None;

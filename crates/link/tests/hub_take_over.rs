@@ -55,6 +55,31 @@ fn a_newcomer_takes_over_when_the_incumbent_does_not_answer_within_a_second() {
 }
 
 #[test]
+fn a_stall_of_the_coordinator_gives_the_incumbent_the_whole_time_once_more() {
+    for answers in [true, false] {
+        let mut desk = Desk::default();
+        desk.activate(1, hello(7, 1));
+        desk.at(2_000);
+        desk.register(2, hello(7, 2));
+        assert_eq!(desk.frames(1), [CoordinatorFrame::Probe]);
+        desk.at(2_001);
+        // The answer waits in a buffer, and the timers are served before it is read.
+        desk.freeze(100 * SECOND);
+        desk.tell(HubInput::Timeout);
+        desk.at(102_900);
+        assert_eq!(registrations(&desk.news()), [], "nobody is displaced by our own stall");
+        if answers {
+            desk.say(1, beat(1));
+            assert_eq!(desk.frames(2), conflict());
+            assert_eq!(desk.presence(7), Some(Presence::Active));
+        } else {
+            desk.at(103_001);
+            assert_eq!(registrations(&desk.news()).len(), 1);
+        }
+    }
+}
+
+#[test]
 fn a_beat_that_left_before_the_probe_was_written_is_not_its_answer() {
     let mut desk = Desk::default();
     desk.activate(1, hello(7, 1));

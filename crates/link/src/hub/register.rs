@@ -213,13 +213,14 @@ impl Hub {
     fn challenge(&mut self, conn: ConnId, hello: &Hello) {
         let worker = hello.worker;
         let until = self.clock.last() + self.config.settings().take_over_probe;
+        let stalled = self.clock.stalled();
         let attached = self.workers.get_mut(&worker).and_then(Member::attached_mut);
         let Some(attached) = attached else { return };
         let earlier = match &mut attached.challenge {
             // The same newcomer on a new connection: the incumbent's time runs on.
             Some(challenge) => Some(mem::replace(&mut challenge.conn, conn)),
             empty @ None => {
-                let challenge = Challenge { conn, hello: *hello, until, asked: false };
+                let challenge = Challenge { conn, hello: *hello, until, asked: false, stalled };
                 *empty = Some(Box::new(challenge));
                 None
             }
@@ -257,10 +258,21 @@ impl Hub {
         self.note_worker(worker);
     }
 
-    /// The incumbent did not answer in time: the newcomer takes its place.
+    /// The incumbent did not answer in time: the newcomer takes its place. If the hub itself stalled
+    /// meanwhile, the answer may wait unread: then the incumbent gets the whole time once more, since
+    /// a stall is measured to within a pulse only, and to be displaced is final.
     pub(super) fn take_over(&mut self, worker: WorkerId) {
+        let until = self.clock.last() + self.config.settings().take_over_probe;
+        let stalled = self.clock.stalled();
         let attached = self.workers.get_mut(&worker).and_then(Member::attached_mut);
-        let held = attached.and_then(|attached| attached.challenge.take());
+        let held = attached.and_then(|attached| match &mut attached.challenge {
+            Some(challenge) if challenge.stalled != stalled => {
+                (challenge.until, challenge.stalled) = (until, stalled);
+                None
+            }
+            challenge => challenge.take(),
+        });
+        self.note_worker(worker);
         let Some(held) = held else { return };
         // Somebody else may have taken its name meanwhile: then nobody is displaced.
         match self.judge_claim(&held.hello) {

@@ -135,6 +135,8 @@ pub(super) struct Challenge {
     pub(super) until: Instant,
     /// The probe was transmitted: a beat that comes now counts as its answer.
     pub(super) asked: bool,
+    /// The hub's own stalls up to when `until` was set.
+    pub(super) stalled: Duration,
 }
 
 /// A frame that a session has due on its connection.

@@ -287,11 +287,7 @@ impl Lanes {
     /// [`ConfigError::LaneClosed`] if nothing could ever pass a lane.
     pub fn new(c: LaneLimits, b: LaneLimits) -> Result<Self, ConfigError> {
         for (lane, limits) in [(Lane::C, c), (Lane::B, b)] {
-            let closed = limits.outbox_messages == 0
-                || limits.outbox_bytes == 0
-                || limits.window_messages == 0
-                || limits.window_bytes == 0;
-            if closed {
+            if limits.is_closed() {
                 return Err(ConfigError::LaneClosed { lane, limits });
             }
         }

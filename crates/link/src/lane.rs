@@ -19,6 +19,16 @@ pub struct LaneLimits {
     pub window_bytes: u64,
 }
 
+impl LaneLimits {
+    /// Whether nothing could ever pass.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.outbox_messages == 0
+            || self.outbox_bytes == 0
+            || self.window_messages == 0
+            || self.window_bytes == 0
+    }
+}
+
 impl Default for LaneLimits {
     fn default() -> Self {
         Self {

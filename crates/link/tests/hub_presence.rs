@@ -122,6 +122,8 @@ fn settings_that_contradict_each_other_are_refused_with_their_figures() {
         error(HubSettings { pulse: Duration::ZERO, ..defaults }),
         HubConfigError::Zero { setting: "pulse" }
     );
+    let lanes = LaneLimits { window_bytes: 0, ..LaneLimits::default() };
+    assert_eq!(error(HubSettings { lanes, ..defaults }), HubConfigError::LanesClosed { lanes });
     for seconds in [1, 6, 90, 3_600] {
         let lost_after = Duration::from_secs(seconds);
         let config = HubConfig::new(HubSettings::for_lost_after(lost_after));

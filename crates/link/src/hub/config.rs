@@ -141,6 +141,10 @@ impl HubConfig {
         if let Some(&(setting, _)) = timers.iter().find(|(_, value)| value.is_zero()) {
             return Err(HubConfigError::Zero { setting });
         }
+        let lanes = settings.lanes;
+        if lanes.is_closed() {
+            return Err(HubConfigError::LanesClosed { lanes });
+        }
         let beat_max = settings.beat_max.min(lost_after / 6);
         if beat_min < BEAT_FLOOR || beat_min > beat_max {
             return Err(HubConfigError::BeatRange { min: beat_min, max: beat_max });
@@ -202,6 +206,11 @@ pub enum HubConfigError {
         /// Which setting.
         setting: &'static str,
     },
+    /// Nothing could ever pass the lanes of a session.
+    LanesClosed {
+        /// Their limits.
+        lanes: LaneLimits,
+    },
     /// The shortest heartbeat interval is below 10 ms or above the longest one, which is at most
     /// `lost_after / 6`.
     BeatRange {
@@ -230,6 +239,7 @@ impl core::fmt::Display for HubConfigError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Zero { setting } => write!(f, "{setting} must not be zero"),
+            Self::LanesClosed { lanes } => write!(f, "nothing could pass lanes with {lanes:?}"),
             Self::BeatRange { min, max } => write!(
                 f,
                 "the shortest heartbeat interval ({min:?}) must be between {BEAT_FLOOR:?} and the \

@@ -325,6 +325,15 @@ fn a_coordinators_hint_wins_within_bounds() {
 }
 
 #[test]
+fn a_hint_never_undercuts_our_own_spacing_even_if_all_our_delays_do() {
+    let policy = Backoff::new(MS, 50 * MS, 2_000, Jitter::None, First::Backoff).expect("in bounds");
+    let mut bench = Bench::active(config(Reconnect::new(policy).max_first_window(Duration::ZERO)));
+    bench.pass(60 * SECOND);
+    dismissed(&mut bench, Reason::RateLimited, ComeBack::After(7 * SECOND));
+    assert_eq!(bench.link.snapshot().delay, Some(100 * MS));
+}
+
+#[test]
 fn refused_for_good_is_failed_whatever_is_configured() {
     let never = |reason, come_back| {
         let mut bench = Bench::active(config(exact()));

@@ -113,7 +113,10 @@ impl Link {
         let next = self.attempts.made.saturating_add(1);
         let delay = match (come_back, reason.retry()) {
             // A coordinator may ask for patience, but cannot park a worker (P84).
-            (ComeBack::After(after), _) => after.clamp(reconnect.min_spacing, reconnect.max_hint()),
+            // Our own spacing holds even where it is longer than any hint we would follow.
+            (ComeBack::After(after), _) => {
+                after.min(reconnect.max_hint()).max(reconnect.min_spacing)
+            }
             (ComeBack::ByReason | ComeBack::Never, Retry::Slow | Retry::Never) => {
                 backoff.slow_delay(seed, next)
             }

@@ -320,7 +320,11 @@ impl Link {
         if late <= OWN_STALL.min(interval) {
             return;
         }
-        self.timers.forgive(late);
+        let grace = self
+            .connection
+            .as_ref()
+            .map_or(OWN_STALL, |c| self.answer_deadline(c.beats.interval()));
+        self.timers.forgive(late, now + grace);
         self.notices.stalled(late);
         self.probe(now);
     }

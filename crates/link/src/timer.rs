@@ -35,7 +35,7 @@ timers! {
 
 impl Timer {
     /// Whether a stall of our own must not be held against the peer: then the deadline moves by
-    /// as much as we were late (P27, P28). What a caller or an operator was promised does not move,
+    /// as much as we were late, and it is not over before a probe is (P27, P28). What a caller or an operator was promised does not move,
     /// and neither does the next dial.
     #[must_use]
     pub(crate) const fn yields_to_stalls(self) -> bool {
@@ -100,13 +100,14 @@ impl Timers {
         })
     }
 
-    /// Moves every deadline that judges the peer.
-    pub(crate) fn forgive(&mut self, late: Duration) {
+    /// Moves every deadline that judges the peer, none to before `earliest`: when exactly the stall
+    /// began is not known, and what the peer said in time may still wait to be read.
+    pub(crate) fn forgive(&mut self, late: Duration, earliest: Instant) {
         for timer in Timer::ALL {
             if timer.yields_to_stalls()
                 && let Some(deadline) = self.deadline(*timer)
             {
-                self.arm(*timer, deadline + late);
+                self.arm(*timer, (deadline + late).max(earliest));
             }
         }
     }

@@ -358,6 +358,67 @@ fn an_answer_to_a_beat_from_before_the_sleep_does_not_satisfy_the_probe() {
 }
 
 #[test]
+fn what_was_due_during_a_stall_waits_for_the_probe() {
+    let mut bench = after_a_beat();
+    bench.coordinator.answers_beats = false;
+    bench.until(|bench| bench.link.snapshot().missed == 2);
+    // The third beat has just left; its answer comes in time, but nobody reads it.
+    bench.forget();
+    bench.freeze(100 * SECOND);
+    bench.coordinator.answers_beats = true;
+    bench.input(LinkInput::Timeout);
+    assert_eq!((bench.missed(), bench.link.state()), (vec![], State::Active));
+    assert!(recovered(&bench), "the probe was answered");
+}
+
+#[test]
+fn a_stall_while_dialling_or_registering_does_not_end_it() {
+    let mut bench = Bench::new(LinkConfig::default());
+    bench.reachable = false;
+    bench.until(|bench| bench.link.state() == State::Connecting);
+    let dialled = |(_, action): &(u64, LinkAction)| {
+        if let LinkAction::Dial { conn, .. } = action { Some(*conn) } else { None }
+    };
+    let conn = bench.actions.iter().find_map(dialled).expect("it dials");
+    for happened in [LinkInput::Opened { conn }, LinkInput::Received { conn }] {
+        // The driver's timer is served before what waited to be read.
+        bench.freeze(100 * SECOND);
+        bench.input(LinkInput::Timeout);
+        assert_eq!(bench.link.state(), State::Connecting);
+        assert_eq!(bench.input(happened), LinkVerdict::Accepted);
+    }
+    bench.until(|bench| bench.link.state() == State::Disconnected);
+    assert_eq!(bench.link.snapshot().reason, Some(Reason::RegisterTimeout));
+}
+
+#[test]
+fn a_round_trip_that_spans_a_stall_measures_nothing() {
+    let mut bench = after_a_beat();
+    let rtt = bench.link.snapshot().rtt;
+    assert!(rtt.is_some());
+    bench.coordinator.answers_beats = false;
+    bench.until(|bench| !bench.beats().is_empty());
+    let old = last_beat(&bench);
+    bench.freeze(100 * SECOND);
+    bench.frame(CoordinatorFrame::BeatAnswer(answer(&old)));
+    assert_eq!(bench.link.snapshot().rtt, rtt);
+    // The probe that followed does.
+    bench.pass(300 * MS);
+    let probe = last_beat(&bench);
+    bench.frame(CoordinatorFrame::BeatAnswer(answer(&probe)));
+    assert_eq!(bench.link.snapshot().rtt, Some(300 * MS));
+}
+
+#[test]
+fn a_part_of_a_message_is_a_sign_of_life_like_a_whole_frame() {
+    let mut bench = after_a_beat();
+    bench.pass(SECOND);
+    let conn = bench.conn();
+    bench.input(LinkInput::Received { conn });
+    assert_eq!(bench.link.snapshot().last_received, Some(bench.now));
+}
+
+#[test]
 fn where_intervals_are_short_a_short_stall_is_not_held_against_the_peer_either() {
     let heartbeat = Heartbeat::new(50 * MS, 150 * MS).expect("in bounds");
     let mut bench = Bench::new(LinkConfig { heartbeat, ..LinkConfig::default() });

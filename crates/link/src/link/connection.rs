@@ -104,6 +104,7 @@ impl Link {
     }
 
     pub(super) fn on_received(&mut self, now: Instant, conn: ConnId) -> LinkVerdict {
+        self.last_received = Some(now);
         if self.is_connection(conn) {
             self.heard(now);
         }

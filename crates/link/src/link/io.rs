@@ -262,7 +262,7 @@ pub struct LinkSnapshot {
     pub next_attempt: Option<Instant>,
     /// When `Active` was lost for the outage that goes on, or went on last.
     pub outage_since: Option<Instant>,
-    /// The last frame that was received.
+    /// When anything was received last: a frame, or a part of one (P22).
     pub last_received: Option<Instant>,
     /// When the last beat that was answered had been sent: its worker's leases stand at least
     /// `lost_after` from then.

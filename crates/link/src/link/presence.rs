@@ -35,6 +35,8 @@ pub(super) struct Beats {
 struct Sent {
     at: Instant,
     beat: Beat,
+    /// We were run all the time since: the answer measures the path.
+    timed: bool,
 }
 
 /// A beat that must be answered in time, whether or not it could be written.
@@ -94,9 +96,18 @@ impl Beats {
     fn written(&mut self, now: Instant, beat: Beat) {
         self.last = beat.seq;
         self.due = false;
-        self.sent[beat.seq as usize % UNDER_WAY] = Some(Sent { at: now, beat });
+        self.sent[beat.seq as usize % UNDER_WAY] = Some(Sent { at: now, beat, timed: true });
         if self.probe == Some(Asked::Unwritten) {
             self.probe = Some(Asked::Written(beat.seq));
+        }
+    }
+
+    /// We were not run: a beat is due that finds out, and only from it on round trips are measured.
+    fn stalled(&mut self) {
+        self.due = true;
+        self.probe = Some(Asked::Unwritten);
+        for sent in self.sent.iter_mut().flatten() {
+            sent.timed = false;
         }
     }
 
@@ -147,7 +158,7 @@ impl Link {
 
     /// How long a beat may take to be answered: found half-open sooner than an interval where the
     /// path is known to be good (P21).
-    fn answer_deadline(&self, interval: Duration) -> Duration {
+    pub(super) fn answer_deadline(&self, interval: Duration) -> Duration {
         interval.min((self.round_trips.p99() * 4).max(ANSWER_MIN))
     }
 
@@ -177,11 +188,11 @@ impl Link {
         }
     }
 
-    /// After our own stall: a beat at once, and a short time for its answer.
+    /// After our own stall: a beat at once, and a short time for its answer. Until then no earlier
+    /// beat is judged, because its answer may wait unread (`Timers::forgive`).
     pub(super) fn probe(&mut self, now: Instant) {
         let Some(connection) = &mut self.connection else { return };
-        connection.beats.due = true;
-        connection.beats.probe = Some(Asked::Unwritten);
+        connection.beats.stalled();
         let interval = connection.beats.interval;
         let deadline = self.answer_deadline(interval);
         self.timers.arm(Timer::Probe, now + deadline);
@@ -271,7 +282,9 @@ impl Link {
         if core::mem::take(&mut beats.missed) > 0 {
             self.notices.recovered();
         }
-        self.round_trips.record(now.since(sent.at));
+        if sent.timed {
+            self.round_trips.record(now.since(sent.at));
+        }
         self.last_proven = self.last_proven.max(Some(sent.at));
         self.believed = answer.flags;
         self.store_waits(now, answer.waiting);

@@ -36,9 +36,13 @@ fn a_stall_moves_what_judges_the_peer_and_nothing_that_was_promised() {
         timers.arm(*timer, NOON);
     }
     timers.disarm(Timer::Probe);
-    timers.forgive(Duration::from_nanos(5));
+    timers.arm(Timer::Silence, NOON + Duration::from_nanos(3));
+    timers.forgive(Duration::from_nanos(5), NOON + Duration::from_nanos(7));
     let unmoved: Vec<Timer> =
         Timer::ALL.iter().copied().filter(|timer| timers.deadline(*timer) == Some(NOON)).collect();
     assert_eq!(unmoved, [Timer::Drain, Timer::Goodbye, Timer::GiveUp, Timer::Retry]);
     assert!(!timers.is_armed(Timer::Probe), "what was not armed is not armed now");
+    // By as much as we were late, but none to before the earliest time that is fair.
+    assert_eq!(timers.deadline(Timer::Silence), Some(NOON + Duration::from_nanos(8)));
+    assert_eq!(timers.deadline(Timer::Answer), Some(NOON + Duration::from_nanos(7)));
 }

@@ -252,7 +252,7 @@ pub enum WorkerFrame {
     Ack(Ack),
     /// A numbered message.
     Message(MessageHead),
-    /// The worker leaves on purpose and owes nothing.
+    /// The worker leaves on purpose: what it still holds goes back to the queue at once.
     Goodbye {
         /// Why.
         reason: Reason,

@@ -113,6 +113,8 @@ pub struct Link {
     attempts: Attempts,
     report: Report,
     draining: bool,
+    /// The time for the drain is over.
+    hands_back: bool,
     notices: Notices,
     round_trips: RoundTrips,
     last_conn: ConnId,
@@ -150,6 +152,7 @@ impl Link {
             attempts: Attempts::new(&config.reconnect),
             report: Report::default(),
             draining: false,
+            hands_back: false,
             notices: Notices::default(),
             round_trips: RoundTrips::new(),
             last_conn: ConnId(0),
@@ -332,7 +335,8 @@ impl Link {
     fn on_timeout(&mut self, now: Instant) -> LinkVerdict {
         while let Some((deadline, timer)) = self.timers.take_due(now) {
             match timer {
-                Timer::Drain | Timer::Goodbye => self.shut_down(now),
+                Timer::Drain => self.drain_is_over(now),
+                Timer::Goodbye => self.shut_down(now),
                 Timer::GiveUp => {
                     self.fail(now, LinkEvent::GivenUp, Reason::DeadlineExceeded);
                 }

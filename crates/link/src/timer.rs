@@ -19,7 +19,7 @@ macro_rules! timers {
 }
 
 timers! {
-    Drain "A drain ends, whatever is owed.";
+    Drain "A drain ends: what is not finished is handed back by a goodbye.";
     Goodbye "The goodbye could not be written in time.";
     GiveUp "The time allowed for reconnecting is over.";
     Probe "The probe after an own stall must be answered.";

@@ -5,8 +5,8 @@ mod support;
 use std::time::Duration;
 
 use moorline_link::{
-    Kick, Lane, LinkAction, LinkConfig, LinkInput, LinkRejection, LinkVerdict, Reason, State, Tag,
-    WorkerFrame,
+    Ack, CoordinatorFrame, Kick, Lane, LinkAction, LinkConfig, LinkInput, LinkRejection,
+    LinkVerdict, Reason, Seq, Standing, State, Tag, WorkerFrame,
 };
 use support::{Bench, SECOND};
 
@@ -120,11 +120,60 @@ fn a_drain_that_does_not_finish_ends_at_its_deadline_also_when_connected() {
     let at = bench.ms();
     bench.input(STOP);
     bench.pass(10 * SECOND);
-    // A second stop changes nothing.
-    bench.input(LinkInput::Stop { within: SECOND });
+    // A second stop does not put it off.
+    bench.input(STOP);
     bench.until(|bench| bench.link.state() == State::Shutdown);
     assert_eq!(bench.ms() - at, 30_000);
-    assert!(!bench.frames().iter().any(|frame| matches!(frame, WorkerFrame::Goodbye { .. })));
+    assert!(matches!(bench.frames().last(), Some(WorkerFrame::Goodbye { .. })), "it hands back");
+}
+
+#[test]
+fn a_second_stop_brings_the_end_nearer() {
+    let mut bench = Bench::active(LinkConfig::default());
+    bench.input(owes(true));
+    bench.input(STOP);
+    bench.pass(10 * SECOND);
+    bench.input(LinkInput::Stop { within: Duration::ZERO });
+    bench.pass(Duration::ZERO);
+    assert_eq!(bench.link.state(), State::Shutdown);
+    assert!(matches!(bench.frames().last(), Some(WorkerFrame::Goodbye { .. })), "it hands back");
+}
+
+/// An active link that runs something and has a message under way when its drain is over.
+fn over_with_a_message_under_way() -> Bench {
+    let mut bench = Bench::active(LinkConfig::default());
+    bench.input(owes(true));
+    bench.input(STOP);
+    bench.pass(29 * SECOND);
+    bench.listening = false;
+    bench.input(LinkInput::Enqueue { lane: Lane::B, tag: Tag(1), len: 100 });
+    bench.forget();
+    bench.pass(2 * SECOND);
+    assert_eq!((bench.link.state(), goodbyes(&bench)), (State::Active, 0), "it would overtake");
+    bench
+}
+
+fn goodbyes(bench: &Bench) -> usize {
+    bench.frames().iter().filter(|frame| matches!(frame, WorkerFrame::Goodbye { .. })).count()
+}
+
+#[test]
+fn a_goodbye_that_hands_back_overtakes_no_message_that_is_under_way() {
+    let mut bench = over_with_a_message_under_way();
+    let standing = Standing { received: Seq(1), ..Standing::default() };
+    bench.frame(CoordinatorFrame::Ack(Ack { lane: Lane::B, standing }));
+    assert_eq!((bench.link.state(), goodbyes(&bench)), (State::Shutdown, 1));
+}
+
+#[test]
+fn a_drain_whose_messages_are_not_acknowledged_ends_in_the_time_of_a_goodbye_without_one() {
+    let mut bench = over_with_a_message_under_way();
+    let at = bench.ms();
+    // Not even a new debt or a later stop puts that off.
+    bench.input(owes(true));
+    bench.input(STOP);
+    bench.until(|bench| bench.link.state() == State::Shutdown);
+    assert_eq!((bench.ms() - at, goodbyes(&bench)), (4_000, 0));
 }
 
 #[test]

@@ -3,34 +3,59 @@
 use core::time::Duration;
 
 use super::{Link, LinkVerdict};
-use crate::{Instant, LinkEvent, Reason, State, Timer};
+use crate::{Instant, LinkEvent, Outbox, Reason, State, Timer};
 
 impl Link {
     pub(super) fn on_stop(&mut self, now: Instant, within: Duration) -> LinkVerdict {
-        if self.state != State::Shutdown && !self.draining {
+        if self.state == State::Shutdown {
+            return LinkVerdict::Accepted;
+        }
+        let end = now + within;
+        if !self.draining {
             self.draining = true;
-            self.timers.arm(Timer::Drain, now + within);
+            self.timers.arm(Timer::Drain, end);
             // The coordinator learns it from the next beat: let that be now.
             self.request_beat(now);
+        } else if !self.hands_back
+            && self.timers.deadline(Timer::Drain).is_none_or(|drain| end < drain)
+        {
+            self.timers.arm(Timer::Drain, end);
         }
         LinkVerdict::Accepted
     }
 
     /// Something runs, is not answered, or is still on its way.
-    pub(super) fn owes(&self) -> bool {
-        self.report.owes
-            || self
-                .attachment
-                .as_ref()
-                .is_some_and(|a| a.outboxes.iter().any(|outbox| !outbox.is_idle()))
+    fn owes(&self) -> bool {
+        self.report.owes || !self.lanes_are_idle()
     }
 
-    /// Says goodbye, or ends, as soon as nothing is owed.
+    fn lanes_are_idle(&self) -> bool {
+        let attachment = self.attachment.as_ref();
+        attachment.is_none_or(|a| a.outboxes.iter().all(Outbox::is_idle))
+    }
+
+    /// The goodbye is due: nothing is owed, or the time is over and the rest is handed back. What is
+    /// on its way is never overtaken by it.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.draining && self.lanes_are_idle() && (self.hands_back || !self.report.owes)
+    }
+
+    /// What is not finished by now goes back to the queue: the goodbye says so, if there is somebody
+    /// to say it to and as soon as it can be written.
+    pub(super) fn drain_is_over(&mut self, now: Instant) {
+        if self.connection.is_some() {
+            self.hands_back = true;
+        } else {
+            self.shut_down(now);
+        }
+    }
+
+    /// Says goodbye, or ends, as soon as nothing is owed or waited for.
     pub(super) fn settle_drain(&mut self, now: Instant) {
         if !self.draining || self.state == State::Shutdown {
             return;
         }
-        if self.owes() {
+        if self.owes() && !self.hands_back {
             self.timers.disarm(Timer::Goodbye);
         } else if self.connection.is_some() {
             if !self.timers.is_armed(Timer::Goodbye) {

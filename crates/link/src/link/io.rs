@@ -95,7 +95,7 @@ pub enum LinkInput {
     Reconnect,
     /// Dial a second connection and move the session to it without a gap.
     Migrate,
-    /// Drain, say goodbye and end. A second one changes nothing.
+    /// Drain, say goodbye and end. A second one can only bring the end nearer.
     Stop {
         /// End at the latest after this time.
         within: Duration,

@@ -135,8 +135,7 @@ impl Link {
 
     /// The last frame of all: nothing is owed and nothing else is due.
     fn next_goodbye(&self) -> Option<WorkerFrame> {
-        let leaving = self.draining && !self.owes();
-        leaving.then_some(WorkerFrame::Goodbye { reason: Reason::WorkerStopping })
+        self.is_leaving().then_some(WorkerFrame::Goodbye { reason: Reason::WorkerStopping })
     }
 
     /// `transmit` is what [`Link::next_transmit`] said; it is written at `now`.

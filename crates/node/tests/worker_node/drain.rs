@@ -45,15 +45,16 @@ fn an_idle_worker_leaves_at_once() {
 }
 
 #[test]
-fn a_drain_ends_at_its_deadline_whatever_is_owed() {
+fn a_drain_hands_back_at_its_deadline_what_is_owed() {
     let mut rig = Rig::active();
     rig.assign(key(1, 1));
+    rig.exchange();
     rig.input(WorkerInput::Stop { within: 30 * SECOND });
     rig.run_for(29 * SECOND);
     assert_eq!(rig.node.state(), State::Active);
     rig.run_for(2 * SECOND);
     assert_eq!(rig.node.state(), State::Shutdown);
-    assert_eq!(rig.script.goodbye, None);
+    assert_eq!(rig.script.goodbye, Some(Reason::WorkerStopping));
 }
 
 #[test]

@@ -390,6 +390,7 @@ impl World {
             LinkAction::Announce(_)
             | LinkAction::BeatMissed { .. }
             | LinkAction::BeatRecovered
+            | LinkAction::CandidateLost { .. }
             | LinkAction::Stalled { .. } => {}
         }
     }

@@ -531,21 +531,27 @@ fn if_the_connection_is_lost_while_a_candidate_is_under_way_there_is_no_backoff(
 
 #[test]
 fn a_candidate_that_fails_leaves_the_connection_alone() {
-    for failure in [
-        LinkInput::Closed { conn: ConnId(2), reason: Reason::TransportReset },
-        LinkInput::Violation { conn: ConnId(2) },
-        LinkInput::Frame {
-            conn: ConnId(2),
-            frame: CoordinatorFrame::Refused(Dismissal {
-                reason: Reason::NameConflict,
-                come_back: ComeBack::Never,
-            }),
-        },
+    let reason = Reason::NameConflict;
+    let refusal = CoordinatorFrame::Refused(Dismissal { reason, come_back: ComeBack::Never });
+    for (failure, reason) in [
+        (
+            LinkInput::Closed { conn: ConnId(2), reason: Reason::TransportReset },
+            Reason::TransportReset,
+        ),
+        (LinkInput::Violation { conn: ConnId(2) }, Reason::ProtocolError),
+        (LinkInput::Frame { conn: ConnId(2), frame: refusal }, reason),
     ] {
         let mut it = ByHand::active();
         it.migrating();
         it.link.handle(it.now, failure);
         assert_eq!(it.link.state(), State::Active);
+        let told = it.actions();
+        let lost = LinkAction::CandidateLost { conn: ConnId(2), reason };
+        assert_eq!(
+            told.iter().filter(|action| **action == lost).count(),
+            1,
+            "it is told: {told:?}"
+        );
         assert_eq!(it.frame(1, message(Lane::C, 1)), LinkVerdict::Deliver);
         it.now = it.now + 100 * MS;
         assert_eq!(it.link.handle(it.now, LinkInput::Migrate), LinkVerdict::Accepted);

@@ -124,6 +124,11 @@ impl WorkerLog {
                     "Heartbeat recovered, connection stable"
                 );
             }
+            WorkerEvent::CandidateLost { conn: _, reason } => warn!(
+                event = "link.candidate_lost", role = "worker", worker = %self.worker,
+                reason = %reason, code = %Code(*reason),
+                "Second connection failed: {reason} ({}); the first one stays", Code(*reason)
+            ),
             WorkerEvent::Stalled { late } => warn!(
                 event = "clock.jump", role = "worker", worker = %self.worker, late_ms = millis(*late),
                 "Clock jumped {}: treating as suspend", Time(*late)

@@ -202,7 +202,7 @@ impl Link {
         }
     }
 
-    /// The candidate failed. Beside a connection that is no loss.
+    /// The candidate failed. Beside a connection that is no loss, but it is told.
     pub(super) fn candidate_gone(
         &mut self,
         now: Instant,
@@ -210,8 +210,10 @@ impl Link {
         reason: Reason,
         come_back: ComeBack,
     ) {
-        self.drop_candidate();
-        if self.connection.is_none() {
+        let Some(Candidate { conn, .. }) = self.drop_candidate() else { return };
+        if self.connection.is_some() {
+            self.notices.candidate_lost(conn, reason);
+        } else {
             self.lose(now, event, reason, come_back);
         }
     }
@@ -226,9 +228,9 @@ impl Link {
         }
     }
 
-    fn drop_candidate(&mut self) {
-        self.candidate = None;
+    fn drop_candidate(&mut self) -> Option<Candidate> {
         self.timers.disarm(Timer::Connect);
         self.timers.disarm(Timer::Register);
+        self.candidate.take()
     }
 }

@@ -97,7 +97,9 @@ pub enum LinkInput {
     Migrate,
     /// Drain, say goodbye and end. A second one can only bring the end nearer.
     Stop {
-        /// End at the latest after this time.
+        /// What is not finished after this time is handed back by the goodbye. Without a connection
+        /// the link ends then; with one, as soon as the goodbye is written, or could not be written
+        /// in its own time ([`Timeouts`](crate::Timeouts)).
         within: Duration,
     },
     /// An operator restarts a failed link.
@@ -211,6 +213,14 @@ pub enum LinkAction {
     },
     /// A beat was answered, or agreed with, after one or more were not.
     BeatRecovered,
+    /// A dial or registration beside a connection that stands failed: the state is the same, and it
+    /// is not tried again by itself (ask for another [`LinkInput::Migrate`]).
+    CandidateLost {
+        /// Which.
+        conn: ConnId,
+        /// Why.
+        reason: Reason,
+    },
     /// The clock jumped or this machine was not run for this long; the silence is not held against
     /// the peer.
     Stalled {

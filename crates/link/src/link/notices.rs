@@ -13,6 +13,8 @@ pub(super) struct Notices {
     stalled: Option<Duration>,
     missed: Option<Missed>,
     recovered: bool,
+    /// A candidate that failed beside a connection; the last one, if several did unpolled.
+    candidate: Option<(ConnId, Reason)>,
     /// Filled from the front.
     transitions: [Option<Transition>; KEPT],
     /// Connections the driver knows of and we gave up. There are never more than two, because none is
@@ -38,6 +40,10 @@ impl Notices {
 
     pub(super) fn recovered(&mut self) {
         self.recovered = true;
+    }
+
+    pub(super) fn candidate_lost(&mut self, conn: ConnId, reason: Reason) {
+        self.candidate = Some((conn, reason));
     }
 
     /// When full, the last one takes the new one in: the chain of states never breaks (P103).
@@ -72,6 +78,9 @@ impl Notices {
         if self.recovered {
             return Some(LinkAction::BeatRecovered);
         }
+        if let Some((conn, reason)) = self.candidate {
+            return Some(LinkAction::CandidateLost { conn, reason });
+        }
         if let Some(transition) = self.transitions[0] {
             return Some(LinkAction::Announce(transition));
         }
@@ -84,7 +93,7 @@ impl Notices {
         if self.stalled.take().is_some() || self.missed.take().is_some() {
             return;
         }
-        if core::mem::take(&mut self.recovered) {
+        if core::mem::take(&mut self.recovered) || self.candidate.take().is_some() {
             return;
         }
         if self.transitions[0].take().is_some() {

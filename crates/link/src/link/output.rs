@@ -65,6 +65,7 @@ impl Link {
             | LinkAction::Announce(_)
             | LinkAction::BeatMissed { .. }
             | LinkAction::BeatRecovered
+            | LinkAction::CandidateLost { .. }
             | LinkAction::Stalled { .. } => self.notices.commit(),
         }
     }
@@ -133,7 +134,7 @@ impl Link {
         Some(LinkTransmit::Message { head: MessageHead { lane, seq, len }, tag })
     }
 
-    /// The last frame of all: nothing is owed and nothing else is due.
+    /// The last frame of all: nothing else is due.
     fn next_goodbye(&self) -> Option<WorkerFrame> {
         self.is_leaving().then_some(WorkerFrame::Goodbye { reason: Reason::WorkerStopping })
     }

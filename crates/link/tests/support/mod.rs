@@ -208,6 +208,7 @@ impl Bench {
             | LinkAction::Announce(_)
             | LinkAction::BeatMissed { .. }
             | LinkAction::BeatRecovered
+            | LinkAction::CandidateLost { .. }
             | LinkAction::Stalled { .. } => {}
         }
     }

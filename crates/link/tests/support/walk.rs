@@ -207,6 +207,7 @@ impl Walk {
         action.is_some()
     }
 
+                | LinkAction::CandidateLost { .. }
     fn poll_transmit(&mut self, conn: ConnId, lane: Lane) -> bool {
         let transmit = self.link.poll_transmit(self.now, conn, lane);
         self.steps.push(Step::Wrote(self.now, conn, lane, transmit));

@@ -236,6 +236,13 @@ pub enum WorkerEvent {
     },
     /// A beat was answered after one or more were missed.
     BeatRecovered,
+    /// A second connection, which was to replace the one that stands, failed: nothing was lost.
+    CandidateLost {
+        /// Which.
+        conn: ConnId,
+        /// Why.
+        reason: Reason,
+    },
     /// This process was not run for so long.
     Stalled {
         /// For how long.

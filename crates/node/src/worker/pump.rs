@@ -52,6 +52,9 @@ impl WorkerNode {
                 self.event(WorkerEvent::BeatMissed { missed, limit, reason });
             }
             LinkAction::BeatRecovered => self.event(WorkerEvent::BeatRecovered),
+            LinkAction::CandidateLost { conn, reason } => {
+                self.event(WorkerEvent::CandidateLost { conn, reason });
+            }
             LinkAction::Stalled { late } => self.event(WorkerEvent::Stalled { late }),
         }
     }

@@ -5,11 +5,12 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use moorline_link::{
-    ConnId, CoordinatorFrame, Lane, Link, LinkAction, LinkEvent, LinkInput, LinkVerdict, Reason,
-    State, Transition, Wake,
+    ConnId, CoordinatorFrame, Lane, Link, LinkAction, LinkEvent, LinkInput, LinkTransmit,
+    LinkVerdict, Reason, State, Transition, Wake, WorkerFrame,
 };
 use proptest::prelude::*;
 use support::identity;
@@ -306,31 +307,80 @@ fn ends_well(walk: &Walk) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Laws proved over walks that never get anywhere would prove nothing.
 #[test]
 fn walks_get_everywhere() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
-    let mut visits = std::collections::BTreeMap::new();
+    let (mut visits, mut changes) = (BTreeMap::new(), BTreeMap::new());
+    let (mut missed, mut verdicts) = (BTreeMap::new(), BTreeMap::new());
     let mut reasons = std::collections::BTreeSet::new();
-    let (mut delivered, mut resumed) = (0, 0);
-    for choice in 0..100 {
+    let (mut moving, mut lost_candidates, mut resumed, mut stalled, mut goodbyes) = (0, 0, 0, 0, 0);
+    for choice in 0..laws().cases {
         let ops = ops(STEPS).new_tree(&mut runner).expect("a walk").current();
-        let mut walk = Walk::new(choice, 1);
+        let mut walk = Walk::new(u8::try_from(choice % 256).expect("small"), 1);
         for op in ops {
             walk.step(op);
-            *visits.entry(walk.link.state()).or_insert(0) += 1;
-            reasons.extend(walk.link.snapshot().reason);
+            let now = walk.link.snapshot();
+            *visits.entry(now.state).or_insert(0) += 1;
+            *missed.entry(now.missed).or_insert(0) += 1;
+            reasons.extend(now.reason);
+            let up = matches!(now.state, State::Registered | State::Active);
+            moving += u32::from(up && now.conn.is_none());
         }
         for step in &walk.steps {
             match step {
-                Step::Handled(_, _, LinkVerdict::Deliver) => delivered += 1,
-                Step::Acted(Some(LinkAction::TakeInventory { resumed: true, .. })) => resumed += 1,
-                Step::Handled(..) | Step::Acted(_) | Step::Wrote(..) => {}
+                Step::Handled(_, _, verdict) => {
+                    let verdict = match verdict {
+                        LinkVerdict::Accepted => "accepted",
+                        LinkVerdict::Deliver => "deliver",
+                        LinkVerdict::Duplicate => "duplicate",
+                        LinkVerdict::Answer => "answer",
+                        LinkVerdict::Stale => "stale",
+                        LinkVerdict::Rejected(_) => "rejected",
+                        LinkVerdict::Violation(_) => "violation",
+                    };
+                    *verdicts.entry(verdict).or_insert(0) += 1;
+                }
+                Step::Acted(Some(action)) => match action {
+                    LinkAction::Announce(Transition { from, to, .. }) => {
+                        *changes.entry((*from, *to)).or_insert(0) += 1;
+                    }
+                    LinkAction::TakeInventory { resumed: true, .. } => resumed += 1,
+                    LinkAction::CandidateLost { .. } => lost_candidates += 1,
+                    LinkAction::Stalled { .. } => stalled += 1,
+                    LinkAction::TakeInventory { resumed: false, .. }
+                    | LinkAction::Dial { .. }
+                    | LinkAction::Close { .. }
+                    | LinkAction::Released { .. }
+                    | LinkAction::BeatMissed { .. }
+                    | LinkAction::BeatRecovered => {}
+                },
+                Step::Wrote(_, _, _, Some(LinkTransmit::Frame(WorkerFrame::Goodbye { .. }))) => {
+                    goodbyes += 1;
+                }
+                Step::Acted(None) | Step::Wrote(..) => {}
             }
         }
     }
-    assert!(visits.len() == 6 && visits.values().all(|count| *count > 400), "{visits:?}");
-    let rare = (reasons.len(), delivered, resumed);
-    assert!(rare.0 > 25 && rare.1 > 20 && rare.2 > 20, "reasons, delivered, resumed: {rare:?}");
+    let rare = [moving, lost_candidates, resumed, stalled, goodbyes];
+    let names = "moving, candidates lost, resumed, stalled, goodbyes";
+    let steps: i32 = visits.values().sum();
+    assert!(steps >= 100_000, "{steps}");
+    // Up, where most can happen, for a good part of the way; but everywhere.
+    let share = |state| visits[&state] * 100 / steps;
+    assert!(share(State::Active) >= 20 && share(State::Registered) >= 5, "{visits:?}");
+    assert!(State::ALL.iter().all(|state| share(*state) >= 3), "{visits:?}");
+    let can = |from: State, to| LinkEvent::ALL.iter().any(|event| from.after(*event) == Some(to));
+    for from in State::ALL {
+        for to in State::ALL.iter().filter(|to| can(*from, **to)) {
+            let seen = changes.get(&(*from, *to)).copied().unwrap_or(0);
+            assert!(seen >= 4, "{from:?} to {to:?} {seen} times: {changes:?}");
+        }
+    }
+    assert!((0..3).all(|k| missed.get(&k).is_some_and(|seen| *seen >= 300)), "{missed:?}");
+    assert!(verdicts.len() == 7 && verdicts.values().all(|seen| *seen >= 10), "{verdicts:?}");
+    assert!(reasons.len() >= 30, "{}: {reasons:?}", reasons.len());
+    assert!(rare.iter().all(|seen| *seen >= 10), "{names}: {rare:?}");
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use moorline_link::{
     Ack, Backoff, BeatAnswer, ComeBack, ConnId, CoordinatorFrame, Credit, Dismissal, Epoch, First,
     Flags, Heartbeat, Instant, Jitter, Kick, Lane, Link, LinkAction, LinkConfig, LinkInput,
-    LinkTransmit, LinkVerdict, MessageHead, Reason, Reconnect, Seq, SessionId, Standing, Tag, Wake,
-    Welcome,
+    LinkTransmit, LinkVerdict, MessageHead, Reason, Reconnect, Seq, SessionId, Standing, State,
+    Tag, Wake, Welcome, WorkerFrame,
 };
 use proptest::prelude::*;
 
@@ -91,7 +91,8 @@ impl Walk {
         }
     }
 
-    /// Half of all steps are those of a working world, so that a walk gets everywhere.
+    /// Most steps are those of a working world, so that a walk gets everywhere and does not stay long
+    /// where little can happen (`walks_get_everywhere` says how well).
     pub fn step(&mut self, (kind, a, b): Op) {
         match kind {
             0..=59 => self.run(a, b),
@@ -103,8 +104,10 @@ impl Walk {
             130..=149 => self.write(a, b),
             150..=159 => self.now = self.now + Duration::from_micros(u64::from(a) % 2_000_000),
             160..=163 => self.now = self.now + Duration::from_secs(u64::from(a) % 10_000),
-            164..=173 => self.transport(a, b),
-            174..=188 => {
+            164..=167 => self.transport(a, b),
+            168..=173 => self.give_work(a),
+            174..=181 => self.run(3, b),
+            182..=188 => {
                 let conn = self.any_conn(a);
                 let frame = self.any_frame(b);
                 self.handle(LinkInput::Frame { conn, frame });
@@ -114,8 +117,8 @@ impl Walk {
                 self.handle(input);
             }
             197 => self.coordinator.restart(),
-            198 | 199 => self.give_work(a),
-            200..=203 => self.coordinator.answers_beats = !a.is_multiple_of(4),
+            198 => self.let_go(),
+            199..=203 => self.coordinator.answers_beats = !a.is_multiple_of(3),
             204..=247 => {
                 let input = self.any_embedder(kind, a, b);
                 self.handle(input);
@@ -131,6 +134,9 @@ impl Walk {
 
     /// One turn of a driver whose dials open and whose connections take everything.
     fn run(&mut self, a: u32, b: u32) {
+        if self.link.state() == State::Failed && b.is_multiple_of(2) {
+            self.handle(LinkInput::Restart);
+        }
         while self.poll_action(b) {}
         for conn in self.open.clone() {
             for lane in Lane::ALL {
@@ -141,7 +147,8 @@ impl Walk {
             self.open.push(conn);
             self.handle(LinkInput::Opened { conn });
         }
-        while !self.wire.is_empty() {
+        // Now and then what was said is still under way when the next turn comes.
+        while !self.wire.is_empty() && !b.is_multiple_of(8) {
             self.hear();
         }
         if a.is_multiple_of(3) {
@@ -200,6 +207,7 @@ impl Walk {
                 | LinkAction::Announce(_)
                 | LinkAction::BeatMissed { .. }
                 | LinkAction::BeatRecovered
+                | LinkAction::CandidateLost { .. }
                 | LinkAction::Stalled { .. },
             )
             | None => {}
@@ -207,17 +215,36 @@ impl Walk {
         action.is_some()
     }
 
-                | LinkAction::CandidateLost { .. }
     fn poll_transmit(&mut self, conn: ConnId, lane: Lane) -> bool {
         let transmit = self.link.poll_transmit(self.now, conn, lane);
         self.steps.push(Step::Wrote(self.now, conn, lane, transmit));
         if let Some(transmit) = transmit {
+            self.let_go_for(conn, &transmit);
             let answers = self.coordinator.receive(conn, &transmit, &mut self.void);
             self.wire.extend(answers.into_iter().map(|frame| (conn, frame)));
             let messages = self.coordinator.messages();
             self.wire.extend(messages);
         }
         transmit.is_some()
+    }
+
+    /// A Hello that moves the session: the coordinator closes its old connection before its Welcome
+    /// is written.
+    fn let_go_for(&mut self, conn: ConnId, transmit: &LinkTransmit) {
+        let LinkTransmit::Frame(WorkerFrame::Hello(hello)) = transmit else { return };
+        if let Some(session) = &self.coordinator.session
+            && session.conn != conn
+            && hello.resume.is_some_and(|resume| resume.session == session.id)
+        {
+            let (reason, come_back) = (Reason::Moved, ComeBack::ByReason);
+            let frame = CoordinatorFrame::GoAway(Dismissal { reason, come_back });
+            self.wire.push_back((session.conn, frame));
+        }
+    }
+
+    /// The worker's session is given away, its connection stays: the next Hello gets a new one.
+    fn let_go(&mut self) {
+        self.coordinator.session = None;
     }
 
     /// The coordinator has a message for the worker.
@@ -287,8 +314,10 @@ impl Walk {
                 LinkInput::Kick(if a.is_multiple_of(2) { Kick::Network } else { Kick::Operator })
             }
             238 => LinkInput::Reconnect,
-            239..=241 => LinkInput::Migrate,
-            242 => LinkInput::Stop { within: Duration::from_millis(u64::from(a) % 60_000) },
+            242 if a.is_multiple_of(4) => {
+                LinkInput::Stop { within: Duration::from_millis(u64::from(a) % 60_000) }
+            }
+            239..=242 => LinkInput::Migrate,
             243 | 244 => LinkInput::Inventory { items: a % 50 },
             _ => LinkInput::Restart,
         }

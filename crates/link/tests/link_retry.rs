@@ -364,3 +364,20 @@ fn a_dial_and_a_registration_without_an_end_are_ended_by_the_machine() {
     bench.pass(12 * SECOND);
     assert_eq!(bench.path(), ["Connecting", "Disconnected: register_timeout"]);
 }
+
+#[test]
+fn the_timeouts_of_a_dial_do_not_reach_the_next_one() {
+    let mut bench = Bench::new(config(exact()));
+    bench.listening = false;
+    bench.until(|bench| bench.link.state() == State::Connecting);
+    bench.pass(8 * SECOND);
+    bench.reachable = false;
+    bench.cut(Reason::TransportReset);
+    bench.input(LinkInput::Kick(Kick::Operator));
+    assert_eq!(bench.link.state(), State::Connecting);
+    // The registration of the first one would have been over by now, and its dial long ago.
+    bench.pass(9_999 * MS);
+    assert_eq!(bench.link.state(), State::Connecting);
+    bench.pass(MS);
+    assert_eq!(bench.link.snapshot().reason, Some(Reason::ConnectTimeout));
+}

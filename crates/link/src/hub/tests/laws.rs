@@ -7,6 +7,7 @@ use core::time::Duration;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
+use super::super::connection::{ConnState, Connection};
 use super::walk::{Call, MS, Output, SECOND, Step, Walk, call, config};
 use crate::*;
 
@@ -460,19 +461,30 @@ fn the_walks_reach_everything_that_the_laws_are_about() {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (_, strategy) = walks();
-    let mut steps_in_all = 0;
+    let (mut steps_in_all, mut up, mut crowded, mut held) = (0, 0, 0, 0);
     for _ in 0..256 {
         let tree = strategy.new_tree(&mut runner).expect("nothing is filtered");
         let mut walk = Walk::new();
         for step in tree.current() {
             steps_in_all += 1;
             walk.step(step);
+            let works = |it: &WorkerSnapshot| {
+                matches!(it.presence, Presence::Active | Presence::Draining | Presence::Suspect)
+            };
+            let workers = walk.hub.workers(walk.now).filter(works).count();
+            up += usize::from(workers > 0);
+            crowded += usize::from(workers > 1);
+            let is_held = |conn: &Connection| matches!(conn.state, ConnState::Held { .. });
+            held += usize::from(walk.hub.conns.values().any(is_held));
         }
         for kind in walk.calls.iter().filter_map(|(_, output, _)| kind(output)) {
             *counts.entry(kind).or_default() += 1;
         }
     }
     assert!(steps_in_all >= 100_000, "{steps_in_all}");
+    // Where nobody is there, little can happen.
+    let shares = [up, crowded, held].map(|steps| steps * 100 / steps_in_all);
+    assert!(shares[0] >= 40 && shares[1] >= 10 && shares[2] >= 1, "{shares:?}");
     let rare: Vec<_> = counts.iter().filter(|(_, count)| **count < 10).collect();
     assert!(rare.is_empty(), "rare: {rare:?}");
     assert_eq!(counts.len(), 34, "{counts:?}");

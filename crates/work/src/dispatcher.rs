@@ -2,6 +2,7 @@
 
 mod clients;
 mod config;
+mod fenced;
 mod guard;
 mod inventory;
 mod io;

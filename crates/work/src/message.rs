@@ -153,6 +153,7 @@ pub enum Judgement {
         /// What became of the task's result.
         disposition: Disposition,
     },
-    /// No such task or attempt: forget it.
+    /// No such task or attempt: forget the result. (A run of it is answered [`Cancel`](Self::Cancel),
+    /// so that its slot is counted until it has stopped.)
     Unknown,
 }

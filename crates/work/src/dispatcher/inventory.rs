@@ -87,7 +87,7 @@ impl Dispatcher {
         let Presence::Restoring(inventory) = &mut worker.presence else { return };
         let unnamed = core::mem::take(&mut inventory.unnamed);
         if !inventory.resumed {
-            worker.fenced.retain(|key| inventory.names(key.task));
+            worker.fenced.keep_running(&inventory.running);
         }
         self.touched_workers.insert(id);
         for task in unnamed {
@@ -141,15 +141,15 @@ impl Dispatcher {
         if worker.registration != item.registration {
             return;
         }
-        match item.holding {
-            // It is to stop, whatever became of its task since.
-            Holding::Running { .. } if worker.fenced.contains(&key) => {
-                self.answer(item, Judgement::Cancel);
-                return;
-            }
-            Holding::Running { .. } => {}
-            Holding::Finished { .. } => {
-                if worker.fenced.remove(&key) {
+        if worker.fenced.named(key) {
+            match item.holding {
+                // It is to stop, whatever became of its task since.
+                Holding::Running { .. } => {
+                    self.answer(item, Judgement::Cancel);
+                    return;
+                }
+                Holding::Finished { .. } => {
+                    worker.fenced.remove(key);
                     self.touched_workers.insert(item.worker);
                 }
             }
@@ -166,7 +166,7 @@ impl Dispatcher {
     fn judge_known(&mut self, item: Item, task: Task) {
         let key = item.key;
         if !task.was_given_out(key.attempt) {
-            self.answer(item, Judgement::Unknown);
+            self.answer(item, never_given_out(item.holding));
             return;
         }
         let Some(worker) = self.workers.get(&item.worker) else { return };
@@ -298,10 +298,10 @@ impl Dispatcher {
     fn judge_read(&mut self, item: Item, status: Status) {
         let key = item.key;
         let judgement = match (status, item.holding) {
-            (Status::Unknown, _) => Judgement::Unknown,
+            (Status::Unknown, holding) => never_given_out(holding),
             (Status::Known { state, attempt }, holding) if !state.is_final() => {
                 if key.attempt == Attempt(0) || key.attempt > attempt {
-                    Judgement::Unknown
+                    never_given_out(holding)
                 } else {
                     match holding {
                         Holding::Finished { outcome, .. } => late_result(outcome),
@@ -357,7 +357,7 @@ impl Dispatcher {
                 });
                 // Until it has stopped it uses a slot, leased or not.
                 if !leased {
-                    worker.fenced.insert(item.key);
+                    worker.fenced.insert(item.key, None);
                 }
             }
             (
@@ -371,6 +371,15 @@ impl Dispatcher {
             ) => {}
         }
         self.note(item.worker, Note::Answer { key: item.key, judgement });
+    }
+}
+
+/// The answer to a key that nobody ever gave out. A run of it is stopped like every run that is not
+/// wanted: only by its result its worker says when its slot is free.
+fn never_given_out(holding: Holding) -> Judgement {
+    match holding {
+        Holding::Running { .. } => Judgement::Cancel,
+        Holding::Finished { .. } => Judgement::Unknown,
     }
 }
 

@@ -69,11 +69,11 @@ impl Dispatcher {
                 let Some(worker) = self.workers.get_mut(&id) else {
                     return DispatcherVerdict::Stale;
                 };
-                if !worker.fenced.contains(&key) {
+                if !worker.fenced.contains(key) {
                     return DispatcherVerdict::Stale;
                 }
                 if done {
-                    worker.fenced.remove(&key);
+                    worker.fenced.remove(key);
                     self.touched_workers.insert(id);
                 }
             }
@@ -210,7 +210,7 @@ impl Dispatcher {
             }
         };
         if may_run {
-            worker.fenced.insert(key);
+            worker.fenced.insert(key, lease.alias);
             self.touched_workers.insert(id);
         }
         fence

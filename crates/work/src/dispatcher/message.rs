@@ -59,7 +59,7 @@ impl Dispatcher {
             Some(Stage::Adopting | Stage::Accepted) => {}
             Some(Stage::Granting | Stage::Assigning) => return DispatcherVerdict::Stale,
             None => {
-                if !self.workers.get(&id).is_some_and(|worker| worker.fenced.contains(&key)) {
+                if !self.workers.get(&id).is_some_and(|worker| worker.fenced.contains(key)) {
                     return DispatcherVerdict::Stale;
                 }
                 // Now it can be told that nobody wants it any more.
@@ -90,7 +90,7 @@ impl Dispatcher {
             Some(Stage::Granting | Stage::Assigning) => return DispatcherVerdict::Stale,
             None => {
                 let was_fenced =
-                    self.workers.get_mut(&id).is_some_and(|worker| worker.fenced.remove(&key));
+                    self.workers.get_mut(&id).is_some_and(|worker| worker.fenced.remove(key));
                 if !was_fenced {
                     return DispatcherVerdict::Stale;
                 }

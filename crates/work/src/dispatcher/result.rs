@@ -21,7 +21,7 @@ impl Dispatcher {
     ) {
         // Whatever it was, its slot is free.
         if let Some(worker) = self.workers.get_mut(&id) {
-            worker.fenced.remove(&key);
+            worker.fenced.remove(key);
             self.touched_workers.insert(id);
         }
         self.unmute(id);

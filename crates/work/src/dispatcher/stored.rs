@@ -276,7 +276,7 @@ impl Dispatcher {
     /// Another attempt decided, durably: this one is to stop.
     fn stop_fenced(&mut self, fence: Option<Fence>) {
         let Some(Fence { worker: id, key }) = fence else { return };
-        if self.workers.get(&id).is_some_and(|worker| worker.fenced.contains(&key)) {
+        if self.workers.get(&id).is_some_and(|worker| worker.fenced.contains(key)) {
             self.note(id, Note::Message(CoordinatorMessage::Cancel { key }));
         }
     }

@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
+use super::fenced::Fenced;
 use crate::{
     Attempt, CoordinatorMessage, Holding, Incarnation, Instant, Judgement, Sym, TaskId, TaskKey,
 };
@@ -34,7 +35,7 @@ pub(super) struct Worker {
     /// Those whose assignment has not left this machine: it cannot know of them.
     pub(super) unsent: u16,
     /// Attempts it may run that are not wanted any more: they use a slot until it says otherwise.
-    pub(super) fenced: BTreeSet<TaskKey>,
+    pub(super) fenced: Fenced,
     /// The free slots that were last told.
     pub(super) believed: Option<u16>,
     /// The free slots under which its handlers' windows list it; `None`: they do not.
@@ -86,12 +87,6 @@ pub(super) struct Inventory {
 }
 
 impl Inventory {
-    /// Whether some attempt of this task runs.
-    pub(super) fn names(&self, task: TaskId) -> bool {
-        let first = TaskKey { task, attempt: Attempt(0) };
-        self.running.range(first..).next().is_some_and(|key| key.task == task)
-    }
-
     pub(super) fn new(resumed: bool) -> Self {
         Self {
             resumed,
@@ -119,7 +114,7 @@ impl Worker {
             muted_until: None,
             leases: BTreeSet::new(),
             unsent: 0,
-            fenced: BTreeSet::new(),
+            fenced: Fenced::default(),
             believed: None,
             listed: None,
             notes: VecDeque::new(),

@@ -202,7 +202,7 @@ fn ended_and_unknown_keys_are_answered_for_good() {
             drop(Disposition::Duplicate),
             drop(Disposition::Stale),
             answer(2, key(1, 1), Judgement::Cancel),
-            answer(2, key(9, 1), Judgement::Unknown),
+            answer(2, key(9, 1), Judgement::Cancel),
             answer(2, key(9, 1), Judgement::Unknown),
         ]
     );

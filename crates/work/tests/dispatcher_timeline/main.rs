@@ -4,5 +4,6 @@ mod bench;
 mod inventory;
 mod leases;
 mod queue;
+mod slots;
 #[path = "../dispatcher_model/store.rs"]
 mod store;

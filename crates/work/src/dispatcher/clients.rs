@@ -19,7 +19,7 @@ impl Dispatcher {
         if let Some(window) = window
             && !claim
         {
-            window.more = true;
+            window.pass(spec.priority);
             self.touched_handlers.insert(spec.handler);
         }
         self.persist(Op::Submit { ticket, task, spec, claim }, Cause::Own);

@@ -84,6 +84,7 @@ impl Dispatcher {
         if let Some(limit) = window.wants(size) {
             window.claiming = true;
             window.more = false;
+            window.overtaken = false;
             self.persist(Op::Claim { handler, limit }, Cause::Own);
         }
     }
@@ -166,6 +167,7 @@ impl Dispatcher {
         {
             window.ready_at = None;
             window.more = true;
+            window.overtaken = true;
             self.touched_handlers.insert(handler);
         }
     }

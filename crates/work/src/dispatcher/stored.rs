@@ -114,7 +114,7 @@ impl Dispatcher {
             }
             Op::Claim { handler, .. } => {
                 if let Some(window) = self.windows.get_mut(&handler) {
-                    window.claiming = false;
+                    window.claimed();
                 }
                 self.touched_handlers.insert(handler);
             }
@@ -286,6 +286,11 @@ impl Dispatcher {
             Row::Task { task, order, spec, attempt, retries, lost } => {
                 let place = Place::Queued;
                 let known = Task { spec, order, attempt, retries, lost, basis: op, place };
+                let rank = known.rank(task);
+                if let Some(window) = self.windows.get_mut(&handler) {
+                    // If there is more, that may go before the worst of these too.
+                    window.overtaken |= window.ready.last().is_some_and(|worst| rank < *worst);
+                }
                 self.queue_unless_known(task, known);
                 true
             }

@@ -17,6 +17,10 @@ pub(super) struct Window {
     pub(super) offered: usize,
     /// The store may have ready tasks that are not claimed.
     pub(super) more: bool,
+    /// One of them may go before the worst of these: so it is not left there until these are few.
+    pub(super) overtaken: bool,
+    /// The highest priority that was handed in while a claim was under way, and left to the store.
+    pub(super) passed: Option<i16>,
     /// A claim is under way.
     pub(super) claiming: bool,
     /// When a task that waits for its retry becomes ready.
@@ -31,6 +35,8 @@ impl Window {
             workers: BTreeSet::new(),
             offered: 0,
             more: true,
+            overtaken: false,
+            passed: None,
             claiming: false,
             ready_at: None,
         }
@@ -42,13 +48,32 @@ impl Window {
             return false;
         }
         let complete = !self.more && !self.claiming;
-        (complete && self.ready.len() < size)
-            || self.ready.last().is_some_and(|worst| worst.is_behind(priority))
+        (complete && self.ready.len() < size) || self.is_worse_than(priority)
+    }
+
+    /// A new task of this priority does not: the store keeps it.
+    pub(super) fn pass(&mut self, priority: i16) {
+        self.more = true;
+        if self.claiming {
+            self.passed = self.passed.max(Some(priority));
+        }
+    }
+
+    /// A claim is over.
+    pub(super) fn claimed(&mut self) {
+        self.claiming = false;
+        let passed = self.passed.take();
+        self.overtaken |= passed.is_some_and(|priority| self.is_worse_than(priority));
+        self.overtaken &= self.more;
+    }
+
+    fn is_worse_than(&self, priority: i16) -> bool {
+        self.ready.last().is_some_and(|worst| worst.is_behind(priority))
     }
 
     /// How many tasks to claim now, if any.
     pub(super) fn wants(&self, size: usize) -> Option<u32> {
-        let is_low = self.ready.len() <= size / 4;
+        let is_low = self.ready.len() <= size / 4 || self.overtaken;
         if self.claiming || !self.more || !is_low || self.workers.is_empty() {
             return None;
         }

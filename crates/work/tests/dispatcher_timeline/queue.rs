@@ -148,6 +148,77 @@ fn the_store_is_asked_only_while_it_may_have_more_and_somebody_is_free() {
     assert!(bench.store.tasks.values().all(|task| task.state == TaskState::Succeeded));
 }
 
+/// A window of 8 and a worker with one slot, which runs task 1 of high priority; 19 others wait.
+fn behind_a_window() -> Bench {
+    let mut bench = Bench::new(DispatcherSettings { window: 8, ..unguarded() });
+    bench.join(1, 1, 1);
+    bench.submit_spec(1, TaskSpec { priority: 9, max_retries: 1, ..spec(H) }).commit();
+    for task in 2..=20 {
+        bench.submit(task);
+    }
+    bench.commit().hush();
+    bench
+}
+
+#[test]
+fn a_retry_does_not_wait_until_the_window_is_used_up() {
+    let mut bench = behind_a_window();
+    bench.result(1, key(1, 1), Outcome::Failed { retryable: true }).commit();
+    bench.at(1).commit();
+    let mut order = leased(&mut bench);
+    for task in [2, 3, 1, 4] {
+        let attempt = if task == 1 { 2 } else { 1 };
+        bench.result(1, key(task, attempt), Outcome::Succeeded).commit();
+        order.extend(leased(&mut bench));
+    }
+    // The store was asked when the next slot was free, and answered for the one after it.
+    assert_eq!(order, [(2, 1), (3, 1), (1, 1), (4, 1), (5, 1)]);
+}
+
+#[test]
+fn several_retries_go_before_what_the_window_has_and_then_the_store_is_left_alone() {
+    let mut bench = Bench::new(DispatcherSettings { window: 8, ..unguarded() });
+    bench.join(1, 1, 3);
+    for task in 1..=3 {
+        bench.submit_spec(task, TaskSpec { priority: 9, max_retries: 1, ..spec(H) });
+    }
+    for task in 4..=40 {
+        bench.submit(task);
+    }
+    bench.commit();
+    for task in 1..=3 {
+        bench.result(1, key(task, 1), Outcome::Failed { retryable: true });
+    }
+    bench.commit().at(1).commit().hush();
+    bench.result(1, key(4, 1), Outcome::Succeeded).commit();
+    assert_eq!(leased(&mut bench), [(7, 1)]);
+    for (done, next) in [(5, 1), (6, 2), (7, 3)] {
+        bench.result(1, key(done, 1), Outcome::Succeeded).commit();
+        assert_eq!(leased(&mut bench), [(next, 1)]);
+    }
+    bench.hush();
+    bench.result(1, key(1, 2), Outcome::Succeeded).commit();
+    let claims = bench.ops().iter().filter(|op| matches!(op, Op::Claim { .. })).count();
+    assert_eq!(claims, 0, "nothing in the store goes before the window");
+}
+
+#[test]
+fn a_task_handed_in_while_the_store_is_asked_is_not_hidden_by_the_answer() {
+    let mut bench = Bench::new(DispatcherSettings { window: 8, ..unguarded() });
+    for task in 1..=20 {
+        bench.submit(task);
+    }
+    bench.commit().hush();
+    // The claim is under way.
+    bench.join(1, 1, 1);
+    bench.submit_spec(21, TaskSpec { priority: 9, ..spec(H) });
+    bench.commit();
+    bench.result(1, key(1, 1), Outcome::Succeeded).commit();
+    bench.result(1, key(2, 1), Outcome::Succeeded).commit();
+    // Asked again when the slot was free, the store answered for the one after it.
+    assert_eq!(leased(&mut bench), [(1, 1), (2, 1), (21, 1)]);
+}
+
 #[test]
 fn a_queued_task_is_cancelled_and_given_to_nobody() {
     let mut bench = Bench::new(unguarded());

@@ -2,8 +2,8 @@
 //!
 //! The embedder joins payloads, bodies and names to them. An operation whose condition fails
 //! changes nothing and is answered by a [`Conflict`], inside a batch that otherwise commits.
-//! [`Op::Claim`], [`Op::Unclaim`], [`Op::Leases`], [`Op::Lookup`] and [`Op::Cancel`] have no condition
-//! and never conflict; of all others but [`Op::Submit`] the conflict is [`Conflict::Status`].
+//! [`Op::Claim`], [`Op::Leases`], [`Op::Lookup`] and [`Op::Cancel`] have no condition and never
+//! conflict; of all others but [`Op::Submit`] the conflict is [`Conflict::Status`].
 
 use core::time::Duration;
 
@@ -59,7 +59,7 @@ pub enum Op {
         /// At most so many.
         limit: u32,
     },
-    /// Give up the claim of a task that is still queued.
+    /// Give up the claim of a task. Condition: it is still queued.
     Unclaim {
         /// Which.
         task: TaskId,

@@ -86,9 +86,8 @@ impl Store {
             Op::Submit { task, spec, claim, .. } => self.submit(now, task, spec, claim),
             Op::Claim { handler, limit } => Ok(self.claim(now, handler, limit)),
             Op::Unclaim { task } => {
-                if let Ok(record) = self.if_so(task, |record| record.state == TaskState::Queued) {
-                    record.claimed_by = None;
-                }
+                let record = self.if_so(task, |record| record.state == TaskState::Queued)?;
+                record.claimed_by = None;
                 Ok(Vec::new())
             }
             Op::Leases => Ok(self.leases()),

@@ -9,6 +9,7 @@ mod schema;
 mod statement;
 
 use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -203,6 +204,12 @@ fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
         |error: std::io::Error| StoreError::Io { detail: format!("{}: {error}", path.display()) };
     match path.canonicalize() {
         Ok(path) => Ok(path),
+        // A link to a file that is not there yet: SQLite would create that file, and the lock would lie
+        // beside the link, where nobody who comes by the file's own name looks.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.is_symlink() => {
+            File::options().create(true).append(true).open(path).map_err(io)?;
+            path.canonicalize().map_err(io)
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let name = path.file_name().ok_or_else(|| StoreError::Io {
                 detail: format!("{} names no file", path.display()),

@@ -1,7 +1,7 @@
 //! What only real processes show: a kill at any moment, a second process, a write that the kernel refuses.
 //!
-//! Each test starts this very test binary again as a child, whose part is the function named by
-//! `MOORLINE_STORE_PART`, on the store in `MOORLINE_STORE_FILE`. The children speak by lines on stdout.
+//! Each test starts itself again, alone in another process: there `MOORLINE_STORE_FILE` names the store
+//! that this process is to work on, and the test does the child's part. The children speak by lines on stdout.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -16,7 +16,6 @@ use moorline_node::{Name, Persist, PersistId, Spec, StoreOp};
 use moorline_store::{SqliteStore, Store, StoreError, TaskFilter, WallTime};
 use moorline_work::{Attempt, End, Incarnation, TaskId, TaskKey, TaskState, WorkerId};
 
-const PART: &str = "MOORLINE_STORE_PART";
 const FILE: &str = "MOORLINE_STORE_FILE";
 const NOW: WallTime = WallTime(1_700_000_000_000);
 
@@ -31,10 +30,9 @@ struct Part {
 }
 
 impl Part {
-    fn start(mut command: Command, part: &str, file: &Path) -> Self {
+    fn start(mut command: Command, test: &str, file: &Path) -> Self {
         let mut child = command
-            .args(["--exact", part, "--ignored", "--nocapture", "--test-threads=1"])
-            .env(PART, part)
+            .args(["--exact", test, "--nocapture", "--test-threads=1"])
             .env(FILE, file)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -45,8 +43,9 @@ impl Part {
         Self { child, lines, _stdin: stdin }
     }
 
-    fn of_this_binary(part: &str, file: &Path) -> Self {
-        Self::start(Command::new(std::env::current_exe().expect("this binary")), part, file)
+    /// The child's part of a test.
+    fn of(test: &str, file: &Path) -> Self {
+        Self::start(Command::new(std::env::current_exe().expect("this binary")), test, file)
     }
 
     /// The next line that is meant for us; none at its end.
@@ -71,9 +70,9 @@ impl Drop for Part {
     }
 }
 
-/// In a child: the store it works on. `None` where the function was started by hand.
-fn my_file(part: &str) -> Option<PathBuf> {
-    (std::env::var(PART).ok()? == part).then(|| std::env::var_os(FILE).expect("a file").into())
+/// In a child: the store it works on.
+fn my_file() -> Option<PathBuf> {
+    std::env::var_os(FILE).map(PathBuf::from)
 }
 
 fn say(word: impl Display) {
@@ -140,30 +139,33 @@ fn random() -> u64 {
     RandomState::new().hash_one(0)
 }
 
-#[test]
-#[ignore = "a part of a_kill_at_any_moment_loses_nothing_acknowledged_and_leaves_no_half_batch"]
-fn commits_until_it_is_killed() {
-    let Some(file) = my_file("commits_until_it_is_killed") else { return };
+fn commit_until_killed(file: &Path) -> ! {
     let mut store = SqliteStore::open(file).expect("the store");
     let epoch = store.begin_epoch(NOW).expect("an epoch");
     say(format_args!("epoch {}", epoch.0));
     let first = whole_batches(&store);
-    for n in first.. {
+    let mut n = first;
+    loop {
         let answers = store.commit(NOW, &batch(n)).expect("a commit");
         assert!(answers.iter().all(|done| done.conflict.is_none()), "{answers:?}");
         say(format_args!("acknowledged {n}"));
+        n += 1;
     }
 }
 
 #[test]
 fn a_kill_at_any_moment_loses_nothing_acknowledged_and_leaves_no_half_batch() {
+    const SELF: &str = "a_kill_at_any_moment_loses_nothing_acknowledged_and_leaves_no_half_batch";
+    if let Some(file) = my_file() {
+        commit_until_killed(&file);
+    }
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("store.db");
     let mut epochs = BTreeSet::new();
     let mut acknowledged = 0;
     for _ in 0..20 {
         let moment = random();
-        let mut part = Part::of_this_binary("commits_until_it_is_killed", &file);
+        let mut part = Part::of(SELF, &file);
         let mut words = Vec::new();
         // Often before anything is said: then it dies while it opens the store, or recovers it.
         for _ in 0..moment % 8 * 6 {
@@ -226,10 +228,7 @@ fn a_log_that_ends_anywhere_shows_whole_batches_only() {
     assert!(seen.len() > 8, "the ends were between many batches: {seen:?}");
 }
 
-#[test]
-#[ignore = "a part of a_second_process_is_refused_until_the_first_has_gone"]
-fn holds_the_store() {
-    let Some(file) = my_file("holds_the_store") else { return };
+fn hold_the_store(file: &Path) {
     match SqliteStore::open(file) {
         Ok(_store) => {
             say("open");
@@ -242,12 +241,16 @@ fn holds_the_store() {
 
 #[test]
 fn a_second_process_is_refused_until_the_first_has_gone() {
+    const SELF: &str = "a_second_process_is_refused_until_the_first_has_gone";
+    if let Some(file) = my_file() {
+        return hold_the_store(&file);
+    }
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("store.db");
-    let mut first = Part::of_this_binary("holds_the_store", &file);
+    let mut first = Part::of(SELF, &file);
     assert_eq!(first.hear().as_deref(), Some("open"));
 
-    let mut second = Part::of_this_binary("holds_the_store", &file);
+    let mut second = Part::of(SELF, &file);
     let words = second.hear().expect("a word");
     assert!(words.contains("in use by another process"), "{words}");
     assert!(words.contains("store.db"), "it names the file: {words}");
@@ -258,16 +261,13 @@ fn a_second_process_is_refused_until_the_first_has_gone() {
 
     // The kernel lets go for it.
     first.kill();
-    let mut third = Part::of_this_binary("holds_the_store", &file);
+    let mut third = Part::of(SELF, &file);
     assert_eq!(third.hear().as_deref(), Some("open"));
 }
 
-#[test]
-#[ignore = "a part of a_write_that_the_kernel_refuses_fails_whole_and_works_later"]
-fn writes_beyond_its_limit() {
+fn write_beyond_the_limit(file: &Path) {
     use rustix::process::{Resource, getrlimit, setrlimit};
 
-    let Some(file) = my_file("writes_beyond_its_limit") else { return };
     let mut store = SqliteStore::open(file).expect("a new store");
     store.begin_epoch(NOW).expect("an epoch");
     let mut n = 0;
@@ -298,13 +298,17 @@ fn writes_beyond_its_limit() {
 
 #[test]
 fn a_write_that_the_kernel_refuses_fails_whole_and_works_later() {
+    const SELF: &str = "a_write_that_the_kernel_refuses_fails_whole_and_works_later";
+    if let Some(file) = my_file() {
+        return write_beyond_the_limit(&file);
+    }
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("store.db");
     // The limit counts in blocks of 512 or 1,024 bytes; beyond it a write fails, its signal is ignored.
     let mut command = Command::new("sh");
     let script = "trap '' XFSZ; ulimit -S -f 600; exec \"$0\" \"$@\"";
     command.args(["-c", script]).arg(std::env::current_exe().expect("this binary"));
-    let mut part = Part::start(command, "writes_beyond_its_limit", &file);
+    let mut part = Part::start(command, SELF, &file);
     let failed = part.hear().expect("a failure");
     let (before, error) = failed
         .strip_prefix("failed after ")

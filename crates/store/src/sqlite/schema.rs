@@ -45,11 +45,20 @@ pub(super) fn find(connection: &Connection) -> Result<Found, Fault> {
 
 /// Brings a store to the present schema, each step whole or not at all.
 pub(super) fn migrate(connection: &mut Connection, found: Found) -> Result<(), Fault> {
+    migrate_by(MIGRATIONS, connection, found)
+}
+
+/// The same by these steps.
+pub(super) fn migrate_by(
+    steps: &[&str],
+    connection: &mut Connection,
+    found: Found,
+) -> Result<(), Fault> {
     let from = match found {
         Found::Empty => 0,
         Found::Store(version) => version,
     };
-    for (version, step) in (1..=CURRENT).zip(MIGRATIONS) {
+    for (version, step) in (1_u32..).zip(steps) {
         if version <= from {
             continue;
         }

@@ -100,6 +100,38 @@ fn migration_goes_on_from_the_version_of_the_file() {
     assert_eq!(schema::find(&connection).expect("found"), found, "a failed step leaves no trace");
 }
 
+/// The way every store will go: opened by a moorline that knows one step more.
+#[test]
+fn a_step_to_the_next_schema_keeps_all_tasks_and_one_that_fails_leaves_the_store_as_it_was() {
+    let dir = new_dir();
+    let path = dir.path().join("store.db");
+    let mut store = succeeded(&dir);
+    store.commit(NOW, &[submit(2, 10)]).expect("a commit");
+    drop(store);
+    let before = schema::Found::Store(schema::CURRENT);
+    let mut connection = Connection::open(&path).expect("a database");
+
+    let add = "ALTER TABLE tasks ADD COLUMN region TEXT NOT NULL DEFAULT 'here';";
+    let broken = format!("{add} INSERT INTO no_such_table VALUES (1);");
+    let steps = [schema::MIGRATIONS, &[broken.as_str()]].concat();
+    schema::migrate_by(&steps, &mut connection, before).expect_err("half a step");
+    assert_eq!(schema::find(&connection).expect("found"), before);
+    connection.prepare("SELECT region FROM tasks").expect_err("nothing of it is left");
+    let mut store = SqliteStore::open(&path).expect("the store as it was");
+    store.commit(NOW, &[submit(3, 10)]).expect("a commit");
+    drop(store);
+
+    let steps = [schema::MIGRATIONS, &[add]].concat();
+    schema::migrate_by(&steps, &mut connection, before).expect("one step");
+    let after = schema::Found::Store(schema::CURRENT + 1);
+    assert_eq!(schema::find(&connection).expect("found"), after);
+    assert_eq!(number(&connection, "SELECT count(*) FROM tasks WHERE region = 'here'"), 3);
+    assert_eq!(number(&connection, "SELECT count(*) FROM tasks WHERE state = 'succeeded'"), 1);
+    assert_eq!(number(&connection, "SELECT sum(length(payload)) FROM tasks"), 20);
+    assert_eq!(number(&connection, "SELECT count(*) FROM applications"), 1);
+    schema::migrate_by(&steps, &mut connection, after).expect("nothing to do");
+}
+
 #[test]
 fn a_store_of_a_newer_moorline_is_refused_and_left_alone() {
     let dir = new_dir();
@@ -213,6 +245,29 @@ fn one_file_has_one_lock_however_it_is_named() {
     }
     drop(store);
     SqliteStore::open(&link).expect("free again");
+}
+
+#[test]
+fn a_store_created_through_a_link_has_its_lock_beside_the_file() {
+    let dir = new_dir();
+    let path = dir.path().join("disk.db");
+    let link = dir.path().join("link.db");
+    std::os::unix::fs::symlink(&path, &link).expect("a link to what is not there yet");
+    let store = SqliteStore::open(&link).expect("a new store");
+    assert!(store.path().ends_with("disk.db"), "{:?}", store.path());
+    for name in [&path, &link] {
+        match SqliteStore::open(name) {
+            Err(StoreError::Locked { path }) => assert!(path.ends_with("disk.db"), "{path}"),
+            other => panic!("{name:?}: {other:?}"),
+        }
+    }
+    drop(store);
+    SqliteStore::open(&path).expect("free again");
+
+    let nowhere = dir.path().join("nowhere.db");
+    std::os::unix::fs::symlink(dir.path().join("missing/store.db"), &nowhere).expect("a link");
+    let opened = SqliteStore::open(&nowhere);
+    assert!(matches!(opened, Err(StoreError::Io { .. })), "{opened:?}");
 }
 
 #[test]

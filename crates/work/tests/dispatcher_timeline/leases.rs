@@ -96,6 +96,16 @@ fn an_assignment_with_a_number_waits_for_its_worker_and_the_clock_starts_when_it
 }
 
 #[test]
+fn the_accept_clock_stops_with_the_connection_and_starts_afresh() {
+    let mut bench = with_one_sent();
+    bench.handed_over(1, key(1, 1)).at(5).detach(1, 5).at(30);
+    bench.register(1, 1, 1, true).end(1).active(1).at(39);
+    assert_eq!(bench.seen(), [], "it had no time to answer yet");
+    bench.at(40);
+    assert_eq!(bench.seen(), [revoke(1, key(1, 1))]);
+}
+
+#[test]
 fn a_lease_that_is_not_durable_yet_returns_when_its_worker_detaches() {
     let mut bench = Bench::new(unguarded());
     bench.join(1, 1, 1).commit().submit(1);
@@ -235,6 +245,39 @@ fn few_losses_do_not_wake_the_guard() {
     let mut bench = five();
     bench.detach(1, 0).detach(2, 0).at(90);
     assert_eq!(bench.seen(), [lost(1), lost(2)]);
+}
+
+#[test]
+fn the_guard_holds_for_three_workers_and_not_for_two() {
+    for (workers, first_lost) in [(3, 180), (2, 90)] {
+        let mut bench = Bench::new(DispatcherSettings::default());
+        for worker in 1..=workers {
+            bench.join(worker, 1, 1);
+        }
+        bench.detach(1, 0).detach(2, 0).commit().hush();
+        bench.at(first_lost - 1);
+        assert_eq!(bench.seen(), [], "{workers} workers");
+        bench.at(first_lost);
+        assert_eq!(bench.seen(), [lost(1), lost(2)], "{workers} workers");
+    }
+}
+
+#[test]
+fn the_guard_holds_above_55_percent_and_not_at_it() {
+    for (away, first_lost) in [(11, 90), (12, 180)] {
+        let mut bench = Bench::new(DispatcherSettings::default());
+        for worker in 1..=20 {
+            bench.join(worker, 1, 1);
+        }
+        for worker in 1..=away {
+            bench.detach(worker, 0);
+        }
+        bench.commit().hush();
+        bench.at(first_lost - 1);
+        assert_eq!(bench.seen(), [], "{away} of 20");
+        bench.at(first_lost);
+        assert_eq!(bench.seen(), (1..=away).map(lost).collect::<Vec<_>>(), "{away} of 20");
+    }
 }
 
 #[test]

@@ -457,6 +457,16 @@ fn a_forgotten_key_may_be_assigned_again_while_its_old_run_still_stops() {
 }
 
 #[test]
+fn no_timer_is_left_of_a_run_that_was_told_to_stop() {
+    let timeout = Some(Duration::from_secs(1));
+    let mut line = Line::with(RunnerConfig { slots: 1, task_timeout: timeout });
+    let run = line.started(key(1, 1));
+    line.message(CoordinatorMessage::Cancel { key: key(1, 1) });
+    line.does([RunnerAction::Abort { run, key: key(1, 1), reason: AbortReason::Cancelled }]);
+    assert_eq!(line.runner.next_wake(), Wake::OnInput);
+}
+
+#[test]
 fn no_timer_is_left_of_a_run_that_ended_in_time() {
     let timeout = Some(Duration::from_secs(1));
     let mut line = Line::with(RunnerConfig { slots: 1, task_timeout: timeout });

@@ -108,7 +108,15 @@ impl Bench {
 
     /// So many seconds after the start; timeouts on the way are given at their time.
     pub(crate) fn at(&mut self, seconds: u64) -> &mut Self {
-        let until = self.start + Duration::from_secs(seconds);
+        self.until(self.start + Duration::from_secs(seconds))
+    }
+
+    /// So much later.
+    pub(crate) fn after_millis(&mut self, millis: u64) -> &mut Self {
+        self.until(self.now + Duration::from_millis(millis))
+    }
+
+    fn until(&mut self, until: Instant) -> &mut Self {
         while let Some(deadline) = self.dispatcher.next_wake().deadline().filter(|at| *at <= until)
         {
             self.now = deadline;

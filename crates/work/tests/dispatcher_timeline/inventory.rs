@@ -130,6 +130,95 @@ fn of_two_runs_the_furthest_goes_on_and_a_tie_goes_to_the_original() {
 }
 
 #[test]
+fn a_tie_goes_to_the_original_also_when_it_goes_on_under_a_later_number() {
+    let mut bench = replaced();
+    bench.detach(2, 90).item(1, key(1, 1), running(0)).commit().end(1).active(1);
+    bench.register(2, 1, 1, true).hush();
+    bench.item(2, key(1, 2), running(0)).commit();
+    assert_eq!(bench.seen(), [answer(2, key(1, 2), Judgement::Cancel)]);
+    assert_eq!(bench.dispatcher.running(WorkerId(1)), 1);
+}
+
+/// Workers 1 and 2 were lost while they ran attempts 1 and 2, and the task waits in the queue.
+fn lost_twice() -> Bench {
+    let mut bench = Bench::with_one_running(unguarded(), spec(H));
+    bench.detach(1, 0).at(90).join(2, 1, 1).commit();
+    bench.accept(2, key(1, 2)).detach(2, 90).at(180).commit().hush();
+    bench
+}
+
+#[test]
+fn of_two_runs_that_return_together_one_goes_on_whatever_is_durable_when() {
+    let mut bench = lost_twice();
+    bench.register(1, 1, 1, false).register(2, 1, 1, false).hush();
+    // The first is to go on, and the second turns out to be further before that is durable.
+    bench.item(1, key(1, 1), running(5)).item(2, key(1, 2), running(9)).commit();
+    let adopted = Judgement::Adopt { attempt: Attempt(4) };
+    let seen = bench.seen();
+    assert_eq!(seen, [answer(1, key(1, 1), Judgement::Cancel), answer(2, key(1, 2), adopted)]);
+    bench.end(2).active(2).result(2, key(1, 4), SUCCESS).commit();
+    assert_eq!(bench.state(1), TaskState::Succeeded);
+}
+
+#[test]
+fn a_claim_that_was_under_way_does_not_give_away_what_is_being_adopted() {
+    let mut bench = requeued().restarted();
+    bench.commit().register(1, 1, 1, false).item(1, key(1, 1), running(0));
+    // The store is asked where the task stands, then for tasks; it has this one queued.
+    bench.join(2, 1, 1);
+    bench.commit_one();
+    bench.commit_one();
+    bench.commit();
+    let running = |worker| bench.dispatcher.running(WorkerId(worker));
+    assert_eq!((running(1), running(2)), (1, 0));
+    let adopted = Judgement::Adopt { attempt: Attempt(2) };
+    assert_eq!(bench.seen(), [answer(1, key(1, 1), adopted)]);
+}
+
+#[test]
+fn a_run_that_is_adopted_while_another_succeeds_is_told_to_stop() {
+    let mut bench = lost_twice().restarted();
+    bench.commit();
+    bench.register(2, 1, 1, false).flags(2, true, false);
+    bench.item(2, key(1, 2), finished(SUCCESS)).commit().end(2).active(2);
+    bench.register(1, 1, 1, false).item(1, key(1, 1), running(0));
+    bench.commit_one();
+    // The adoption is on its way to the store when the success arrives.
+    bench.result(2, key(1, 2), SUCCESS).hush();
+    bench.commit();
+    let adopted = Judgement::Adopt { attempt: Attempt(3) };
+    assert_eq!(
+        bench.seen(),
+        [
+            answer(1, key(1, 1), adopted),
+            ended(1),
+            cancel(1, key(1, 3)),
+            settled(2, key(1, 2), Disposition::LateAccepted),
+        ]
+    );
+}
+
+#[test]
+fn a_run_that_was_told_to_stop_is_not_told_again_when_another_succeeds() {
+    let mut bench = replaced();
+    bench.cancel(7, 1).commit();
+    assert!(bench.seen().contains(&cancel(2, key(1, 2))));
+    bench.item(1, key(1, 1), finished(SUCCESS)).end(1).active(1);
+    bench.result(1, key(1, 1), SUCCESS).commit();
+    assert!(!bench.seen().contains(&cancel(2, key(1, 2))));
+    assert_eq!(bench.state(1), TaskState::Succeeded);
+}
+
+#[test]
+fn a_failure_that_comes_twice_is_stale_while_its_task_waits_for_the_retry() {
+    let mut bench = Bench::with_one_running(unguarded(), TaskSpec { max_retries: 1, ..spec(H) });
+    let failed = Outcome::Failed { retryable: true };
+    bench.result(1, key(1, 1), failed).commit().hush();
+    bench.result(1, key(1, 1), failed).commit();
+    assert_eq!(bench.seen(), [settled(1, key(1, 1), Disposition::Stale)]);
+}
+
+#[test]
 fn an_inventory_is_judged_by_attempt_and_not_by_task() {
     // The coordinator leased attempt 2 to this very worker, which never got it and runs attempt 1.
     let mut bench = requeued();
@@ -262,6 +351,14 @@ fn nothing_is_given_out_or_judged_before_the_leases_are_read() {
     bench.commit();
     let seen = bench.seen();
     assert_eq!(seen, [answer(1, key(1, 1), Judgement::Continue), assign(2, key(2, 1))]);
+}
+
+#[test]
+fn a_cancel_that_comes_before_the_leases_are_read_is_not_forgotten_when_one_returns() {
+    let mut bench = restarted();
+    bench.cancel(7, 1).join(1, 1, 1).commit();
+    assert_eq!(bench.state(1), TaskState::Cancelled, "its worker has not named it");
+    assert!(bench.seen().contains(&reply(7, Reply::CancelRequested)));
 }
 
 #[test]

@@ -40,6 +40,34 @@ fn the_accept_clock_starts_at_the_hand_over_and_a_revoke_follows_once() {
 }
 
 #[test]
+fn a_result_says_that_a_worker_without_a_slot_has_one_again() {
+    let mut bench = Bench::new(unguarded());
+    bench.join(1, 1, 2).submit(1).submit(2).commit();
+    let refusal = Refusal::NoSlot;
+    bench.says(1, 1, WorkerMessage::Refuse { key: key(2, 1), refusal });
+    bench.commit().hush();
+    bench.result(1, key(1, 1), Outcome::Succeeded).commit();
+    assert!(bench.seen().contains(&assign(1, key(2, 2))));
+}
+
+#[test]
+fn a_lease_that_is_not_durable_yet_returns_when_its_worker_drains() {
+    let mut bench = Bench::new(unguarded());
+    bench.join(1, 1, 1).commit().submit(1);
+    bench.commit_one();
+    bench.flags(1, true, false).commit();
+    assert_eq!(requeues(&mut bench), [(key(1, 1), RequeueCause::Returned)]);
+    assert!(!bench.seen().contains(&assign(1, key(1, 1))));
+}
+
+#[test]
+fn a_new_process_does_not_drain_because_the_old_one_did() {
+    let mut bench = Bench::new(unguarded());
+    bench.join(1, 1, 1).flags(1, true, false).detach(1, 0).join(1, 2, 1).submit(1).commit();
+    assert!(bench.seen().contains(&assign(1, key(1, 1))));
+}
+
+#[test]
 fn a_held_assignment_stays_leased_and_counts_as_accepted() {
     let mut bench = with_one_sent();
     bench.handed_over(1, key(1, 1)).at(10);
@@ -278,6 +306,26 @@ fn the_guard_holds_above_55_percent_and_not_at_it() {
         bench.at(first_lost);
         assert_eq!(bench.seen(), (1..=away).map(lost).collect::<Vec<_>>(), "{away} of 20");
     }
+}
+
+#[test]
+fn the_guard_holds_over_a_restart_until_twice_the_time_has_passed() {
+    let mut bench = five().restarted();
+    bench.commit().at(179);
+    assert_eq!(bench.seen(), [], "the grace is over, but nobody is back");
+    bench.at(180);
+    assert_eq!(bench.seen(), (1..=5).map(lost).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_grace_shorter_than_the_time_to_be_lost_does_not_shorten_that() {
+    let settings =
+        DispatcherSettings { start_grace: std::time::Duration::from_secs(10), ..unguarded() };
+    let mut bench = Bench::with_one_running(settings, spec(H)).restarted();
+    bench.commit().at(89).commit();
+    assert_eq!(bench.state(1), TaskState::Leased);
+    bench.at(90).commit();
+    assert_eq!(bench.state(1), TaskState::Queued);
 }
 
 #[test]

@@ -311,6 +311,24 @@ fn a_retry_waits_as_long_as_the_store_says_and_then_runs_again() {
 }
 
 #[test]
+fn a_later_retry_does_not_put_off_an_earlier_one() {
+    let mut bench = Bench::new(unguarded());
+    bench.join(1, 1, 2);
+    for task in [1, 2] {
+        bench.submit_spec(task, TaskSpec { max_retries: 1, ..spec(H) });
+    }
+    bench.commit();
+    bench.result(1, key(1, 1), Outcome::Failed { retryable: true }).commit().after_millis(500);
+    bench.result(1, key(2, 1), Outcome::Failed { retryable: true }).commit().hush();
+    let wake = Wake::At { deadline: bench.second(1), timer: DispatcherTimer::Ready };
+    assert_eq!(bench.dispatcher.next_wake(), wake);
+    bench.at(1).commit();
+    assert_eq!(bench.seen(), [assign(1, key(1, 2))]);
+    bench.after_millis(500).commit();
+    assert_eq!(bench.seen(), [assign(1, key(2, 2))]);
+}
+
+#[test]
 fn a_failure_that_may_not_be_retried_ends_its_task() {
     let retrying = TaskSpec { max_retries: 9, ..spec(H) };
     let mut bench = Bench::with_one_running(unguarded(), retrying);

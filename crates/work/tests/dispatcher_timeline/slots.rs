@@ -81,6 +81,18 @@ fn a_loser_that_is_slow_to_stop_takes_its_slot_until_it_has() {
     assert_eq!(believed(&mut bench, 2), Some(2));
 }
 
+#[test]
+fn a_loser_that_has_ended_takes_no_slot() {
+    let mut bench = Bench::with_one_running(unguarded(), spec(H));
+    bench.detach(1, 0).at(90).join(2, 1, 1).commit();
+    bench.accept(2, key(1, 2)).detach(2, 90).register(1, 1, 1, false);
+    bench.item(1, key(1, 1), finished(SUCCESS)).end(1).active(1);
+    let failed = finished(Outcome::Failed { retryable: false });
+    bench.register(2, 1, 1, true).item(2, key(1, 2), failed).end(2).active(2).hush();
+    bench.result(1, key(1, 1), SUCCESS).commit();
+    assert_eq!(believed(&mut bench, 2), Some(1));
+}
+
 /// Worker 1 runs attempt 1 of a task that goes on as attempt 3, of which it has not heard; then
 /// attempt 2, which was to stop for it, succeeds. The connection breaks.
 fn adopted_unheard_and_ended() -> Bench {

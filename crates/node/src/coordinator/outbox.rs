@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use moorline_link::{Tag, WorkerId};
+use moorline_link::{Lane, Tag, WorkerId};
 use moorline_work::TaskKey;
 
 use crate::ToWorker;
@@ -32,8 +32,9 @@ pub(super) struct Outbox {
     by_tag: BTreeMap<Tag, Outgoing>,
     by_worker: BTreeMap<(WorkerId, Tag), ()>,
     assigns: BTreeMap<(WorkerId, TaskKey), Tag>,
-    /// Messages the lane had no room for, in order. Control is never dropped.
-    waiting: BTreeMap<WorkerId, VecDeque<Tag>>,
+    /// Messages their lane had no room for, in order. Control is never dropped, and never waits
+    /// behind bodies.
+    waiting: BTreeMap<(WorkerId, Lane), VecDeque<Tag>>,
 }
 
 impl Outbox {
@@ -65,29 +66,31 @@ impl Outbox {
     }
 
     /// The lane is full: keep the message for later.
-    pub(super) fn wait(&mut self, worker: WorkerId, tag: Tag) {
-        self.waiting.entry(worker).or_default().push_back(tag);
+    pub(super) fn wait(&mut self, worker: WorkerId, lane: Lane, tag: Tag) {
+        self.waiting.entry((worker, lane)).or_default().push_back(tag);
     }
 
     /// Takes a message that waits out of the line. Returns whether it was there.
-    pub(super) fn unwait(&mut self, worker: WorkerId, tag: Tag) -> bool {
-        let Some(line) = self.waiting.get_mut(&worker) else { return false };
+    pub(super) fn unwait(&mut self, worker: WorkerId, lane: Lane, tag: Tag) -> bool {
+        let Some(line) = self.waiting.get_mut(&(worker, lane)) else { return false };
         let Some(at) = line.iter().position(|&t| t == tag) else { return false };
         line.remove(at);
         if line.is_empty() {
-            self.waiting.remove(&worker);
+            self.waiting.remove(&(worker, lane));
         }
         true
     }
 
     /// The first message that waits for room in a worker's lane.
-    pub(super) fn next_waiting(&self, worker: WorkerId) -> Option<Tag> {
-        self.waiting.get(&worker)?.front().copied()
+    pub(super) fn next_waiting(&self, worker: WorkerId, lane: Lane) -> Option<Tag> {
+        self.waiting.get(&(worker, lane))?.front().copied()
     }
 
     /// The worker's session is over: nothing of it will be sent any more.
     pub(super) fn forget(&mut self, worker: WorkerId) {
-        self.waiting.remove(&worker);
+        for lane in Lane::ALL {
+            self.waiting.remove(&(worker, lane));
+        }
         let tags: Vec<Tag> = self
             .by_worker
             .range((worker, Tag(0))..=(worker, Tag(u64::MAX)))

@@ -208,9 +208,10 @@ impl CoordinatorNode {
             CoordinatorMessage::Cancel { key } => (ToWorker::Cancel { key }, bytes::Bytes::new()),
             CoordinatorMessage::Revoke { key } => (ToWorker::Revoke { key }, bytes::Bytes::new()),
         };
+        let lane = head.lane();
         let tag = self.outbox.put(Outgoing { worker, head, body });
-        if self.outbox.next_waiting(worker).is_some() || !self.enqueue(worker, tag) {
-            self.outbox.wait(worker, tag);
+        if self.outbox.next_waiting(worker, lane).is_some() || !self.enqueue(worker, tag) {
+            self.outbox.wait(worker, lane, tag);
         }
     }
 
@@ -236,21 +237,26 @@ impl CoordinatorNode {
         }
     }
 
+    /// A lane of the worker may have room again.
     fn enqueue_waiting(&mut self, worker: WorkerId) {
-        while let Some(tag) = self.outbox.next_waiting(worker) {
-            if !self.enqueue(worker, tag) {
-                return;
+        for lane in Lane::ALL {
+            while let Some(tag) = self.outbox.next_waiting(worker, lane)
+                && self.enqueue(worker, tag)
+            {
+                self.outbox.unwait(worker, lane, tag);
             }
-            self.outbox.unwait(worker, tag);
         }
     }
 
     fn withdraw(&mut self, worker: WorkerId, key: TaskKey) -> bool {
         let Some(tag) = self.outbox.assign(worker, key) else { return false };
-        let done = self.outbox.unwait(worker, tag)
-            || self.ask(HubInput::Withdraw { worker, lane: Lane::B, tag }) == HubVerdict::Withdrawn;
+        let lane = Lane::B;
+        let done = self.outbox.unwait(worker, lane, tag)
+            || self.ask(HubInput::Withdraw { worker, lane, tag }) == HubVerdict::Withdrawn;
         if done {
             self.outbox.remove(tag);
+            // What it took up is free, and nothing else may be there to be released.
+            self.enqueue_waiting(worker);
         }
         done
     }

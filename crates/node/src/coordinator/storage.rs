@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use moorline_link::{Backoff, WorkerId};
-use moorline_work::{DispatcherInput, Op, OpId, RequeueCause, Row, TaskId, TaskKey, Ticket};
+use moorline_work::{
+    Attempt, DispatcherInput, Op, OpId, RequeueCause, Row, TaskId, TaskKey, Ticket,
+};
 
 use super::{ClientReply, CoordinatorAction, CoordinatorEvent, CoordinatorNode};
 use crate::{Done, KnownWorker, Persist, PersistId, Requeue, Spec, StoreOp, StoreRow};
@@ -39,8 +41,9 @@ pub(super) struct Storage {
     pending: VecDeque<Pending>,
     /// Payloads of submits that the dispatcher has not asked to persist yet.
     submits: BTreeMap<Ticket, (Spec, Bytes)>,
-    /// Payloads of leases whose assignment is not sent yet.
-    payloads: BTreeMap<TaskKey, Bytes>,
+    /// Leases that may still come to be assigned, with their payloads once those are read. One that
+    /// ends first takes its payload with it, also if the store reads it afterwards.
+    payloads: BTreeMap<TaskKey, Option<Bytes>>,
     /// Results that are not answered.
     results: BTreeMap<(TaskKey, WorkerId), Held>,
     /// The result that is being decided on.
@@ -59,7 +62,27 @@ impl Storage {
     }
 
     pub(super) fn take_payload(&mut self, key: TaskKey) -> Option<Bytes> {
-        self.payloads.remove(&key)
+        self.payloads.remove(&key).flatten()
+    }
+
+    /// A lease is asked for: its payload will be wanted.
+    fn want_payload(&mut self, key: TaskKey) {
+        self.payloads.insert(key, None);
+    }
+
+    /// The payload of a lease was read. Nobody wants it any more if the lease has ended meanwhile.
+    fn keep_payload(&mut self, key: TaskKey, payload: Bytes) {
+        if let Some(wanted) = self.payloads.get_mut(&key) {
+            *wanted = Some(payload);
+        }
+    }
+
+    /// Whatever lease the task had is over: nothing will be assigned under it.
+    fn drop_payloads(&mut self, task: TaskId) {
+        let of_task = |attempt| TaskKey { task, attempt: Attempt(attempt) };
+        while let Some((&key, _)) = self.payloads.range(of_task(0)..=of_task(u32::MAX)).next() {
+            self.payloads.remove(&key);
+        }
     }
 
     /// Keeps the body of a result. The same one again (a duplicate) only holds more credit.
@@ -144,13 +167,15 @@ impl CoordinatorNode {
             Op::Lookup { task } => StoreOp::Lookup { task },
             Op::Lease { key, worker, incarnation } => {
                 pending.leases = Some(key);
+                self.storage.want_payload(key);
                 StoreOp::Lease { key, worker, incarnation }
             }
             Op::Adopt { key, from, worker, incarnation } => {
+                self.storage.drop_payloads(key.task);
                 StoreOp::Adopt { key, from, worker, incarnation }
             }
             Op::Requeue { key, cause } => {
-                self.storage.payloads.remove(&key);
+                self.storage.drop_payloads(key.task);
                 let (cause, error) = match cause {
                     RequeueCause::Returned => (Requeue::Returned, Bytes::new()),
                     RequeueCause::Lost => {
@@ -165,7 +190,7 @@ impl CoordinatorNode {
                 StoreOp::Requeue { key, cause, error }
             }
             Op::Finish { key, end } => {
-                self.storage.payloads.remove(&key);
+                self.storage.drop_payloads(key.task);
                 StoreOp::Finish { key, end, body: self.storage.body(key) }
             }
             Op::Cancel { task, .. } => StoreOp::Cancel { task },
@@ -194,6 +219,12 @@ impl CoordinatorNode {
         for row in answer.rows {
             self.loaded(pending, row);
         }
+        if answer.conflict.is_some()
+            && let Some(key) = pending.leases
+        {
+            // There is no lease, so nothing will ask for its payload.
+            self.storage.take_payload(key);
+        }
         match (answer.conflict, pending.work) {
             (Some(conflict), Some(op)) => self.tell(DispatcherInput::Conflict { op, conflict }),
             (Some(_), None) => debug_assert!(false, "the node's own operations have no condition"),
@@ -216,7 +247,7 @@ impl CoordinatorNode {
         let row = match row {
             StoreRow::Payload(payload) => {
                 if let Some(key) = pending.leases {
-                    self.storage.payloads.insert(key, payload);
+                    self.storage.keep_payload(key, payload);
                 }
                 return;
             }

@@ -1,0 +1,8 @@
+//! The coordinator's node against a scripted worker and a scripted store: frames and answers as values.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one variant")]
+
+mod memory;
+mod script;
+mod store;
+mod work;

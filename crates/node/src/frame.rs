@@ -23,6 +23,9 @@ pub const MESSAGE_COST: u32 = 32;
 /// Largest body in bytes: 16 MiB less the header's share.
 pub const BODY_MAX: u32 = Lane::B_MESSAGE_MAX - MESSAGE_COST;
 
+/// Most keys one inventory lists: attempts that run, or ended and are not settled.
+pub const INVENTORY_MAX: usize = 65_536;
+
 /// What a worker says of itself in its Hello, beside the header.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct About {

@@ -45,6 +45,11 @@ impl Bodies {
         self.results.insert(run, Kept { body, offline, offered: 0 });
     }
 
+    /// Results that are not settled.
+    pub(super) fn results(&self) -> usize {
+        self.results.len()
+    }
+
     pub(super) fn result(&self, run: RunId) -> Bytes {
         self.results.get(&run).map(|kept| kept.body.clone()).unwrap_or_default()
     }

@@ -5,7 +5,7 @@ use moorline_link::{ConnId, CoordinatorFrame, Instant, LinkInput, LinkVerdict, M
 use moorline_work::{Assign, CoordinatorMessage, Judgement, RunnerInput, RunnerVerdict, TaskKey};
 
 use super::{Due, UNKNOWN, WorkerAction, WorkerEvent, WorkerNode, WorkerVerdict};
-use crate::frame::convert;
+use crate::frame::{INVENTORY_MAX, convert};
 use crate::parts::{BadPart, Whole};
 use crate::{DownFrame, Name, ToWorker};
 
@@ -126,6 +126,9 @@ impl WorkerNode {
     }
 
     fn whole(&mut self, now: Instant, conn: ConnId, whole: Whole<ToWorker>) -> WorkerVerdict {
+        if self.is_too_much(&whole.head) {
+            return self.violation(now, conn);
+        }
         let cost = whole.cost();
         let lane = whole.head.lane();
         let frame = CoordinatorFrame::Message(MessageHead { lane, seq: whole.seq, len: cost });
@@ -154,6 +157,19 @@ impl WorkerNode {
             }
         }
         WorkerVerdict::Accepted
+    }
+
+    /// A coordinator that assigns and never settles: what is held must fit an inventory, or no
+    /// registration would ever be complete again.
+    fn is_too_much(&self, message: &ToWorker) -> bool {
+        match message {
+            ToWorker::Assign { key, .. } => {
+                let running = usize::from(self.about.slots.saturating_sub(self.runner.free()));
+                running + self.bodies.results() >= INVENTORY_MAX
+                    && self.runner.run_of(*key).is_none()
+            }
+            ToWorker::Settled { .. } | ToWorker::Cancel { .. } | ToWorker::Revoke { .. } => false,
+        }
     }
 
     /// The message with symbols for names. A handler this worker does not have is refused by the

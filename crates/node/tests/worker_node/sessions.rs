@@ -307,3 +307,47 @@ fn a_coordinator_that_is_silent_is_given_up_and_the_work_goes_on() {
     assert_eq!(missed, [(1, 3), (2, 3), (3, 3)]);
     assert_eq!(rig.node.runs().count(), 1);
 }
+
+#[test]
+fn a_coordinator_that_never_settles_cannot_make_it_hold_more_than_an_inventory_lists() {
+    let mut config = crate::script::config();
+    config.runner.slots = u16::MAX;
+    let mut rig = Rig::new(config);
+    rig.connect(false);
+    let conn = rig.conn.expect("connected");
+    // Past the rig, which copies the node at every step.
+    let mut runs = Vec::new();
+    let mut assign = |rig: &mut Rig, task: usize| {
+        let seq = rig.script.number(Lane::B);
+        let head =
+            ToWorker::Assign { key: key(task as u128, 1), handler: name("hash"), timeout: None };
+        let frame = DownFrame::Message(Message { seq, head, body_len: 0, body: Bytes::new() });
+        rig.node.handle(rig.now, WorkerInput::Packet { conn, frames: vec![frame] });
+        while let Some(action) = rig.node.poll_action() {
+            if let WorkerAction::Start { run, .. } = action {
+                runs.push(run);
+            }
+        }
+        while rig.node.poll_transmit(rig.now, conn).is_some() {}
+        runs.len()
+    };
+    let (outcome, body) = (OK, Bytes::new());
+    for task in 1..=INVENTORY_MAX {
+        if task == INVENTORY_MAX {
+            let done =
+                WorkerInput::Done { run: moorline_work::RunId(1), outcome, body: body.clone() };
+            rig.node.handle(rig.now, done);
+        }
+        assert_eq!(assign(&mut rig, task), task);
+    }
+    assert_eq!(rig.node.state(), State::Active);
+    let done = WorkerInput::Done { run: moorline_work::RunId(2), outcome, body };
+    rig.node.handle(rig.now, done);
+    assert_eq!(rig.node.free(), 1, "a slot is free, and still it is too much");
+    assert_eq!(assign(&mut rig, INVENTORY_MAX), INVENTORY_MAX, "the same key again adds nothing");
+    assert_eq!(rig.node.state(), State::Active);
+    assert_eq!(assign(&mut rig, INVENTORY_MAX + 1), INVENTORY_MAX, "it was not started");
+    assert_eq!(rig.node.state(), State::Disconnected);
+    assert_eq!(rig.node.link().reason, Some(Reason::ProtocolError));
+    assert_eq!(rig.node.runs().count(), INVENTORY_MAX);
+}

@@ -102,6 +102,10 @@ impl CoordinatorNode {
 
     /// The only door in.
     pub fn handle(&mut self, now: Instant, input: CoordinatorInput) {
+        let early = self.next_wake().is_none_or(|wake| now < wake);
+        if early && matches!(input, CoordinatorInput::Timeout) {
+            return;
+        }
         self.now = now;
         match input {
             CoordinatorInput::Timeout => {

@@ -2,7 +2,9 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one variant")]
 
+mod laws;
 mod memory;
 mod script;
 mod store;
 mod work;
+mod yard;

@@ -1,213 +1,15 @@
-//! The coordinator node against a scripted worker and a scripted store: frames and answers as values.
-
-#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one variant")]
+//! Tasks from submit to settlement, and bodies in parts.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use moorline_link::{
-    Backoff, Beat, ConnId, Epoch, Flags, Hello, HubConfig, Inbox, Incarnation, Instant, Lane,
-    LaneLimits, Reason, Seq, Sym, Versions, WorkerId,
-};
-use moorline_node::{
-    About, ClientReply, CoordinatorAction, CoordinatorConfig, CoordinatorEvent, CoordinatorInput,
-    CoordinatorNode, Done, DownFrame, MESSAGE_COST, Message, Name, PACKET_MAX, Part, Persist,
-    PersistId, Requeue, Spec, StoreOp, StoreRow, ToWorker, UpFrame,
-};
+use moorline_link::{Beat, ConnId, Flags, Lane, Reason, Seq, WorkerId};
+use moorline_node::*;
 use moorline_work::{
-    Attempt, Conflict, DispatcherConfig, Disposition, End, Outcome, Reply, Status, TaskId, TaskKey,
-    TaskState, Ticket, WorkerMessage,
+    Attempt, Conflict, Disposition, End, Outcome, Reply, Status, TaskState, WorkerMessage,
 };
 
-const CONN: ConnId = ConnId(1);
-const TASK: TaskId = TaskId(7);
-
-fn name(text: &str) -> Name {
-    Name::new(text).unwrap()
-}
-
-fn key(attempt: u32) -> TaskKey {
-    TaskKey { task: TASK, attempt: Attempt(attempt) }
-}
-
-fn spec() -> Spec {
-    Spec { handler: name("hash"), priority: 0, max_retries: 1, timeout: None }
-}
-
-struct Rig {
-    node: CoordinatorNode,
-    now: Instant,
-    persists: Vec<Persist>,
-    replies: Vec<ClientReply>,
-    events: Vec<CoordinatorEvent>,
-    closed: Vec<(ConnId, Reason)>,
-    packets: Vec<(Lane, Vec<DownFrame>)>,
-    writable: bool,
-    payload: Bytes,
-    ended: bool,
-}
-
-impl Rig {
-    fn new() -> Self {
-        let config = CoordinatorConfig {
-            hub: HubConfig::default(),
-            dispatcher: DispatcherConfig::default(),
-            retry: Backoff::default(),
-            epoch: Epoch(3),
-            software: name("test"),
-            seed: 1,
-        };
-        let now = Instant::from_nanos(1_000_000_000);
-        let mut rig = Self {
-            node: CoordinatorNode::new(config, now),
-            now,
-            persists: Vec::new(),
-            replies: Vec::new(),
-            events: Vec::new(),
-            closed: Vec::new(),
-            packets: Vec::new(),
-            writable: true,
-            payload: Bytes::from_static(b"payload"),
-            ended: false,
-        };
-        rig.drain();
-        rig
-    }
-
-    fn give(&mut self, input: CoordinatorInput) {
-        self.node.handle(self.now, input);
-        self.drain();
-    }
-
-    fn drain(&mut self) {
-        while let Some(action) = self.node.poll_action() {
-            match action {
-                CoordinatorAction::Persist(persist) => self.persists.push(persist),
-                CoordinatorAction::Close { conn, reason } => self.closed.push((conn, reason)),
-                CoordinatorAction::Flush { conn } => {
-                    while self.writable
-                        && let Some(packet) = self.node.poll_transmit(self.now, conn)
-                    {
-                        let size: usize = packet.frames.iter().map(DownFrame::size_bound).sum();
-                        assert!(size <= PACKET_MAX, "a packet of at most {size} bytes");
-                        self.packets.push((packet.lane, packet.frames));
-                    }
-                }
-                CoordinatorAction::Reply { reply, .. } => self.replies.push(reply),
-                CoordinatorAction::Ended { .. } => {}
-                CoordinatorAction::Event(event) => self.events.push(event),
-            }
-        }
-        assert_ne!(self.node.next_wake(), Some(Instant::ZERO));
-    }
-
-    /// Commits everything handed out, with the answers a store with one task would give.
-    fn commit(&mut self) {
-        while let Some(last) = self.persists.last() {
-            let up_to = last.id;
-            let mut done = Vec::new();
-            for persist in self.persists.drain(..) {
-                done.push(answer(&persist.op, &self.payload, &mut self.ended));
-            }
-            self.give(CoordinatorInput::Committed { up_to, done });
-        }
-    }
-
-    fn say(&mut self, frame: UpFrame) {
-        self.give(CoordinatorInput::Packet { conn: CONN, frames: vec![frame] });
-    }
-
-    fn said(&mut self) -> Vec<DownFrame> {
-        self.packets.drain(..).flat_map(|(_, frames)| frames).collect()
-    }
-
-    /// A worker with one slot is connected, registered and active.
-    fn moor(&mut self) {
-        self.give(CoordinatorInput::Accepted { conn: CONN });
-        self.say(hello());
-        self.commit();
-        self.say(UpFrame::InventoryEnd { count: 0 });
-        self.say(UpFrame::Active);
-        self.commit();
-        assert!(self.said().contains(&DownFrame::Active));
-    }
-
-    fn submit(&mut self) {
-        let (ticket, task, payload) = (Ticket(1), TASK, self.payload.clone());
-        self.give(CoordinatorInput::Submit { ticket, task, spec: spec(), payload });
-    }
-}
-
-fn answer(op: &StoreOp, payload: &Bytes, ended: &mut bool) -> Done {
-    if let StoreOp::Finish { .. } = op
-        && std::mem::replace(ended, true)
-    {
-        let first = Status::Known { state: TaskState::Succeeded, attempt: Attempt(1) };
-        return Done { rows: Vec::new(), conflict: Some(Conflict::Status(first)) };
-    }
-    let rows = match op {
-        StoreOp::Submit { .. } => vec![StoreRow::Submitted { order: 1 }],
-        StoreOp::Lease { .. } => vec![StoreRow::Payload(payload.clone())],
-        StoreOp::Requeue { cause: Requeue::Retry { delay }, .. } => {
-            vec![StoreRow::ReadyIn { delay: *delay }]
-        }
-        _ => Vec::new(),
-    };
-    Done { rows, conflict: None }
-}
-
-fn hello() -> UpFrame {
-    let limits = LaneLimits { window_bytes: 1 << 20, ..LaneLimits::default() };
-    UpFrame::Hello {
-        head: Hello {
-            versions: Versions::SPOKEN,
-            features: 0,
-            worker: WorkerId(5),
-            incarnation: Incarnation(1),
-            name: Sym(0),
-            resume: None,
-            credit: [Inbox::first_credit(&limits); 2],
-            beat_interval: Duration::from_secs(5),
-        },
-        about: About {
-            name: name("w1"),
-            slots: 1,
-            handlers: vec![name("hash")],
-            software: name("test"),
-        },
-    }
-}
-
-fn result(seq: u64, attempt: u32, outcome: Outcome, body: &'static [u8]) -> UpFrame {
-    UpFrame::Message(Message {
-        seq: Seq(seq),
-        head: WorkerMessage::Result { key: key(attempt), outcome },
-        body_len: u32::try_from(body.len()).unwrap(),
-        body: Bytes::from_static(body),
-    })
-}
-
-fn finishes(persists: &[Persist]) -> Vec<(End, Bytes)> {
-    persists
-        .iter()
-        .filter_map(|persist| match &persist.op {
-            StoreOp::Finish { end, body, .. } => Some((*end, body.clone())),
-            _ => None,
-        })
-        .collect()
-}
-
-fn settled(frames: &[DownFrame]) -> Vec<Disposition> {
-    frames
-        .iter()
-        .filter_map(|frame| match frame {
-            DownFrame::Message(Message { head: ToWorker::Settled { disposition, .. }, .. }) => {
-                Some(*disposition)
-            }
-            _ => None,
-        })
-        .collect()
-}
+use crate::script::{CONN, Rig, answer, finishes, hello, key, name, result, settled};
 
 #[test]
 fn nothing_is_acknowledged_before_it_is_durable() {
@@ -477,7 +279,8 @@ fn a_drained_node_polled_again_does_not_change() {
     assert_eq!(rig.node.poll_action(), None);
     assert_eq!(rig.node.poll_transmit(rig.now, CONN), None);
     assert!(rig.node == before);
-    let early = rig.now;
+    let early = rig.now + Duration::from_millis(1);
+    assert!(rig.node.next_wake().is_some_and(|wake| wake > early));
     rig.node.handle(early, CoordinatorInput::Timeout);
     assert!(rig.node == before, "an early timeout changes nothing");
 }

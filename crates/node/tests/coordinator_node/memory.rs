@@ -86,6 +86,12 @@ fn a_cancel_does_not_wait_behind_payloads() {
     commit(&mut rig, &mut shelf);
     let is_cancel = |frame: &DownFrame| matches!(frame, DownFrame::Message(Message { head: ToWorker::Cancel { key }, .. }) if *key == first(1));
     assert!(rig.said().iter().any(is_cancel));
+
+    // The third has room when the worker has processed the second.
+    let credit = Credit { messages: Seq(32), bytes: u64::MAX };
+    let standing = Standing { received: Seq(2), credit };
+    rig.say(UpFrame::Ack(Ack { lane: Lane::B, standing }));
+    assert_eq!(assigned(&rig.said()), [first(3)]);
 }
 
 #[test]
@@ -104,4 +110,36 @@ fn what_waits_for_room_goes_on_when_room_is_made_by_a_withdrawal() {
     let standing = Standing { received: Seq(0), credit };
     rig.say(UpFrame::Ack(Ack { lane: Lane::B, standing }));
     assert_eq!(assigned(&rig.said()), [first(2)]);
+}
+
+#[test]
+fn a_body_under_way_is_offered_after_each_packet_and_when_there_is_room_again() {
+    let (mut rig, mut shelf) = moored(1, &LaneLimits::default());
+    rig.writable = false;
+    submit(&mut rig, 1, Bytes::from(vec![1; 300_000]));
+    commit(&mut rig, &mut shelf);
+    let flushes = |rig: &mut Rig| {
+        let actions = std::iter::from_fn(|| rig.node.poll_action());
+        actions.filter(|action| *action == CoordinatorAction::Flush { conn: CONN }).count()
+    };
+    for _ in 0..2 {
+        let packet = rig.node.poll_transmit(rig.now, CONN).expect("a piece of the body");
+        assert_eq!(packet.lane, Lane::B);
+        assert_eq!(flushes(&mut rig), 1, "there is more");
+    }
+    rig.node.handle(rig.now, CoordinatorInput::Unwritable { conn: CONN });
+    assert_eq!(flushes(&mut rig), 0);
+    rig.node.handle(rig.now, CoordinatorInput::Writable { conn: CONN });
+    assert_eq!(flushes(&mut rig), 1);
+}
+
+#[test]
+fn small_messages_give_their_credit_back_at_once() {
+    let (mut rig, _) = moored(1, &LaneLimits::default());
+    for seq in 1..=200 {
+        let head = WorkerMessage::NotHeld { key: first(9) };
+        let (seq, body_len, body) = (Seq(seq), 0, Bytes::new());
+        rig.say(UpFrame::Message(Message { seq, head, body_len, body }));
+    }
+    assert_eq!(rig.closed, [], "within its credit all the time");
 }

@@ -284,3 +284,75 @@ fn a_drained_node_polled_again_does_not_change() {
     rig.node.handle(early, CoordinatorInput::Timeout);
     assert!(rig.node == before, "an early timeout changes nothing");
 }
+
+#[test]
+fn an_operation_of_the_node_behind_it_does_not_hide_that_another_one_is_durable() {
+    let mut rig = Rig::new();
+    rig.commit();
+    rig.submit();
+    rig.give(CoordinatorInput::Accepted { conn: CONN });
+    rig.say(hello());
+    assert!(matches!(rig.persists.last(), Some(Persist { op: StoreOp::Worker(_), .. })));
+    rig.commit();
+    assert_eq!(rig.replies, [ClientReply::Work(Reply::Submitted { again: false })]);
+}
+
+#[test]
+fn a_worker_that_says_goodbye_is_remembered_as_departed_and_not_expected_again() {
+    let mut rig = Rig::new();
+    rig.commit();
+    rig.moor();
+    rig.say(UpFrame::Goodbye { reason: Reason::WorkerStopping });
+    let remembered = rig.persists.iter().find_map(|persist| match &persist.op {
+        StoreOp::Worker(known) => Some(known.clone()),
+        _ => None,
+    });
+    let known = remembered.expect("it is remembered");
+    assert!(known.departed);
+
+    let mut next = Rig::new();
+    let up_to = next.persists.last().unwrap().id;
+    let done = vec![Done { rows: vec![StoreRow::Worker(known)], conflict: None }, Done::default()];
+    next.persists.clear();
+    next.give(CoordinatorInput::Committed { up_to, done });
+    assert!(next.node.worker(next.now, WorkerId(5)).is_none());
+    assert!(next.events.contains(&CoordinatorEvent::Recovered { leases: 0, workers: 0 }));
+}
+
+#[test]
+fn the_parts_of_a_body_prove_that_a_worker_lives() {
+    let mut rig = Rig::new();
+    rig.commit();
+    rig.moor();
+    let head = WorkerMessage::Result { key: key(1), outcome: Outcome::Succeeded };
+    let (seq, body_len, body) = (Seq(1), 1_000, Bytes::new());
+    rig.say(UpFrame::Message(Message { seq, head, body_len, body }));
+    let mut offset = 0;
+    let end = rig.now + Duration::from_secs(60);
+    let mut next_part = rig.now;
+    while rig.now < end {
+        rig.now = rig.node.next_wake().expect("a pulse").max(rig.now);
+        rig.give(CoordinatorInput::Timeout);
+        if rig.now >= next_part {
+            next_part = rig.now + Duration::from_secs(5);
+            rig.say(UpFrame::Part(Part { seq, offset, bytes: Bytes::from_static(b"x") }));
+            offset += 1;
+        }
+    }
+    assert_eq!(rig.closed, []);
+    let presence = rig.node.worker(rig.now, WorkerId(5)).map(|view| view.presence);
+    assert_eq!(presence, Some(moorline_link::Presence::Active));
+}
+
+#[test]
+fn a_key_that_is_asked_twice_closes_the_connection() {
+    let mut rig = Rig::new();
+    rig.commit();
+    rig.give(CoordinatorInput::Accepted { conn: CONN });
+    rig.say(hello());
+    let holding = moorline_work::Holding::Running { progress: 0 };
+    for index in [0, 1] {
+        rig.say(UpFrame::InventoryItem { index, key: key(1), holding });
+    }
+    assert_eq!(rig.closed, [(CONN, Reason::ProtocolError)]);
+}

@@ -304,3 +304,51 @@ fn a_worker_that_cannot_announce_itself_is_not_made() {
     assert_eq!(about.handlers, handlers);
     assert_eq!(Script::epoch(), Epoch(9));
 }
+
+#[test]
+fn a_body_that_begins_where_little_room_is_left_is_whole_before_the_next_one_begins() {
+    let mut rig = Rig::active();
+    let runs: Vec<_> = (1..=3).map(|task| rig.assign(key(task, 1))).collect();
+    rig.exchange();
+    // The first leaves too little room for a useful piece of the second, but enough for the third.
+    let sizes = [64_600, 100_000, 10];
+    for (run, len) in runs.into_iter().zip(sizes) {
+        rig.done(run, pattern(len));
+    }
+    rig.exchange();
+    let bodies = rig.script.messages.iter().filter(|(_, message, _)| lane_of(message) == Lane::B);
+    assert_eq!(bodies.map(|(_, _, body)| body.len()).collect::<Vec<_>>(), sizes);
+    assert_eq!(rig.last_result(), Some((Seq(3), key(3, 1), pattern(10))));
+}
+
+#[test]
+fn an_error_text_no_message_can_carry_is_cut() {
+    let mut rig = Rig::active();
+    let run = rig.assign(key(1, 1));
+    let (outcome, body) = (Outcome::Failed { retryable: true }, vec![b'e'; BODY_MAX as usize + 1]);
+    rig.input(WorkerInput::Done { run, outcome, body: body.into() });
+    rig.exchange();
+    let (_, message, body) = rig.script.messages.last().expect("a result");
+    assert_eq!(*message, WorkerMessage::Result { key: key(1, 1), outcome });
+    assert_eq!(body.len(), BODY_MAX as usize);
+}
+
+#[test]
+fn a_new_session_lets_go_of_what_the_old_one_did_not_deliver() {
+    let mut rig = Rig::active();
+    let run = rig.assign(key(1, 1));
+    rig.exchange();
+    rig.script.withholds_acks = true;
+    let body = pattern(100_000);
+    rig.done(run, body.clone());
+    rig.exchange();
+    rig.cut();
+    rig.script.withholds_acks = false;
+    let disposition = moorline_work::Disposition::Accepted;
+    rig.script.judgements.insert(key(1, 1), moorline_work::Judgement::Drop { disposition });
+    rig.connect(false);
+    assert!(!rig.node.owes());
+    rig.record.clear();
+    rig.script.messages.clear();
+    assert!(body.is_unique());
+}

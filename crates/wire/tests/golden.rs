@@ -3,6 +3,7 @@
 //!
 //! `MOORLINE_BLESS=1 cargo test -p moorline-wire --test golden` writes the file anew.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -228,4 +229,74 @@ fn every_committed_frame_is_still_understood() {
         count += 1;
     }
     assert_eq!(count, up_frames().len() + down_frames().len());
+}
+
+/// The fields of a `oneof` of the schema, by number.
+fn choices(message: &str, oneof: &str) -> BTreeMap<u64, String> {
+    const SCHEMA: &str = include_str!("../proto/moorline/worker/v1/worker.proto");
+    let message = SCHEMA.split(&format!("\nmessage {message} {{")).nth(1).unwrap();
+    let block = message.split(&format!("oneof {oneof} {{")).nth(1).unwrap();
+    let block = block.split('}').next().unwrap();
+    let fields = block.split(';').filter_map(|field| {
+        let line = field.lines().rfind(|line| line.contains('='))?;
+        let (declared, number) = line.split_once('=')?;
+        let name = declared.split_whitespace().last()?;
+        Some((number.trim().parse().unwrap(), name.to_owned()))
+    });
+    fields.collect()
+}
+
+/// The fields of a message as they are encoded: numbers, and bytes where it has them.
+fn fields(mut bytes: &[u8]) -> Vec<(u64, &[u8])> {
+    fn varint(bytes: &mut &[u8]) -> u64 {
+        let mut value = 0;
+        for shift in (0..).step_by(7) {
+            let (first, rest) = bytes.split_first().unwrap();
+            *bytes = rest;
+            value |= u64::from(first & 0x7f) << shift;
+            if first & 0x80 == 0 {
+                break;
+            }
+        }
+        value
+    }
+    let mut read = Vec::new();
+    while !bytes.is_empty() {
+        let key = varint(&mut bytes);
+        let len = match key & 7 {
+            0 => {
+                varint(&mut bytes);
+                0
+            }
+            1 => 8,
+            2 => usize::try_from(varint(&mut bytes)).unwrap(),
+            wire => panic!("wire type {wire}"),
+        };
+        let (value, rest) = bytes.split_at(len);
+        read.push((key >> 3, value));
+        bytes = rest;
+    }
+    read
+}
+
+/// Whoever adds a frame or a message fixes its bytes, or this fails.
+#[test]
+fn every_kind_of_frame_and_message_of_the_schema_has_its_bytes_here() {
+    let text = std::fs::read_to_string(FILE).unwrap();
+    let (mut kinds, mut heads) = (choices("Frame", "kind"), choices("LaneMessage", "head"));
+    assert_eq!((kinds[&1].as_str(), heads[&4].as_str()), ("beat", "assign"));
+    assert_eq!((kinds[&16].as_str(), heads[&12].as_str()), ("goodbye", "not_held"));
+    let (lane_c, lane_b) = (4, 5);
+    let lines = text.lines().filter(|line| line.chars().all(|c| c.is_ascii_hexdigit()));
+    for packet in lines.map(unhex) {
+        for (_, frame) in fields(&packet) {
+            for (kind, content) in fields(frame) {
+                kinds.remove(&kind);
+                if kind == lane_c || kind == lane_b {
+                    fields(content).iter().for_each(|(field, _)| drop(heads.remove(field)));
+                }
+            }
+        }
+    }
+    assert!(kinds.is_empty() && heads.is_empty(), "without golden bytes: {kinds:?} {heads:?}");
 }

@@ -6,8 +6,11 @@
 use std::collections::VecDeque;
 
 use moorline_link::Epoch;
-use moorline_node::{Done, Persist, PersistId};
-use moorline_store::{MemoryStore, Reader, Store, WallTime};
+use moorline_node::{Done, Persist, PersistId, StoreOp, StoreRow};
+use moorline_store::{MemoryStore, Reader, Retention, Store, StoreError, WallTime};
+use moorline_work::Conflict;
+
+use crate::Sabotage;
 
 /// The store and what waits for it.
 #[derive(Debug)]
@@ -15,6 +18,7 @@ pub(crate) struct Disk {
     store: MemoryStore,
     waiting: VecDeque<Persist>,
     under_way: Vec<Persist>,
+    sabotage: Option<Sabotage>,
     /// Commits so far.
     pub(crate) commits: u64,
 }
@@ -41,11 +45,12 @@ fn wall(now: u64) -> WallTime {
 }
 
 impl Disk {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(sabotage: Option<Sabotage>) -> Self {
         Self {
             store: MemoryStore::new(),
             waiting: VecDeque::new(),
             under_way: Vec::new(),
+            sabotage,
             commits: 0,
         }
     }
@@ -74,8 +79,47 @@ impl Disk {
     /// The commit that is under way is durable.
     pub(crate) fn commit(&mut self, now: u64) -> Committed {
         let batch = std::mem::take(&mut self.under_way);
-        let done = self.store.commit(wall(now), &batch).expect(NEVER);
-        Committed { batch, done }
+        let done = match self.sabotage {
+            Some(sabotage) => self.spoiled(now, &batch, sabotage),
+            None => self.store.commit(wall(now), &batch),
+        };
+        Committed { batch, done: done.expect(NEVER) }
+    }
+
+    /// A commit by a store that is not what it should be.
+    fn spoiled(
+        &mut self,
+        now: u64,
+        batch: &[Persist],
+        sabotage: Sabotage,
+    ) -> Result<Vec<Done>, StoreError> {
+        let of_tasks = [Sabotage::StoreForgets, Sabotage::StoreConfuses, Sabotage::StoreFails];
+        let spoils = |persist: &Persist| {
+            of_tasks.contains(&sabotage) && matches!(persist.op, StoreOp::Submit { .. })
+        };
+        if sabotage == Sabotage::StoreFails && batch.iter().any(spoils) {
+            return Err(StoreError::Io { detail: String::from("on purpose") });
+        }
+        let kept: Vec<Persist> = batch.iter().filter(|persist| !spoils(persist)).cloned().collect();
+        let mut done = self.store.commit(wall(now), &kept)?.into_iter();
+        let answer = |persist: &Persist| {
+            if !spoils(persist) {
+                return done.next().unwrap_or_default();
+            }
+            if sabotage == Sabotage::StoreForgets {
+                let rows = vec![StoreRow::Submitted { order: persist.id.0 }];
+                Done { rows, conflict: None }
+            } else {
+                Done { rows: Vec::new(), conflict: Some(Conflict::Exists { same: false }) }
+            }
+        };
+        Ok(batch.iter().map(answer).collect())
+    }
+
+    /// Forgets finished tasks but so many, and returns how many went.
+    pub(crate) fn prune(&mut self, now: u64, keeps: u64) -> u64 {
+        let retention = Retention { count: keeps, ..Retention::default() };
+        self.store.prune(wall(now), &retention).expect(NEVER)
     }
 
     /// The coordinator's process ended. The commit that was under way may be durable all the same.

@@ -32,6 +32,8 @@ pub enum Site {
     Thaw,
     /// How a connection ends when its process does.
     Reset,
+    /// How long after its moment a fault strikes.
+    Strike,
 }
 
 /// The decisions of one seed.

@@ -1,13 +1,14 @@
 //! What really happened, by the simulator's own books: never by what a machine says of itself.
 
+mod audit;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use moorline_node::{Done, Persist, Requeue, StoreOp, StoreRow};
-use moorline_store::{Reader, TaskRecord};
 use moorline_work::{Attempt, Disposition, End, Status, TaskId, TaskKey, TaskState};
 
-use crate::plan::{Plan, SEC};
+use crate::Plan;
 use crate::report::{Invariant, Violation};
 
 /// The books of one run.
@@ -16,9 +17,14 @@ pub(crate) struct Ledger {
     lost_after: u64,
     start_grace: u64,
     tasks: BTreeMap<TaskId, Task>,
+    /// The store forgets tasks that have ended.
+    forgets: bool,
     started: BTreeSet<(u64, TaskKey)>,
-    /// Processes whose hold on a task was rightly ended, although they may not know.
-    excused: BTreeSet<(u64, TaskId)>,
+    /// Processes whose hold on a task was rightly ended, although they may not know: up to which
+    /// attempt.
+    excused: BTreeMap<(u64, TaskId), Attempt>,
+    /// Every process of a worker, in the order in which they began.
+    processes: BTreeMap<u64, u64>,
     workers: Vec<Heard>,
     /// When the present life of the coordinator began, on its own clock.
     began: Awake,
@@ -31,14 +37,15 @@ pub(crate) struct Ledger {
 #[derive(Clone, Copy, Debug, Default)]
 struct Clock {
     frozen: u64,
-    freezes: u64,
+    /// How much of that the coordinator may have taken for its workers' silence at most.
+    slack: u64,
 }
 
 /// A reading of that clock.
 #[derive(Clone, Copy, Debug, Default)]
 struct Awake {
     at: u64,
-    freezes: u64,
+    slack: u64,
 }
 
 /// What reached the coordinator of a worker, in the coordinator's present life.
@@ -47,8 +54,8 @@ struct Heard {
     /// The connection on which it was welcomed last.
     conn: Option<usize>,
     last: Option<Awake>,
-    /// Processes of it that said Hello.
-    claimed: BTreeSet<u64>,
+    /// The youngest process of it that said Hello, as they are counted.
+    claimed: u64,
     departed: bool,
 }
 
@@ -62,13 +69,35 @@ struct Task {
     /// Who has it: the worker's index and its process.
     lease: Option<(TaskKey, usize, u64)>,
     ended: Option<End>,
-    /// A result of an attempt was applied, for good or to be tried again.
-    applied: bool,
+    /// Processes of which an outcome was applied, for good or to be tried again.
+    applied: BTreeSet<u64>,
+    /// The result, once it has one.
+    result: Option<Bytes>,
     /// Results that handlers made.
-    made: Vec<Bytes>,
+    made: Vec<Made>,
 }
 
-/// A reading of the coordinator's clock may lag behind for each freeze: what it is late by is
+/// A result that a handler made.
+#[derive(Clone, Debug)]
+struct Made {
+    worker: usize,
+    incarnation: u64,
+    /// The attempt when it started.
+    key: TaskKey,
+    body: Bytes,
+}
+
+/// What a process was told of an outcome, and what is known of that process.
+#[derive(Clone, Debug)]
+pub(crate) struct Answered {
+    pub(crate) key: TaskKey,
+    pub(crate) disposition: Disposition,
+    pub(crate) incarnation: u64,
+    /// What it made, if it ran the task once only and that was a success.
+    pub(crate) success: Option<Bytes>,
+}
+
+/// A coordinator may take so much of each freeze for the silence of others: what it is late by is
 /// measured from its next deadline, at most its pulse away, and counts from its threshold on.
 const SLACK: u64 = 2_200_000_000;
 
@@ -79,14 +108,16 @@ fn broken(invariant: Invariant, words: String) -> Judgement {
 }
 
 impl Ledger {
-    pub(crate) fn new(lost_after: u64, start_grace: u64, workers: usize) -> Self {
+    pub(crate) fn new(plan: &Plan) -> Self {
         Self {
-            lost_after,
-            start_grace,
+            lost_after: plan.settings.lost_after,
+            start_grace: plan.settings.start_grace,
+            forgets: plan.settings.keeps.is_some(),
             tasks: BTreeMap::new(),
             started: BTreeSet::new(),
-            excused: BTreeSet::new(),
-            workers: vec![Heard::default(); workers],
+            excused: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            workers: vec![Heard::default(); plan.workers.len()],
             began: Awake::default(),
             awake: Clock::default(),
             ended: 0,
@@ -99,13 +130,13 @@ impl Ledger {
     }
 
     fn reading(&self, now: u64) -> Awake {
-        Awake { at: now.saturating_sub(self.awake.frozen), freezes: self.awake.freezes }
+        Awake { at: now.saturating_sub(self.awake.frozen), slack: self.awake.slack }
     }
 
     /// How long ago that was for the coordinator, at most.
     fn since(&self, then: Awake, now: u64) -> u64 {
         let now = self.reading(now);
-        now.at.saturating_sub(then.at) + (now.freezes - then.freezes) * SLACK
+        now.at.saturating_sub(then.at) + (now.slack - then.slack)
     }
 
     // What the coordinator could know.
@@ -117,11 +148,24 @@ impl Ledger {
 
     pub(crate) fn coordinator_was_frozen(&mut self, lasted: u64) {
         self.awake.frozen += lasted;
-        self.awake.freezes += 1;
+        self.awake.slack += lasted.min(SLACK);
     }
 
+    /// A process of a worker began.
+    pub(crate) fn worker_began(&mut self, incarnation: u64) {
+        let number = self.processes.len() as u64 + 1;
+        self.processes.insert(incarnation, number);
+    }
+
+    /// A process says Hello: those before it are gone.
     pub(crate) fn claimed(&mut self, worker: usize, incarnation: u64) {
-        self.workers[worker].claimed.insert(incarnation);
+        let number = self.number(incarnation);
+        let claimed = &mut self.workers[worker].claimed;
+        *claimed = number.max(*claimed);
+    }
+
+    fn number(&self, incarnation: u64) -> u64 {
+        self.processes.get(&incarnation).copied().unwrap_or(0)
     }
 
     pub(crate) fn welcomed(&mut self, worker: usize, conn: usize, now: u64) {
@@ -153,6 +197,20 @@ impl Ledger {
         broken(Invariant::LostEarly, format!("w{worker} is disconnected after {silent} ms"))
     }
 
+    /// The coordinator shows a worker as one that is here. `most`: how long it may have been silent.
+    pub(crate) fn shown(&self, worker: usize, most: u64, now: u64) -> Judgement {
+        let last = self.workers[worker].last.unwrap_or(self.began);
+        let silent = self.reading(now).at.saturating_sub(last.at);
+        if silent <= most {
+            return Ok(());
+        }
+        let silent = silent / 1_000_000;
+        broken(
+            Invariant::ShownWrongly,
+            format!("w{worker} is shown as here, silent for {silent} ms"),
+        )
+    }
+
     pub(crate) fn departed(&mut self, worker: usize) {
         self.workers[worker].departed = true;
     }
@@ -160,7 +218,7 @@ impl Ledger {
     /// Whether the coordinator may give away what this process holds, and how long it was silent.
     fn may_be_given_away(&self, worker: usize, incarnation: u64, now: u64) -> Result<(), u64> {
         let heard = &self.workers[worker];
-        if heard.departed || heard.claimed.iter().any(|claimed| *claimed != incarnation) {
+        if heard.departed || heard.claimed > self.number(incarnation) {
             return Ok(());
         }
         let (silent, least) = match heard.last {
@@ -202,7 +260,7 @@ impl Ledger {
                 let may = self.may_be_given_away(worker, incarnation, now);
                 match (cause, may) {
                     (_, Ok(())) => {
-                        self.excused.insert((incarnation, key.task));
+                        self.excuse(incarnation, *key);
                         Ok(())
                     }
                     (Requeue::Lost, Err(silent)) => broken(
@@ -220,8 +278,8 @@ impl Ledger {
                 }
             }
             StoreOp::Adopt { key, incarnation, .. } => {
-                if let Some((_, _, holder)) = self.task(key.task).lease {
-                    self.excused.insert((holder, key.task));
+                if let Some((leased, _, holder)) = self.task(key.task).lease {
+                    self.excuse(holder, leased);
                 }
                 self.excused.remove(&(incarnation.0, key.task));
                 Ok(())
@@ -237,6 +295,15 @@ impl Ledger {
             | StoreOp::Worker(_)
             | StoreOp::Workers => Ok(()),
         }
+    }
+
+    fn excuse(&mut self, incarnation: u64, key: TaskKey) {
+        self.excused.insert((incarnation, key.task), key.attempt);
+    }
+
+    /// Whether what a process has of this attempt was rightly taken from it.
+    fn is_excused(&self, incarnation: u64, key: TaskKey) -> bool {
+        self.excused.get(&(incarnation, key.task)).is_some_and(|last| key.attempt <= *last)
     }
 
     /// An operation is durable.
@@ -263,19 +330,24 @@ impl Ledger {
             }
             StoreOp::Requeue { key, cause, .. } => {
                 self.unended(*key, "returns to the queue")?;
+                let lost = matches!(cause, Requeue::Lost);
                 let task = self.task(key.task);
-                task.lease = None;
-                task.applied |= matches!(cause, Requeue::Retry { .. });
+                let holder = task.lease.take().map(|(_, _, incarnation)| incarnation);
+                task.applied.extend(holder.filter(|_| !lost));
                 Ok(())
             }
             StoreOp::Finish { key, end, body } => {
                 self.unended(*key, "ends")?;
                 let task = self.task(key.task);
-                if *end == End::Succeeded && !task.made.contains(body) {
-                    let words = format!("{key:?} ends with a result that nobody made");
-                    return broken(Invariant::ResultInvented, words);
+                task.applied.extend(task.lease.map(|(_, _, incarnation)| incarnation));
+                if *end == End::Succeeded {
+                    let Some(made) = task.made.iter().find(|made| made.body == *body) else {
+                        let words = format!("{key:?} ends with a result that nobody made");
+                        return broken(Invariant::ResultInvented, words);
+                    };
+                    task.applied.insert(made.incarnation);
+                    task.result = Some(body.clone());
                 }
-                task.applied = true;
                 self.end(key.task, *end);
                 Ok(())
             }
@@ -316,53 +388,69 @@ impl Ledger {
 
     // What workers do.
 
-    /// A process starts an attempt. `others`: processes that run the task and were not told to stop.
+    /// A process starts an attempt. `others`: processes that run the task and were not told to stop,
+    /// with the attempt when they started. `lives`: whether this process of a worker is still there.
     pub(crate) fn started(
         &mut self,
         worker: usize,
         incarnation: u64,
         key: TaskKey,
-        others: impl Iterator<Item = (usize, u64)>,
+        others: &[(usize, u64, TaskKey)],
+        lives: impl Fn(usize, u64) -> bool,
     ) -> Judgement {
         self.attempts += 1;
         if !self.started.insert((incarnation, key)) {
             return broken(Invariant::StartedTwice, format!("w{worker} starts {key:?} again"));
         }
         // What it was given was rightly given away, and it does not know yet: it lay in its sockets.
-        if self.excused.contains(&(incarnation, key.task)) {
+        if self.is_excused(incarnation, key) {
             return Ok(());
         }
-        for (other, process) in others {
-            if !self.excused.contains(&(process, key.task)) {
+        for (other, process, theirs) in others {
+            if !self.is_excused(*process, *theirs) {
                 let words = format!("w{worker} starts {key:?} while w{other} runs it");
                 return broken(Invariant::RanTwice, words);
             }
+        }
+        // A handler runs again only if its worker crashed, or was out of touch for too long.
+        let made = self.tasks.get(&key.task).map_or(&[][..], |task| &task.made);
+        let again = made.iter().find(|made| {
+            lives(made.worker, made.incarnation) && !self.is_excused(made.incarnation, made.key)
+        });
+        if let Some(made) = again {
+            let words =
+                format!("w{worker} starts {key:?} although w{} has its result", made.worker);
+            return broken(Invariant::RanTwice, words);
         }
         Ok(())
     }
 
     /// A handler made a result.
-    pub(crate) fn made(&mut self, task: TaskId, body: Bytes) {
-        self.task(task).made.push(body);
+    pub(crate) fn made(&mut self, worker: usize, incarnation: u64, key: TaskKey, body: Bytes) {
+        self.task(key.task).made.push(Made { worker, incarnation, key, body });
     }
 
-    /// A worker was told what became of a result. `success`: it is the only one this process made
-    /// of the task, and a success.
-    pub(crate) fn settled(
-        &mut self,
-        key: TaskKey,
-        disposition: Disposition,
-        success: bool,
-    ) -> Judgement {
+    /// A process was told what became of an outcome.
+    pub(crate) fn settled(&mut self, answered: &Answered) -> Judgement {
+        let Answered { key, disposition, incarnation, success } = answered;
+        let forgets = self.forgets;
         let task = self.task(key.task);
-        let (ended, applied) = (task.ended, task.applied);
-        let right = match disposition {
-            Disposition::Accepted if success => ended == Some(End::Succeeded),
-            Disposition::Accepted => applied || ended.is_some(),
-            Disposition::LateAccepted => ended == Some(End::Succeeded),
-            Disposition::Duplicate if success => ended == Some(End::Succeeded),
-            Disposition::Duplicate => applied || ended.is_some(),
-            Disposition::Stale | Disposition::Unknown => !success || ended.is_some(),
+        let ended = task.ended;
+        let right = match (disposition, success) {
+            // It is durable, byte for byte.
+            (
+                Disposition::Accepted | Disposition::LateAccepted | Disposition::Duplicate,
+                Some(body),
+            ) => ended == Some(End::Succeeded) && task.result.as_ref() == Some(body),
+            (Disposition::Accepted | Disposition::Duplicate, None) => {
+                task.applied.contains(incarnation)
+            }
+            (Disposition::LateAccepted, None) => ended == Some(End::Succeeded),
+            // A success is turned away only if its task has ended.
+            (Disposition::Stale, Some(_)) => ended.is_some(),
+            (Disposition::Stale, None) => true,
+            // Every attempt that a worker knows was durable before.
+            (Disposition::Unknown, _) => forgets && ended.is_some(),
         };
         if right {
             return Ok(());
@@ -403,91 +491,9 @@ impl Ledger {
         let open = self.tasks.iter().filter(|(_, task)| task.acknowledged && task.ended.is_none());
         open.map(|(id, _)| *id).collect()
     }
-
-    /// Compares the store with the books.
-    pub(crate) fn audit(&self, reader: &mut dyn Reader) -> Judgement {
-        for (id, task) in &self.tasks {
-            let Ok(record) = reader.task(*id) else { continue };
-            let Some(record) = record else {
-                if task.acknowledged || task.exists {
-                    return broken(Invariant::TaskLost, format!("{id:?} is not in the store"));
-                }
-                continue;
-            };
-            self.compare(*id, task, &record, reader)?;
-        }
-        Ok(())
-    }
-
-    fn compare(
-        &self,
-        id: TaskId,
-        task: &Task,
-        record: &TaskRecord,
-        reader: &mut dyn Reader,
-    ) -> Judgement {
-        let expected = match task.ended {
-            Some(End::Succeeded) => Some(TaskState::Succeeded),
-            Some(End::Failed) => Some(TaskState::Failed),
-            Some(End::Cancelled) => Some(TaskState::Cancelled),
-            Some(End::Dead) => Some(TaskState::Dead),
-            None => None,
-        };
-        if expected.is_some_and(|state| state != record.state)
-            || (expected.is_none() && record.state.is_final())
-        {
-            let words = format!("{id:?} ended {:?} and is {:?}", task.ended, record.state);
-            return broken(Invariant::TaskLost, words);
-        }
-        if task.cancelled && record.state != TaskState::Cancelled {
-            let words = format!("{id:?} was cancelled while queued and is {:?}", record.state);
-            return broken(Invariant::TaskLost, words);
-        }
-        if record.applied > 1 {
-            let words = format!("{id:?} was applied {} times", record.applied);
-            return broken(Invariant::AppliedTwice, words);
-        }
-        if record.state == TaskState::Succeeded {
-            let result = reader.result(id).ok().flatten();
-            if !result.is_some_and(|result| task.made.contains(&result)) {
-                let words = format!("the result of {id:?} is none that was made");
-                return broken(Invariant::ResultInvented, words);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Worker ids of plans end with their index.
 pub(crate) fn index_of(worker: u128) -> usize {
     usize::try_from(worker & u128::from(u32::MAX)).unwrap_or(usize::MAX)
-}
-
-/// How long after the last fault a connection that it broke is noticed at the latest.
-pub(crate) fn fading(plan: &Plan) -> u64 {
-    plan.settings.beat * 4 + SEC * 2
-}
-
-/// How long after the last fault everything has ended: a sum of what each step may take.
-pub(crate) fn bound(plan: &Plan) -> u64 {
-    use crate::plan::{CONNECT, RESTORE};
-    let settings = &plan.settings;
-    // A half-open connection is noticed, dialled again, refused for the old one's sake, dialled
-    // again, welcomed and restored.
-    let noticed = fading(plan);
-    let dialled = settings.max_delay * 5 / 4 + CONNECT * 2 + SEC * 2;
-    let back = noticed * 2 + dialled * 3 + RESTORE;
-    // Work of whoever does not come back in time waits for that, or for the guard.
-    let given_away = (settings.lost_after * 2).max(settings.start_grace) + SEC * 2;
-    // Each task, one after the other on one slot, with every attempt it may have.
-    let step = settings.latency.max() * 4 + settings.commit * 8 + settings.late * 4 + SEC;
-    let work: u64 = plan
-        .tasks
-        .iter()
-        .map(|task| {
-            let attempts = u64::from(task.max_retries) + 8;
-            attempts * (task.work + settings.retry_delay + step)
-        })
-        .sum();
-    back + given_away + settings.accept_timeout * 2 + work
 }

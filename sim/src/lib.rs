@@ -16,6 +16,7 @@
 //! end and all workers be active within a bound that follows from the settings; then nothing but
 //! heartbeats may travel.
 
+mod bound;
 mod disk;
 mod draw;
 mod ledger;
@@ -23,12 +24,15 @@ mod network;
 mod plan;
 mod queue;
 mod report;
+mod sabotage;
 mod trace;
 mod world;
 
 pub use draw::{Draws, Site};
 pub use plan::{
-    Episode, Fault, Latency, Manner, Nudge, Plan, Settings, Side, TaskPlan, Told, Who, WorkerPlan,
+    Episode, Fault, Latency, Manner, Moment, Nudge, Plan, Settings, Side, TaskPlan, Told, Who,
+    WorkerPlan,
 };
 pub use report::{Failure, Invariant, Report, Seen, Violation};
+pub use sabotage::Sabotage;
 pub use world::{run, run_plan, run_recorded};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A promise that was broken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Invariant {
     /// A task that was acknowledged is not there any more, or its end is not what was said.
     TaskLost,
@@ -29,6 +29,10 @@ pub enum Invariant {
     NotEnded,
     /// More than heartbeats travelled although there was nothing to do.
     NotSilent,
+    /// A worker is shown as one that is here, and was silent for too long.
+    ShownWrongly,
+    /// Both sides gave a connection up because they disagreed about what the worker can take.
+    OutOfStep,
     /// A packet could not be read, or was too long, or one side says that the other broke the protocol.
     Wire,
     /// A client was answered what cannot be.
@@ -37,6 +41,30 @@ pub enum Invariant {
     GaveUp,
     /// The code panicked.
     Panic,
+}
+
+impl Invariant {
+    /// Every one.
+    pub const ALL: [Self; 18] = [
+        Self::TaskLost,
+        Self::AppliedTwice,
+        Self::ResultInvented,
+        Self::StartedTwice,
+        Self::TooManyAtOnce,
+        Self::RanTwice,
+        Self::LostEarly,
+        Self::AnsweredWrongly,
+        Self::Spinning,
+        Self::NotCalm,
+        Self::NotEnded,
+        Self::NotSilent,
+        Self::ShownWrongly,
+        Self::OutOfStep,
+        Self::Wire,
+        Self::Client,
+        Self::GaveUp,
+        Self::Panic,
+    ];
 }
 
 /// A promise that was broken, with the circumstances.
@@ -69,35 +97,79 @@ pub struct Report {
     pub dials: u64,
     /// Processes that ended.
     pub crashes: u64,
+    /// After the faults: how much of the time in which everybody has to be back was used, in
+    /// thousandths.
+    pub back: u64,
+    /// After the faults: how much of the time in which everything has to have ended was used, in
+    /// thousandths.
+    pub ended: u64,
     /// The rarer things that happened.
     pub seen: Seen,
 }
 
-/// How often the rarer things happened: a swarm in which one never does proves nothing about it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Seen {
-    /// Workers whose leases were given away.
-    pub lost: u64,
-    /// Attempts that returned to the queue.
-    pub returned: u64,
-    /// Runs that went on under another attempt number.
-    pub adopted: u64,
-    /// Successes of attempts that were not current.
-    pub late: u64,
-    /// Results that were turned away.
-    pub stale: u64,
-    /// Assignments that were revoked.
-    pub revoked: u64,
-    /// Sessions that went on over another connection.
-    pub resumed: u64,
-    /// Newcomers that were refused for the sake of an incumbent, or took over from it.
-    pub challenged: u64,
-    /// Tasks that were lost too often.
-    pub dead: u64,
-    /// Bodies that travelled in parts.
-    pub parts: u64,
-    /// Times a connection took nothing more.
-    pub blocked: u64,
+macro_rules! seen {
+    ($($name:ident $meaning:literal;)*) => {
+        /// How often the rarer things happened: a swarm in which one never does proves nothing about it.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+        pub struct Seen { $(#[doc = $meaning] pub $name: u64,)* }
+
+        impl Seen {
+            /// Each with its name.
+            #[must_use]
+            pub fn counts(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name)),*]
+            }
+        }
+    };
+}
+
+seen! {
+    lost "Workers whose leases were given away.";
+    redelivered "Attempts that returned to the queue because their worker was lost.";
+    returned "Attempts that returned to the queue by their worker's own word.";
+    retried "Attempts that failed and may be tried again.";
+    dead "Tasks that were lost too often.";
+    failed "Tasks that failed for good.";
+    cancelled_queued "Tasks that were cancelled before they were given out.";
+    cancelled_running "Tasks that were cancelled while a worker had them.";
+    timed_out "Runs that took too long.";
+    slow_to_stop "Runs that took longer than 3 s to stop.";
+    continued "Runs that an inventory named and that go on as they are.";
+    adopted "Runs that an inventory named and that go on under another attempt number.";
+    fenced "Runs that an inventory named and that are not wanted any more.";
+    sent "Results that an inventory named and that are wanted.";
+    dropped "Results that an inventory named and that are final already.";
+    unknown "Keys that an inventory named and that the store has forgotten.";
+    late "Successes that count although their attempt was not current.";
+    duplicate "Results that were applied before.";
+    stale "Results that were turned away.";
+    revoked "Assignments that were revoked.";
+    held "Revokes that came too late.";
+    not_held "Revokes that came in time.";
+    refused "Assignments that were refused.";
+    begun "Sessions that began.";
+    resumed "Sessions that went on over another connection.";
+    replayed "Messages that were sent again over another connection.";
+    parts "Further pieces of bodies.";
+    broken_bodies "Bodies that were begun again over another connection.";
+    moved "Connections that gave way to another one of the same process.";
+    challenged "Newcomers that waited for an incumbent.";
+    conflicts "Newcomers that were refused for the sake of an incumbent.";
+    taken_over "Connections that gave way to a newer process.";
+    departed "Workers that left in order.";
+    goaways "Connections that the coordinator ended.";
+    unacked "Connections given up because heartbeats were not answered.";
+    silent "Connections given up because nothing was heard.";
+    stalled "Stalls that a process found in itself.";
+    disagreed "Heartbeats after which both sides disagreed about free slots.";
+    blocked "Times a connection took nothing more.";
+    recovered "Leases of earlier lives of a coordinator.";
+    torn "Crashes of a coordinator that left a commit behind which it never heard of.";
+    conflicted "Operations whose condition failed.";
+    submitted_again "Tasks that were handed in again.";
+    clashed "Ids that were taken.";
+    pruned "Tasks that the store has forgotten.";
+    struck "Faults that struck at the moment they had waited for.";
 }
 
 /// A run in which a promise was broken.

@@ -3,8 +3,10 @@
 mod client;
 mod coordinator;
 mod faults;
+mod moments;
 mod phases;
 mod process;
+mod sabotage;
 mod wires;
 mod worker;
 
@@ -23,11 +25,14 @@ use crate::network::Network;
 use crate::plan::{Plan, Side, Who};
 use crate::queue::Queue;
 use crate::trace::{Lines, Trace};
-use crate::{Failure, Invariant, Report, Seen, Violation};
+use crate::{Failure, Invariant, Report, Sabotage, Seen, Violation};
 use client::Request;
 use phases::Phase;
 use process::Process;
 use worker::Worker;
+
+/// Events between two audits of the store.
+const AUDIT: u64 = 512;
 
 /// Events after which a run cannot be right any more.
 const EVENTS_MAX: u64 = 5_000_000;
@@ -59,8 +64,14 @@ pub(crate) enum Event {
     Submit { task: usize },
     /// A client wants a task to end.
     Cancel { task: usize },
+    /// A client hands in its task once more.
+    Again { task: usize },
+    /// Another client hands in another task under the same id.
+    Clash { task: usize },
     /// An episode of the plan begins.
     Episode { index: usize },
+    /// The moment has come that a fault of the plan waited for, to this worker if to one.
+    Strike { index: usize, worker: Option<usize> },
     /// A process runs again.
     Thaw { who: Who },
     /// A process that was asked to stop is killed.
@@ -88,8 +99,14 @@ pub(crate) struct World {
     ledger: Ledger,
     trace: Trace,
     phase: Phase,
+    /// Faults that wait for their moment.
+    armed: Vec<usize>,
     /// Commits take this much longer, until then.
     slow: (u64, u64),
+    /// From here on nothing may go wrong between the two sides any more.
+    healed_at: u64,
+    /// How much of their time everybody's return and everything's end took, in thousandths.
+    used: (Option<u64>, u64),
     broken: Option<Violation>,
     events: u64,
     packets: u64,
@@ -152,8 +169,8 @@ fn guarded(plan: Plan, lines: Option<Lines>) -> Result<Report, Box<Failure>> {
 
 impl World {
     fn new(plan: Plan, lines: Option<Lines>) -> Self {
-        let settings = &plan.settings;
-        let ledger = Ledger::new(settings.lost_after, settings.start_grace, plan.workers.len());
+        let ledger = Ledger::new(&plan);
+        let healed_at = if plan.calm { 0 } else { plan.quiet_at + crate::bound::back(&plan) };
         let workers = (0..plan.workers.len()).map(|_| Worker::default()).collect();
         let clients = vec![client::Client::default(); plan.tasks.len()];
         Self {
@@ -161,7 +178,7 @@ impl World {
             now: 0,
             queue: Queue::new(),
             network: Network::default(),
-            disk: Disk::new(),
+            disk: Disk::new(plan.sabotage),
             coordinator: Process::default(),
             workers,
             requests: BTreeMap::new(),
@@ -169,7 +186,10 @@ impl World {
             ledger,
             trace: Trace::new(lines),
             phase: Phase::Chaos,
+            armed: Vec::new(),
             slow: (0, 0),
+            healed_at,
+            used: (None, 0),
             broken: None,
             events: 0,
             packets: 0,
@@ -186,6 +206,10 @@ impl World {
             self.now = at;
             self.events += 1;
             self.happen(life, event);
+            if self.events.is_multiple_of(AUDIT) {
+                let judgement = self.ledger.audit(&mut *self.disk.reader());
+                self.judge(judgement);
+            }
             if let Some(violation) = self.broken.take() {
                 return Err(violation);
             }
@@ -216,6 +240,8 @@ impl World {
             attempts: self.ledger.attempts,
             dials: self.dials,
             crashes: self.crashes,
+            back: self.used.0.unwrap_or(0),
+            ended: self.used.1,
             seen: Seen { dead: self.ledger.dead(), ..self.seen },
         }
     }
@@ -227,6 +253,12 @@ impl World {
         }
         for task in 0..self.plan.tasks.len() {
             self.at(self.plan.tasks[task].submit_at, Event::Submit { task });
+            if let Some(at) = self.plan.tasks[task].again_at {
+                self.at(at, Event::Again { task });
+            }
+            if let Some(at) = self.plan.tasks[task].clash_at {
+                self.at(at, Event::Clash { task });
+            }
         }
         for index in 0..self.plan.episodes.len() {
             self.at(self.plan.episodes[index].at, Event::Episode { index });
@@ -261,11 +293,15 @@ impl World {
             let words = format!("{who:?} says that the protocol was broken");
             self.break_promise(Invariant::Wire, words);
         }
+        if reason == Reason::OutOfStep {
+            let words = format!("{who:?} says that both sides disagree");
+            self.break_promise(Invariant::OutOfStep, words);
+        }
     }
 
-    /// In a calm world nothing of this kind happens.
+    /// In a calm world nothing of this kind happens, nor in any other once everybody is back.
     fn unless_calm(&mut self, words: impl FnOnce() -> String) {
-        if self.plan.calm {
+        if self.now >= self.healed_at {
             self.break_promise(Invariant::NotCalm, words());
         }
     }
@@ -287,7 +323,10 @@ impl World {
             Event::Knock { .. }
             | Event::Submit { .. }
             | Event::Cancel { .. }
+            | Event::Again { .. }
+            | Event::Clash { .. }
             | Event::Episode { .. }
+            | Event::Strike { .. }
             | Event::Thaw { .. }
             | Event::Kill { .. }
             | Event::Begin { .. }
@@ -333,7 +372,10 @@ impl World {
             Event::Committed => self.committed(),
             Event::Submit { task } => self.submit(task),
             Event::Cancel { task } => self.cancel(task),
+            Event::Again { task } => self.submit_again(task),
+            Event::Clash { task } => self.clash(task),
             Event::Episode { index } => self.episode(index),
+            Event::Strike { index, worker } => self.strike(index, worker),
             Event::Thaw { who } => self.thaw(who),
             Event::Kill { who, back } => self.kill(who, back),
             Event::Begin { who } => self.begin(who),

@@ -9,12 +9,15 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use moorline_sim::{Failure, Fault, Manner, Plan, Report, Seen, Told, run, run_recorded};
-
-/// Takes one count out of many.
-type Count = fn(&Seen) -> u64;
+use moorline_sim::{
+    Failure, Fault, Invariant, Manner, Plan, Report, Sabotage, Seen, Told, run, run_plan,
+    run_recorded,
+};
 
 const SEEDS: Range<u64> = 0..10_000;
+
+/// So many worlds may pass before a rule notices what breaks it.
+const WORLDS_TO_NOTICE: usize = 50;
 
 /// Runs all seeds, spread over the cores; stops early after a few failures.
 fn run_all(seeds: Range<u64>) -> (Vec<Report>, Vec<Failure>) {
@@ -42,7 +45,9 @@ fn run_all(seeds: Range<u64>) -> (Vec<Report>, Vec<Failure>) {
             });
         }
     });
-    results.into_inner().unwrap()
+    let (mut reports, failures) = results.into_inner().unwrap();
+    reports.sort_unstable_by_key(|report: &Report| report.seed);
+    (reports, failures)
 }
 
 fn seeds() -> Range<u64> {
@@ -61,29 +66,28 @@ fn ten_thousand_worlds_keep_every_promise() {
         // Worlds in which nothing happens prove nothing.
         assert!(sum(|report| report.tasks) > 5 * reports.len() as u64, "too few tasks");
         assert!(sum(|report| report.crashes) > reports.len() as u64 / 2, "too few crashes");
-        let seen: [(&str, Count); 11] = [
-            ("lost", |seen| seen.lost),
-            ("returned", |seen| seen.returned),
-            ("adopted", |seen| seen.adopted),
-            ("late", |seen| seen.late),
-            ("stale", |seen| seen.stale),
-            ("revoked", |seen| seen.revoked),
-            ("resumed", |seen| seen.resumed),
-            ("challenged", |seen| seen.challenged),
-            ("dead", |seen| seen.dead),
-            ("parts", |seen| seen.parts),
-            ("blocked", |seen| seen.blocked),
-        ];
-        for (what, of) in seen {
+        let mut shallow = Vec::new();
+        for (place, (what, _)) in Seen::default().counts().into_iter().enumerate() {
             let (times, worlds) = reports
                 .iter()
-                .map(|report| of(&report.seen))
+                .map(|report| report.seen.counts()[place].1)
                 .fold((0, 0), |(times, worlds), count| {
                     (times + count, worlds + u64::from(count > 0))
                 });
             println!("{what}: {times} times in {worlds} worlds");
-            assert!(worlds > reports.len() as u64 / 1_000, "{what} is too rare");
+            if worlds < reports.len() as u64 / 1_000 {
+                shallow.push(what);
+            }
         }
+        for (what, of) in [("back", (|r| r.back) as fn(&Report) -> u64), ("ended", |r| r.ended)] {
+            let mut used: Vec<u64> = reports.iter().map(of).collect();
+            used.sort_unstable();
+            let at = |share: usize| used[(used.len() - 1) * share / 1_000];
+            println!("{what}: of 1000 used {} {} {} {}", at(500), at(900), at(999), at(1_000));
+        }
+        assert!(shallow.is_empty(), "too rare: {shallow:?}");
+        let hash = reports.iter().fold(0, |all: u64, report| all.rotate_left(1) ^ report.hash);
+        println!("all worlds together: {hash:016x}");
         println!(
             "{} worlds: {} s of their time, {} events, {} packets, {} tasks, {} attempts, {} dials, {} crashes",
             reports.len(),
@@ -102,6 +106,7 @@ fn ten_thousand_worlds_keep_every_promise() {
         let violation = &failure.violation;
         println!("seed {}: {:?}: {}", failure.seed, violation.invariant, violation.words);
     }
+    println!("{} of {} worlds failed", failures.len(), reports.len() + failures.len());
     let first = run_recorded(failures[0].seed).expect_err("the same seed fails again");
     panic!("{} of the worlds failed; the first:\n{first}", failures.len());
 }
@@ -160,4 +165,22 @@ fn the_plans_hold_every_kind_of_fault_and_calm_ones_none() {
         faults(|fault| matches!(fault, Fault::Nudge { .. })),
     ];
     assert!(counts.iter().all(|count| *count > 50), "{counts:?}");
+}
+
+#[test]
+fn every_rule_reports_what_breaks_it() {
+    let mut seen = BTreeSet::new();
+    for sabotage in Sabotage::ALL {
+        let is_fit = |plan: &Plan| sabotage.needs_calm().is_none_or(|calm| plan.calm == calm);
+        let plans = (0..).map(Plan::new).filter(is_fit).take(WORLDS_TO_NOTICE);
+        let found = plans.enumerate().find_map(|(worlds, plan)| {
+            let failure = run_plan(Plan { sabotage: Some(sabotage), ..plan }).err()?;
+            Some((worlds, failure))
+        });
+        let Some((worlds, failure)) = found else { panic!("{sabotage:?} goes unnoticed") };
+        println!("{sabotage:?}: {:?} in world {worlds}", failure.violation);
+        assert_eq!(failure.violation.invariant, sabotage.breaks(), "{sabotage:?}\n{failure}");
+        seen.insert(failure.violation.invariant);
+    }
+    assert_eq!(seen, BTreeSet::from(Invariant::ALL), "a rule that nothing breaks proves nothing");
 }

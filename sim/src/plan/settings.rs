@@ -81,6 +81,8 @@ pub struct Settings {
     pub group: u64,
     /// How late timers fire at most.
     pub late: u64,
+    /// How many finished tasks the store keeps; none: all of them.
+    pub keeps: Option<u64>,
     /// Settings of the workers' links.
     pub link: LinkConfig,
     /// Settings of the coordinator's hub.
@@ -163,6 +165,7 @@ impl Settings {
             commit: draws.log_between(Site::Plan, 2, 11, MS / 10, 50 * MS),
             group: draws.log_between(Site::Plan, 2, 12, 1, 256),
             late: draws.log_between(Site::Plan, 2, 13, 1, 20 * MS),
+            keeps: (draw(14, 6) == 5).then(|| draw(15, 4)),
             link,
             hub,
             dispatcher,

@@ -53,10 +53,16 @@ pub struct TaskPlan {
     pub size: usize,
     /// How long a handler runs at most.
     pub work: u64,
+    /// How long a handler that is told to stop takes for it at most.
+    pub stops: u64,
     /// How many attempts of a million fail, and may be retried.
     pub failing: u64,
     /// When its client wants it to end.
     pub cancel_at: Option<u64>,
+    /// When its client hands it in once more, as clients do that were restarted.
+    pub again_at: Option<u64>,
+    /// When another client hands in another task under this id.
+    pub clash_at: Option<u64>,
 }
 
 impl TaskPlan {
@@ -85,6 +91,9 @@ impl TaskPlan {
             work,
             failing: if draw(9, 3) == 0 { 400_000 } else { 0 },
             cancel_at: (draw(10, 10) == 9).then(|| submit_at + draw(11, 20 * SEC)),
+            stops: if draw(12, 4) == 3 { log(13, SEC, 60 * SEC) } else { 500 * MS },
+            again_at: (draw(14, 8) == 7).then(|| submit_at + draw(15, 60 * SEC)),
+            clash_at: (draw(16, 16) == 15).then(|| submit_at + draw(17, 60 * SEC)),
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::plan::{HANDLERS, SEC, TaskPlan, Who};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Request {
     Submit { task: usize },
+    Again { task: usize },
+    Clash { task: usize },
     Cancel { task: usize },
 }
 
@@ -21,6 +23,8 @@ pub(super) enum Request {
 pub(super) struct Client {
     acknowledged: bool,
     cancel_answered: bool,
+    again_answered: bool,
+    clash_answered: bool,
     requests: u64,
 }
 
@@ -55,7 +59,41 @@ impl World {
         if !self.is_up(Who::Coordinator) || self.is_frozen(Who::Coordinator) {
             return;
         }
-        let ticket = self.ticket(task, Request::Submit { task });
+        self.hand_in(task, Request::Submit { task }, payload(&self.plan.tasks[task]));
+    }
+
+    /// The same task once more: also while it runs, and after it has ended.
+    pub(super) fn submit_again(&mut self, task: usize) {
+        if self.clients[task].again_answered {
+            return;
+        }
+        self.after(PATIENCE, Event::Again { task });
+        // Not before the first one was answered: then which of them is the first is known.
+        if self.clients[task].acknowledged
+            && self.is_up(Who::Coordinator)
+            && !self.is_frozen(Who::Coordinator)
+        {
+            self.hand_in(task, Request::Again { task }, payload(&self.plan.tasks[task]));
+        }
+    }
+
+    /// Another task under the same id.
+    pub(super) fn clash(&mut self, task: usize) {
+        if self.clients[task].clash_answered {
+            return;
+        }
+        self.after(PATIENCE, Event::Clash { task });
+        if self.clients[task].acknowledged
+            && self.is_up(Who::Coordinator)
+            && !self.is_frozen(Who::Coordinator)
+        {
+            let other = Bytes::from_static(b"another payload");
+            self.hand_in(task, Request::Clash { task }, other);
+        }
+    }
+
+    fn hand_in(&mut self, task: usize, request: Request, payload: Bytes) {
+        let ticket = self.ticket(task, request);
         let plan = &self.plan.tasks[task];
         let input = CoordinatorInput::Submit {
             ticket,
@@ -66,9 +104,9 @@ impl World {
                 max_retries: plan.max_retries,
                 timeout: plan.timeout.map(in_nanos),
             },
-            payload: payload(plan),
+            payload,
         };
-        self.trace.note(self.now, 30, || format!("client {task} submits"));
+        self.trace.note(self.now, 30, || format!("client {task}: {request:?}"));
         self.tell_coordinator(input);
     }
 
@@ -98,7 +136,10 @@ impl World {
             self.break_promise(Invariant::Client, words);
             return;
         };
-        let (Request::Submit { task } | Request::Cancel { task }) = request;
+        let (Request::Submit { task }
+        | Request::Again { task }
+        | Request::Clash { task }
+        | Request::Cancel { task }) = request;
         let id = TaskId(self.plan.tasks[task].id);
         match (request, reply) {
             (Request::Submit { .. }, ClientReply::Work(Reply::Submitted { .. })) => {
@@ -112,14 +153,23 @@ impl World {
             }
             (Request::Cancel { .. }, ClientReply::Work(Reply::Cancelled)) => {
                 self.clients[task].cancel_answered = true;
+                self.seen.cancelled_queued += 1;
                 self.ledger.cancelled(id);
             }
             (
                 Request::Cancel { .. },
                 ClientReply::Work(Reply::CancelRequested | Reply::AlreadyEnded),
             ) => self.clients[task].cancel_answered = true,
+            (Request::Again { .. }, ClientReply::Work(Reply::Submitted { again: true })) => {
+                self.seen.submitted_again += 1;
+                self.clients[task].again_answered = true;
+            }
+            (Request::Clash { .. }, ClientReply::Work(Reply::IdTaken)) => {
+                self.seen.clashed += 1;
+                self.clients[task].clash_answered = true;
+            }
             (
-                Request::Submit { .. },
+                Request::Submit { .. } | Request::Again { .. },
                 ClientReply::Work(
                     Reply::IdTaken
                     | Reply::Cancelled
@@ -132,6 +182,17 @@ impl World {
                 Request::Cancel { .. },
                 ClientReply::Work(Reply::Submitted { .. } | Reply::IdTaken | Reply::NotFound),
             )
+            | (Request::Again { .. }, ClientReply::Work(Reply::Submitted { again: false }))
+            | (
+                Request::Clash { .. },
+                ClientReply::Work(
+                    Reply::Submitted { .. }
+                    | Reply::Cancelled
+                    | Reply::CancelRequested
+                    | Reply::AlreadyEnded
+                    | Reply::NotFound,
+                ),
+            )
             | (_, ClientReply::TooManyHandlers { .. }) => {
                 let words = format!("{request:?} is answered {reply:?}");
                 self.break_promise(Invariant::Client, words);
@@ -143,8 +204,11 @@ impl World {
     pub(super) fn unanswered(&self) -> usize {
         let waits = |task: &usize| {
             let client = &self.clients[*task];
-            let cancels = self.plan.tasks[*task].cancel_at.is_some();
-            !client.acknowledged || cancels && !client.cancel_answered
+            let plan = &self.plan.tasks[*task];
+            !client.acknowledged
+                || plan.cancel_at.is_some() && !client.cancel_answered
+                || plan.again_at.is_some() && !client.again_answered
+                || plan.clash_at.is_some() && !client.clash_answered
         };
         (0..self.clients.len()).filter(waits).count()
     }

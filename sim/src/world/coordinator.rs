@@ -1,23 +1,24 @@
 //! The coordinator's process: the real node, its driver, and its store.
 
 use bytes::Bytes;
-use moorline_link::{ConnId, Instant, Reason};
+use moorline_link::{ConnId, Presence, Reason, WorkerId};
 use moorline_node::{
     CoordinatorAction, CoordinatorConfig, CoordinatorEvent, CoordinatorInput, CoordinatorNode,
-    DownFrame, Name, StoreOp, ToWorker, UpFrame,
+    DownFrame, Name, Requeue, StoreOp, UpFrame,
 };
-use moorline_work::Judgement;
 
 use super::worker::{SOFTWARE, name};
 use super::{Event, World};
-use crate::Invariant;
 use crate::disk::Committed;
 use crate::draw::{Site, mix};
 use crate::network::End;
 use crate::plan::{Manner, Side, Who};
+use crate::{Invariant, Sabotage};
 
 /// Packets written on one connection before the next has its turn.
 const QUANTUM: u32 = 4;
+/// Events between two looks at the list of workers.
+const LOOK: u64 = 32;
 /// Calls a driver makes at one instant before something is wrong.
 const TURNS_MAX: u32 = 100_000;
 
@@ -43,12 +44,13 @@ impl World {
         };
         self.trace.note(self.now, 20, || format!("the coordinator begins {epoch:?}"));
         self.ledger.coordinator_began(self.now);
-        self.coordinator.node = Some(CoordinatorNode::new(config, Instant::from_nanos(self.now)));
+        let now = self.clock_of_coordinator();
+        self.coordinator.node = Some(CoordinatorNode::new(config, now));
         self.settle_coordinator();
     }
 
     pub(super) fn tell_coordinator(&mut self, input: CoordinatorInput) {
-        let now = Instant::from_nanos(self.now);
+        let now = self.clock_of_coordinator();
         if let Some(node) = &mut self.coordinator.node {
             node.handle(now, input);
             self.settle_coordinator();
@@ -64,6 +66,11 @@ impl World {
             return;
         }
         self.tell_coordinator(CoordinatorInput::Timeout);
+        let now = self.clock_of_coordinator();
+        let next = self.coordinator.node.as_ref().and_then(CoordinatorNode::next_wake);
+        if next.is_some_and(|next| next <= now) {
+            self.spins(Who::Coordinator);
+        }
     }
 
     /// The driver: carries out what the machine wants, and sets the timer.
@@ -78,10 +85,38 @@ impl World {
             self.coordinator_action(action);
         }
         self.start_commit();
+        if self.events.is_multiple_of(LOOK) {
+            self.check_list();
+        }
         let Some(node) = &self.coordinator.node else { return };
         match node.next_wake() {
             Some(deadline) => self.arm(Who::Coordinator, deadline.as_nanos()),
             None => self.disarm(Who::Coordinator),
+        }
+    }
+
+    /// The list of workers, as an operator sees it: who is shown as here was heard lately.
+    fn check_list(&mut self) {
+        let now = self.clock_of_coordinator();
+        // Two intervals of heartbeats, and what timers are late by.
+        let most = self.plan.settings.beat * 2 + self.plan.settings.late * 2;
+        for index in 0..self.workers.len() {
+            let Some(node) = &self.coordinator.node else { return };
+            let view = node.worker(now, WorkerId(self.plan.workers[index].id));
+            let is_here = view.is_some_and(|view| match view.presence {
+                Presence::Restoring | Presence::Active | Presence::Draining => true,
+                Presence::Expected
+                | Presence::Suspect
+                | Presence::Disconnected
+                | Presence::Lost
+                | Presence::Departed => false,
+                // There will be more words.
+                _ => false,
+            });
+            if is_here {
+                let judgement = self.ledger.shown(index, most, self.now);
+                self.judge(judgement);
+            }
         }
     }
 
@@ -91,7 +126,7 @@ impl World {
                 self.trace.note(self.now, 21, || {
                     format!("coordinator wants {:?} {:?}", persist.id, persist.op)
                 });
-                self.seen.returned += u64::from(matches!(persist.op, StoreOp::Requeue { .. }));
+                self.note_op(&persist.op);
                 let workers = &self.workers;
                 let holds = |index, process, key| Self::holds(workers, index, process, key);
                 let judgement = self.ledger.wanted(&persist, self.now, holds);
@@ -118,7 +153,8 @@ impl World {
     }
 
     fn flush(&mut self, conn: usize) {
-        let now = Instant::from_nanos(self.now);
+        let now = self.clock_of_coordinator();
+        let worker = self.network.conn(conn).worker;
         for _ in 0..QUANTUM {
             if !self.is_writable(conn, Side::Coordinator) {
                 self.block(conn, Side::Coordinator);
@@ -130,38 +166,12 @@ impl World {
                 self.spoke(|| format!("the coordinator says {:?}", packet.frames));
             }
             self.trace.note(self.now, 22, || format!("coord c{conn} says {:?}", packet.frames));
-            self.count(&packet.frames);
+            self.note_down(worker, &packet.frames);
             if packet.frames.iter().any(|frame| matches!(frame, DownFrame::Welcome { .. })) {
-                let worker = self.network.conn(conn).worker;
                 self.ledger.welcomed(worker, conn, self.now);
             }
             let bytes = moorline_wire::encode_down(&packet);
             self.send(conn, Side::Coordinator, packet.lane, bytes);
-        }
-    }
-
-    fn count(&mut self, frames: &[DownFrame]) {
-        for frame in frames {
-            match frame {
-                DownFrame::Message(message) => match message.head {
-                    ToWorker::Revoke { .. } => self.seen.revoked += 1,
-                    ToWorker::Assign { .. }
-                    | ToWorker::Settled { .. }
-                    | ToWorker::Cancel { .. } => {}
-                },
-                DownFrame::InventoryAnswer { judgement, .. } => {
-                    let adopts = matches!(judgement, Judgement::Adopt { .. });
-                    self.seen.adopted += u64::from(adopts);
-                }
-                DownFrame::Part(_) => self.seen.parts += 1,
-                DownFrame::Probe => self.seen.challenged += 1,
-                DownFrame::Welcome { .. }
-                | DownFrame::Refused { .. }
-                | DownFrame::Active
-                | DownFrame::BeatAnswer(_)
-                | DownFrame::Ack(_)
-                | DownFrame::GoAway { .. } => {}
-            }
         }
     }
 
@@ -173,12 +183,13 @@ impl World {
         }
         state.pipe_mut(from).blocked = true;
         self.seen.blocked += 1;
+        let now = self.clock_of_coordinator();
         match from {
             Side::Worker => {}
             Side::Coordinator => {
                 if let Some(node) = &mut self.coordinator.node {
                     let input = CoordinatorInput::Unwritable { conn: conn_id(conn) };
-                    node.handle(Instant::from_nanos(self.now), input);
+                    node.handle(now, input);
                 }
             }
         }
@@ -212,8 +223,13 @@ impl World {
         self.trace.note(self.now, 23, || format!("coordinator: {event:?}"));
         match event {
             CoordinatorEvent::Registered { resumed, .. } => {
-                self.seen.resumed += u64::from(*resumed);
+                let count = if *resumed { &mut self.seen.resumed } else { &mut self.seen.begun };
+                *count += 1;
             }
+            CoordinatorEvent::Recovered { leases, .. } => {
+                self.seen.recovered += u64::from(*leases);
+            }
+            CoordinatorEvent::Departed { .. } => self.seen.departed += 1,
             CoordinatorEvent::Lost { name, .. } => {
                 self.seen.lost += 1;
                 let worker = number_of(name);
@@ -226,18 +242,26 @@ impl World {
                 let worker = number_of(name);
                 let silence = self.plan.settings.lost_after / 6;
                 let silence = (*reason == Reason::HeartbeatTimeout).then_some(silence);
+                self.seen.silent += u64::from(*reason == Reason::HeartbeatTimeout);
+                self.seen.moved += u64::from(*reason == Reason::Moved);
+                self.seen.taken_over += u64::from(*reason == Reason::Superseded);
                 let judgement = self.ledger.detached(worker, silence, self.now);
                 self.judge(judgement);
                 self.unless_violated(Who::Coordinator, *reason);
                 self.unless_calm(|| format!("{event:?}"));
             }
             CoordinatorEvent::Refused { reason, .. } => {
+                self.seen.conflicts += u64::from(*reason == Reason::NameConflict);
                 self.unless_violated(Who::Coordinator, *reason);
                 self.unless_calm(|| format!("{event:?}"));
             }
-            CoordinatorEvent::Suspect { .. }
-            | CoordinatorEvent::Redelivered { .. }
-            | CoordinatorEvent::Stalled { .. } => self.unless_calm(|| format!("{event:?}")),
+            CoordinatorEvent::Stalled { .. } => {
+                self.seen.stalled += 1;
+                self.unless_calm(|| format!("{event:?}"));
+            }
+            CoordinatorEvent::Suspect { .. } | CoordinatorEvent::Redelivered { .. } => {
+                self.unless_calm(|| format!("{event:?}"));
+            }
             // Whatever else it says, now or later, is no fault.
             _ => {}
         }
@@ -258,13 +282,14 @@ impl World {
 
     pub(super) fn packet_for_coordinator(&mut self, conn: usize, packet: Bytes) {
         let worker = self.network.conn(conn).worker;
-        let frames = match moorline_wire::decode_up(packet) {
+        let mut frames = match moorline_wire::decode_up(packet) {
             Ok(decoded) => decoded.frames,
             Err(error) => {
                 self.break_promise(Invariant::Wire, format!("coordinator on c{conn}: {error}"));
                 return;
             }
         };
+        self.spoil_up(&mut frames);
         for frame in &frames {
             match frame {
                 UpFrame::Hello { head, .. } => self.ledger.claimed(worker, head.incarnation.0),
@@ -299,6 +324,12 @@ impl World {
     pub(super) fn committed(&mut self) {
         let committed = self.disk.commit(self.now);
         self.note_durable(&committed);
+        // Not while a client may still ask for a task: it would be another one then.
+        if let (Some(keeps), 0, true) =
+            (self.plan.settings.keeps, self.unanswered(), self.requests.is_empty())
+        {
+            self.seen.pruned += self.disk.prune(self.now, keeps);
+        }
         let up_to = committed.up_to();
         self.tell_coordinator(CoordinatorInput::Committed { up_to, done: committed.done });
     }
@@ -306,11 +337,50 @@ impl World {
     fn note_durable(&mut self, committed: &Committed) {
         self.trace.note(self.now, 24, || format!("durable up to {:?}", committed.up_to()));
         for (persist, done) in committed.batch.iter().zip(&committed.done) {
-            if let Some(conflict) = done.conflict {
-                self.trace.note(self.now, 25, || format!("{:?}: {conflict:?}", persist.id));
+            match done.conflict {
+                Some(conflict) => {
+                    self.seen.conflicted += 1;
+                    self.trace.note(self.now, 25, || format!("{:?}: {conflict:?}", persist.id));
+                }
+                None => self.count_op(&persist.op),
             }
             let judgement = self.ledger.durable(persist, done);
             self.judge(judgement);
+            if self.is_sabotaged(Sabotage::StoreRepeats)
+                && matches!(persist.op, StoreOp::Finish { .. })
+            {
+                let judgement = self.ledger.durable(persist, done);
+                self.judge(judgement);
+            }
+        }
+    }
+
+    /// An operation took effect.
+    fn count_op(&mut self, op: &StoreOp) {
+        match op {
+            StoreOp::Requeue { key, cause, .. } => match cause {
+                Requeue::Lost => self.seen.redelivered += 1,
+                Requeue::Retry { .. } => self.seen.retried += 1,
+                Requeue::Returned => {
+                    self.seen.returned += 1;
+                    self.unless_calm(|| format!("{key:?} returns to the queue"));
+                }
+            },
+            StoreOp::Finish { end, .. } => match end {
+                moorline_work::End::Failed => self.seen.failed += 1,
+                moorline_work::End::Cancelled => self.seen.cancelled_running += 1,
+                moorline_work::End::Succeeded | moorline_work::End::Dead => {}
+            },
+            StoreOp::Submit { .. }
+            | StoreOp::Claim { .. }
+            | StoreOp::Unclaim { .. }
+            | StoreOp::Leases
+            | StoreOp::Lookup { .. }
+            | StoreOp::Lease { .. }
+            | StoreOp::Adopt { .. }
+            | StoreOp::Cancel { .. }
+            | StoreOp::Worker(_)
+            | StoreOp::Workers => {}
         }
     }
 
@@ -322,6 +392,7 @@ impl World {
         }
         let durable = self.draws.draw(Site::Torn, self.crashes, 0, 2) == 1;
         if let Some(committed) = self.disk.crash(self.now, durable) {
+            self.seen.torn += 1;
             self.note_durable(&committed);
         }
         self.coordinator.end();

@@ -7,11 +7,29 @@ use moorline_node::{CoordinatorInput, WorkerInput};
 
 use super::{Event, World};
 use crate::network::End;
-use crate::plan::{Fault, MS, Manner, Nudge, Side, Who};
+use crate::plan::{Fault, MS, Manner, Nudge, SEC, Side, Who};
 
 impl World {
     pub(super) fn episode(&mut self, index: usize) {
+        let episode = &self.plan.episodes[index];
+        match episode.moment {
+            Some(_) => self.armed.push(index),
+            None => self.fault(index, episode.fault),
+        }
+    }
+
+    /// Its moment has come.
+    pub(super) fn strike(&mut self, index: usize, worker: Option<usize>) {
+        let left = self.plan.quiet_at.saturating_sub(self.now);
+        if left < SEC {
+            return;
+        }
+        self.seen.struck += 1;
         let fault = self.plan.episodes[index].fault;
+        self.fault(index, worker.map_or(fault, |worker| fault.aimed(worker)).within(left));
+    }
+
+    fn fault(&mut self, index: usize, fault: Fault) {
         self.trace.note(self.now, 40, || format!("episode {index}: {fault:?}"));
         match fault {
             Fault::Cut { worker, told } => {
@@ -79,7 +97,7 @@ impl World {
         }
     }
 
-    fn nudge(&mut self, worker: usize, nudge: Nudge) {
+    pub(super) fn nudge(&mut self, worker: usize, nudge: Nudge) {
         let frozen = self.is_frozen(Who::Worker(worker));
         let coordinator_runs = self.is_up(Who::Coordinator) && !self.is_frozen(Who::Coordinator);
         match nudge {

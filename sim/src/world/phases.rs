@@ -1,10 +1,10 @@
 //! After the faults: everything heals, everything ends, and then there is silence.
 
-use moorline_link::{Instant, Presence, State, WorkerId};
+use moorline_link::{Presence, State, WorkerId};
 
 use super::{Event, World};
 use crate::Invariant;
-use crate::ledger::{bound, fading};
+use crate::bound;
 use crate::plan::{MS, SEC};
 use crate::report::seconds;
 
@@ -26,9 +26,11 @@ const LOOK: u64 = 500 * MS;
 
 impl World {
     pub(super) fn quiet(&mut self) {
-        let by = self.now + bound(&self.plan);
+        let by = self.now + bound::ended(&self.plan);
         self.trace.note(self.now, 50, || format!("quiet; all must have ended by {}", seconds(by)));
         self.phase = Phase::Healing { by };
+        self.armed.clear();
+        self.spoil_quiet();
         self.look();
     }
 
@@ -36,9 +38,11 @@ impl World {
         match self.phase {
             Phase::Chaos | Phase::Over => return,
             // What began to go wrong before has to show first.
-            Phase::Healing { .. } if self.now < self.plan.quiet_at + fading(&self.plan) => {}
-            Phase::Healing { by } => match self.unfinished() {
+            Phase::Healing { .. } if self.now < self.plan.quiet_at + bound::fading(&self.plan) => {}
+            Phase::Healing { by } => match self.missing().or_else(|| self.unfinished()) {
                 None => {
+                    let all = (by - self.plan.quiet_at).max(1);
+                    self.used.1 = (self.now - self.plan.quiet_at) * 1_000 / all;
                     let settings = &self.plan.settings;
                     // Acknowledgements, and what is under way.
                     let from = self.now + settings.latency.max() * 4 + SEC;
@@ -49,9 +53,12 @@ impl World {
                 Some(words) if self.now > by => {
                     self.break_promise(Invariant::NotEnded, words);
                 }
-                Some(_) => {}
+                Some(_) => self.look_for_missing(),
             },
-            Phase::Silence { until, .. } => {
+            Phase::Silence { from, until } => {
+                if self.now > from {
+                    self.spoil_silence();
+                }
                 if self.now >= until {
                     let judgement = self.ledger.audit(&mut *self.disk.reader());
                     self.judge(judgement);
@@ -79,7 +86,22 @@ impl World {
             .find(|conn| self.network.conn(*conn).is_dead())
     }
 
-    /// What has not ended, or who is not there.
+    /// Everybody has to be back long before everything has ended.
+    fn look_for_missing(&mut self) {
+        let all = bound::back(&self.plan);
+        match self.missing() {
+            Some(words) if self.now > self.plan.quiet_at + all => {
+                self.break_promise(Invariant::NotEnded, words);
+            }
+            Some(_) => {}
+            None if self.used.0.is_none() => {
+                self.used.0 = Some((self.now - self.plan.quiet_at) * 1_000 / all.max(1));
+            }
+            None => {}
+        }
+    }
+
+    /// What has not ended.
     fn unfinished(&self) -> Option<String> {
         let unanswered = self.unanswered();
         if unanswered > 0 {
@@ -89,20 +111,31 @@ impl World {
         if !open.is_empty() {
             return Some(format!("{} tasks have not ended: {:?}", open.len(), open.first()));
         }
+        for (index, worker) in self.workers.iter().enumerate() {
+            if let Some(node) = worker.process.node.as_ref().filter(|node| node.owes()) {
+                let runs: Vec<_> = node.runs().collect();
+                return Some(format!("w{index} is not rid of {runs:?}"));
+            }
+        }
+        let coordinator = self.coordinator.node.as_ref()?;
+        if coordinator.awaits_store() || coordinator.has_outgoing() {
+            return Some(String::from("the coordinator has something left to do"));
+        }
+        None
+    }
+
+    /// Who is not there.
+    fn missing(&self) -> Option<String> {
         let Some(coordinator) = &self.coordinator.node else {
             return Some(String::from("the coordinator does not run"));
         };
-        let now = Instant::from_nanos(self.now);
+        let now = self.clock_of_coordinator();
         for (index, worker) in self.workers.iter().enumerate() {
             let Some(node) = &worker.process.node else {
                 return Some(format!("w{index} does not run"));
             };
             if node.state() != State::Active {
                 return Some(format!("w{index} is {:?}", node.state()));
-            }
-            if node.owes() {
-                let runs: Vec<_> = node.runs().collect();
-                return Some(format!("w{index} is not rid of {runs:?}"));
             }
             let view = coordinator.worker(now, WorkerId(self.plan.workers[index].id));
             let presence = view.map(|view| view.presence);
@@ -117,9 +150,6 @@ impl World {
         }
         if let Some(conn) = self.half_open_worker() {
             return Some(format!("c{conn} is half-open"));
-        }
-        if coordinator.awaits_store() || coordinator.has_outgoing() {
-            return Some(String::from("the coordinator has something left to do"));
         }
         None
     }

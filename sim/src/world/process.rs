@@ -99,6 +99,7 @@ impl World {
     /// Arms the timer of a process for this time of the world.
     pub(super) fn arm(&mut self, who: Who, at: u64) {
         let late = self.plan.settings.late;
+        let real = self.real_time_of(who, at);
         let process_number = match who {
             Who::Coordinator => 0,
             Who::Worker(index) => 1 + index as u64,
@@ -116,7 +117,7 @@ impl World {
         *armed = Some(at);
         *timers += 1;
         let late = self.draws.draw(Site::Timer, process_number, *timers, late);
-        self.at(at.max(self.now) + late, Event::Wake { who, at });
+        self.at(real.max(self.now) + late, Event::Wake { who, at });
     }
 
     pub(super) fn disarm(&mut self, who: Who) {

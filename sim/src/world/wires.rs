@@ -5,11 +5,11 @@ use moorline_link::{Lane, Reason};
 use moorline_node::PACKET_MAX;
 
 use super::{Event, World};
-use crate::Invariant;
 use crate::draw::Site;
 use crate::network::End;
 use crate::plan::{Manner, Side, Told, Who, good_path};
 use crate::trace::fingerprint;
+use crate::{Invariant, Sabotage};
 
 impl World {
     /// The latency of the next thing that travels this way.
@@ -48,6 +48,9 @@ impl World {
         if fails || !self.is_up(Who::Coordinator) {
             self.network.close(conn, Side::Coordinator);
             self.after(back, Event::DialFailed { conn, reason: Reason::ConnectRefused });
+            return;
+        }
+        if self.spoil_dial(conn, back) {
             return;
         }
         self.network.conn_mut(conn).pipe_mut(Side::Worker).last = [self.now; 2];
@@ -92,6 +95,8 @@ impl World {
             return;
         }
         let (number, len) = (fingerprint(&packet), packet.len());
+        let shrinks = usize::from(self.is_sabotaged(Sabotage::PacketsShrink));
+        let packet = packet.slice(..len.saturating_sub(shrinks));
         self.trace
             .note(self.now, number, || format!("{to:?} gets {len} bytes on c{conn} {lane:?}"));
         match to {

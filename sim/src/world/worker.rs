@@ -1,6 +1,6 @@
 //! A worker's process: the real node, its driver, and its handlers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,14 +8,18 @@ use moorline_link::{ConnId, Incarnation, Instant, Reason, State, Wake, WorkerId}
 use moorline_node::{
     Name, UpFrame, WorkerAction, WorkerConfig, WorkerEvent, WorkerInput, WorkerNode,
 };
-use moorline_work::{Disposition, Outcome, RunId, RunPhase, RunnerConfig, TaskId, TaskKey};
+use moorline_work::{
+    AbortReason, Disposition, Outcome, RunId, RunPhase, RunnerConfig, TaskId, TaskKey,
+};
 
+use super::moments::Sent;
 use super::process::Process;
 use super::{Event, World};
-use crate::Invariant;
 use crate::draw::{Site, mix};
+use crate::ledger::Answered;
 use crate::network::End;
-use crate::plan::{HANDLERS, MS, Manner, Side, Who};
+use crate::plan::{HANDLERS, MS, Manner, SEC, Side, Who};
+use crate::{Invariant, Sabotage};
 
 /// Calls a driver makes at one instant before something is wrong.
 const TURNS_MAX: u32 = 100_000;
@@ -34,15 +38,18 @@ pub(super) struct Worker {
     pub(super) runs: BTreeMap<RunId, Run>,
     /// Handlers of this process that ended, by task.
     ended: BTreeMap<TaskId, u32>,
-    /// Tasks of which a handler of this process made a result.
-    succeeded: BTreeSet<TaskId>,
+    /// What handlers of this process made of tasks.
+    results: BTreeMap<TaskId, Bytes>,
+    /// How far the lanes of its session got: what it says, and what it is told.
+    pub(super) sent: [Sent; 2],
 }
 
 /// A handler that runs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
     pub(super) key: TaskKey,
-    pub(super) aborted: bool,
+    /// When it was told to stop.
+    pub(super) aborted: Option<u64>,
 }
 
 /// The name all software here has.
@@ -58,11 +65,12 @@ impl World {
             return;
         }
         let plan = &self.plan.workers[index];
+        let slots = plan.slots + u16::from(self.is_sabotaged(Sabotage::SlotsGrow));
         let life = u64::from(self.workers[index].process.life);
         let incarnation = mix(self.plan.seed ^ mix(index as u64) ^ life << 32);
         let config = WorkerConfig {
             link: self.plan.settings.link,
-            runner: RunnerConfig { slots: plan.slots, task_timeout: None },
+            runner: RunnerConfig { slots, task_timeout: None },
             worker: WorkerId(plan.id),
             incarnation: Incarnation(incarnation),
             name: name(&format!("w{index}")),
@@ -78,6 +86,7 @@ impl World {
                 return;
             }
         };
+        self.ledger.worker_began(incarnation);
         let worker = &mut self.workers[index];
         worker.incarnation = incarnation;
         worker.back = None;
@@ -107,7 +116,21 @@ impl World {
             self.spins(Who::Worker(index));
             return;
         }
-        self.tell_worker(index, WorkerInput::Timeout);
+        if self.is_sabotaged(Sabotage::ClockLags)
+            && let Some(node) = &mut self.workers[index].process.node
+        {
+            node.handle(Instant::ZERO, WorkerInput::Timeout);
+            self.settle_worker(index);
+        } else {
+            self.tell_worker(index, WorkerInput::Timeout);
+        }
+        let now = self.clock_of(index);
+        let next = self.workers[index].process.node.as_ref().map(WorkerNode::next_wake);
+        if let Some(Wake::At { deadline, .. }) = next
+            && deadline <= now
+        {
+            self.spins(Who::Worker(index));
+        }
     }
 
     /// A connection takes packets again.
@@ -148,6 +171,7 @@ impl World {
                 self.spoke(|| format!("w{index} says {:?}", packet.frames));
             }
             self.trace.note(self.now, 11, || format!("w{index} c{conn} says {:?}", packet.frames));
+            self.note_up(index, &packet.frames);
             let bytes = moorline_wire::encode_up(&packet);
             self.send(conn, Side::Worker, packet.lane, bytes);
             return true;
@@ -199,13 +223,21 @@ impl World {
                     self.close(conn, Side::Worker, reason);
                 }
             }
-            WorkerAction::Start { run, key, payload, .. } => self.start(index, run, key, &payload),
-            WorkerAction::Abort { run, .. } => {
+            WorkerAction::Start { run, key, handler, payload, .. } => {
+                self.start(index, run, key, &handler, &payload);
+                if self.is_sabotaged(Sabotage::DriverRepeats) {
+                    self.start(index, run, key, &handler, &payload);
+                }
+            }
+            WorkerAction::Abort { run, reason, .. } => {
+                self.seen.timed_out += u64::from(reason == AbortReason::TimedOut);
+                let mut stops = 0;
                 if let Some(run) = self.workers[index].runs.get_mut(&run) {
-                    run.aborted = true;
+                    run.aborted = Some(self.now);
+                    stops = self.plan.tasks[super::client::index_of(run.key.task)].stops;
                 }
                 let entity = self.workers[index].incarnation ^ run.0;
-                let delay = self.draws.draw(Site::Handler, entity, 3, 500 * MS);
+                let delay = self.draws.draw(Site::Handler, entity, 3, stops);
                 self.trace.note(self.now, 13, || format!("w{index} aborts {run:?}"));
                 self.after(delay, Event::Done { worker: index, run });
             }
@@ -222,10 +254,18 @@ impl World {
         self.trace.note(self.now, 14, || format!("w{index}: {event:?}"));
         match event {
             WorkerEvent::BeatMissed { .. } | WorkerEvent::Stalled { .. } => {
+                match event {
+                    WorkerEvent::BeatMissed { reason: Reason::OutOfStep, .. } => {
+                        self.seen.disagreed += 1;
+                    }
+                    WorkerEvent::Stalled { .. } => self.seen.stalled += 1,
+                    _ => {}
+                }
                 self.unless_calm(|| format!("w{index}: {event:?}"));
             }
             WorkerEvent::Link(transition) => {
                 if let Some(reason) = transition.reason {
+                    self.seen.unacked += u64::from(reason == Reason::HeartbeatUnacked);
                     self.unless_violated(Who::Worker(index), reason);
                 }
             }
@@ -236,12 +276,18 @@ impl World {
                 match disposition {
                     Disposition::LateAccepted => self.seen.late += 1,
                     Disposition::Stale | Disposition::Unknown => self.seen.stale += 1,
-                    Disposition::Accepted | Disposition::Duplicate => {}
+                    Disposition::Duplicate => self.seen.duplicate += 1,
+                    Disposition::Accepted => {}
+                }
+                if *disposition != Disposition::Accepted {
+                    self.unless_calm(|| format!("w{index}: {event:?}"));
                 }
                 let worker = &self.workers[index];
-                let success =
-                    worker.ended.get(&key.task) == Some(&1) && worker.succeeded.contains(&key.task);
-                let judgement = self.ledger.settled(*key, *disposition, success);
+                let once = worker.ended.get(&key.task) == Some(&1);
+                let success = worker.results.get(&key.task).filter(|_| once).cloned();
+                let (key, disposition, incarnation) = (*key, *disposition, worker.incarnation);
+                let answered = Answered { key, disposition, incarnation, success };
+                let judgement = self.ledger.settled(&answered);
                 self.judge(judgement);
             }
             // Whatever else it says, now or later, is no fault.
@@ -249,7 +295,7 @@ impl World {
         }
     }
 
-    fn start(&mut self, index: usize, run: RunId, key: TaskKey, payload: &Bytes) {
+    fn start(&mut self, index: usize, run: RunId, key: TaskKey, handler: &Name, payload: &Bytes) {
         let incarnation = self.workers[index].incarnation;
         self.trace.note(self.now, 15, || format!("w{index} starts {key:?} as {run:?}"));
         let slots = usize::from(self.plan.workers[index].slots);
@@ -257,15 +303,23 @@ impl World {
             let words = format!("w{index} runs more than {slots} at once");
             self.break_promise(Invariant::TooManyAtOnce, words);
         }
-        let others: Vec<(usize, u64)> = self.holders(key.task).collect();
-        let judgement = self.ledger.started(index, incarnation, key, others.into_iter());
+        let others: Vec<(usize, u64, TaskKey)> = self.holders(key.task).collect();
+        let workers = &self.workers;
+        let lives = |index: usize, incarnation| {
+            let worker: &Worker = &workers[index];
+            worker.process.node.is_some() && worker.incarnation == incarnation
+        };
+        let judgement = self.ledger.started(index, incarnation, key, &others, lives);
         self.judge(judgement);
         let task = super::client::index_of(key.task);
-        if payload[..] != super::client::payload(&self.plan.tasks[task])[..] {
-            let words = format!("{key:?} was given a payload of another task");
+        let given = &self.plan.tasks[task];
+        if payload[..] != super::client::payload(given)[..]
+            || handler.as_str() != HANDLERS[given.handler]
+        {
+            let words = format!("{key:?} was given what belongs to another task");
             self.break_promise(Invariant::ResultInvented, words);
         }
-        self.workers[index].runs.insert(run, Run { key, aborted: false });
+        self.workers[index].runs.insert(run, Run { key, aborted: None });
         let plan = &self.plan.tasks[task];
         let entity = mix(incarnation ^ run.0);
         let lasts = self.draws.between(Site::Handler, entity, 0, plan.work / 8, plan.work);
@@ -273,10 +327,11 @@ impl World {
     }
 
     /// Processes that run a task and were not told to stop.
-    fn holders(&self, task: TaskId) -> impl Iterator<Item = (usize, u64)> + '_ {
+    fn holders(&self, task: TaskId) -> impl Iterator<Item = (usize, u64, TaskKey)> + '_ {
         self.workers.iter().enumerate().flat_map(move |(index, worker)| {
-            let runs = worker.runs.values().filter(move |run| run.key.task == task && !run.aborted);
-            runs.map(move |_| (index, worker.incarnation))
+            let runs = worker.runs.values();
+            let runs = runs.filter(move |run| run.key.task == task && run.aborted.is_none());
+            runs.map(move |run| (index, worker.incarnation, run.key))
         })
     }
 
@@ -290,12 +345,14 @@ impl World {
 
     pub(super) fn handler_done(&mut self, index: usize, run_id: RunId) {
         let Some(run) = self.workers[index].runs.remove(&run_id) else { return };
+        let is_slow = run.aborted.is_some_and(|at| self.now - at > 3 * SEC);
+        self.seen.slow_to_stop += u64::from(is_slow);
         let worker = &mut self.workers[index];
         let entity = mix(worker.incarnation ^ run_id.0);
         let task = super::client::index_of(run.key.task);
         let plan = &self.plan.tasks[task];
         let draw = |k, bound| self.draws.draw(Site::Handler, entity, k, bound);
-        let outcome = if run.aborted && draw(1, 5) != 4 {
+        let outcome = if run.aborted.is_some() && draw(1, 5) != 4 {
             Outcome::Cancelled
         } else if self.draws.chance(Site::Handler, entity, 2, plan.failing) {
             Outcome::Failed { retryable: draw(4, 4) != 3 }
@@ -310,8 +367,8 @@ impl World {
         };
         *worker.ended.entry(run.key.task).or_default() += 1;
         if outcome == Outcome::Succeeded {
-            worker.succeeded.insert(run.key.task);
-            self.ledger.made(run.key.task, body.clone());
+            worker.results.insert(run.key.task, body.clone());
+            self.ledger.made(index, worker.incarnation, run.key, body.clone());
         }
         self.trace.note(self.now, 16, || format!("w{index} ends {run_id:?}: {outcome:?}"));
         self.tell_worker(index, WorkerInput::Done { run: run_id, outcome, body });
@@ -349,7 +406,8 @@ impl World {
         let (index, name) = (state.worker, state.name);
         match moorline_wire::decode_down(packet) {
             Ok(decoded) => {
-                let frames = decoded.frames;
+                let mut frames = decoded.frames;
+                self.spoil_down(&mut frames);
                 self.tell_worker(index, WorkerInput::Packet { conn: name, frames });
             }
             Err(error) => {
@@ -376,7 +434,7 @@ impl World {
         worker.process.end();
         worker.runs.clear();
         worker.ended.clear();
-        worker.succeeded.clear();
+        worker.results.clear();
     }
 }
 

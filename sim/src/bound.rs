@@ -1,0 +1,36 @@
+//! How long things may take once nothing goes wrong any more: by the settings, not by a guess.
+
+use crate::plan::{CONNECT, Plan, RESTORE, SEC};
+
+/// How long after the last fault a connection that it broke is noticed at the latest.
+pub(crate) fn fading(plan: &Plan) -> u64 {
+    plan.settings.beat * 4 + SEC * 2
+}
+
+/// How long after the last fault every worker is active: a sum of what each step may take.
+pub(crate) fn back(plan: &Plan) -> u64 {
+    // A half-open connection is noticed, dialled again, refused for the old one's sake, dialled
+    // again, welcomed and restored.
+    let dialled = plan.settings.max_delay * 5 / 4 + CONNECT * 2 + SEC * 2;
+    fading(plan) * 2 + dialled * 3 + RESTORE
+}
+
+/// How long after the last fault everything has ended.
+pub(crate) fn ended(plan: &Plan) -> u64 {
+    let settings = &plan.settings;
+    // Work of whoever does not come back in time waits for that, or for the guard.
+    let given_away = (settings.lost_after * 2).max(settings.start_grace) + SEC * 2;
+    // Each task, one after the other on one slot, with every attempt it may have.
+    let step = settings.latency.max() * 4 + settings.commit * 8 + settings.late * 4 + SEC;
+    let work: u64 = plan
+        .tasks
+        .iter()
+        .map(|task| {
+            let attempts = u64::from(task.max_retries) + 2;
+            attempts * (task.work + settings.retry_delay + step)
+        })
+        .sum();
+    // Runs that are not wanted any more keep their slots until they have stopped.
+    let stopping = plan.tasks.iter().map(|task| task.stops.min(task.work)).max().unwrap_or(0);
+    back(plan) + given_away + settings.accept_timeout * 2 + stopping + work
+}

@@ -1,0 +1,161 @@
+//! Steps of the protocol that faults wait for, and what of them is counted.
+
+use moorline_node::{DownFrame, StoreOp, ToWorker, UpFrame};
+use moorline_work::{Judgement, WorkerMessage};
+
+use super::{Event, World};
+use crate::draw::Site;
+use crate::ledger::index_of;
+use crate::plan::Moment;
+
+/// How far the lanes of one direction of a session got: what comes again is counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sent {
+    last: [u64; 2],
+}
+
+impl Sent {
+    /// A message is sent. Whether that happened before.
+    fn again(&mut self, lane: moorline_link::Lane, seq: u64) -> bool {
+        let last = &mut self.last[lane.index()];
+        let again = seq <= *last;
+        *last = seq.max(*last);
+        again
+    }
+}
+
+impl World {
+    /// This happens now, to this worker if to one: a fault that waited for it strikes.
+    fn moment(&mut self, moment: Moment, worker: Option<usize>) {
+        let waits = |index: &usize| self.plan.episodes[*index].moment == Some(moment);
+        let Some(place) = self.armed.iter().position(waits) else { return };
+        let index = self.armed.remove(place);
+        // At once, or while what was just sent is under way, or its answer.
+        let most = self.plan.settings.latency.max() * 2;
+        let delay = match self.draws.draw(Site::Strike, index as u64, 0, 2) {
+            0 => 0,
+            _ => self.draws.draw(Site::Strike, index as u64, 1, most),
+        };
+        self.after(delay, Event::Strike { index, worker });
+    }
+
+    /// A worker writes these frames.
+    pub(super) fn note_up(&mut self, worker: usize, frames: &[UpFrame]) {
+        for frame in frames {
+            let moment = match frame {
+                UpFrame::Hello { .. } => Moment::Hello,
+                UpFrame::InventoryItem { .. } => Moment::Item,
+                UpFrame::Active => Moment::Active,
+                UpFrame::Message(message) => {
+                    let lane = moorline_node::lane_of(&message.head);
+                    let again = self.workers[worker].sent[0].again(lane, message.seq.0);
+                    let begins = message.body.len() < message.body_len as usize;
+                    self.seen.replayed += u64::from(again);
+                    self.seen.broken_bodies += u64::from(again && begins);
+                    match message.head {
+                        WorkerMessage::Accept { .. } => Moment::Accept,
+                        WorkerMessage::Result { .. } => Moment::Result,
+                        WorkerMessage::Held { .. } => {
+                            self.seen.held += 1;
+                            continue;
+                        }
+                        WorkerMessage::NotHeld { .. } => {
+                            self.seen.not_held += 1;
+                            continue;
+                        }
+                        WorkerMessage::Refuse { key, refusal } => {
+                            self.seen.refused += 1;
+                            self.unless_calm(|| format!("w{worker} refuses {key:?}: {refusal:?}"));
+                            continue;
+                        }
+                    }
+                }
+                UpFrame::Part(_) => {
+                    self.seen.parts += 1;
+                    Moment::Part
+                }
+                UpFrame::Goodbye { .. } => Moment::Goodbye,
+                UpFrame::InventoryEnd { .. } | UpFrame::Beat(_) | UpFrame::Ack(_) => continue,
+            };
+            self.moment(moment, Some(worker));
+        }
+    }
+
+    /// The coordinator writes these frames to a worker.
+    pub(super) fn note_down(&mut self, worker: usize, frames: &[DownFrame]) {
+        for frame in frames {
+            let moment = match frame {
+                DownFrame::Welcome { head, .. } => {
+                    if !head.resumed {
+                        self.workers[worker].sent = Default::default();
+                    }
+                    Moment::Welcome
+                }
+                DownFrame::InventoryAnswer { judgement, .. } => {
+                    let count = match judgement {
+                        Judgement::Continue => &mut self.seen.continued,
+                        Judgement::Adopt { .. } => &mut self.seen.adopted,
+                        Judgement::Cancel => &mut self.seen.fenced,
+                        Judgement::Send => &mut self.seen.sent,
+                        Judgement::Drop { .. } => &mut self.seen.dropped,
+                        Judgement::Unknown => &mut self.seen.unknown,
+                    };
+                    *count += 1;
+                    Moment::Answer
+                }
+                DownFrame::Active => Moment::Active,
+                DownFrame::Message(message) => {
+                    let lane = message.head.lane();
+                    let again = self.workers[worker].sent[1].again(lane, message.seq.0);
+                    let begins = message.body.len() < message.body_len as usize;
+                    self.seen.replayed += u64::from(again);
+                    self.seen.broken_bodies += u64::from(again && begins);
+                    match message.head {
+                        ToWorker::Assign { .. } => Moment::Assign,
+                        ToWorker::Settled { .. } => Moment::Settled,
+                        ToWorker::Cancel { .. } => Moment::Recall,
+                        ToWorker::Revoke { .. } => {
+                            self.seen.revoked += 1;
+                            Moment::Recall
+                        }
+                    }
+                }
+                DownFrame::Part(_) => {
+                    self.seen.parts += 1;
+                    Moment::Part
+                }
+                DownFrame::Probe => {
+                    self.seen.challenged += 1;
+                    continue;
+                }
+                DownFrame::GoAway { .. } => {
+                    self.seen.goaways += 1;
+                    continue;
+                }
+                DownFrame::Refused { .. } | DownFrame::BeatAnswer(_) | DownFrame::Ack(_) => {
+                    continue;
+                }
+            };
+            self.moment(moment, Some(worker));
+        }
+    }
+
+    /// The store is asked for this.
+    pub(super) fn note_op(&mut self, op: &StoreOp) {
+        match op {
+            StoreOp::Lease { worker, .. } | StoreOp::Adopt { worker, .. } => {
+                self.moment(Moment::Lease, Some(index_of(worker.0)));
+            }
+            StoreOp::Requeue { .. } => self.moment(Moment::Lease, None),
+            StoreOp::Finish { .. } => self.moment(Moment::End, None),
+            StoreOp::Submit { .. }
+            | StoreOp::Claim { .. }
+            | StoreOp::Unclaim { .. }
+            | StoreOp::Leases
+            | StoreOp::Lookup { .. }
+            | StoreOp::Cancel { .. }
+            | StoreOp::Worker(_)
+            | StoreOp::Workers => {}
+        }
+    }
+}

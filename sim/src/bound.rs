@@ -1,6 +1,6 @@
 //! How long things may take once nothing goes wrong any more: by the settings, not by a guess.
 
-use crate::plan::{CONNECT, Plan, RESTORE, SEC};
+use crate::plan::{CONNECT, Plan, RESTORE, SEC, SLOWEST_COMMIT};
 
 /// How long after the last fault a connection that it broke is noticed at the latest.
 pub(crate) fn fading(plan: &Plan) -> u64 {
@@ -9,10 +9,11 @@ pub(crate) fn fading(plan: &Plan) -> u64 {
 
 /// How long after the last fault every worker is active: a sum of what each step may take.
 pub(crate) fn back(plan: &Plan) -> u64 {
-    // A half-open connection is noticed, dialled again, refused for the old one's sake, dialled
-    // again, welcomed and restored.
-    let dialled = plan.settings.max_delay * 5 / 4 + CONNECT * 2 + SEC * 2;
-    fading(plan) * 2 + dialled * 3 + RESTORE
+    // A dial that hangs since before is given up, and another waited for; or a half-open connection
+    // is noticed, waited for, dialled again, held for the old one's sake and restored, when the
+    // slowest commit is over.
+    let dialled = plan.settings.max_delay * 5 / 4 + SEC * 2;
+    fading(plan) + CONNECT + dialled * 2 + SLOWEST_COMMIT + RESTORE
 }
 
 /// How long after the last fault everything has ended.

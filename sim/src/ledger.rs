@@ -442,8 +442,10 @@ impl Ledger {
                 Disposition::Accepted | Disposition::LateAccepted | Disposition::Duplicate,
                 Some(body),
             ) => ended == Some(End::Succeeded) && task.result.as_ref() == Some(body),
-            (Disposition::Accepted | Disposition::Duplicate, None) => {
-                task.applied.contains(incarnation)
+            (Disposition::Accepted, None) => task.applied.contains(incarnation),
+            // A run that was stopped comes to the same as the cancel of its task, whoever did that.
+            (Disposition::Duplicate, None) => {
+                task.applied.contains(incarnation) || ended == Some(End::Cancelled)
             }
             (Disposition::LateAccepted, None) => ended == Some(End::Succeeded),
             // A success is turned away only if its task has ended.

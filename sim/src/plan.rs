@@ -4,6 +4,7 @@ mod fault;
 mod settings;
 mod work;
 
+pub(crate) use fault::SLOWEST_COMMIT;
 pub use fault::{Episode, Fault, Manner, Moment, Nudge, Side, Told, Who};
 pub(crate) use settings::{CONNECT, RESTORE, good_path};
 pub use settings::{Latency, Settings};

@@ -161,7 +161,6 @@ seen! {
     unacked "Connections given up because heartbeats were not answered.";
     silent "Connections given up because nothing was heard.";
     stalled "Stalls that a process found in itself.";
-    disagreed "Heartbeats after which both sides disagreed about free slots.";
     blocked "Times a connection took nothing more.";
     recovered "Leases of earlier lives of a coordinator.";
     torn "Crashes of a coordinator that left a commit behind which it never heard of.";

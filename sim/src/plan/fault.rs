@@ -247,6 +247,9 @@ impl Fault {
     }
 }
 
+/// How much longer a commit takes at most by a fault.
+pub(crate) const SLOWEST_COMMIT: u64 = 20 * SEC;
+
 /// Families of faults; each is on or off in a world.
 const FAMILIES: u64 = 7;
 
@@ -292,8 +295,13 @@ fn draw_one(draws: &Draws, settings: &Settings, index: u64, family: u64, workers
     let draw = |k, bound| draws.draw(Site::Episode, index, k, bound);
     let worker = usize::try_from(draw(2, workers as u64)).unwrap_or(0);
     let who = if draw(3, 3) == 0 { Who::Coordinator } else { Who::Worker(worker) };
-    let lasts = |k, low, high| draws.log_between(Site::Episode, index, k, low, high);
+    // Mostly short; in a third, for about as long as it takes to be given up.
     let long = settings.lost_after * 2;
+    let is_long = draw(21, 3) == 2;
+    let lasts = |k, low, high: u64| {
+        let low = if is_long { settings.lost_after / 2 } else { low };
+        draws.log_between(Site::Episode, index, k, low.min(high), high)
+    };
     match family {
         0 => Fault::Cut {
             worker,
@@ -315,7 +323,7 @@ fn draw_one(draws: &Draws, settings: &Settings, index: u64, family: u64, workers
         }
         3 => Fault::Jam { worker, lasts: lasts(8, 10 * MS, settings.lost_after) },
         4 => Fault::Dials { worker, refused: draw(9, 2) == 0, lasts: lasts(10, 100 * MS, long) },
-        5 => Fault::Slow { delay: lasts(11, 50 * MS, 20 * SEC), lasts: lasts(12, SEC, long) },
+        5 => Fault::Slow { delay: lasts(11, 50 * MS, SLOWEST_COMMIT), lasts: lasts(12, SEC, long) },
         _ => Fault::Nudge {
             worker,
             nudge: match draw(13, 5) {

@@ -165,7 +165,7 @@ impl Settings {
             commit: draws.log_between(Site::Plan, 2, 11, MS / 10, 50 * MS),
             group: draws.log_between(Site::Plan, 2, 12, 1, 256),
             late: draws.log_between(Site::Plan, 2, 13, 1, 20 * MS),
-            keeps: (draw(14, 6) == 5).then(|| draw(15, 4)),
+            keeps: (draw(14, 4) == 3).then(|| draw(15, 4)),
             link,
             hub,
             dispatcher,

@@ -243,8 +243,6 @@ impl World {
                 let silence = self.plan.settings.lost_after / 6;
                 let silence = (*reason == Reason::HeartbeatTimeout).then_some(silence);
                 self.seen.silent += u64::from(*reason == Reason::HeartbeatTimeout);
-                self.seen.moved += u64::from(*reason == Reason::Moved);
-                self.seen.taken_over += u64::from(*reason == Reason::Superseded);
                 let judgement = self.ledger.detached(worker, silence, self.now);
                 self.judge(judgement);
                 self.unless_violated(Who::Coordinator, *reason);

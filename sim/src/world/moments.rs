@@ -1,5 +1,6 @@
 //! Steps of the protocol that faults wait for, and what of them is counted.
 
+use moorline_link::{Lane, Reason};
 use moorline_node::{DownFrame, StoreOp, ToWorker, UpFrame};
 use moorline_work::{Judgement, WorkerMessage};
 
@@ -16,7 +17,7 @@ pub(super) struct Sent {
 
 impl Sent {
     /// A message is sent. Whether that happened before.
-    fn again(&mut self, lane: moorline_link::Lane, seq: u64) -> bool {
+    fn again(&mut self, lane: Lane, seq: u64) -> bool {
         let last = &mut self.last[lane.index()];
         let again = seq <= *last;
         *last = seq.max(*last);
@@ -128,8 +129,10 @@ impl World {
                     self.seen.challenged += 1;
                     continue;
                 }
-                DownFrame::GoAway { .. } => {
+                DownFrame::GoAway { dismissal, .. } => {
                     self.seen.goaways += 1;
+                    self.seen.moved += u64::from(dismissal.reason == Reason::Moved);
+                    self.seen.taken_over += u64::from(dismissal.reason == Reason::Superseded);
                     continue;
                 }
                 DownFrame::Refused { .. } | DownFrame::BeatAnswer(_) | DownFrame::Ack(_) => {

@@ -256,7 +256,8 @@ impl World {
             WorkerEvent::BeatMissed { .. } | WorkerEvent::Stalled { .. } => {
                 match event {
                     WorkerEvent::BeatMissed { reason: Reason::OutOfStep, .. } => {
-                        self.seen.disagreed += 1;
+                        let words = format!("w{index} and the coordinator disagree");
+                        self.break_promise(Invariant::OutOfStep, words);
                     }
                     WorkerEvent::Stalled { .. } => self.seen.stalled += 1,
                     _ => {}

@@ -16,6 +16,8 @@ use crate::report::{Invariant, Violation};
 pub(crate) struct Ledger {
     lost_after: u64,
     start_grace: u64,
+    lost_cap: u32,
+    max_retries: BTreeMap<TaskId, u32>,
     tasks: BTreeMap<TaskId, Task>,
     /// The store forgets tasks that have ended.
     forgets: bool,
@@ -75,6 +77,12 @@ struct Task {
     result: Option<Bytes>,
     /// Results that handlers made.
     made: Vec<Made>,
+    /// Processes in which a handler failed, and whether it said that no other attempt may help.
+    failures: Vec<(u64, bool)>,
+    retries: u32,
+    losses: u32,
+    /// A client asked for its end.
+    unwanted: bool,
 }
 
 /// A result that a handler made.
@@ -112,6 +120,8 @@ impl Ledger {
         Self {
             lost_after: plan.settings.lost_after,
             start_grace: plan.settings.start_grace,
+            lost_cap: plan.settings.lost_cap,
+            max_retries: plan.tasks.iter().map(|t| (TaskId(t.id), t.max_retries)).collect(),
             forgets: plan.settings.keeps.is_some(),
             tasks: BTreeMap::new(),
             started: BTreeSet::new(),
@@ -330,14 +340,26 @@ impl Ledger {
             }
             StoreOp::Requeue { key, cause, .. } => {
                 self.unended(*key, "returns to the queue")?;
-                let lost = matches!(cause, Requeue::Lost);
+                let most = self.max_retries.get(&key.task).copied().unwrap_or(0);
                 let task = self.task(key.task);
                 let holder = task.lease.take().map(|(_, _, incarnation)| incarnation);
-                task.applied.extend(holder.filter(|_| !lost));
+                match cause {
+                    Requeue::Lost => task.losses += 1,
+                    Requeue::Returned => task.applied.extend(holder),
+                    Requeue::Retry { .. } => {
+                        task.applied.extend(holder);
+                        task.retries += 1;
+                        if task.retries > most {
+                            let words = format!("{key:?} is tried again more than {most} times");
+                            return broken(Invariant::EndedWrongly, words);
+                        }
+                    }
+                }
                 Ok(())
             }
             StoreOp::Finish { key, end, body } => {
                 self.unended(*key, "ends")?;
+                self.may_end(*key, *end)?;
                 let task = self.task(key.task);
                 task.applied.extend(task.lease.map(|(_, _, incarnation)| incarnation));
                 if *end == End::Succeeded {
@@ -368,6 +390,30 @@ impl Ledger {
             | StoreOp::Worker(_)
             | StoreOp::Workers => Ok(()),
         }
+    }
+
+    /// Whether a task may end like this.
+    fn may_end(&mut self, key: TaskKey, end: End) -> Judgement {
+        let most = self.max_retries.get(&key.task).copied().unwrap_or(0);
+        let cap = self.lost_cap;
+        let task = self.task(key.task);
+        let holder = task.lease.map(|(_, _, incarnation)| incarnation);
+        let may = match end {
+            End::Succeeded => true,
+            End::Failed => task.failures.iter().any(|(incarnation, for_good)| {
+                Some(*incarnation) == holder && (*for_good || task.retries == most)
+            }),
+            End::Cancelled => task.unwanted,
+            End::Dead => task.losses + 1 == cap,
+        };
+        if may {
+            return Ok(());
+        }
+        let words = format!(
+            "{key:?} ends {end:?} after {} of {most} retries and {} of {cap} losses",
+            task.retries, task.losses
+        );
+        broken(Invariant::EndedWrongly, words)
     }
 
     fn unended(&mut self, key: TaskKey, what: &str) -> Judgement {
@@ -430,6 +476,11 @@ impl Ledger {
         self.task(key.task).made.push(Made { worker, incarnation, key, body });
     }
 
+    /// A handler failed, or stopped.
+    pub(crate) fn failed(&mut self, incarnation: u64, task: TaskId, for_good: bool) {
+        self.task(task).failures.push((incarnation, for_good));
+    }
+
     /// A process was told what became of an outcome.
     pub(crate) fn settled(&mut self, answered: &Answered) -> Judgement {
         let Answered { key, disposition, incarnation, success } = answered;
@@ -470,6 +521,11 @@ impl Ledger {
             return Ok(());
         }
         broken(Invariant::TaskLost, format!("{task:?} is acknowledged and not durable"))
+    }
+
+    /// A client asks for the end of a task.
+    pub(crate) fn unwanted(&mut self, task: TaskId) {
+        self.task(task).unwanted = true;
     }
 
     pub(crate) fn cancelled(&mut self, task: TaskId) {

@@ -21,6 +21,9 @@ pub enum Invariant {
     LostEarly,
     /// A result was answered before that was durable, or a success was turned away.
     AnsweredWrongly,
+    /// A task ended in a way that nobody asked for or came to: failed without a failure or with
+    /// retries left, dead before its cap, cancelled by nobody.
+    EndedWrongly,
     /// A machine asks to be run again and again at the same instant.
     Spinning,
     /// Something other than work happened where nothing went wrong.
@@ -45,7 +48,7 @@ pub enum Invariant {
 
 impl Invariant {
     /// Every one.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::TaskLost,
         Self::AppliedTwice,
         Self::ResultInvented,
@@ -54,6 +57,7 @@ impl Invariant {
         Self::RanTwice,
         Self::LostEarly,
         Self::AnsweredWrongly,
+        Self::EndedWrongly,
         Self::Spinning,
         Self::NotCalm,
         Self::NotEnded,

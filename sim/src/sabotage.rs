@@ -16,6 +16,8 @@ pub enum Sabotage {
     StoreFails,
     /// A byte of every result changes on its way.
     ResultsChange,
+    /// Results arrive as failures.
+    OutcomesChange,
     /// A packet loses its last byte.
     PacketsShrink,
     /// The coordinator is told that every assignment that was accepted was refused.
@@ -46,12 +48,13 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::StoreForgets,
         Self::StoreRepeats,
         Self::StoreConfuses,
         Self::StoreFails,
         Self::ResultsChange,
+        Self::OutcomesChange,
         Self::PacketsShrink,
         Self::AcceptsLie,
         Self::AnswersLie,
@@ -75,6 +78,7 @@ impl Sabotage {
             Self::StoreRepeats => Invariant::AppliedTwice,
             Self::StoreConfuses => Invariant::Client,
             Self::StoreFails => Invariant::Panic,
+            Self::OutcomesChange => Invariant::EndedWrongly,
             Self::ResultsChange => Invariant::ResultInvented,
             Self::PacketsShrink => Invariant::Wire,
             Self::AcceptsLie => Invariant::RanTwice,
@@ -103,6 +107,7 @@ impl Sabotage {
             | Self::StoreConfuses
             | Self::StoreFails
             | Self::ResultsChange
+            | Self::OutcomesChange
             | Self::PacketsShrink
             | Self::AcceptsLie
             | Self::AnswersLie

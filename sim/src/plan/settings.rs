@@ -63,6 +63,8 @@ pub struct Settings {
     pub lost_after: u64,
     /// How long a coordinator waits for workers of earlier lives.
     pub start_grace: u64,
+    /// How often a task may be lost.
+    pub lost_cap: u32,
     /// How long an assignment may stay unanswered.
     pub accept_timeout: u64,
     /// The heartbeat interval workers wish for.
@@ -122,6 +124,7 @@ impl Settings {
         let start_grace = lost_after * draws.between(Site::Plan, 2, 1, 1, 2);
         let accept_timeout = draws.log_between(Site::Plan, 2, 2, SEC, 10 * SEC);
         let max_delay = draws.log_between(Site::Plan, 2, 3, SEC, 60 * SEC);
+        let lost_cap = 1 + u32::try_from(draw(9, 4)).unwrap_or(2);
         let retry_delay = 5 * SEC;
         // A path that is slower than the heartbeats allow is a fault.
         let longest = if calm { good_path(beat) } else { (beat * 2).min(2 * SEC) };
@@ -145,7 +148,7 @@ impl Settings {
             lost_after: nanos(lost_after),
             start_grace: nanos(start_grace),
             accept_timeout: nanos(accept_timeout),
-            lost_cap: 1 + u32::try_from(draw(9, 4)).unwrap_or(2),
+            lost_cap,
             window: [256, 256, 1, 3][usize::try_from(draw(10, 4)).unwrap_or(0)],
             ..DispatcherSettings::default()
         })
@@ -156,6 +159,7 @@ impl Settings {
         Self {
             lost_after,
             start_grace,
+            lost_cap,
             accept_timeout,
             beat,
             max_delay,

@@ -120,6 +120,7 @@ impl World {
         }
         let ticket = self.ticket(task, Request::Cancel { task });
         let task_id = TaskId(self.plan.tasks[task].id);
+        self.ledger.unwanted(task_id);
         self.trace.note(self.now, 31, || format!("client {task} cancels"));
         self.tell_coordinator(CoordinatorInput::Cancel { ticket, task: task_id });
     }
@@ -202,14 +203,22 @@ impl World {
 
     /// Clients that were not answered yet.
     pub(super) fn unanswered(&self) -> usize {
-        let waits = |task: &usize| {
-            let client = &self.clients[*task];
-            let plan = &self.plan.tasks[*task];
-            !client.acknowledged
-                || plan.cancel_at.is_some() && !client.cancel_answered
-                || plan.again_at.is_some() && !client.again_answered
-                || plan.clash_at.is_some() && !client.clash_answered
-        };
-        (0..self.clients.len()).filter(waits).count()
+        (0..self.clients.len()).filter(|task| self.waits(*task)).count()
+    }
+
+    /// Whether a client may still ask for its task: a store must not forget that meanwhile, or it
+    /// would be another one.
+    pub(super) fn may_be_asked_for(&self) -> bool {
+        let asks = |task: usize| self.clients[task].requests > 0 && self.waits(task);
+        !self.requests.is_empty() || (0..self.clients.len()).any(asks)
+    }
+
+    fn waits(&self, task: usize) -> bool {
+        let client = &self.clients[task];
+        let plan = &self.plan.tasks[task];
+        !client.acknowledged
+            || plan.cancel_at.is_some() && !client.cancel_answered
+            || plan.again_at.is_some() && !client.again_answered
+            || plan.clash_at.is_some() && !client.clash_answered
     }
 }

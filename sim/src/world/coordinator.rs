@@ -322,9 +322,8 @@ impl World {
     pub(super) fn committed(&mut self) {
         let committed = self.disk.commit(self.now);
         self.note_durable(&committed);
-        // Not while a client may still ask for a task: it would be another one then.
-        if let (Some(keeps), 0, true) =
-            (self.plan.settings.keeps, self.unanswered(), self.requests.is_empty())
+        if let Some(keeps) = self.plan.settings.keeps
+            && !self.may_be_asked_for()
         {
             self.seen.pruned += self.disk.prune(self.now, keeps);
         }

@@ -47,6 +47,12 @@ impl World {
                         let refusal = Refusal::NoSlot;
                         message.head = WorkerMessage::Refuse { key, refusal };
                     }
+                    WorkerMessage::Result { key, outcome: Outcome::Succeeded }
+                        if sabotage == Sabotage::OutcomesChange =>
+                    {
+                        let outcome = Outcome::Failed { retryable: false };
+                        message.head = WorkerMessage::Result { key, outcome };
+                    }
                     WorkerMessage::Result { outcome: Outcome::Succeeded, .. }
                         if sabotage == Sabotage::ResultsChange =>
                     {

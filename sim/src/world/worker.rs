@@ -370,6 +370,9 @@ impl World {
         if outcome == Outcome::Succeeded {
             worker.results.insert(run.key.task, body.clone());
             self.ledger.made(index, worker.incarnation, run.key, body.clone());
+        } else {
+            let for_good = outcome == Outcome::Failed { retryable: false };
+            self.ledger.failed(worker.incarnation, run.key.task, for_good);
         }
         self.trace.note(self.now, 16, || format!("w{index} ends {run_id:?}: {outcome:?}"));
         self.tell_worker(index, WorkerInput::Done { run: run_id, outcome, body });

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use moorline_sim::{
-    Failure, Fault, Invariant, Manner, Plan, Report, Sabotage, Seen, Told, run, run_plan,
+    Episode, Failure, Fault, Invariant, Manner, Plan, Report, Sabotage, Seen, Told, run, run_plan,
     run_recorded,
 };
 
@@ -183,4 +183,39 @@ fn every_rule_reports_what_breaks_it() {
         seen.insert(failure.violation.invariant);
     }
     assert_eq!(seen, BTreeSet::from(Invariant::ALL), "a rule that nothing breaks proves nothing");
+}
+
+/// Worlds in which workers are out of touch for longer than they may be, while their handlers run
+/// on; the store forgets what has ended, and handlers are slow to stop.
+#[test]
+fn slots_of_runs_that_nobody_wants_are_not_given_away() {
+    let mut seen = (0, 0, 0);
+    for seed in 0..2_000 {
+        let mut plan = Plan::new(seed);
+        if plan.calm || plan.settings.lost_after > 12_000_000_000 {
+            continue;
+        }
+        plan.settings.keeps = Some(0);
+        let away = plan.settings.lost_after + 2_000_000_000;
+        for task in &mut plan.tasks {
+            task.submit_at /= 8;
+            task.work = 40_000_000_000;
+            task.stops = 60_000_000_000;
+            (task.failing, task.size, task.timeout) = (0, 10, None);
+            (task.cancel_at, task.again_at, task.clash_at) = (None, None, None);
+        }
+        plan.quiet_at = 10 * plan.settings.lost_after;
+        let lost = |worker| {
+            let at = plan.settings.lost_after * (1 + worker as u64);
+            let dials = Fault::Dials { worker, refused: true, lasts: away };
+            let cut = Fault::Cut { worker, told: Told::Both };
+            [dials, cut].map(|fault| Episode { at, moment: None, fault })
+        };
+        plan.episodes = (0..plan.workers.len()).flat_map(lost).collect();
+        let report = run_plan(plan).unwrap_or_else(|failure| panic!("{failure}"));
+        seen.0 += report.seen.unknown;
+        seen.1 += report.seen.fenced;
+        seen.2 += report.seen.slow_to_stop;
+    }
+    assert!(seen.0 > 100 && seen.1 > 100 && seen.2 > 100, "{seen:?}");
 }

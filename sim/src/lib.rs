@@ -35,4 +35,4 @@ pub use plan::{
 };
 pub use report::{Failure, Invariant, Report, Seen, Violation};
 pub use sabotage::Sabotage;
-pub use world::{run, run_plan, run_recorded};
+pub use world::{run, run_plan, run_plan_recorded, run_recorded};

@@ -136,8 +136,16 @@ pub fn run_plan(plan: Plan) -> Result<Report, Box<Failure>> {
 /// # Errors
 /// The first promise that was broken, with the lines that led to it.
 pub fn run_recorded(seed: u64) -> Result<(Report, Vec<String>), Box<Failure>> {
+    run_plan_recorded(Plan::new(seed))
+}
+
+/// Runs the world of a plan and keeps the last lines of what happened, whatever it comes to.
+///
+/// # Errors
+/// The first promise that was broken, with the lines that led to it.
+pub fn run_plan_recorded(plan: Plan) -> Result<(Report, Vec<String>), Box<Failure>> {
     let lines = Lines::default();
-    let result = guarded(Plan::new(seed), Some(Rc::clone(&lines)));
+    let result = guarded(plan, Some(Rc::clone(&lines)));
     let last: Vec<String> = lines.borrow().iter().cloned().collect();
     match result {
         Ok(report) => Ok((report, last)),

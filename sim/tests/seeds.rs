@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use moorline_sim::{
     Episode, Failure, Fault, Invariant, Manner, Plan, Report, Sabotage, Seen, Told, run, run_plan,
-    run_recorded,
+    run_plan_recorded, run_recorded,
 };
 
 const SEEDS: Range<u64> = 0..10_000;
@@ -212,7 +212,8 @@ fn slots_of_runs_that_nobody_wants_are_not_given_away() {
             [dials, cut].map(|fault| Episode { at, moment: None, fault })
         };
         plan.episodes = (0..plan.workers.len()).flat_map(lost).collect();
-        let report = run_plan(plan).unwrap_or_else(|failure| panic!("{failure}"));
+        let result = run_plan_recorded(plan);
+        let (report, _) = result.unwrap_or_else(|failure| panic!("\n{failure}"));
         seen.0 += report.seen.unknown;
         seen.1 += report.seen.fenced;
         seen.2 += report.seen.slow_to_stop;

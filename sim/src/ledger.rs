@@ -329,6 +329,12 @@ impl Ledger {
             StoreOp::Lease { key, worker, incarnation }
             | StoreOp::Adopt { key, worker, incarnation, .. } => {
                 self.unended(*key, "is leased")?;
+                if let (StoreOp::Lease { .. }, Some((leased, other, _))) =
+                    (&persist.op, self.task(key.task).lease)
+                {
+                    let words = format!("{key:?} is leased while w{other} has {leased:?}");
+                    return broken(Invariant::RanTwice, words);
+                }
                 let task = self.task(key.task);
                 if key.attempt <= task.attempt {
                     let words = format!("{key:?} comes after attempt {}", task.attempt.0);
@@ -340,6 +346,11 @@ impl Ledger {
             }
             StoreOp::Requeue { key, cause, .. } => {
                 self.unended(*key, "returns to the queue")?;
+                let lease = self.task(key.task).lease.map(|(leased, ..)| leased);
+                if lease != Some(*key) {
+                    let words = format!("{key:?} returns to the queue, leased is {lease:?}");
+                    return broken(Invariant::RanTwice, words);
+                }
                 let most = self.max_retries.get(&key.task).copied().unwrap_or(0);
                 let task = self.task(key.task);
                 let holder = task.lease.take().map(|(_, _, incarnation)| incarnation);

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -16,12 +16,12 @@ use tokio::time::timeout;
 use tonic::{Code, Status, Streaming};
 
 use crate::Resolved;
-use crate::drive::{Http2, drive};
+use crate::drive::{Http2, drive, end_reason};
 use crate::halves::{Role, connection};
 use crate::inflow::{Inflow, Raw};
 use crate::settings::{
-    CONNECT_WITHIN, CONTENT_TYPE, FRAME_MAX, HEADERS_MAX, MESSAGE_MAX, PATH, RESETS, SEND_BUFFER,
-    WINDOW,
+    CONNECT_WITHIN, CONTENT_TYPE, FRAME_MAX, HEADERS_MAX, MESSAGE_MAX, PATH, RESETS,
+    RESOLVE_WITHIN, SEND_BUFFER, WINDOW,
 };
 use crate::shared::{Guard, Shared};
 
@@ -35,24 +35,44 @@ fn failed(reason: Reason, detail: impl Into<String>) -> DialError {
     DialError { reason, detail: detail.into() }
 }
 
-/// Resolves the name anew; what it was before still counts if the resolver fails (P14).
 async fn addresses(endpoint: &Endpoint, resolved: &Resolved) -> Result<Vec<SocketAddr>, DialError> {
     let (host, port) = (endpoint.host(), endpoint.port());
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let found = tokio::net::lookup_host((host, port)).await.map(Vec::from_iter);
+    let lookup = async { tokio::net::lookup_host((host, port)).await.map(Vec::from_iter) };
+    resolve(endpoint, resolved, lookup).await
+}
+
+/// Resolves the name anew; what it was before still counts if the resolver fails or is silent (P14).
+async fn resolve(
+    endpoint: &Endpoint,
+    resolved: &Resolved,
+    lookup: impl Future<Output = io::Result<Vec<SocketAddr>>>,
+) -> Result<Vec<SocketAddr>, DialError> {
     // A panic cannot happen under this lock, so a poisoned one holds a whole map.
-    let mut resolved = resolved.lock().unwrap_or_else(PoisonError::into_inner);
+    let lock = || resolved.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = lock().get(endpoint).cloned();
+    let found = if known.is_some() {
+        // It must not use up the time of addresses that are known to have worked (P13).
+        timeout(RESOLVE_WITHIN, lookup).await.unwrap_or_else(|_| Err(late()))
+    } else {
+        lookup.await
+    };
+    let host = endpoint.host();
     let detail = match found {
         Ok(addresses) if !addresses.is_empty() => {
-            resolved.insert(endpoint.clone(), addresses.clone());
+            lock().insert(endpoint.clone(), addresses.clone());
             return Ok(addresses);
         }
         Ok(_) => format!("{host} has no address"),
         Err(error) => format!("{host} cannot be resolved: {error}"),
     };
-    resolved.get(endpoint).cloned().ok_or_else(|| failed(Reason::DnsFailed, detail))
+    known.ok_or_else(|| failed(Reason::DnsFailed, detail))
+}
+
+fn late() -> io::Error {
+    io::ErrorKind::TimedOut.into()
 }
 
 /// The first address that answers.
@@ -64,7 +84,6 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, DialError> {
             connecting.await
         } else {
             // One silent address must not use up the time of the others (P13).
-            let late = || io::Error::from(io::ErrorKind::TimedOut);
             timeout(CONNECT_WITHIN, connecting).await.unwrap_or_else(|_| Err(late()))
         };
         match connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
@@ -105,7 +124,7 @@ async fn attach(endpoint: &Endpoint, stream: TcpStream) -> Result<Connection, Di
         .map_err(|error| handshake_failed(&error))?;
     let pings = http2.ping_pong();
     let shared = Arc::new(Shared::default());
-    let client = Client { http2: Some(http2), requests: Some(requests.clone()), ended: false };
+    let client = Client { http2, requests: Some(requests.clone()) };
     tokio::spawn(drive(client, pings, Arc::clone(&shared)));
     let guard = Guard(Some(Arc::clone(&shared)));
 
@@ -175,18 +194,13 @@ fn handshake_failed(error: &h2::Error) -> DialError {
 
 /// The end that dialled.
 struct Client {
-    http2: Option<client::Connection<TcpStream, Bytes>>,
+    http2: client::Connection<TcpStream, Bytes>,
     requests: Option<SendRequest<Bytes>>,
-    ended: bool,
 }
 
 impl Http2 for Client {
     fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
-        let Some(http2) = &mut self.http2 else { return Poll::Ready(Reason::TransportReset) };
-        if !self.ended && http2.poll_unpin(cx).is_pending() {
-            return Poll::Pending;
-        }
-        self.ended = true;
+        let ended = ready!(self.http2.poll_unpin(cx));
         // A peer that said GOAWAY left in order, whatever became of the socket afterwards.
         let left = self.requests.as_mut().is_some_and(|requests| match requests.poll_ready(cx) {
             Poll::Ready(Err(error)) => {
@@ -196,7 +210,11 @@ impl Http2 for Client {
             }
             Poll::Ready(Ok(())) | Poll::Pending => false,
         });
-        Poll::Ready(if left { Reason::ClosedByPeer } else { Reason::TransportReset })
+        Poll::Ready(match ended {
+            _ if left => Reason::ClosedByPeer,
+            Err(error) => end_reason(&error),
+            Ok(()) => Reason::TransportReset,
+        })
     }
 
     fn wind_up(&mut self) {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tonic::Streaming;
 
 use crate::settings::{LINGER, PING_EVERY, PONG_WITHIN};
-use crate::shared::{Shared, Wish};
+use crate::shared::{Driven, Shared, Wish};
 
 /// What differs between the two ends of an HTTP/2 connection.
 pub(crate) trait Http2: Send + Unpin {
@@ -24,8 +24,19 @@ pub(crate) trait Http2: Send + Unpin {
     fn wind_up(&mut self);
 }
 
+/// What an error of the connection means.
+pub(crate) fn end_reason(error: &h2::Error) -> Reason {
+    // Found here, and told to the peer.
+    if error.is_go_away() && error.is_library() {
+        Reason::ProtocolError
+    } else {
+        Reason::TransportReset
+    }
+}
+
 /// Runs a connection to its end.
 pub(crate) async fn drive(mut http2: impl Http2, pings: Option<PingPong>, shared: Arc<Shared>) {
+    let _driven = Driven(Arc::clone(&shared));
     let mut keepalive = pings.map(Keepalive::new);
     let mut linger: Option<Linger> = None;
     let fate = poll_fn(|cx| {
@@ -43,13 +54,15 @@ pub(crate) async fn drive(mut http2: impl Http2, pings: Option<PingPong>, shared
                 return Poll::Ready(Reason::TransportReset);
             }
         }
-        if let Some(keepalive) = &mut keepalive
+        let driven = http2.poll_drive(cx);
+        shared.pass();
+        // Behind what has arrived: an answer may have waited for this process, not the other way.
+        if driven.is_pending()
+            && let Some(keepalive) = &mut keepalive
             && keepalive.poll_silent(cx).is_ready()
         {
             return Poll::Ready(Reason::HalfOpen);
         }
-        let driven = http2.poll_drive(cx);
-        shared.pass();
         driven
     })
     .await;

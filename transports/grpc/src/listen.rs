@@ -22,14 +22,14 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tonic::{Code, Status, Streaming};
 
-use crate::drive::{Http2, drive};
+use crate::drive::{Http2, drive, end_reason};
 use crate::halves::{Role, connection};
 use crate::inflow::{Inflow, Raw};
 use crate::settings::{
     ATTACH_WITHIN, BACKLOG, CONTENT_TYPE, FRAME_MAX, HEADERS_MAX, MESSAGE_MAX, PATH, RESETS,
     SEND_BUFFER, STREAMS, UNATTACHED_MAX, WINDOW,
 };
-use crate::shared::Shared;
+use crate::shared::{Driven, Shared};
 
 /// Attached connections that wait to be taken.
 const READY: usize = 64;
@@ -127,7 +127,9 @@ impl GrpcListener {
                 Err(error) => return Poll::Ready(Err(accept_error(&error))),
             };
             if let Err(error) = stream.set_nodelay(true) {
-                return Poll::Ready(Err(accept_error(&error)));
+                // Of this connection, whatever its number: macOS says EINVAL of one that is reset.
+                let detail = error.to_string();
+                return Poll::Ready(Err(AcceptError::Connection { detail }));
             }
             let place = Place::take(&self.unattached);
             tokio::spawn(serve(stream, peer, place, self.attached.clone(), self.gone.clone()));
@@ -186,6 +188,8 @@ async fn serve(
     gone: Gone,
 ) {
     let shared = Arc::new(Shared::default());
+    // The connection may have been handed over already when this gives it up.
+    let _driven = Driven(Arc::clone(&shared));
     let attaching = attach(stream, peer, attached, Arc::clone(&shared));
     // Whoever says nothing, or nothing that is HTTP/2, is let go without a word.
     let attaching = Box::pin(timeout(ATTACH_WITHIN, attaching));
@@ -294,7 +298,8 @@ impl Http2 for Server {
                     });
                     let _ = respond.send_response(response, true);
                 }
-                Some(Err(_)) | None => return Poll::Ready(Reason::TransportReset),
+                Some(Err(error)) => return Poll::Ready(end_reason(&error)),
+                None => return Poll::Ready(Reason::TransportReset),
             }
         }
     }

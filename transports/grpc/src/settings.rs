@@ -50,3 +50,6 @@ pub(crate) const BACKLOG: u32 = 4_096;
 
 /// For one address, where a name has several.
 pub(crate) const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// For resolving a name whose last addresses are known: then they are used.
+pub(crate) const RESOLVE_WITHIN: Duration = Duration::from_secs(2);

@@ -57,7 +57,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the task to say why the connection is over. It always does.
+    /// Waits for the task to say why the connection is over. It always does: see [`Driven`].
     pub(crate) fn poll_fate(&self, half: Half, cx: &Context<'_>) -> Poll<Reason> {
         let mut state = self.lock();
         if let Some(fate) = state.fate {
@@ -160,6 +160,16 @@ impl Shared {
             return Wish::Cut;
         }
         state.lingering.take().map_or(Wish::Drive, Wish::Linger)
+    }
+}
+
+/// Goes with what drives a connection: however that ends, nobody waits for word of it in vain.
+pub(crate) struct Driven(pub(crate) Arc<Shared>);
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        // Who knows better has said so before.
+        self.0.set_fate(Reason::TransportReset);
     }
 }
 

@@ -35,6 +35,7 @@ keeps! {
     an_abrupt_end_is_a_reset();
     one_half_that_is_dropped_cuts_the_connection();
     an_orderly_end_comes_behind_what_was_sent();
+    an_orderly_end_waits_for_a_peer_that_reads_late();
     a_dial_to_nothing_is_refused();
     a_dial_can_be_cancelled();
     connections_outlive_their_listener();
@@ -190,6 +191,62 @@ async fn a_peer_that_does_not_answer_pings_is_half_open() {
             .await;
     assert_eq!(end, Err(Reason::HalfOpen));
     assert!(began.elapsed() <= Duration::from_secs(41), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_peer_that_breaks_the_rules_of_http2_is_a_protocol_error() {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("listens");
+    let endpoint = here().with_port(server.local_addr().expect("bound").port());
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = server.accept().await.expect("accepted");
+        // Empty settings; headers of stream 1, `:status: 200` and a content type.
+        stream.write_all(b"\0\0\0\x04\0\0\0\0\0").await.expect("written");
+        stream
+            .write_all(b"\0\0\x13\x01\x04\0\0\0\x01\x88\x5f\x10application/grpc")
+            .await
+            .expect("written");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        // Data on stream 0.
+        stream.write_all(b"\0\0\x01\0\0\0\0\0\0\0").await.expect("written");
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+    });
+    let mut dialled = soon(GrpcTransport::new().dial(&endpoint)).await.expect("dialled");
+    assert_eq!(receive(&mut dialled).await, Err(Reason::ProtocolError));
+    drop(dialled);
+    soon(serving).await.expect("no panic");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_given_up_before_it_was_taken_ends() {
+    // The listener hands over 64 before somebody takes one, and gives up the others after 10 s.
+    const MANY: usize = 70;
+    let transport = GrpcTransport::new();
+    let mut listener = transport.listen(&here()).await.expect("listens");
+    let dials: Vec<_> =
+        (0..MANY).map(|_| tokio::spawn(transport.dial(&listener.endpoint()))).collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let first = futures::poll!(&mut listener.accept()).is_ready();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!first, "nothing has been handed over yet");
+    // From here on time passes as soon as nothing else happens.
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    tokio::time::resume();
+    let mut taken = Vec::new();
+    for _ in 0..MANY {
+        taken.push(soon(listener.accept()).await.expect("accepted"));
+    }
+    let ends = taken.iter_mut().map(|accepted| {
+        let end =
+            std::future::poll_fn(|cx| std::pin::Pin::new(&mut *accepted.receiver).poll_receive(cx));
+        tokio::time::timeout(Duration::from_millis(500), end)
+    });
+    let ends = futures::future::join_all(ends).await;
+    let given_up = ends.iter().filter(|end| **end == Ok(Err(Reason::TransportReset))).count();
+    let open = ends.iter().filter(|end| end.is_err()).count();
+    assert!(given_up > 0 && open + given_up == MANY, "{open} open, {given_up} given up");
+    drop(dials);
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ keeps! {
     an_abrupt_end_is_a_reset();
     one_half_that_is_dropped_cuts_the_connection();
     an_orderly_end_comes_behind_what_was_sent();
+    an_orderly_end_waits_for_a_peer_that_reads_late();
     a_dial_to_nothing_is_refused();
     a_dial_can_be_cancelled();
     connections_outlive_their_listener();

@@ -44,6 +44,22 @@ async fn the_last_good_addresses_are_used_while_the_resolver_fails() {
     assert_eq!(addresses(&endpoint, &resolved).await, Ok(vec![known]));
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_last_good_addresses_are_used_while_the_resolver_is_silent_and_the_new_ones_when_it_speaks()
+ {
+    let endpoint: Endpoint = "grpc://coordinator:1".parse().expect("an endpoint");
+    let resolved = Resolved::default();
+    let [old, new]: [SocketAddr; 2] =
+        ["127.0.0.1:1", "127.0.0.2:1"].map(|text| text.parse().expect("an address"));
+    let found = resolve(&endpoint, &resolved, async { Ok(vec![old]) }).await;
+    assert_eq!(found, Ok(vec![old]));
+    let silent = resolve(&endpoint, &resolved, std::future::pending());
+    let found = timeout(std::time::Duration::from_secs(3), silent).await;
+    assert_eq!(found, Ok(Ok(vec![old])));
+    let found = resolve(&endpoint, &resolved, async { Ok(vec![new]) }).await;
+    assert_eq!(found, Ok(vec![new]), "resolved anew");
+}
+
 #[test]
 fn an_ipv6_address_has_brackets_in_the_request() {
     let endpoint: Endpoint = "grpc://[::1]:8740".parse().expect("an endpoint");

@@ -175,6 +175,41 @@ pub(crate) async fn an_orderly_end_comes_behind_what_was_sent(
     }
 }
 
+pub(crate) async fn an_orderly_end_waits_for_a_peer_that_reads_late(
+    transport: &dyn Transport,
+    listen: &Endpoint,
+) {
+    let (mut listener, first, second) = connect(transport, listen).await;
+    let pairs = {
+        let dial = transport.dial(&listener.endpoint());
+        let (dialled, accepted) = soon(futures::future::join(dial, listener.accept())).await;
+        [(first, second), (accepted.expect("accepted"), dialled.expect("dialled"))]
+    };
+    for (mut closing, mut other) in pairs {
+        // More than the network takes from a writer whose reader reads nothing.
+        const PACKETS: usize = 4;
+        send(&mut other, "nobody reads this", Lane::C).await.expect("sent");
+        let closed = async {
+            for _ in 0..PACKETS {
+                send(&mut closing, vec![7; PACKET_MAX], Lane::B).await.expect("sent");
+            }
+            let closed = close(&mut closing).await;
+            drop(closing);
+            closed
+        };
+        let read = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            for packet in 0..PACKETS {
+                let received = receive(&mut other).await;
+                assert_eq!(received.map(|packet| packet.len()), Ok(PACKET_MAX), "packet {packet}");
+            }
+            receive(&mut other).await
+        };
+        let (closed, end) = futures::join!(closed, read);
+        assert_eq!((closed, end), (Ok(()), Err(Reason::ClosedByPeer)));
+    }
+}
+
 pub(crate) async fn a_dial_to_nothing_is_refused(transport: &dyn Transport, listen: &Endpoint) {
     // Something was there: so the address is certainly free.
     let listener = transport.listen(listen).await.expect("listens");

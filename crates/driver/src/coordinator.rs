@@ -237,21 +237,33 @@ pub async fn start_coordinator<R: Runtime>(
         controlled,
         arriving,
         listening,
+        store: threads.store,
         batches: threads.commits,
         commits,
         closed: threads.closed,
         waiters,
     });
-    let handle = Arc::clone(&shared);
+    let end = End(Arc::clone(&shared));
     runtime.spawn(
         async move {
-            coordinator.run(|| handle.close_reads()).await;
-            handle.waiters.close();
-            handle.stopped.set(true, true);
+            coordinator.run(|| end.0.close_reads()).await;
+            drop(end);
         }
         .boxed(),
     );
     Ok(CoordinatorHandle { shared })
+}
+
+/// Tells everybody that the loop has ended, however it ended: also if it panicked, or if its runtime
+/// is no more.
+struct End(Arc<Handle>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.close_reads();
+        self.0.waiters.close();
+        self.0.stopped.set(true, true);
+    }
 }
 
 impl Handle {
@@ -357,6 +369,9 @@ impl CoordinatorHandle {
     pub async fn ended(&self, task: TaskId) -> Result<(), ReadError> {
         // First the place in the list, then the look: an end in between is not missed.
         let waiter = self.shared.waiters.wait_for(task);
+        if waiter.is_unended {
+            return waiter.await.map_err(|_| Stopped.into());
+        }
         match self.read(move |reader| reader.task(task)).await? {
             None => Err(ReadError::NoSuchTask),
             Some(record) if record.state.is_final() => Ok(()),

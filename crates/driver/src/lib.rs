@@ -3,7 +3,7 @@
 //! - [`Runtime`]: clock, sleep, spawn; [`Tokio`] is the adapter to tokio.
 //! - [`Transports`]: transports by scheme.
 //! - [`start_coordinator`], [`CoordinatorHandle`]: a coordinator, its store on a thread of its own
-//!   with group commit.
+//!   with group commit, but for what a store takes without a wait.
 //! - [`start_worker`], [`WorkerHandle`], [`Executor`]: a worker, its loop on a thread of its own;
 //!   [`worker()`] is the same loop for another runtime.
 //!

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -12,7 +12,7 @@ use futures::channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use futures::channel::oneshot;
 use moorline_link::Epoch;
 use moorline_node::{Done, Persist};
-use moorline_store::{Reader, Retention, Store, StoreError};
+use moorline_store::{Reader, Retention, Store, StoreError, WallTime};
 
 use crate::coordinator::StartError;
 use crate::log;
@@ -39,6 +39,8 @@ pub(crate) type Read = Box<dyn FnOnce(&mut dyn Reader) + Send>;
 /// What the loop holds of its store.
 pub(crate) struct StoreThreads {
     pub(crate) epoch: Epoch,
+    /// For batches that need no waiting.
+    pub(crate) store: SharedStore,
     /// Batches, one at a time: the next one when this one is answered. Dropped, the writer ends.
     pub(crate) commits: Sender<Vec<Persist>>,
     /// Reads. Dropped, the readers end.
@@ -51,9 +53,33 @@ pub(crate) struct StoreThreads {
 impl StoreThreads {
     /// Ends the threads and waits for it.
     pub(crate) async fn close(mut self) {
+        drop(self.store);
         drop(self.commits);
         drop(self.reads);
         while self.closed.next().await.is_some() {}
+    }
+}
+
+/// The store, of which there is one at a time: its thread has it during a commit and while it prunes,
+/// the loop for what takes no time. Whoever drops it last closes it.
+#[derive(Clone)]
+pub(crate) struct SharedStore(Arc<Mutex<Box<dyn Store>>>);
+
+impl SharedStore {
+    fn new(store: Box<dyn Store>) -> Self {
+        Self(Arc::new(Mutex::new(store)))
+    }
+
+    /// The answers, if the store takes the batch without a wait; else it is for the thread. Not
+    /// while the thread has a batch: batches are committed in order.
+    pub(crate) fn commit_now(&self, now: WallTime, batch: &[Persist]) -> Option<Vec<Done>> {
+        // It prunes, or a commit has panicked, which its thread reports.
+        self.0.try_lock().ok()?.commit_now(now, batch)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Box<dyn Store>> {
+        // A store that panicked has ended its thread, which alone calls this.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -69,9 +95,10 @@ pub(crate) async fn start<R: Runtime>(
     let (begun, beginning) = oneshot::channel();
     let failing = Arc::new(AtomicBool::new(false));
     let (open, closed) = mpsc::unbounded();
+    let store = SharedStore::new(store);
     let writer = Writer {
         runtime: runtime.clone(),
-        store,
+        store: store.clone(),
         retention,
         committed,
         failing: Arc::clone(&failing),
@@ -94,7 +121,7 @@ pub(crate) async fn start<R: Runtime>(
             drop(open);
         })?;
     }
-    Ok(StoreThreads { epoch, commits, reads, closed, failing })
+    Ok(StoreThreads { epoch, store, commits, reads, closed, failing })
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
@@ -106,7 +133,7 @@ type Begun = Result<(Epoch, Vec<Box<dyn Reader>>), StoreError>;
 
 struct Writer<R> {
     runtime: R,
-    store: Box<dyn Store>,
+    store: SharedStore,
     retention: Retention,
     committed: UnboundedSender<Vec<Done>>,
     failing: Arc<AtomicBool>,
@@ -140,8 +167,9 @@ impl<R: Runtime> Writer<R> {
     }
 
     fn begin(&mut self) -> Begun {
-        let epoch = self.store.begin_epoch(self.runtime.wall())?;
-        let readers = (0..READERS).map(|_| self.store.reader()).collect::<Result<_, _>>()?;
+        let mut store = self.store.lock();
+        let epoch = store.begin_epoch(self.runtime.wall())?;
+        let readers = (0..READERS).map(|_| store.reader()).collect::<Result<_, _>>()?;
         Ok((epoch, readers))
     }
 
@@ -149,7 +177,8 @@ impl<R: Runtime> Writer<R> {
     fn commit(&mut self, batch: &[Persist], batches: &Receiver<Vec<Persist>>) -> Option<Vec<Done>> {
         let mut outage: Option<Outage> = None;
         loop {
-            let error = match self.store.commit(self.runtime.wall(), batch) {
+            let committed = self.store.lock().commit(self.runtime.wall(), batch);
+            let error = match committed {
                 Ok(done) => {
                     if let Some(outage) = outage {
                         self.failing.store(false, Ordering::Relaxed);
@@ -188,7 +217,8 @@ impl<R: Runtime> Writer<R> {
 
     /// Returns when to prune again.
     fn prune(&mut self) -> Duration {
-        match self.store.prune(self.runtime.wall(), &self.retention) {
+        let pruned = self.store.lock().prune(self.runtime.wall(), &self.retention);
+        match pruned {
             Ok(0) => PRUNE_EVERY,
             Ok(count) => {
                 log::coordinator::pruned(count);

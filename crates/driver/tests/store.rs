@@ -22,6 +22,9 @@ struct Switch {
     slow: Arc<AtomicBool>,
     commits: Arc<AtomicU32>,
     largest: Arc<AtomicUsize>,
+    /// It takes batches without a wait, and how many it did.
+    at_once: Arc<AtomicBool>,
+    now: Arc<AtomicU32>,
 }
 
 struct Switched {
@@ -50,6 +53,14 @@ impl Store for Switched {
         self.switch.commits.fetch_add(1, Ordering::SeqCst);
         self.switch.largest.fetch_max(batch.len(), Ordering::SeqCst);
         self.store.commit(now, batch)
+    }
+
+    fn commit_now(&mut self, now: WallTime, batch: &[Persist]) -> Option<Vec<Done>> {
+        if !self.switch.at_once.load(Ordering::SeqCst) {
+            return None;
+        }
+        self.switch.now.fetch_add(1, Ordering::SeqCst);
+        self.store.commit_now(now, batch)
     }
 
     fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<u64, StoreError> {
@@ -150,4 +161,28 @@ async fn what_comes_while_a_commit_runs_is_committed_together() {
     let commits = switch.commits.load(Ordering::SeqCst) - before;
     assert!(commits <= 10, "{commits} commits for 100 tasks");
     assert!(switch.largest.load(Ordering::SeqCst) >= 50);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_store_takes_without_a_wait_crosses_no_thread_and_the_rest_is_done_by_its_own() {
+    let switch = Switch::default();
+    let transports = memory();
+    let coordinator = coordinator(&transports, Switched::new(&switch)).await;
+    let worker = worker(&transports, 1, &Threads::echo(), 4);
+    until(&worker, State::Active).await;
+    let mut id = 0;
+    for at_once in [true, false, true] {
+        switch.at_once.store(at_once, Ordering::SeqCst);
+        let counts = || (switch.now.load(Ordering::SeqCst), switch.commits.load(Ordering::SeqCst));
+        let before = counts();
+        for _ in 0..20 {
+            id += 1;
+            submit(&coordinator, id, "echo", b"x").await;
+            let record = ended(&coordinator, id).await;
+            assert_eq!((record.state, record.applied), (TaskState::Succeeded, 1));
+        }
+        let after = counts();
+        let grown = (after.0 > before.0, after.1 > before.1);
+        assert_eq!(grown, (at_once, !at_once), "from {before:?} to {after:?}");
+    }
 }

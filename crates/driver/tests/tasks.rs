@@ -5,10 +5,12 @@ mod support;
 use std::time::Duration;
 
 use bytes::Bytes;
-use moorline_driver::{Completion, Executor, Job, ReadError, Stopped, start_worker};
-use moorline_link::{State, WorkerId};
-use moorline_node::ClientReply;
-use moorline_store::{MemoryStore, SqliteStore, TaskFilter};
+use moorline_driver::{
+    Completion, Executor, Job, ReadError, Stopped, Tokio, start_coordinator, start_worker,
+};
+use moorline_link::{Backoff, First, Jitter, State, WorkerId};
+use moorline_node::{ClientReply, Spec};
+use moorline_store::{MemoryStore, Reader, SqliteStore, TaskFilter};
 use moorline_work::{AbortReason, Outcome, Reply, RunId, TaskId, TaskState};
 use support::{
     Threads, coordinator, ended, gated, memory, receive, result, soon, spec, submit, worker,
@@ -157,6 +159,51 @@ async fn a_handler_that_is_lost_fails_its_task_and_nothing_else() {
     assert_eq!(worker.status().link.attempts, 1, "one dial was enough");
 }
 
+/// Runs handlers on a runtime that ends under them the first time.
+struct Abandoning {
+    first: Option<tokio::runtime::Runtime>,
+}
+
+impl Executor for Abandoning {
+    fn start(&mut self, job: Job, done: Completion) {
+        match self.first.take() {
+            Some(runtime) => {
+                runtime.spawn(async move {
+                    std::future::pending::<()>().await;
+                    done.complete(Outcome::Succeeded, job.payload);
+                });
+                runtime.shutdown_background();
+            }
+            None => done.complete(Outcome::Succeeded, job.payload),
+        }
+    }
+
+    fn abort(&mut self, _run: RunId, _reason: AbortReason) {}
+}
+
+#[tokio::test]
+async fn a_handler_that_is_dropped_unfinished_is_a_failed_attempt_and_tried_again() {
+    let transports = memory();
+    let mut options = support::options();
+    let (initial, max) = (Duration::from_millis(10), Duration::from_millis(10));
+    options.retry =
+        Backoff::new(initial, max, 1_000, Jitter::None, First::Backoff).expect("a policy");
+    let store = Box::new(MemoryStore::new());
+    let coordinator =
+        start_coordinator(Tokio, transports.clone(), store, options).await.expect("started");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build();
+    let executor = Abandoning { first: Some(runtime.expect("a runtime")) };
+    let options = worker_options(1, &["echo"], 1);
+    let worker = start_worker(transports, options, Box::new(executor)).expect("started");
+    let retried = Spec { max_retries: 1, ..spec("echo") };
+    let reply = soon(coordinator.submit(TaskId(1), retried, Bytes::from_static(b"kept"))).await;
+    assert!(reply.is_ok());
+    let record = ended(&coordinator, 1).await;
+    assert_eq!((record.state, record.attempt.0, record.retries), (TaskState::Succeeded, 2, 1));
+    assert_eq!(record.lost, 0, "it was not lost");
+    assert_eq!(worker.status().running, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_outlives_its_coordinator() {
     let transports = memory();
@@ -287,4 +334,34 @@ async fn outcomes_are_kept_as_the_handler_said_them() {
     submit(&coordinator, 1, "fatal", b"x").await;
     let record = ended(&coordinator, 1).await;
     assert_eq!((record.state, record.error.as_deref()), (TaskState::Failed, Some("no such input")));
+}
+
+#[tokio::test]
+async fn whoever_submitted_a_task_is_told_of_its_end_while_every_reader_is_busy() {
+    let transports = memory();
+    let coordinator = coordinator(&transports, MemoryStore::new()).await;
+    let _worker = worker(&transports, 1, &Threads::echo(), 1);
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Arc::new(std::sync::Mutex::new(gate));
+    let busy: Vec<_> = (0..4)
+        .map(|_| {
+            let (coordinator, gate) = (coordinator.clone(), std::sync::Arc::clone(&gate));
+            let read = async move {
+                // Until the test is over.
+                let wait = move |_: &mut dyn Reader| {
+                    let _ = gate.lock().expect("not poisoned").recv();
+                    Ok(())
+                };
+                coordinator.read(wait).await
+            };
+            tokio::spawn(read)
+        })
+        .collect();
+    submit(&coordinator, 1, "echo", b"x").await;
+    soon(coordinator.ended(TaskId(1))).await.expect("it has ended");
+    drop(open);
+    for read in busy {
+        soon(read).await.expect("no panic").expect("read");
+    }
+    assert_eq!(ended(&coordinator, 1).await.state, TaskState::Succeeded);
 }

@@ -3,7 +3,7 @@
 mod table;
 mod task;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use bytes::Bytes;
 use moorline_link::Epoch;
@@ -57,6 +57,10 @@ fn locked(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn applied(table: &mut Table, now: WallTime, epoch: Epoch, batch: &[Persist]) -> Vec<Done> {
+    batch.iter().map(|persist| table.apply(now, epoch, &persist.op)).collect()
+}
+
 impl Store for MemoryStore {
     fn begin_epoch(&mut self, now: WallTime) -> Result<Epoch, StoreError> {
         let epoch = self.table().begin_epoch(now);
@@ -67,7 +71,17 @@ impl Store for MemoryStore {
     fn commit(&mut self, now: WallTime, batch: &[Persist]) -> Result<Vec<Done>, StoreError> {
         // The lock is held over the batch: a reader sees all of it or nothing.
         let mut table = self.table();
-        Ok(batch.iter().map(|persist| table.apply(now, self.epoch, &persist.op)).collect())
+        Ok(applied(&mut table, now, self.epoch, batch))
+    }
+
+    fn commit_now(&mut self, now: WallTime, batch: &[Persist]) -> Option<Vec<Done>> {
+        let mut table = match self.table.try_lock() {
+            Ok(table) => table,
+            Err(TryLockError::Poisoned(whole)) => whole.into_inner(),
+            // A long list is being read.
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(applied(&mut table, now, self.epoch, batch))
     }
 
     fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<u64, StoreError> {
@@ -101,3 +115,6 @@ impl Reader for MemoryReader {
         Ok(locked(&self.table).counts())
     }
 }
+
+#[cfg(test)]
+mod tests;

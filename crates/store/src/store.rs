@@ -11,7 +11,8 @@ pub struct WallTime(pub u64);
 
 /// Conditional durable operations in groups, and the authority on every task.
 ///
-/// One value is the one writer of its data; it is blocking, and lives on a thread of its own. The
+/// One value is the one writer of its data; it is blocking, and lives on a thread of its own, but for
+/// [`Store::commit_now`]. The
 /// conditions of the operations are written at [`moorline_work::Op`]; beyond them every store does this:
 ///
 /// - *Claims* belong to an epoch. A requeue claims for the epoch begun last on this value; a retry is
@@ -33,6 +34,14 @@ pub trait Store: Send {
     /// # Errors
     /// [`StoreError`]; a failed condition is a conflict in its answer instead.
     fn commit(&mut self, now: WallTime, batch: &[Persist]) -> Result<Vec<Done>, StoreError>;
+
+    /// Commits as [`Store::commit`] does if nothing has to be waited for, neither a disk nor a lock:
+    /// for a caller that must not block. With `None` nothing happened, and the batch is to be
+    /// committed. By default something always has to be waited for.
+    fn commit_now(&mut self, now: WallTime, batch: &[Persist]) -> Option<Vec<Done>> {
+        let _ = (now, batch);
+        None
+    }
 
     /// Deletes finished tasks beyond the retention; at most a bounded number at once, so that it
     /// never holds up commits. Returns how many went.

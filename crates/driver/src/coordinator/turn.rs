@@ -16,7 +16,7 @@ use moorline_node::{
     ClientReply, CoordinatorAction, CoordinatorEvent, CoordinatorInput, CoordinatorNode, Done,
     Persist, PersistId, StoreOp,
 };
-use moorline_work::Ticket;
+use moorline_work::{Reply, TaskId, Ticket};
 
 use super::accept::Accepted;
 use super::waiters::Waiters;
@@ -24,6 +24,7 @@ use super::{Control, Peer, Request};
 use crate::connections::{Arrival, Connections};
 use crate::log::coordinator::CoordinatorLog;
 use crate::runtime::Runtime;
+use crate::store_thread::SharedStore;
 use crate::timer::{Timer, yield_now};
 
 /// Packets taken in during one turn, before anything is written.
@@ -32,6 +33,9 @@ const PACKETS: u32 = 128;
 const INPUTS: usize = 256;
 /// Actions done in one turn.
 const ACTIONS: usize = 1_024;
+/// Batches that a store without a wait may commit in one turn: a task is stored, leased and sent in
+/// two of them.
+const COMMITS: usize = 4;
 /// Packets written to one connection before the others have their turn.
 const QUANTUM: usize = 4;
 
@@ -57,6 +61,8 @@ pub(crate) struct Parts<R> {
     pub(crate) arriving: Receiver<Accepted>,
     /// One for each listener: dropped, it stops.
     pub(crate) listening: Vec<oneshot::Sender<()>>,
+    /// For batches that need no waiting, and for the others.
+    pub(crate) store: SharedStore,
     pub(crate) batches: Sender<Vec<Persist>>,
     pub(crate) commits: UnboundedReceiver<Vec<Done>>,
     /// Ends when the store and its readers are closed.
@@ -70,7 +76,7 @@ pub(crate) struct CoordinatorLoop<R> {
     connections: Connections,
     peers: BTreeMap<ConnId, Peer>,
     next_conn: u64,
-    replies: HashMap<Ticket, oneshot::Sender<ClientReply>>,
+    replies: HashMap<Ticket, (TaskId, oneshot::Sender<ClientReply>)>,
     next_ticket: u64,
     store: Batches,
     timer: Timer,
@@ -111,9 +117,19 @@ impl<R: Runtime> CoordinatorLoop<R> {
 
     /// Until it is stopped and its store is closed. `close_reads` lets the readers end.
     pub(crate) async fn run(mut self, close_reads: impl FnOnce()) {
+        // Whether the last turn did not have to be waited for.
+        let mut busy = false;
         loop {
-            yield_now().await;
-            poll_fn(|cx| self.poll_inputs(cx)).await;
+            if busy {
+                yield_now().await;
+            }
+            busy = true;
+            poll_fn(|cx| {
+                let something = self.poll_inputs(cx);
+                busy &= something.is_ready();
+                something
+            })
+            .await;
             if self.turn() {
                 break;
             }
@@ -143,7 +159,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
             self.request(request);
         }
         match self.parts.commits.poll_next_unpin(cx) {
-            Poll::Ready(Some(done)) => self.committed(done),
+            Poll::Ready(Some(done)) => self.inputs.extend(self.store.committed(done)),
             Poll::Ready(None) if !self.store_is_gone => {
                 self.store_is_gone = true;
                 something = true;
@@ -200,20 +216,16 @@ impl<R: Runtime> CoordinatorLoop<R> {
     fn request(&mut self, request: Request) {
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
-        let (reply, input) = match request {
+        let (waiting, input) = match request {
             Request::Submit { task, spec, payload, reply } => {
-                (reply, CoordinatorInput::Submit { ticket, task, spec, payload })
+                ((task, reply), CoordinatorInput::Submit { ticket, task, spec, payload })
             }
-            Request::Cancel { task, reply } => (reply, CoordinatorInput::Cancel { ticket, task }),
+            Request::Cancel { task, reply } => {
+                ((task, reply), CoordinatorInput::Cancel { ticket, task })
+            }
         };
-        self.replies.insert(ticket, reply);
+        self.replies.insert(ticket, waiting);
         self.inputs.push(input);
-    }
-
-    fn committed(&mut self, done: Vec<Done>) {
-        if let Some((up_to, _)) = self.store.under_way.take() {
-            self.inputs.push(CoordinatorInput::Committed { up_to, done });
-        }
     }
 
     fn accepted(&mut self, accepted: Accepted) {
@@ -250,7 +262,15 @@ impl<R: Runtime> CoordinatorLoop<R> {
         }
         self.connections.expire(now);
         self.act(now);
-        self.commit();
+        let mut commits = 0;
+        while self.commit(now) {
+            self.act(now);
+            commits += 1;
+            if commits == COMMITS {
+                self.has_more = true;
+                break;
+            }
+        }
         if self.store_is_gone && self.stop_at.is_none() {
             self.parts.log.store_thread_ended();
             return true;
@@ -268,17 +288,21 @@ impl<R: Runtime> CoordinatorLoop<R> {
                     self.peers.remove(&conn);
                 }
                 CoordinatorAction::Flush { conn } => self.flush(now, conn),
-                CoordinatorAction::Reply { ticket, reply } => {
-                    if let Some(waiting) = self.replies.remove(&ticket) {
-                        // It may have stopped waiting.
-                        let _ = waiting.send(reply);
-                    }
-                }
+                CoordinatorAction::Reply { ticket, reply } => self.reply(ticket, reply),
                 CoordinatorAction::Ended { task } => self.parts.waiters.ended(task),
                 CoordinatorAction::Event(event) => self.event(now, &event),
             }
         }
         self.has_more = true;
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: ClientReply) {
+        let Some((task, waiting)) = self.replies.remove(&ticket) else { return };
+        if reply == ClientReply::Work(Reply::Submitted { again: false }) {
+            self.parts.waiters.stored(task);
+        }
+        // It may have stopped waiting.
+        let _ = waiting.send(reply);
     }
 
     fn flush(&mut self, now: Instant, conn: ConnId) {
@@ -302,15 +326,21 @@ impl<R: Runtime> CoordinatorLoop<R> {
         self.parts.log.event(now, event, peer);
     }
 
-    /// Hands the next batch over, if the last one is done: while one is committed, the next one
-    /// gathers.
-    fn commit(&mut self) {
-        if let Some(batch) = self.store.next_batch()
-            && self.parts.batches.send(batch).is_err()
-        {
+    /// Commits the next batch, if the last one is done: while one is committed, the next one gathers.
+    /// Returns whether that took no time; else it has been handed over, if there was one.
+    fn commit(&mut self, now: Instant) -> bool {
+        let Some(batch) = self.store.next_batch() else { return false };
+        if let Some(done) = self.parts.store.commit_now(self.parts.runtime.wall(), &batch) {
+            if let Some(committed) = self.store.committed(done) {
+                self.parts.node.handle(now, committed);
+            }
+            return true;
+        }
+        if self.parts.batches.send(batch).is_err() {
             self.store_is_gone = true;
             self.has_more = true;
         }
+        false
     }
 
     /// Whether a stop has done all it can.
@@ -325,6 +355,8 @@ impl<R: Runtime> CoordinatorLoop<R> {
         let undone = self.store.count();
         self.parts.listening.clear();
         drop(self.connections);
+        // Before its thread's own, which closes it then.
+        drop(self.parts.store);
         drop(self.parts.batches);
         let limit = self.parts.runtime.sleep_until(self.parts.runtime.now() + STOP_WITHIN);
         let mut closed = self.parts.closed;
@@ -373,6 +405,12 @@ impl Batches {
         self.waiting_bytes -= bytes;
         self.under_way = Some((batch.last()?.id, bytes));
         Some(batch)
+    }
+
+    /// The batch that was under way is committed.
+    fn committed(&mut self, done: Vec<Done>) -> Option<CoordinatorInput> {
+        let (up_to, _) = self.under_way.take()?;
+        Some(CoordinatorInput::Committed { up_to, done })
     }
 
     fn is_full(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Who waits for which task to end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -8,6 +8,9 @@ use std::task::{Context, Poll};
 use futures::FutureExt;
 use futures::channel::oneshot::{self, Canceled};
 use moorline_work::TaskId;
+
+/// Tasks of which it is remembered that they have not ended; for others the store is asked.
+const UNENDED_MAX: usize = 65_536;
 
 /// Waiters by task. The lock is held only to add, remove or take them (P100).
 #[derive(Clone, Default)]
@@ -18,6 +21,8 @@ pub(crate) struct Waiters {
 #[derive(Default)]
 struct Table {
     by_task: HashMap<TaskId, Vec<(u64, oneshot::Sender<()>)>>,
+    /// Some of the tasks that are stored and have not ended: a cache.
+    unended: HashSet<TaskId>,
     next: u64,
     closed: bool,
 }
@@ -29,6 +34,8 @@ pub(crate) struct Waiter {
     task: TaskId,
     id: u64,
     waiters: Waiters,
+    /// Whether it was known that the task is stored and has not ended.
+    pub(crate) is_unended: bool,
 }
 
 impl Waiters {
@@ -41,11 +48,24 @@ impl Waiters {
         if !table.closed {
             table.by_task.entry(task).or_default().push((id, tell));
         }
-        Waiter { ended, task, id, waiters: self.clone() }
+        let is_unended = table.unended.contains(&task);
+        Waiter { ended, task, id, waiters: self.clone(), is_unended }
+    }
+
+    /// It is stored now, and was not before; its end will be told.
+    pub(crate) fn stored(&self, task: TaskId) {
+        let mut table = self.lock();
+        if table.unended.len() < UNENDED_MAX {
+            table.unended.insert(task);
+        }
     }
 
     pub(crate) fn ended(&self, task: TaskId) {
-        let told = self.lock().by_task.remove(&task);
+        let told = {
+            let mut table = self.lock();
+            table.unended.remove(&task);
+            table.by_task.remove(&task)
+        };
         for (_, tell) in told.into_iter().flatten() {
             // It may have stopped waiting just now.
             let _ = tell.send(());

@@ -12,7 +12,8 @@ use moorline_transport::{Connection, PacketReceiver, PacketSender};
 
 use crate::ready::{Mark, Ready};
 
-/// How long a connection that is being closed may take to send what is written.
+/// How long a connection that is being closed may take to send what is written, and its peer to read
+/// it.
 pub(crate) const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Packets one connection may deliver before the others are looked at.
@@ -49,6 +50,8 @@ struct Open {
     flushing: bool,
     /// It is being closed: what arrives is not wanted any more.
     closing: bool,
+    /// Everything has left, and the end behind it.
+    closed: bool,
     /// Writing failed; what arrived before still counts.
     broken: Option<Reason>,
 }
@@ -66,6 +69,7 @@ impl Connections {
             blocked: false,
             flushing: false,
             closing: false,
+            closed: false,
             broken: None,
         };
         self.open.insert(conn, open);
@@ -111,7 +115,8 @@ impl Connections {
         }
     }
 
-    /// Closes a connection: what is written may leave within [`CLOSE_WITHIN`], then it is dropped.
+    /// Closes a connection: what is written may leave within [`CLOSE_WITHIN`]. It is dropped when the
+    /// peer has ended it too, so that the last word is not lost with a process that ends then.
     pub(crate) fn close(&mut self, now: Instant, conn: ConnId) {
         if let Some(open) = self.open.get_mut(&conn)
             && !open.closing
@@ -211,10 +216,14 @@ impl Open {
             return self.over(conn, reason, say);
         }
         if self.closing {
-            return match Pin::new(&mut *self.sender).poll_close(&mut cx) {
-                Poll::Ready(_) => Look::Over,
-                Poll::Pending => Look::Waits,
-            };
+            if !self.closed {
+                match Pin::new(&mut *self.sender).poll_close(&mut cx) {
+                    Poll::Ready(Ok(())) => self.closed = true,
+                    Poll::Ready(Err(_)) => return Look::Over,
+                    Poll::Pending => {}
+                }
+            }
+            return Look::Waits;
         }
         if self.flushing {
             self.poll_flush();

@@ -10,7 +10,7 @@ use moorline_node::{WorkerConfig, WorkerConfigError, WorkerNode};
 use moorline_transport::Endpoint;
 
 use self::dial::Endpoints;
-use self::turn::{LoopState, WorkerLoop};
+use self::turn::{End, LoopState, WorkerLoop};
 use crate::connections::Connections;
 use crate::executor::Executor;
 use crate::log::worker::WorkerLog;
@@ -56,9 +56,9 @@ pub struct WorkerStatus {
 pub struct Ending {
     /// [`State::Shutdown`] or [`State::Failed`].
     pub state: State,
-    /// Why it failed.
+    /// Why it failed; `None` also if its loop panicked or was dropped, which `hint` says then.
     pub reason: Option<Reason>,
-    /// What the coordinator said about it, in words.
+    /// What is known about it in words, mostly from the coordinator.
     pub hint: Option<String>,
 }
 
@@ -174,7 +174,7 @@ pub fn worker<R: Runtime>(
         finished,
         completions,
         status: status.clone(),
-        ended: ended.clone(),
+        ended: End(ended.clone()),
         connections: Connections::default(),
         state: LoopState::default(),
     };

@@ -2,9 +2,10 @@
 
 mod support;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use moorline_link::{Incarnation, Lane, Reason, State};
 use moorline_memory::MemoryTransport;
 use moorline_store::MemoryStore;
 use moorline_transport::{
-    AcceptError, Connection, DialError, Endpoint, ListenError, Listener, Transport,
+    AcceptError, Connection, DialError, Endpoint, ListenError, Listener, PacketSender, Transport,
 };
 use moorline_work::{AbortReason, Outcome, RunId, TaskState};
 use support::{
@@ -273,4 +274,97 @@ async fn an_address_in_use_is_a_clear_error_and_leaves_nothing_running() {
     assert!(matches!(error, StartError::Listen(ListenError::InUse { .. })), "{error}");
     soon(first.stop()).await;
     soon(coordinator(&transports, MemoryStore::new()).await.stop()).await;
+}
+
+/// A transport that remembers what the side that dialled hands to it.
+#[derive(Clone)]
+struct Watched {
+    inner: MemoryTransport,
+    seen: Arc<std::sync::Mutex<Vec<Seen>>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Seen {
+    Packet(Lane),
+    Flush,
+}
+
+struct WatchedSender {
+    inner: Box<dyn PacketSender>,
+    seen: Arc<std::sync::Mutex<Vec<Seen>>>,
+}
+
+impl Transport for Watched {
+    fn schemes(&self) -> &'static [&'static str] {
+        self.inner.schemes()
+    }
+
+    fn dial(&self, endpoint: &Endpoint) -> BoxFuture<'static, Result<Connection, DialError>> {
+        let (dial, seen) = (self.inner.dial(endpoint), Arc::clone(&self.seen));
+        async move {
+            let Connection { sender, receiver, peer } = dial.await?;
+            let sender = Box::new(WatchedSender { inner: sender, seen });
+            Ok(Connection { sender, receiver, peer })
+        }
+        .boxed()
+    }
+
+    fn listen(
+        &self,
+        endpoint: &Endpoint,
+    ) -> BoxFuture<'static, Result<Box<dyn Listener>, ListenError>> {
+        self.inner.listen(endpoint)
+    }
+}
+
+impl PacketSender for WatchedSender {
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Reason>> {
+        Pin::new(&mut *self.inner).poll_ready(cx)
+    }
+
+    fn send(mut self: Pin<&mut Self>, packet: Bytes, lane: Lane) -> Result<(), Reason> {
+        self.seen.lock().expect("not poisoned").push(Seen::Packet(lane));
+        Pin::new(&mut *self.inner).send(packet, lane)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Reason>> {
+        self.seen.lock().expect("not poisoned").push(Seen::Flush);
+        Pin::new(&mut *self.inner).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Reason>> {
+        Pin::new(&mut *self.inner).poll_close(cx)
+    }
+}
+
+/// Needs no time.
+struct AtOnce;
+
+impl Executor for AtOnce {
+    fn start(&mut self, job: Job, done: Completion) {
+        done.complete(Outcome::Succeeded, job.payload);
+    }
+
+    fn abort(&mut self, _run: RunId, _reason: AbortReason) {}
+}
+
+#[tokio::test]
+async fn a_result_that_needed_no_time_travels_with_its_accept() {
+    let seen = Arc::default();
+    let watched = Watched { inner: MemoryTransport::new(), seen: Arc::clone(&seen) };
+    let transports = Transports::new().with(watched);
+    let coordinator = coordinator(&transports, MemoryStore::new()).await;
+    let options = worker_options(1, &["echo"], 1);
+    let worker = start_worker(transports, options, Box::new(AtOnce)).expect("started");
+    until(&worker, State::Active).await;
+    submit(&coordinator, 1, "echo", b"x").await;
+    assert_eq!(ended(&coordinator, 1).await.state, TaskState::Succeeded);
+    let seen = seen.lock().expect("not poisoned").clone();
+    let results: Vec<_> = seen
+        .iter()
+        .enumerate()
+        .filter(|(_, seen)| **seen == Seen::Packet(Lane::B))
+        .map(|(at, _)| seen[at - 1])
+        .collect();
+    assert_eq!(results, [Seen::Packet(Lane::C)], "in all: {seen:?}");
 }

@@ -10,7 +10,7 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::executor::block_on;
 use futures::future::BoxFuture;
-use moorline_driver::{Runtime, start_coordinator, worker};
+use moorline_driver::{ReadError, Runtime, Tokio, start_coordinator, worker};
 use moorline_link::{Instant, State};
 use moorline_store::{MemoryStore, WallTime};
 use moorline_work::{TaskId, TaskState};
@@ -89,4 +89,30 @@ fn another_runtime_needs_only_an_adapter() {
 #[test]
 fn timers_that_end_early_are_not_believed() {
     tasks_run_on(&Plain { hasty: true });
+}
+
+#[test]
+fn whoever_waits_for_a_loop_is_told_when_its_runtime_is_no_more() {
+    let transports = memory();
+    let first = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let first = first.expect("a runtime");
+    let store = Box::new(MemoryStore::new());
+    let coordinator = first
+        .block_on(start_coordinator(Tokio, transports.clone(), store, options()))
+        .expect("started");
+    let options = worker_options(1, &["echo"], 1);
+    let (handle, run) =
+        worker(Tokio, transports, options, Box::new(Threads::echo())).expect("a worker");
+    first.spawn(run);
+    let waiting = TaskId(1);
+    first.block_on(coordinator.submit(waiting, spec("nobody"), Bytes::new())).expect("it runs");
+    drop(first);
+    block_on(async {
+        coordinator.stopped().await;
+        coordinator.stop().await;
+        assert!(matches!(coordinator.ended(waiting).await, Err(ReadError::Stopped(_))));
+        let ending = handle.ended().await;
+        assert_eq!((ending.state, ending.reason), (State::Failed, None));
+        assert!(ending.hint.is_some_and(|hint| !hint.is_empty()));
+    });
 }

@@ -1,5 +1,6 @@
 use futures::FutureExt;
 use futures::executor::block_on;
+use moorline_grpc::GrpcTransport;
 use moorline_memory::MemoryTransport;
 use moorline_transport::{Listener, Transport, UNWRITTEN_MAX};
 
@@ -96,6 +97,9 @@ fn a_connection_that_is_closed_sends_what_is_written_and_says_nothing_more() {
     assert_eq!(read().expect("received"), "goodbye");
     assert_eq!(read(), Err(Reason::ClosedByPeer));
     assert_eq!(said(&mut connections, 64).0, [""; 0]);
+    assert!(!connections.is_empty(), "the peer may not have read it");
+    drop(peer);
+    assert_eq!(said(&mut connections, 64).0, [""; 0]);
     assert!(connections.is_empty());
 }
 
@@ -120,4 +124,51 @@ fn a_peer_that_is_gone_is_told_by_the_receiver() {
     drop(peer);
     assert!(!connections.takes(HERE));
     assert_eq!(said(&mut connections, 64).0, ["transport_reset"]);
+}
+
+#[test]
+fn a_last_word_outlives_a_runtime_that_ends_when_nothing_is_open() {
+    const PACKETS: usize = 4;
+    const SIZE: usize = 64 << 10;
+    let reading = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    reading.expect("a runtime").block_on(async {
+        let endpoint = "grpc://127.0.0.1:0".parse().expect("an endpoint");
+        let mut listener = GrpcTransport::new().listen(&endpoint).await.expect("listens");
+        let endpoint = listener.endpoint();
+        // As a worker does: a thread, its runtime, and the end of both.
+        let closing = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                let dialled = GrpcTransport::new().dial(&endpoint).await.expect("dialled");
+                let mut connections = Connections::default();
+                connections.insert(HERE, dialled);
+                for _ in 0..PACKETS {
+                    while !connections.takes(HERE) {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                    connections.write(HERE, Bytes::from(vec![7; SIZE]), Lane::B);
+                    connections.flush(HERE);
+                }
+                connections.close(Instant::ZERO, HERE);
+                std::future::poll_fn(|cx| {
+                    connections.poll(cx, 64, |_| {});
+                    if connections.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+                })
+                .await;
+            });
+        });
+        let mut accepted = listener.accept().await.expect("accepted");
+        // The peer reads late: what does not fit into its window waits at the other end.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let mut read = async || {
+            std::future::poll_fn(|cx| Pin::new(&mut *accepted.receiver).poll_receive(cx)).await
+        };
+        for packet in 0..PACKETS {
+            assert_eq!(read().await.map(|packet| packet.len()), Ok(SIZE), "packet {packet}");
+        }
+        assert_eq!(read().await, Err(Reason::ClosedByPeer));
+        drop(accepted);
+        let closed = tokio::task::spawn_blocking(|| closing.join());
+        closed.await.expect("no panic").expect("no panic");
+    });
 }

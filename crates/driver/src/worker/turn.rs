@@ -45,7 +45,7 @@ pub(crate) struct WorkerLoop<R> {
     /// Goes with every run.
     pub(crate) completions: UnboundedSender<Finished>,
     pub(crate) status: Watch<WorkerStatus>,
-    pub(crate) ended: Watch<Option<Ending>>,
+    pub(crate) ended: End,
     pub(crate) connections: Connections,
     pub(crate) state: LoopState,
 }
@@ -78,9 +78,19 @@ struct Run {
 impl<R: Runtime> WorkerLoop<R> {
     /// Until the link has failed or shut down.
     pub(crate) async fn run(mut self) {
+        // Whether the last turn did not have to be waited for.
+        let mut busy = false;
         loop {
-            yield_now().await;
-            poll_fn(|cx| self.poll_inputs(cx)).await;
+            if busy {
+                yield_now().await;
+            }
+            busy = true;
+            poll_fn(|cx| {
+                let something = self.poll_inputs(cx);
+                busy &= something.is_ready();
+                something
+            })
+            .await;
             if self.turn() {
                 break;
             }
@@ -97,16 +107,9 @@ impl<R: Runtime> WorkerLoop<R> {
         }
         for _ in 0..INPUTS {
             // The loop holds a sender of its own: this never ends.
-            let Poll::Ready(Some(Finished { run, outcome, body })) =
-                self.finished.poll_next_unpin(cx)
-            else {
-                break;
-            };
-            if let Some(Run { key, handler, started }) = self.state.runs.remove(&run) {
-                let took = self.runtime.now().since(started);
-                self.log.task_ended(key, &handler, outcome, took, &body);
-            }
-            self.state.inputs.push(WorkerInput::Done { run, outcome, body });
+            let Poll::Ready(Some(finished)) = self.finished.poll_next_unpin(cx) else { break };
+            let done = self.done(self.runtime.now(), finished);
+            self.state.inputs.push(done);
         }
         self.poll_dials(cx);
         let (inputs, log) = (&mut self.state.inputs, &self.log);
@@ -195,6 +198,13 @@ impl<R: Runtime> WorkerLoop<R> {
         }
         self.connections.expire(now);
         self.act(now);
+        // A handler that needed no time has ended already: its result travels with its accept.
+        for _ in 0..INPUTS {
+            let Ok(finished) = self.finished.try_recv() else { break };
+            let done = self.done(now, finished);
+            self.node.handle(now, done);
+        }
+        self.act(now);
         self.transmit(now);
         self.act(now);
         let link = self.node.link();
@@ -204,6 +214,14 @@ impl<R: Runtime> WorkerLoop<R> {
         self.log.tick(now, &link);
         self.publish(now);
         self.is_over(now)
+    }
+
+    fn done(&mut self, now: Instant, finished: Finished) -> WorkerInput {
+        let Finished { run, outcome, body } = finished;
+        if let Some(Run { key, handler, started }) = self.state.runs.remove(&run) {
+            self.log.task_ended(key, &handler, outcome, now.since(started), &body);
+        }
+        WorkerInput::Done { run, outcome, body }
     }
 
     fn tell(&mut self, now: Instant, input: WorkerInput) {
@@ -363,7 +381,19 @@ impl<R: Runtime> WorkerLoop<R> {
             reason: if failed { self.state.failed.or(self.node.link().reason) } else { None },
             hint: if failed { self.log.hint().map(str::to_owned) } else { None },
         };
-        self.ended.set(Some(ending), true);
+        self.ended.0.set(Some(ending), true);
+    }
+}
+
+/// How the loop ended: said also if it panicked, or if its future was dropped before its end.
+pub(crate) struct End(pub(crate) Watch<Option<Ending>>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if self.0.get().is_none() {
+            let hint = Some("its loop was dropped before its end".to_owned());
+            self.0.set(Some(Ending { state: State::Failed, reason: None, hint }), true);
+        }
     }
 }
 

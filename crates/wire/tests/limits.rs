@@ -173,6 +173,10 @@ fn bytes_that_are_not_protobuf_are_refused_with_the_place() {
     assert_eq!(say(&[0x08, 1]), "not a packet of this schema: Packet.frames is of another type");
     assert_eq!(say(&[0x02, 0]), "not a packet of this schema: 0 is no field number");
     assert_eq!(say(&[0xff; 10]), "not a packet of this schema: a number above 64 bits");
+    // An unknown number of 64 bits is one; the same with one bit more is not.
+    let unknown = |last: u8| [&[0x10][..], &[0xff; 9], &[last]].concat();
+    assert_eq!(say(&unknown(1)), "a packet has at least one frame, this one has none");
+    assert_eq!(say(&unknown(2)), "not a packet of this schema: a number above 64 bits");
     // Beat.seq as a text.
     let beat = block(1, &block(1, &block(1, b"1")));
     assert_eq!(say(&beat), "not a packet of this schema: Beat.seq is of another type");

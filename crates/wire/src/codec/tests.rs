@@ -128,6 +128,16 @@ fn a_message_whose_body_is_longer_than_said_is_refused() {
 }
 
 #[test]
+fn a_message_has_a_number_from_one() {
+    let accept = pb::Accept { key: Some(pb::TaskKey::default()) };
+    let head = Some(pb::lane_message::Head::Accept(accept));
+    let message = pb::LaneMessage { seq: 0, head, ..pb::LaneMessage::default() };
+    let packet = packet_of(vec![kind(pb::frame::Kind::LaneC(message))]);
+    let error = DecodeError::OutOfRange { field: "LaneMessage.seq", value: 0 };
+    assert_eq!(decode_up(packet).unwrap_err(), error);
+}
+
+#[test]
 fn a_message_without_a_known_head_was_not_agreed_on() {
     let message = pb::LaneMessage { seq: 5, ..pb::LaneMessage::default() };
     let packet = packet_of(vec![kind(pb::frame::Kind::LaneC(message))]);

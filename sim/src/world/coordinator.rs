@@ -96,6 +96,7 @@ impl World {
     }
 
     /// The list of workers, as an operator sees it: who is shown as here was heard lately.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "there will be more words")]
     fn check_list(&mut self) {
         let now = self.clock_of_coordinator();
         // Two intervals of heartbeats, and what timers are late by.
@@ -110,7 +111,6 @@ impl World {
                 | Presence::Disconnected
                 | Presence::Lost
                 | Presence::Departed => false,
-                // There will be more words.
                 _ => false,
             });
             if is_here {

@@ -88,7 +88,7 @@ impl World {
             let moment = match frame {
                 DownFrame::Welcome { head, .. } => {
                     if !head.resumed {
-                        self.workers[worker].sent = Default::default();
+                        self.workers[worker].sent = [Sent::default(); 2];
                     }
                     Moment::Welcome
                 }

@@ -222,7 +222,6 @@ fn every_rule_reports_what_breaks_it() {
 /// Worlds in which workers are out of touch for longer than they may be, while their handlers run
 /// on; the store forgets what has ended, and handlers are slow to stop.
 #[test]
-#[ignore = "a run that an inventory names and nobody knows keeps its slot on the worker only"]
 fn slots_of_runs_that_nobody_wants_are_not_given_away() {
     let mut seen = (0, 0, 0);
     for seed in 0..300 {

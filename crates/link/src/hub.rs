@@ -335,7 +335,7 @@ impl Hub {
         let Some(member) = self.workers.get_mut(&worker) else { return };
         if member.holds_name() {
             member.life = Life::Lost(member.ended(now, None));
-            member.superseded = Vec::new();
+            member.forget_displaced();
             member.told = Told::default();
             let name = member.name;
             self.index.0.names.remove(&name);

@@ -391,6 +391,7 @@ impl World {
             | LinkAction::BeatMissed { .. }
             | LinkAction::BeatRecovered
             | LinkAction::CandidateLost { .. }
+            | LinkAction::HandBack
             | LinkAction::Stalled { .. } => {}
         }
     }

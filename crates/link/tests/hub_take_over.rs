@@ -43,14 +43,14 @@ fn a_newcomer_takes_over_when_the_incumbent_does_not_answer_within_a_second() {
     let news = desk.news();
     let [(2, fresh, false)] = registrations(&news)[..] else { panic!("{news:?}") };
     assert!(fresh > old);
-    assert!(news.contains(&closed(1, Reason::Superseded)), "{news:?}");
-    assert!(desk.frames(1).contains(&go_away(Reason::Superseded, superseded())));
+    assert!(news.contains(&closed(1, Reason::WorkerRestarted)), "{news:?}");
+    assert!(desk.frames(1).contains(&go_away(Reason::WorkerRestarted, ComeBack::ByReason)));
+    desk.restore(2);
     // The incumbent thaws: whatever it quotes, it is told, and that is final.
     for (conn, again) in [(3, resuming(7, 1, old)), (4, hello(7, 1))] {
         desk.register(conn, again);
         assert_eq!(desk.frames(conn), [refusal(Reason::Superseded, superseded())]);
     }
-    desk.restore(2);
     assert_eq!(desk.presence(7), Some(Presence::Active));
 }
 
@@ -114,6 +114,7 @@ fn an_incumbent_whose_connection_ends_during_the_challenge_is_followed_at_once()
     desk.close(1, Reason::TransportReset);
     assert_eq!(desk.now, desk.instant(10));
     assert_eq!(registrations(&desk.news()).len(), 1);
+    desk.restore(2);
     desk.register(3, resuming(7, 1, old));
     assert_eq!(desk.frames(3), [refusal(Reason::Superseded, superseded())]);
 }
@@ -128,9 +129,37 @@ fn an_incumbent_whose_connection_is_gone_is_followed_at_once_without_a_probe() {
     let news = desk.news();
     let [(2, fresh, false)] = registrations(&news)[..] else { panic!("{news:?}") };
     assert!(fresh > old);
+    desk.restore(2);
     for (conn, again) in [(3, resuming(7, 1, old)), (4, hello(7, 1))] {
         desk.register(conn, again);
         assert_eq!(desk.frames(conn), [refusal(Reason::Superseded, superseded())]);
+    }
+}
+
+/// What a process wrote before it died may arrive long after, when its successor is out of touch.
+#[test]
+fn a_process_is_displaced_for_good_only_by_one_that_has_read_its_welcome() {
+    for closes in [true, false] {
+        let mut desk = Desk::default();
+        let session = desk.activate(1, hello(7, 2));
+        desk.close(1, Reason::HeartbeatTimeout);
+        desk.register(2, hello(7, 1));
+        assert_eq!(registrations(&desk.news()).len(), 1, "nobody is in its way");
+        if closes {
+            desk.close(2, Reason::TransportReset);
+        }
+        desk.register(3, resuming(7, 2, session));
+        if !closes {
+            assert_eq!(desk.frames(2).last(), Some(&CoordinatorFrame::Probe));
+            desk.at(1_000);
+        }
+        let news = desk.news();
+        let [(3, fresh, false)] = registrations(&news)[..] else { panic!("{news:?}") };
+        assert!(fresh > session);
+        desk.restore(3);
+        assert_eq!(desk.presence(7), Some(Presence::Active));
+        desk.register(4, hello(7, 1));
+        assert_eq!(desk.frames(4), [refusal(Reason::Superseded, superseded())]);
     }
 }
 
@@ -143,7 +172,7 @@ fn an_incumbent_that_is_silent_for_too_long_is_followed_at_once_without_a_probe(
     desk.now = desk.instant(15_000);
     desk.register(2, hello(7, 2));
     assert_eq!(registrations(&desk.news()).len(), 1);
-    assert_eq!(desk.frames(1), [go_away(Reason::Superseded, superseded())]);
+    assert_eq!(desk.frames(1), [go_away(Reason::WorkerRestarted, ComeBack::ByReason)]);
 }
 
 #[test]

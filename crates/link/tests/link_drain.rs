@@ -113,8 +113,12 @@ fn a_goodbye_that_cannot_be_written_is_given_up() {
     assert_eq!(bench.ms() - at, 5_000);
 }
 
+fn hands_back(bench: &Bench) -> usize {
+    bench.actions.iter().filter(|(_, action)| *action == LinkAction::HandBack).count()
+}
+
 #[test]
-fn a_drain_that_does_not_finish_ends_at_its_deadline_also_when_connected() {
+fn what_a_drain_could_not_finish_is_stopped_at_its_deadline_and_then_handed_back() {
     let mut bench = Bench::active(LinkConfig::default());
     bench.input(owes(true));
     let at = bench.ms();
@@ -122,9 +126,24 @@ fn a_drain_that_does_not_finish_ends_at_its_deadline_also_when_connected() {
     bench.pass(10 * SECOND);
     // A second stop does not put it off.
     bench.input(STOP);
-    bench.until(|bench| bench.link.state() == State::Shutdown);
+    bench.until(|bench| hands_back(bench) == 1);
     assert_eq!(bench.ms() - at, 30_000);
-    assert!(matches!(bench.frames().last(), Some(WorkerFrame::Goodbye { .. })), "it hands back");
+    bench.pass(3 * SECOND);
+    assert_eq!((bench.link.state(), goodbyes(&bench)), (State::Active, 0), "it runs still");
+    bench.input(owes(false));
+    assert_eq!((bench.link.state(), goodbyes(&bench)), (State::Shutdown, 1));
+    assert_eq!(hands_back(&bench), 1);
+}
+
+/// It may run still: nobody else may start it before `lost_after` is over.
+#[test]
+fn what_cannot_be_stopped_in_the_time_of_a_goodbye_is_not_handed_back() {
+    let mut bench = Bench::active(LinkConfig::default());
+    bench.input(owes(true));
+    let at = bench.ms();
+    bench.input(STOP);
+    bench.until(|bench| bench.link.state() == State::Shutdown);
+    assert_eq!((bench.ms() - at, goodbyes(&bench)), (35_000, 0));
 }
 
 #[test]
@@ -135,8 +154,9 @@ fn a_second_stop_brings_the_end_nearer() {
     bench.pass(10 * SECOND);
     bench.input(LinkInput::Stop { within: Duration::ZERO });
     bench.pass(Duration::ZERO);
-    assert_eq!(bench.link.state(), State::Shutdown);
-    assert!(matches!(bench.frames().last(), Some(WorkerFrame::Goodbye { .. })), "it hands back");
+    assert_eq!(hands_back(&bench), 1);
+    bench.input(owes(false));
+    assert_eq!((bench.link.state(), goodbyes(&bench)), (State::Shutdown, 1));
 }
 
 /// An active link that runs something and has a message under way when its drain is over.
@@ -149,6 +169,7 @@ fn over_with_a_message_under_way() -> Bench {
     bench.input(LinkInput::Enqueue { lane: Lane::B, tag: Tag(1), len: 100 });
     bench.forget();
     bench.pass(2 * SECOND);
+    bench.input(owes(false));
     assert_eq!((bench.link.state(), goodbyes(&bench)), (State::Active, 0), "it would overtake");
     bench
 }

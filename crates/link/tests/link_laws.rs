@@ -316,7 +316,8 @@ fn walks_get_everywhere() {
     let (mut visits, mut changes) = (BTreeMap::new(), BTreeMap::new());
     let (mut missed, mut verdicts) = (BTreeMap::new(), BTreeMap::new());
     let mut reasons = std::collections::BTreeSet::new();
-    let (mut moving, mut lost_candidates, mut resumed, mut stalled, mut goodbyes) = (0, 0, 0, 0, 0);
+    let (mut moving, mut lost_candidates, mut resumed) = (0, 0, 0);
+    let (mut stalled, mut handed_back, mut goodbyes) = (0, 0, 0);
     for choice in 0..laws().cases {
         let ops = ops(STEPS).new_tree(&mut runner).expect("a walk").current();
         let mut walk = Walk::new(u8::try_from(choice % 256).expect("small"), 1);
@@ -350,6 +351,7 @@ fn walks_get_everywhere() {
                     LinkAction::TakeInventory { resumed: true, .. } => resumed += 1,
                     LinkAction::CandidateLost { .. } => lost_candidates += 1,
                     LinkAction::Stalled { .. } => stalled += 1,
+                    LinkAction::HandBack => handed_back += 1,
                     LinkAction::TakeInventory { resumed: false, .. }
                     | LinkAction::Dial { .. }
                     | LinkAction::Close { .. }
@@ -364,8 +366,8 @@ fn walks_get_everywhere() {
             }
         }
     }
-    let rare = [moving, lost_candidates, resumed, stalled, goodbyes];
-    let names = "moving, candidates lost, resumed, stalled, goodbyes";
+    let rare = [moving, lost_candidates, resumed, stalled, handed_back, goodbyes];
+    let names = "moving, candidates lost, resumed, stalled, handed back, goodbyes";
     let steps: i32 = visits.values().sum();
     assert!(steps >= 100_000, "{steps}");
     // Up, where most can happen, for a good part of the way; but everywhere.

@@ -8,11 +8,12 @@ mod run;
 pub use io::*;
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use answers::{Answer, Answers};
 use revoked::RevokedKeys;
-use run::{Offer, Run, Stage, outcome_after_abort};
+use run::{Gone, Offer, Run, Stage, outcome_after_abort};
 
 use crate::{
     Assign, Attempt, CoordinatorMessage, Disposition, Holding, Instant, Judgement, Outcome,
@@ -68,6 +69,7 @@ pub struct Runner {
     config: RunnerConfig,
     handlers: BTreeSet<Sym>,
     draining: bool,
+    hands_back: bool,
     next_run: u64,
     finished: u64,
     /// Everything that is not settled.
@@ -80,7 +82,7 @@ pub struct Runner {
     /// Runs whose abort is not said yet.
     aborts: BTreeMap<RunId, AbortReason>,
     /// Runs that are gone, which is not said yet.
-    settled: BTreeMap<RunId, (TaskKey, Disposition)>,
+    gone: BTreeMap<RunId, (TaskKey, Gone)>,
     /// Results that wait for room on the lane, in the order in which they finished.
     due: BTreeMap<u64, RunId>,
     answers: Answers,
@@ -95,6 +97,7 @@ impl Runner {
             config,
             handlers: handlers.into_iter().collect(),
             draining: false,
+            hands_back: false,
             next_run: 1,
             finished: 0,
             runs: BTreeMap::new(),
@@ -102,7 +105,7 @@ impl Runner {
             busy: 0,
             deadlines: BTreeSet::new(),
             aborts: BTreeMap::new(),
-            settled: BTreeMap::new(),
+            gone: BTreeMap::new(),
             due: BTreeMap::new(),
             answers: Answers::default(),
             revoked: RevokedKeys::default(),
@@ -128,6 +131,7 @@ impl Runner {
                 self.draining = true;
                 RunnerVerdict::Accepted
             }
+            RunnerInput::HandBack => self.on_hand_back(),
         }
     }
 
@@ -139,8 +143,8 @@ impl Runner {
             RunnerAction::Abort { run, .. } => {
                 self.aborts.remove(&run);
             }
-            RunnerAction::Settled { run, .. } => {
-                self.settled.remove(&run);
+            RunnerAction::Settled { run, .. } | RunnerAction::HandedBack { run, .. } => {
+                self.gone.remove(&run);
             }
         }
         Some(action)
@@ -216,10 +220,15 @@ impl Runner {
             .unwrap_or(self.config.slots)
     }
 
-    /// Something runs, or is finished and not answered: a drain must wait.
+    /// Something runs, or is finished and not answered: a drain must wait. When its time is over, only
+    /// for what has to stop or is not handed to the lane: an answer that comes then is of no use.
     #[must_use]
     pub fn owes(&self) -> bool {
-        !self.runs.is_empty()
+        if self.hands_back {
+            self.runs.values().any(|run| !run.is_handed())
+        } else {
+            !self.runs.is_empty()
+        }
     }
 
     /// Whether nothing new is taken.
@@ -257,8 +266,11 @@ impl Runner {
             let key = self.runs.get(id)?.key;
             return Some(RunnerAction::Abort { run: *id, key, reason: *reason });
         }
-        let (id, (key, disposition)) = self.settled.first_key_value()?;
-        Some(RunnerAction::Settled { run: *id, key: *key, disposition: *disposition })
+        let (&run, &(key, gone)) = self.gone.first_key_value()?;
+        Some(match gone {
+            Gone::Settled(disposition) => RunnerAction::Settled { run, key, disposition },
+            Gone::HandedBack => RunnerAction::HandedBack { run, key },
+        })
     }
 
     fn on_timeout(&mut self, now: Instant) -> RunnerVerdict {
@@ -267,6 +279,16 @@ impl Runner {
         {
             self.deadlines.pop_first();
             self.stop(id, AbortReason::TimedOut);
+        }
+        RunnerVerdict::Accepted
+    }
+
+    fn on_hand_back(&mut self) -> RunnerVerdict {
+        self.draining = true;
+        self.hands_back = true;
+        let runs: Vec<RunId> = self.runs.keys().copied().collect();
+        for id in runs {
+            self.stop(id, AbortReason::HandedBack);
         }
         RunnerVerdict::Accepted
     }
@@ -398,13 +420,15 @@ impl Runner {
         let Some(run) = self.runs.get(&id).copied() else { return RunnerVerdict::Stale };
         let (outcome, unjudged) = match run.stage {
             Stage::Running { unjudged, .. } => (said, unjudged),
-            Stage::Stopping { reason, unjudged } => (outcome_after_abort(said, reason), unjudged),
+            Stage::Stopping { reason, unjudged } => match outcome_after_abort(said, reason) {
+                Some(outcome) => (outcome, unjudged),
+                None => {
+                    self.held.remove(&run.key);
+                    return self.stopped(id, run.key, Gone::HandedBack);
+                }
+            },
             Stage::Abandoned { disposition } => {
-                self.busy -= 1;
-                self.aborts.remove(&id);
-                self.runs.remove(&id);
-                self.settled.insert(id, (run.key, disposition));
-                return RunnerVerdict::Accepted;
+                return self.stopped(id, run.key, Gone::Settled(disposition));
             }
             Stage::Finished { .. } => return RunnerVerdict::Stale,
         };
@@ -418,6 +442,15 @@ impl Runner {
             self.due.insert(order, id);
         }
         self.set(id, Stage::Finished { outcome, len, order, offer });
+        RunnerVerdict::Accepted
+    }
+
+    /// A run has stopped whose end is owed to nobody.
+    fn stopped(&mut self, id: RunId, key: TaskKey, gone: Gone) -> RunnerVerdict {
+        self.busy -= 1;
+        self.aborts.remove(&id);
+        self.runs.remove(&id);
+        self.gone.insert(id, (key, gone));
         RunnerVerdict::Accepted
     }
 
@@ -472,7 +505,7 @@ impl Runner {
             Stage::Finished { order, .. } => {
                 self.due.remove(&order);
                 self.runs.remove(&id);
-                self.settled.insert(id, (run.key, disposition));
+                self.gone.insert(id, (run.key, Gone::Settled(disposition)));
             }
             Stage::Running { .. } | Stage::Stopping { .. } | Stage::Abandoned { .. } => {
                 self.set(id, Stage::Abandoned { disposition });

@@ -33,9 +33,11 @@ struct Reference {
     ended: Vec<RunId>,
     answers: Vec<WorkerMessage>,
     revoked: Vec<TaskKey>,
-    gone: Vec<(RunId, TaskKey, Disposition)>,
+    /// What became of it; `None`: it is handed back.
+    gone: Vec<(RunId, TaskKey, Option<Disposition>)>,
     started: u64,
     draining: bool,
+    hands_back: bool,
 }
 
 impl Reference {
@@ -98,10 +100,9 @@ impl Reference {
             .collect();
         let mut gone = self.gone.clone();
         gone.sort_by_key(|(run, _, _)| *run);
-        actions.extend(gone.into_iter().map(|(run, key, disposition)| RunnerAction::Settled {
-            run,
-            key,
-            disposition,
+        actions.extend(gone.into_iter().map(|(run, key, became)| match became {
+            Some(disposition) => RunnerAction::Settled { run, key, disposition },
+            None => RunnerAction::HandedBack { run, key },
         }));
         actions
     }
@@ -117,7 +118,7 @@ impl Reference {
     fn sweep(&mut self) {
         let over = |fact: &Fact| fact.ended.is_some() && fact.unwanted.is_some();
         for fact in self.facts.iter().filter(|fact| over(fact)) {
-            self.gone.push((fact.run, fact.key, fact.unwanted.expect("just asked")));
+            self.gone.push((fact.run, fact.key, fact.unwanted));
         }
         self.facts.retain(|fact| !over(fact));
         let facts = &self.facts;
@@ -198,7 +199,12 @@ impl Reference {
         };
         let outcome = match fact.told_to_stop {
             _ if said == Outcome::Succeeded => said,
-            None => said,
+            Some(AbortReason::HandedBack) if fact.unwanted.is_none() => {
+                self.gone.push((fact.run, fact.key, None));
+                self.facts.retain(|fact| fact.run != run);
+                return RunnerVerdict::Accepted;
+            }
+            None | Some(AbortReason::HandedBack) => said,
             Some(AbortReason::Cancelled) => Outcome::Cancelled,
             Some(AbortReason::TimedOut) => Outcome::TimedOut,
         };
@@ -262,6 +268,13 @@ impl Reference {
                 self.draining = true;
                 RunnerVerdict::Accepted
             }
+            RunnerInput::HandBack => {
+                (self.draining, self.hands_back) = (true, true);
+                for fact in self.facts.iter_mut().filter(|fact| fact.ended.is_none()) {
+                    fact.told_to_stop.get_or_insert(AbortReason::HandedBack);
+                }
+                RunnerVerdict::Accepted
+            }
         }
     }
 
@@ -271,7 +284,9 @@ impl Reference {
                 let fact = self.facts.iter_mut().find(|fact| fact.run == run);
                 fact.expect("only what runs is stopped").stop_said = true;
             }
-            Shown::Action(Some(RunnerAction::Settled { run, .. })) => {
+            Shown::Action(Some(
+                RunnerAction::Settled { run, .. } | RunnerAction::HandedBack { run, .. },
+            )) => {
                 self.gone.retain(|(gone, _, _)| *gone != run);
             }
             Shown::Message(Some(WorkerMessage::Result { key, .. })) => {
@@ -290,7 +305,8 @@ fn drained<T>(mut next: impl FnMut() -> Option<T>) -> Vec<T> {
 fn check(runner: &Runner, reference: &Reference) -> Result<(), TestCaseError> {
     prop_assert!(reference.busy() <= usize::from(SLOTS), "more runs than slots");
     prop_assert_eq!(usize::from(runner.free()), usize::from(SLOTS) - reference.busy());
-    prop_assert_eq!(runner.owes(), !reference.facts.is_empty());
+    let owed = |fact: &Fact| !(reference.hands_back && fact.handed);
+    prop_assert_eq!(runner.owes(), reference.facts.iter().any(owed));
     prop_assert_eq!(runner.inventory().collect::<Vec<_>>(), reference.listed());
     let mut other = runner.clone();
     prop_assert_eq!(drained(|| other.poll_action()), reference.actions());
@@ -321,7 +337,7 @@ proptest! {
     }
 
     /// Whatever happened, each run that started is answered once, and only after it was done; and
-    /// each that the coordinator did not give up is offered to it.
+    /// each that neither side gave up is offered to the coordinator.
     #[test]
     fn nothing_that_was_started_is_forgotten(history in history(256)) {
         let mut runner = runner();
@@ -334,10 +350,15 @@ proptest! {
                     Shown::Verdict(RunnerVerdict::Accepted),
                     Resolved::Input(_, RunnerInput::Done { run, .. }),
                 ) => done.push(run),
-                (Shown::Action(Some(RunnerAction::Settled { run, .. })), _) => {
-                    assert!(done.contains(&run), "settled before it was done");
+                (
+                    Shown::Action(Some(
+                        RunnerAction::Settled { run, .. } | RunnerAction::HandedBack { run, .. },
+                    )),
+                    _,
+                ) => {
+                    assert!(done.contains(&run), "gone before it was done");
                     let at = open.iter().position(|open| *open == run);
-                    open.remove(at.expect("settled once, after its start"));
+                    open.remove(at.expect("gone once, after its start"));
                 }
                 (Shown::Verdict(_) | Shown::Action(_) | Shown::Message(_), _) => {}
             }
@@ -366,7 +387,13 @@ proptest! {
             say(&mut runner, RunnerInput::Done { run: run.run, outcome, len: 1 });
         }
         let offered = drained(|| runner.poll_message());
-        prop_assert_eq!(offered.len(), listed.len());
+        let handed_back = |action: &RunnerAction| match action {
+            RunnerAction::HandedBack { key, .. } => listed.contains(key),
+            RunnerAction::Abort { .. } | RunnerAction::Settled { .. } => false,
+        };
+        let mut other = runner.clone();
+        let actions = drained(|| other.poll_action());
+        prop_assert_eq!(offered.len() + actions.iter().filter(|a| handed_back(a)).count(), listed.len());
         for message in offered {
             let WorkerMessage::Result { key, .. } = message else {
                 return Err(TestCaseError::fail("only results are owed"));

@@ -475,3 +475,41 @@ fn no_timer_is_left_of_a_run_that_ended_in_time() {
     line.done(run, OK);
     assert_eq!(line.runner.next_wake(), Wake::OnInput);
 }
+
+#[test]
+fn what_is_handed_back_is_stopped_and_nothing_is_said_of_it() {
+    let mut line = Line::new(2);
+    let run = line.started(key(1, 1));
+    let finished = line.started(key(2, 1));
+    line.done(finished, OK);
+    line.says([result(key(2, 1), OK)]);
+    line.input(RunnerInput::HandBack);
+    line.does([RunnerAction::Abort { run, key: key(1, 1), reason: AbortReason::HandedBack }]);
+    assert!(line.runner.owes(), "it has not stopped");
+    line.done(run, FAILED);
+    line.does([RunnerAction::HandedBack { run, key: key(1, 1) }]);
+    line.says([]);
+    line.lists([]);
+    assert_eq!(line.runner.free(), 2);
+    assert!(!line.runner.owes(), "the answer to the other one is not waited for");
+    line.message(CoordinatorMessage::Revoke { key: key(1, 1) });
+    line.says([WorkerMessage::NotHeld { key: key(1, 1) }]);
+}
+
+#[test]
+fn a_success_in_spite_of_being_handed_back_is_owed_and_so_is_the_end_of_a_cancelled_run() {
+    let mut line = Line::new(2);
+    let cancelled = line.started(key(1, 1));
+    let run = line.started(key(2, 1));
+    line.message(CoordinatorMessage::Cancel { key: key(1, 1) });
+    line.input(RunnerInput::HandBack);
+    line.does([
+        RunnerAction::Abort { run: cancelled, key: key(1, 1), reason: AbortReason::Cancelled },
+        RunnerAction::Abort { run, key: key(2, 1), reason: AbortReason::HandedBack },
+    ]);
+    line.done(cancelled, FAILED);
+    line.done(run, OK);
+    assert!(line.runner.owes(), "neither is with the lane");
+    line.says([result(key(1, 1), Outcome::Cancelled), result(key(2, 1), OK)]);
+    assert!(!line.runner.owes());
+}

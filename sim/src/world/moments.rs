@@ -132,7 +132,7 @@ impl World {
                 DownFrame::GoAway { dismissal, .. } => {
                     self.seen.goaways += 1;
                     self.seen.moved += u64::from(dismissal.reason == Reason::Moved);
-                    self.seen.taken_over += u64::from(dismissal.reason == Reason::Superseded);
+                    self.seen.taken_over += u64::from(dismissal.reason == Reason::WorkerRestarted);
                     continue;
                 }
                 DownFrame::Refused { .. } | DownFrame::BeatAnswer(_) | DownFrame::Ack(_) => {

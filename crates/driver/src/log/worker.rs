@@ -153,6 +153,11 @@ impl WorkerLog {
                     );
                 }
             }
+            WorkerEvent::HandedBack { key } => info!(
+                event = "task.handed_back", role = "worker", worker = %self.worker,
+                task = %super::Task(key.task), attempt = key.attempt.0,
+                "Handed {} back: the time to finish it is over", Key(*key)
+            ),
             // Newer than this driver: rather a plain line than none.
             other => debug!(
                 event = "worker.event", role = "worker", worker = %self.worker, "{other:?}"

@@ -60,10 +60,13 @@ impl Hub {
     ) -> Result<HubVerdict, Violation> {
         let now = self.clock.last();
         let most = self.config.settings().max_inventory;
-        let member = self.workers.get_mut(&worker);
-        let Some(session) = member.and_then(|member| session_on(member, conn)) else {
+        let Some(member) = self.workers.get_mut(&worker) else { return Ok(HubVerdict::Stale) };
+        if session_on(member, conn).is_none() {
             return Ok(HubVerdict::Stale);
-        };
+        }
+        // A process says its Hello and nothing else before it has read the Welcome.
+        member.prove();
+        let Some(session) = session_on(member, conn) else { return Ok(HubVerdict::Stale) };
         session.heard(now);
         let incarnation = session.incarnation;
         let verdict = match frame {
@@ -106,7 +109,7 @@ impl Hub {
         let held = self.detach(worker, reason, false);
         if let Some(member) = self.workers.get_mut(&worker) {
             member.life = Life::Departed(member.ended(now, Some(reason)));
-            member.superseded.clear();
+            member.forget_displaced();
             let name = member.name;
             self.index.0.names.remove(&name);
         }

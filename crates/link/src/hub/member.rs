@@ -17,6 +17,9 @@ pub(super) struct Member {
     pub(super) life: Life,
     /// Processes that a newer one displaced while the worker was present: oldest first, bounded.
     pub(super) superseded: Vec<Incarnation>,
+    /// Processes out of the way of the present one, which has not shown yet that it lives: its Hello
+    /// may be what a dead process left on the network. Until it does, they may come back. Bounded.
+    displaced: Vec<Incarnation>,
     /// What the embedder was told, so that what it is to be told follows from state.
     pub(super) told: Told,
     pub(super) marks: Cache<Marks>,
@@ -58,8 +61,8 @@ pub(super) struct Told {
 
 impl Member {
     pub(super) fn new(name: Sym, life: Life) -> Self {
-        let (superseded, told, marks) = Default::default();
-        Self { name, life, superseded, told, marks }
+        let (superseded, displaced, told, marks) = Default::default();
+        Self { name, life, superseded, displaced, told, marks }
     }
 
     /// The worker is neither lost nor departed: its name is its own.
@@ -97,15 +100,30 @@ impl Member {
         self.session_mut().and_then(Session::attached_mut)
     }
 
-    /// A process of this worker was displaced; it is told so when it shows up again.
-    pub(super) fn supersede(&mut self, incarnation: Incarnation) {
-        if self.superseded.contains(&incarnation) {
-            return;
+    /// The process that holds the session gives way to this one.
+    pub(super) fn displace(&mut self, newcomer: Incarnation) {
+        let Some(incumbent) = self.session().map(|session| session.incarnation) else { return };
+        self.displaced.retain(|displaced| *displaced != newcomer);
+        remember(&mut self.displaced, incumbent);
+    }
+
+    /// Whether this process may take its place back.
+    pub(super) fn may_return(&self, incarnation: Incarnation) -> bool {
+        self.displaced.contains(&incarnation)
+    }
+
+    /// The process that holds the session has read its Welcome: those before it are told that they are
+    /// superseded when they show up again.
+    pub(super) fn prove(&mut self) {
+        for incarnation in core::mem::take(&mut self.displaced) {
+            remember(&mut self.superseded, incarnation);
         }
-        if self.superseded.len() == SUPERSEDED_MAX {
-            self.superseded.remove(0);
-        }
-        self.superseded.push(incarnation);
+    }
+
+    /// The worker is not present any more: what was in the way of what does not matter.
+    pub(super) fn forget_displaced(&mut self) {
+        self.superseded = Vec::new();
+        self.displaced = Vec::new();
     }
 
     /// What remains when the session ends now.
@@ -218,4 +236,14 @@ impl Member {
             | HubAction::Stalled { .. } => {}
         }
     }
+}
+
+fn remember(processes: &mut Vec<Incarnation>, incarnation: Incarnation) {
+    if processes.contains(&incarnation) {
+        return;
+    }
+    if processes.len() == SUPERSEDED_MAX {
+        processes.remove(0);
+    }
+    processes.push(incarnation);
 }

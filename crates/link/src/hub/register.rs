@@ -168,7 +168,8 @@ impl Hub {
         if session.incarnation == hello.incarnation {
             return Judgement::Move;
         }
-        let outlived = self.granted_before(hello, session.id);
+        let outlived =
+            !member.may_return(hello.incarnation) && self.granted_before(hello, session.id);
         if outlived || member.superseded.contains(&hello.incarnation) {
             return Judgement::Refuse(Reason::Superseded, ComeBack::Never);
         }
@@ -324,14 +325,13 @@ impl Hub {
     /// A process that nobody is in the way of, or that takes the place of another one.
     fn admit(&mut self, conn: ConnId, hello: &Hello) {
         let worker = hello.worker;
-        let displaced = Dismissal { reason: Reason::Superseded, come_back: ComeBack::Never };
-        self.leave_for(worker, Reason::Superseded, displaced);
+        // It may come back to hear that it is superseded, or to find that the newcomer is no more.
+        let reason = Reason::WorkerRestarted;
+        self.leave_for(worker, reason, by_reason(reason));
         let now = self.clock.last();
         let fresh = || Member::new(hello.name, Life::Expected { since: now });
         let member = self.workers.entry(worker).or_insert_with(fresh);
-        if let Some(incumbent) = member.session().map(|session| session.incarnation) {
-            member.supersede(incumbent);
-        }
+        member.displace(hello.incarnation);
         let old = mem::replace(&mut member.name, hello.name);
         if member.holds_name() && old != hello.name {
             self.index.0.names.remove(&old);

@@ -34,17 +34,17 @@ impl Link {
         attachment.is_none_or(|a| a.outboxes.iter().all(Outbox::is_idle))
     }
 
-    /// The goodbye is due: nothing is owed, or the time is over and the rest is handed back. What is
-    /// on its way is never overtaken by it.
+    /// The goodbye is due. What is on its way is never overtaken by it.
     pub(super) fn is_leaving(&self) -> bool {
-        self.draining && self.lanes_are_idle() && (self.hands_back || !self.report.owes)
+        self.draining && !self.owes()
     }
 
     /// What is not finished by now goes back to the queue: the goodbye says so, if there is somebody
-    /// to say it to and as soon as it can be written.
+    /// to say it to, as soon as it has stopped: it may start elsewhere from then on.
     pub(super) fn drain_is_over(&mut self, now: Instant) {
         if self.connection.is_some() {
             self.hands_back = true;
+            self.notices.hand_back();
         } else {
             self.shut_down(now);
         }

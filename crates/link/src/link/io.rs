@@ -97,9 +97,9 @@ pub enum LinkInput {
     Migrate,
     /// Drain, say goodbye and end. A second one can only bring the end nearer.
     Stop {
-        /// What is not finished after this time is handed back by the goodbye. Without a connection
-        /// the link ends then; with one, as soon as the goodbye is written, or could not be written
-        /// in its own time ([`Timeouts`](crate::Timeouts)).
+        /// What is not finished after this time is stopped and handed back ([`LinkAction::HandBack`]).
+        /// Without a connection the link ends then; with one, when the goodbye is written, or could
+        /// not be in its own time ([`Timeouts`](crate::Timeouts)).
         within: Duration,
     },
     /// An operator restarts a failed link.
@@ -213,6 +213,9 @@ pub enum LinkAction {
     },
     /// A beat was answered, or agreed with, after one or more were not.
     BeatRecovered,
+    /// The time for the drain is over: stop what runs, and report that nothing is owed when it has
+    /// stopped. Then the goodbye hands it back; without it the link ends in the time of a goodbye.
+    HandBack,
     /// A dial or registration beside a connection that stands failed: the state is the same, and it
     /// is not tried again by itself (ask for another [`LinkInput::Migrate`]).
     CandidateLost {

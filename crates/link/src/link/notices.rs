@@ -13,6 +13,7 @@ pub(super) struct Notices {
     stalled: Option<Duration>,
     missed: Option<Missed>,
     recovered: bool,
+    hand_back: bool,
     /// A candidate that failed beside a connection; the last one, if several did unpolled.
     candidate: Option<(ConnId, Reason)>,
     /// Filled from the front.
@@ -40,6 +41,10 @@ impl Notices {
 
     pub(super) fn recovered(&mut self) {
         self.recovered = true;
+    }
+
+    pub(super) fn hand_back(&mut self) {
+        self.hand_back = true;
     }
 
     pub(super) fn candidate_lost(&mut self, conn: ConnId, reason: Reason) {
@@ -78,6 +83,9 @@ impl Notices {
         if self.recovered {
             return Some(LinkAction::BeatRecovered);
         }
+        if self.hand_back {
+            return Some(LinkAction::HandBack);
+        }
         if let Some((conn, reason)) = self.candidate {
             return Some(LinkAction::CandidateLost { conn, reason });
         }
@@ -93,7 +101,10 @@ impl Notices {
         if self.stalled.take().is_some() || self.missed.take().is_some() {
             return;
         }
-        if core::mem::take(&mut self.recovered) || self.candidate.take().is_some() {
+        if core::mem::take(&mut self.recovered) || core::mem::take(&mut self.hand_back) {
+            return;
+        }
+        if self.candidate.take().is_some() {
             return;
         }
         if self.transitions[0].take().is_some() {

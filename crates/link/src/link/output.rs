@@ -65,6 +65,7 @@ impl Link {
             | LinkAction::Announce(_)
             | LinkAction::BeatMissed { .. }
             | LinkAction::BeatRecovered
+            | LinkAction::HandBack
             | LinkAction::CandidateLost { .. }
             | LinkAction::Stalled { .. } => self.notices.commit(),
         }

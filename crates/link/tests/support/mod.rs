@@ -209,6 +209,7 @@ impl Bench {
             | LinkAction::BeatMissed { .. }
             | LinkAction::BeatRecovered
             | LinkAction::CandidateLost { .. }
+            | LinkAction::HandBack
             | LinkAction::Stalled { .. } => {}
         }
     }

@@ -208,6 +208,7 @@ impl Walk {
                 | LinkAction::BeatMissed { .. }
                 | LinkAction::BeatRecovered
                 | LinkAction::CandidateLost { .. }
+                | LinkAction::HandBack
                 | LinkAction::Stalled { .. },
             )
             | None => {}

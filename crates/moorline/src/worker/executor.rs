@@ -87,7 +87,7 @@ async fn run(handler: Arc<dyn Handler>, ctx: TaskCtx, input: Bytes, abort: &Abor
             Stop::Asked(AbortReason::TimedOut) => {
                 Finished { outcome: Outcome::TimedOut, body: "the attempt ran out of time".into() }
             }
-            Stop::Asked(AbortReason::Cancelled) | Stop::Now | Stop::No => {
+            Stop::Asked(AbortReason::Cancelled | AbortReason::HandedBack) | Stop::Now | Stop::No => {
                 Finished { outcome: Outcome::Cancelled, body: Bytes::new() }
             }
         },

@@ -262,4 +262,10 @@ pub enum WorkerEvent {
         /// It had been kept while offline, or was offered in more than one session.
         resubmitted: bool,
     },
+    /// The time of a drain was over before this attempt had finished: it has stopped, and goes back to
+    /// the queue with the goodbye.
+    HandedBack {
+        /// Which.
+        key: TaskKey,
+    },
 }

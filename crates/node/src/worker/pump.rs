@@ -52,6 +52,9 @@ impl WorkerNode {
                 self.event(WorkerEvent::BeatMissed { missed, limit, reason });
             }
             LinkAction::BeatRecovered => self.event(WorkerEvent::BeatRecovered),
+            LinkAction::HandBack => {
+                self.runner.handle(convert::instant(now), RunnerInput::HandBack);
+            }
             LinkAction::CandidateLost { conn, reason } => {
                 self.event(WorkerEvent::CandidateLost { conn, reason });
             }
@@ -100,6 +103,10 @@ impl WorkerNode {
             RunnerAction::Settled { run, key, disposition } => {
                 let resubmitted = self.bodies.settle(run);
                 self.event(WorkerEvent::Settled { key, disposition, resubmitted });
+            }
+            RunnerAction::HandedBack { run, key } => {
+                self.bodies.settle(run);
+                self.event(WorkerEvent::HandedBack { key });
             }
         }
     }

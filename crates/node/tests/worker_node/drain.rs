@@ -1,8 +1,9 @@
 //! Leaving on purpose.
 
+use bytes::Bytes;
 use moorline_link::*;
 use moorline_node::*;
-use moorline_work::{AbortReason, Refusal, WorkerMessage};
+use moorline_work::{AbortReason, Outcome, Refusal, WorkerMessage};
 
 use crate::script::{Rig, SECOND, key, name, pattern};
 
@@ -45,16 +46,37 @@ fn an_idle_worker_leaves_at_once() {
 }
 
 #[test]
-fn a_drain_hands_back_at_its_deadline_what_is_owed() {
+fn a_drain_hands_back_what_it_stopped_at_its_deadline_and_a_success_that_came_first_counts() {
     let mut rig = Rig::active();
-    rig.assign(key(1, 1));
+    let runs = [1, 2].map(|task| rig.assign(key(task, 1)));
     rig.exchange();
     rig.input(WorkerInput::Stop { within: 30 * SECOND });
     rig.run_for(29 * SECOND);
-    assert_eq!(rig.node.state(), State::Active);
+    let stops = |rig: &Rig| {
+        let abort = |task: u128, run| WorkerAction::Abort {
+            run,
+            key: key(task, 1),
+            reason: AbortReason::HandedBack,
+        };
+        [abort(1, runs[0]), abort(2, runs[1])].map(|abort| rig.actions.contains(&abort))
+    };
+    assert_eq!(stops(&rig), [false, false]);
     rig.run_for(2 * SECOND);
-    assert_eq!(rig.node.state(), State::Shutdown);
+    assert_eq!(stops(&rig), [true, true]);
+    assert_eq!(rig.script.goodbye, None, "they have not stopped");
+
+    let (run, outcome, body) = (runs[0], Outcome::Cancelled, Bytes::new());
+    rig.input(WorkerInput::Done { run, outcome, body });
+    let handed_back = WorkerAction::Event(WorkerEvent::HandedBack { key: key(1, 1) });
+    assert!(rig.actions.contains(&handed_back));
+    rig.done(runs[1], pattern(3));
+    rig.exchange();
+    assert_eq!(rig.last_result(), Some((Seq(1), key(2, 1), pattern(3))));
+    let results = rig.script.messages.iter();
+    let results = results.filter(|(_, message, _)| matches!(message, WorkerMessage::Result { .. }));
+    assert_eq!(results.count(), 1, "what is handed back has no result");
     assert_eq!(rig.script.goodbye, Some(Reason::WorkerStopping));
+    assert_eq!(rig.node.state(), State::Shutdown);
 }
 
 #[test]

@@ -37,6 +37,9 @@ pub enum RunnerInput {
     },
     /// Take nothing new from now on.
     Drain,
+    /// The time to finish is over: stop what runs, to hand it back. A success that comes all the same
+    /// is owed like any other.
+    HandBack,
 }
 
 /// What became of an input, at once.
@@ -66,6 +69,8 @@ pub enum AbortReason {
     Cancelled,
     /// It ran longer than it may.
     TimedOut,
+    /// The time of its worker's drain is over: the task will run elsewhere.
+    HandedBack,
 }
 
 /// What the driver can always do at once.
@@ -88,6 +93,13 @@ pub enum RunnerAction {
         key: TaskKey,
         /// What became of it.
         disposition: Disposition,
+    },
+    /// The run has stopped and is nobody's any more: what it left may go.
+    HandedBack {
+        /// Which run.
+        run: RunId,
+        /// Its attempt.
+        key: TaskKey,
     },
 }
 
@@ -123,7 +135,7 @@ impl RunnerTimer {
 pub enum RunPhase {
     /// Its handler runs.
     Running,
-    /// Its handler is to stop; how it ended is still owed to the coordinator.
+    /// Its handler is to stop; how it ended is still owed to the coordinator, unless it is handed back.
     Stopping,
     /// Its handler ended; the result is offered until it is answered.
     Finished,
@@ -159,10 +171,10 @@ impl RunPhase {
             (None, Some(Self::Running))
             | (Some(Self::Running), Some(Self::Stopping | Self::Finished | Self::Abandoned))
             | (Some(Self::Stopping), Some(Self::Finished | Self::Abandoned))
-            | (Some(Self::Finished | Self::Abandoned), None) => true,
+            | (Some(Self::Stopping | Self::Finished | Self::Abandoned), None) => true,
             (None, None | Some(Self::Stopping | Self::Finished | Self::Abandoned))
             | (Some(Self::Running), None | Some(Self::Running))
-            | (Some(Self::Stopping), None | Some(Self::Running | Self::Stopping))
+            | (Some(Self::Stopping), Some(Self::Running | Self::Stopping))
             | (Some(Self::Finished | Self::Abandoned), Some(_)) => false,
         }
     }

@@ -47,7 +47,22 @@ pub(super) enum Offer {
     Handed,
 }
 
+/// What became of a run that is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Gone {
+    Settled(Disposition),
+    HandedBack,
+}
+
 impl Run {
+    /// Its result is with the lane, which delivers it.
+    pub(super) fn is_handed(&self) -> bool {
+        match self.stage {
+            Stage::Finished { offer, .. } => offer == Offer::Handed,
+            Stage::Running { .. } | Stage::Stopping { .. } | Stage::Abandoned { .. } => false,
+        }
+    }
+
     pub(super) fn phase(&self) -> RunPhase {
         match self.stage {
             Stage::Running { .. } => RunPhase::Running,
@@ -87,9 +102,9 @@ impl Run {
 }
 
 /// How an attempt ended, as its handler says and as it was told to: a success is a success whatever
-/// was asked, an abort explains everything else.
-pub(super) fn outcome_after_abort(said: Outcome, reason: AbortReason) -> Outcome {
-    match (said, reason) {
+/// was asked, an abort explains everything else. `None`: it is handed back, and has not ended.
+pub(super) fn outcome_after_abort(said: Outcome, reason: AbortReason) -> Option<Outcome> {
+    let outcome = match (said, reason) {
         (Outcome::Succeeded, _) => Outcome::Succeeded,
         (
             Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Cancelled,
@@ -99,5 +114,10 @@ pub(super) fn outcome_after_abort(said: Outcome, reason: AbortReason) -> Outcome
             Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Cancelled,
             AbortReason::TimedOut,
         ) => Outcome::TimedOut,
-    }
+        (
+            Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Cancelled,
+            AbortReason::HandedBack,
+        ) => return None,
+    };
+    Some(outcome)
 }

@@ -130,6 +130,7 @@ fn step() -> impl Strategy<Value = Step> {
     let drain = prop_oneof![
         30 => Just(Step::PollAction),
         1 => Just(Step::Input(RunnerInput::Drain)),
+        1 => Just(Step::Input(RunnerInput::HandBack)),
     ];
     prop_oneof![
         1 => Just(Step::Input(RunnerInput::Timeout)),

@@ -120,11 +120,26 @@ async fn a_cancelled_task_ends_whether_it_waits_or_runs() {
         tokio::task::yield_now().await;
     }
     assert_eq!(client.cancel(running).await.unwrap(), Cancelled::CancelRequested);
-    for task in [queued, running] {
-        assert_eq!(client.wait(task).await.unwrap().state, TaskState::Cancelled);
+    for (task, words) in [(queued, None), (running, Some("the attempt was cancelled: stopped"))] {
+        let ended = client.wait(task).await.unwrap();
+        assert_eq!((ended.state, ended.error.as_deref()), (TaskState::Cancelled, words));
     }
     let nobody = TaskId::from(1);
     assert!(matches!(client.cancel(nobody).await, Err(Error::NoSuchTask { .. })));
+    worker.shutdown();
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn an_attempt_whose_time_is_over_fails_with_that_as_its_error() {
+    let transport = MemoryTransport::new();
+    let (coordinator, client) = coordinator(&transport).await;
+    let worker = worker(&transport);
+    let task = Submit::new("forever", "").timeout(Duration::from_millis(50));
+    let id = client.submit(task).await.unwrap().id;
+    let ended = client.wait(id).await.unwrap();
+    assert_eq!(ended.state, TaskState::Failed);
+    assert_eq!(ended.error.as_deref(), Some("the attempt ran out of time: stopped"));
     worker.shutdown();
     coordinator.stop().await;
 }
@@ -135,6 +150,7 @@ async fn a_wait_with_a_limit_ends_and_the_task_goes_on() {
     let id = client.submit(Submit::new("nobody", "")).await.unwrap().id;
     let error = client.wait_for(id, Duration::from_millis(50)).await.unwrap_err();
     assert_eq!(error.code(), Code::WAIT_OVER);
+    assert_eq!(error.to_string(), format!("the task {id} did not end within 50ms"));
     assert_eq!(client.get(id).await.unwrap().state, TaskState::Queued);
     let nobody = client.wait_for(TaskId::from(1), Duration::from_secs(5)).await;
     assert!(matches!(nobody, Err(Error::NoSuchTask { .. })));

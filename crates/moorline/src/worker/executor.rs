@@ -80,18 +80,40 @@ async fn run(handler: Arc<dyn Handler>, ctx: TaskCtx, input: Bytes, abort: &Abor
     tokio::select! {
         // A result that is there counts, whatever was asked meanwhile.
         biased;
-        finished = work => finished.unwrap_or_else(|panic| {
-            Finished::failed(true, format!("the handler panicked: {}", panic_text(&*panic)))
-        }),
+        finished = work => {
+            let finished = finished.unwrap_or_else(|panic| {
+                Finished::failed(true, format!("the handler panicked: {}", panic_text(&*panic)))
+            });
+            explained(finished, abort.stop())
+        }
         stop = abort.over(GRACE) => match stop {
-            Stop::Asked(AbortReason::TimedOut) => {
-                Finished { outcome: Outcome::TimedOut, body: "the attempt ran out of time".into() }
-            }
-            Stop::Asked(AbortReason::Cancelled | AbortReason::HandedBack) | Stop::Now | Stop::No => {
-                Finished { outcome: Outcome::Cancelled, body: Bytes::new() }
-            }
+            Stop::Asked(reason) => stopped(reason, None),
+            Stop::Now | Stop::No => Finished { outcome: Outcome::Cancelled, body: Bytes::new() },
         },
     }
+}
+
+/// A failure of an attempt that was told to stop is told by why it was: what the handler says, such
+/// as the signal it died of, comes after.
+fn explained(finished: Finished, stop: Stop) -> Finished {
+    match (finished.outcome, stop) {
+        (Outcome::Failed { .. }, Stop::Asked(reason)) => stopped(reason, Some(&finished.body)),
+        (Outcome::Failed { .. }, Stop::No | Stop::Now)
+        | (Outcome::Succeeded | Outcome::TimedOut | Outcome::Cancelled, _) => finished,
+    }
+}
+
+/// The end of an attempt that was told to stop, with what its handler said to that.
+fn stopped(reason: AbortReason, said: Option<&Bytes>) -> Finished {
+    let (outcome, why) = match reason {
+        AbortReason::TimedOut => (Outcome::TimedOut, "the attempt ran out of time"),
+        AbortReason::Cancelled => (Outcome::Cancelled, "the attempt was cancelled"),
+    };
+    let body = match said {
+        Some(said) => Bytes::from([why.as_bytes(), b": ", said].concat()),
+        None => Bytes::from_static(why.as_bytes()),
+    };
+    Finished { outcome, body }
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
@@ -118,3 +140,6 @@ fn lock(runs: &Runs) -> MutexGuard<'_, BTreeMap<RunId, Arc<Abort>>> {
     // A panic cannot leave the map half changed.
     runs.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

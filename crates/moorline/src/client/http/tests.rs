@@ -104,6 +104,8 @@ async fn a_coordinator_that_is_frozen_does_not_hold_a_call_longer_than_its_patie
     let patience = Patience::For(Duration::from_millis(200));
     let error = Http::new(&url).unwrap().call(call(), patience).await.unwrap_err();
     assert_eq!(error.code(), Code::UNREACHABLE);
+    let words = format!("the coordinator at {url} does not answer: it did not answer in time");
+    assert_eq!(error.to_string(), words);
     assert!(start.elapsed() < Duration::from_secs(5));
 }
 

@@ -26,6 +26,8 @@ const RESULT_MAX: usize = moorline_node::BODY_MAX as usize;
 const STDERR_TAIL: usize = 8 << 10;
 /// What a child leaves behind may hold its pipes open for this long after it has ended.
 const AFTERMATH: Duration = Duration::from_secs(1);
+/// How often a group that was told to end is looked at.
+const GLANCE: Duration = Duration::from_millis(20);
 /// Exit codes that say that another attempt is no use: those of `sysexits.h`.
 const FATAL: std::ops::RangeInclusive<i32> = 64..=78;
 
@@ -37,7 +39,8 @@ const FATAL: std::ops::RangeInclusive<i32> = 64..=78;
 /// - `MOORLINE_TASK_ID`, `MOORLINE_ATTEMPT` and `MOORLINE_IDEMPOTENCY_KEY` are set; other variables
 ///   that begin with `MOORLINE_` are not passed on.
 /// - It leads a process group of its own. When the attempt is cancelled or its time is over, the
-///   group gets SIGTERM, and SIGKILL when the grace is over or the worker ends.
+///   group gets SIGTERM, and SIGKILL when the grace is over or the worker ends. What is left of the
+///   group when its leader has ended and the result is read, is killed.
 #[derive(Debug)]
 pub(crate) struct CommandHandler {
     words: Vec<String>,
@@ -100,7 +103,8 @@ impl Handler for CommandHandler {
     }
 }
 
-/// Feeds the child, reads it, and says how it ended. Dropped before that, it kills the group.
+/// Feeds the child, reads it, and says how it ended. The group is killed then, or when this is
+/// dropped before.
 async fn attend(mut child: Child, group: Option<Group>, ctx: TaskCtx, input: Bytes) -> Finished {
     let feeding = feed(child.stdin.take(), input);
     let reading = read_result(child.stdout.take(), RESULT_MAX);
@@ -126,13 +130,15 @@ async fn attend(mut child: Child, group: Option<Group>, ctx: TaskCtx, input: Byt
             }
         }
     };
-    // All the child wrote is in its pipes. What it left behind may hold them open: not for ever.
-    let mut killed = false;
-    while result.is_none() || tail.is_none() {
+    // All the child wrote is in its pipes. What it left behind may hold them open: not for ever. A
+    // group that was told to end has its grace to do so: whoever drops this knows when that is over.
+    let (mut killed, mut ending) = (false, told);
+    while result.is_none() || tail.is_none() || ending {
         tokio::select! {
             read = &mut reading, if result.is_none() => result = Some(read),
             text = &mut listening, if tail.is_none() => tail = Some(text),
-            () = tokio::time::sleep(AFTERMATH) => {
+            () = emptied(group.as_ref()), if ending => ending = false,
+            () = tokio::time::sleep(AFTERMATH), if !ending => {
                 // Whoever left the group with the pipes in hand is not waited for.
                 if std::mem::replace(&mut killed, true) {
                     break;
@@ -141,10 +147,16 @@ async fn attend(mut child: Child, group: Option<Group>, ctx: TaskCtx, input: Byt
             }
         }
     }
-    if let Some(group) = group {
-        group.release();
-    }
+    // Nothing of an attempt outlives it, also not what has let go of the pipes.
+    drop(group);
     finished(status, result, &tail.unwrap_or_default())
+}
+
+/// Resolves when nobody is left in the group.
+async fn emptied(group: Option<&Group>) {
+    while group.is_some_and(Group::is_alive) {
+        tokio::time::sleep(GLANCE).await;
+    }
 }
 
 /// Writes the input and closes the pipe.

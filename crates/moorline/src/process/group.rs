@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 /// The process groups of the children that run, so that a process that has to end at once can take
 /// them along. Cloning shares the list.
@@ -31,7 +31,7 @@ impl ProcessGroups {
     pub(super) fn add(&self, child: u32) -> Option<Group> {
         let leader = Pid::from_raw(i32::try_from(child).ok()?)?;
         self.running().insert(leader.as_raw_nonzero().get(), leader);
-        Some(Group { leader, groups: self.clone(), released: false })
+        Some(Group { leader, groups: self.clone() })
     }
 
     pub(super) fn running(&self) -> MutexGuard<'_, BTreeMap<i32, Pid>> {
@@ -40,12 +40,14 @@ impl ProcessGroups {
     }
 }
 
-/// One running group. Dropped unreleased, it is killed.
+/// One running group. Dropped, it is killed.
+///
+/// A group keeps its number as long as any process is in it. The number of an empty one is free; but
+/// numbers are given out in turn, and it is let go within seconds of its leader's end.
 #[derive(Debug)]
 pub(super) struct Group {
     leader: Pid,
     groups: ProcessGroups,
-    released: bool,
 }
 
 impl Group {
@@ -54,22 +56,20 @@ impl Group {
         signal(self.leader, Signal::TERM);
     }
 
+    /// Whether anybody is in it.
+    pub(super) fn is_alive(&self) -> bool {
+        test_kill_process_group(self.leader).is_ok()
+    }
+
     /// Ends it.
     pub(super) fn kill(&self) {
         signal(self.leader, Signal::KILL);
-    }
-
-    /// The leader has ended and nobody holds its pipes: the number may go to another process.
-    pub(super) fn release(mut self) {
-        self.released = true;
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        if !self.released {
-            self.kill();
-        }
+        self.kill();
         self.groups.running().remove(&self.leader.as_raw_nonzero().get());
     }
 }

@@ -135,11 +135,7 @@ async fn dropping_an_attempt_kills_the_whole_group() {
     };
     running.abort();
     assert!(running.await.unwrap_err().is_cancelled());
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while is_alive(grandchild) {
-        assert!(Instant::now() < deadline, "the grandchild lives on");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    dies(grandchild).await;
     assert!(groups.running().is_empty());
 }
 
@@ -149,6 +145,51 @@ async fn what_a_child_leaves_behind_does_not_hold_its_result_back() {
     let finished = run("sh -c 'sleep 1000 & echo done'", b"").await;
     assert_eq!(finished, Finished::succeeded(Bytes::from_static(b"done\n")));
     assert!(start.elapsed() < Duration::from_secs(8));
+}
+
+#[tokio::test]
+async fn what_a_child_leaves_in_its_group_ends_with_the_attempt() {
+    let home = tempfile::tempdir().unwrap();
+    let pid_file = home.path().join("pid");
+    let script = format!(
+        "sh -c 'sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > {}; echo done'",
+        pid_file.display()
+    );
+    assert_eq!(text(&run(&script, b"").await), "done\n");
+    let left: i32 = std::fs::read_to_string(&pid_file).unwrap().trim().parse().unwrap();
+    dies(left).await;
+}
+
+#[tokio::test]
+async fn a_group_that_is_told_to_end_has_its_time_also_when_its_leader_is_gone() {
+    let home = tempfile::tempdir().unwrap();
+    let (up, saved) = (home.path().join("up"), home.path().join("saved"));
+    // The leader dies of the signal; what it has started saves its work first, and needs a while.
+    let script = format!(
+        "sh -c 'sh -c \"trap \\\"sleep 0.5; echo saved > {}; exit\\\" TERM; echo up > {}; \
+         while :; do sleep 0.01; done\" </dev/null >/dev/null 2>&1 & wait'",
+        saved.display(),
+        up.display()
+    );
+    let abort = Abort::new();
+    let ctx = TaskCtx::new(KEY, None, Arc::clone(&abort));
+    let (handler, _groups) = handler(&script);
+    let running = tokio::spawn(handler.call(ctx, Bytes::new()));
+    while !up.exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    abort.tell(Stop::Asked(AbortReason::Cancelled));
+    assert_eq!(running.await.unwrap(), Finished::failed(true, "killed by signal 15"));
+    assert!(saved.exists(), "it was killed before its time was over");
+}
+
+/// Resolves when the process has ended; it has to, soon.
+async fn dies(pid: i32) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while is_alive(pid) {
+        assert!(Instant::now() < deadline, "{pid} lives on");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Whether the process runs: one that is dead but not collected does not.

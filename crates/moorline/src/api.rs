@@ -24,6 +24,11 @@ pub(crate) const INPUT_MAX: usize = moorline_node::BODY_MAX as usize;
 /// Longest time one request may wait for a task: clients ask again.
 pub(crate) const WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(30);
 
+/// Every word for where a worker may be.
+#[cfg(feature = "coordinator")]
+pub(crate) const WORKER_STATES: [&str; 8] =
+    ["expected", "restoring", "active", "suspect", "disconnected", "lost", "draining", "departed"];
+
 /// A task, as the store has it.
 ///
 /// ```
@@ -97,7 +102,8 @@ pub struct WorkerInfo {
     pub running: u32,
     /// Milliseconds since its last frame.
     pub last_contact_ms: Option<u64>,
-    /// Milliseconds of a round trip, as the worker measured it.
+    /// Milliseconds of a round trip, as the worker measured it: it tells with the second heartbeat of
+    /// a session how long the first one took, and nothing before.
     pub rtt_ms: Option<f64>,
     /// How its packets travel; `null` while it has no connection.
     pub transport: Option<String>,
@@ -174,6 +180,10 @@ pub(crate) struct Version {
     pub(crate) version: String,
     pub(crate) protocol_min: u16,
     pub(crate) protocol_max: u16,
+    /// The schema a store in a file has.
+    pub(crate) store_schema: u32,
+    /// The SQLite library that is built in.
+    pub(crate) sqlite: String,
 }
 
 #[cfg(feature = "coordinator")]
@@ -185,6 +195,8 @@ impl Version {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol_min: spoken.min,
             protocol_max: spoken.max,
+            store_schema: moorline_store::SqliteStore::SCHEMA,
+            sqlite: moorline_store::SqliteStore::library().to_owned(),
         }
     }
 }

@@ -98,6 +98,15 @@ impl SqliteStore {
         Ok(Self { connection, path, epoch: Epoch::default(), finished, _lock: lock })
     }
 
+    /// The version of the schema that this moorline writes.
+    pub const SCHEMA: u32 = schema::CURRENT;
+
+    /// The version of the SQLite library that is built in, such as `3.53.0`.
+    #[must_use]
+    pub fn library() -> &'static str {
+        rusqlite::version()
+    }
+
     /// The file, with every link resolved.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -39,5 +39,27 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
 }
 
 fn words(version: &Version) -> String {
-    format!("{} (protocol {} to {})", version.version, version.protocol_min, version.protocol_max)
+    let Version { version, protocol_min, protocol_max, store_schema, sqlite } = version;
+    format!(
+        "{version} (protocol {protocol_min} to {protocol_max}, store schema {store_schema}, \
+         SQLite {sqlite})"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Version, words};
+
+    #[test]
+    fn a_version_names_what_two_builds_must_have_in_common() {
+        let here = Version::here();
+        let json = serde_json::to_value(&here).unwrap();
+        assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!((&json["protocol_min"], &json["protocol_max"]), (&1.into(), &1.into()));
+        assert_eq!(json["store_schema"], 1);
+        let sqlite = json["sqlite"].as_str().unwrap();
+        assert!(sqlite.starts_with("3."), "{sqlite}");
+        let words = words(&here);
+        assert!(words.ends_with(&format!("store schema 1, SQLite {sqlite})")), "{words}");
+    }
 }

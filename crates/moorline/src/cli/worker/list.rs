@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
+
 use crate::WorkerInfo;
+use crate::api::WORKER_STATES;
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, ago, roughly, short, table};
 use crate::cli::server::ServerArgs;
@@ -13,7 +16,7 @@ pub(super) struct ListArgs {
     /// Only workers in one of these states: expected, restoring, active, suspect, disconnected, lost,
     /// draining, departed.
     #[arg(long, value_name = "STATE", value_delimiter = ',')]
-    #[arg(value_parser = ["expected", "restoring", "active", "suspect", "disconnected", "lost", "draining", "departed"])]
+    #[arg(value_parser = PossibleValuesParser::new(WORKER_STATES))]
     #[arg(hide_possible_values = true)]
     state: Vec<String>,
 

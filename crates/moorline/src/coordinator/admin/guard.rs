@@ -36,7 +36,8 @@ fn check(request: &Request) -> Result<(), Refusal> {
             return Err(Refusal::new(Code::FOREIGN_ORIGIN, detail));
         }
     }
-    if request.method() != Method::GET && request.method() != Method::HEAD && has_body(headers) {
+    if request.method() != Method::GET && request.method() != Method::HEAD && must_be_json(headers)
+    {
         let kind = only(headers, CONTENT_TYPE).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("application/json") {
@@ -54,9 +55,11 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     if values.next().is_some() { None } else { value.to_str().ok() }
 }
 
-fn has_body(headers: &HeaderMap) -> bool {
+/// A request that carries something has to say that it is JSON; so has one that says what it would
+/// carry, because a form without fields is a request without a body.
+fn must_be_json(headers: &HeaderMap) -> bool {
     let empty = headers.get(CONTENT_LENGTH).is_none_or(|len| len.as_bytes() == b"0");
-    !empty || headers.contains_key(TRANSFER_ENCODING)
+    !empty || headers.contains_key(TRANSFER_ENCODING) || headers.contains_key(CONTENT_TYPE)
 }
 
 /// Whether `host` or `host:port` names the loopback interface.

@@ -1,5 +1,7 @@
 //! Refused requests as problem documents.
 
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -54,6 +56,12 @@ fn document(status: StatusCode, code: Code, detail: String) -> Response {
     // Strings and a number are always JSON.
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     (status, [(CONTENT_TYPE, Problem::MEDIA_TYPE)], body).into_response()
+}
+
+/// A segment of the path, if it is text.
+pub(super) fn segment(path: Result<Path<String>, PathRejection>) -> Result<String, Refusal> {
+    let Path(segment) = path.map_err(|error| Refusal::new(Code::BAD_REQUEST, error.body_text()))?;
+    Ok(segment)
 }
 
 pub(super) async fn no_route(uri: Uri) -> Refusal {

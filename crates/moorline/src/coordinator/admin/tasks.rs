@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
@@ -16,7 +16,7 @@ use moorline_work::Reply;
 use serde::Deserialize;
 
 use super::Context;
-use super::problem::Refusal;
+use super::problem::{self, Refusal};
 use super::view::task_info;
 use crate::api::{
     CancelBody, Cancelled, SUBMIT_BODY_MAX, SubmitBody, Submitted, TaskInfo, TaskPage, WAIT_MAX,
@@ -30,6 +30,9 @@ const PAGE: u32 = 100;
 const PAGE_MAX: u32 = 1_000;
 
 type Answer<T> = Result<T, Refusal>;
+
+/// A segment of the path, which may be no text.
+type Segment = Result<Path<String>, PathRejection>;
 
 /// A submit may be large; nothing else is.
 pub(super) fn body_limit() -> DefaultBodyLimit {
@@ -97,18 +100,12 @@ pub(super) async fn list(
     Ok(Json(TaskPage { tasks: records.into_iter().map(task_info).collect(), next }))
 }
 
-pub(super) async fn get(
-    State(context): State<Context>,
-    Path(id): Path<String>,
-) -> Answer<Json<TaskInfo>> {
-    read_task(&context, task_id(&id)?).await.map(Json)
+pub(super) async fn get(State(context): State<Context>, id: Segment) -> Answer<Json<TaskInfo>> {
+    read_task(&context, task_id(id)?).await.map(Json)
 }
 
-pub(super) async fn result(
-    State(context): State<Context>,
-    Path(id): Path<String>,
-) -> Answer<Response> {
-    let task = task_id(&id)?;
+pub(super) async fn result(State(context): State<Context>, id: Segment) -> Answer<Response> {
+    let task = task_id(id)?;
     let result =
         context.driver.read(move |reader| reader.result(task.into())).await.map_err(Error::from)?;
     match result {
@@ -134,11 +131,11 @@ pub(super) struct WaitQuery {
 /// Answers when the task has ended or the time is over, with the task as it is then.
 pub(super) async fn wait(
     State(context): State<Context>,
-    Path(id): Path<String>,
+    id: Segment,
     query: Result<Query<WaitQuery>, QueryRejection>,
 ) -> Answer<Json<TaskInfo>> {
     let Query(query) = query.map_err(bad_query)?;
-    let task = task_id(&id)?;
+    let task = task_id(id)?;
     let limit = query.timeout_ms.map_or(WAIT_MAX, Duration::from_millis).min(WAIT_MAX);
     match tokio::time::timeout(limit, context.driver.ended(task.into())).await {
         Ok(Ok(())) | Err(_) => read_task(&context, task).await.map(Json),
@@ -149,9 +146,9 @@ pub(super) async fn wait(
 
 pub(super) async fn cancel(
     State(context): State<Context>,
-    Path(id): Path<String>,
+    id: Segment,
 ) -> Answer<Json<CancelBody>> {
-    let task = task_id(&id)?;
+    let task = task_id(id)?;
     let reply = context.driver.cancel(task.into()).await.map_err(|_| Error::Stopped)?;
     let outcome = match reply {
         ClientReply::Work(Reply::Cancelled) => Cancelled::Cancelled,
@@ -171,8 +168,9 @@ async fn read_task(context: &Context, task: TaskId) -> Answer<TaskInfo> {
 }
 
 /// An id that cannot be one names no task.
-fn task_id(text: &str) -> Answer<TaskId> {
-    text.parse()
+fn task_id(segment: Segment) -> Answer<TaskId> {
+    problem::segment(segment)?
+        .parse()
         .map_err(|error: crate::TaskIdError| Refusal::new(Code::BAD_REQUEST, error.to_string()))
 }
 

@@ -150,6 +150,10 @@ async fn a_request_that_makes_no_sense_is_refused_and_says_why() {
         (get("/tasks?limit=many"), 400, "ML6003"),
         (get("/tasks?colour=red"), 400, "ML6003"),
         (get("/tasks/81"), 400, "ML6003"),
+        (get("/tasks/%ff/wait"), 400, "ML6003"),
+        (get("/workers/%ff"), 400, "ML6003"),
+        (get("/workers?state=busy"), 400, "ML6003"),
+        (get("/workers?state=active,"), 400, "ML6003"),
         (post("/tasks", json!({"input": "no type"})), 400, "ML6003"),
         (post("/tasks", json!({"type": "", "input": ""})), 400, "ML1001"),
         (post("/tasks", json!({"type": "a", "id": "81"})), 400, "ML6003"),
@@ -252,6 +256,12 @@ async fn a_body_that_does_not_say_it_is_json_is_refused() {
         };
         assert_eq!(refusal(&api, request).await, (415, "ML6006".to_owned()), "{kind:?}");
     }
+    // A form without fields has no body, and still comes from a page.
+    let mut form = post(&format!("/tasks/{}/cancel", TaskId::generate()), Value::Null);
+    let kind = "application/x-www-form-urlencoded".parse().unwrap();
+    form.headers_mut().insert("content-type", kind);
+    form.headers_mut().insert("content-length", "0".parse().unwrap());
+    assert_eq!(refusal(&api, form).await, (415, "ML6006".to_owned()));
     let mut chunked = post("/tasks", body.clone());
     chunked.headers_mut().remove("content-length");
     chunked.headers_mut().remove("content-type");

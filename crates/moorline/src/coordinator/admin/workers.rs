@@ -1,14 +1,14 @@
 //! `/workers`: list and get.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 
 use super::Context;
-use super::problem::Refusal;
+use super::problem::{self, Refusal};
 use super::view::worker_info;
-use crate::api::{WorkerInfo, WorkerPage};
+use crate::api::{WORKER_STATES, WorkerInfo, WorkerPage};
 use crate::{Code, Error};
 
 #[derive(Deserialize)]
@@ -25,6 +25,10 @@ pub(super) async fn list(
     let Query(query) = query.map_err(|error| Refusal::new(Code::BAD_REQUEST, error.body_text()))?;
     let mut workers = all(&context).await?;
     if let Some(states) = &query.state {
+        if let Some(unknown) = states.split(',').find(|state| !WORKER_STATES.contains(state)) {
+            let detail = format!("there is no worker state `{unknown}`");
+            return Err(Refusal::new(Code::BAD_REQUEST, detail));
+        }
         workers.retain(|worker| states.split(',').any(|state| state == worker.state));
     }
     Ok(Json(WorkerPage { workers }))
@@ -33,8 +37,9 @@ pub(super) async fn list(
 /// By name or by identity.
 pub(super) async fn get(
     State(context): State<Context>,
-    Path(worker): Path<String>,
+    worker: Result<Path<String>, PathRejection>,
 ) -> Result<Json<WorkerInfo>, Refusal> {
+    let worker = problem::segment(worker)?;
     let found = all(&context).await?.into_iter().find(|one| one.name == worker || one.id == worker);
     found.map(Json).ok_or_else(|| Error::NoSuchWorker { worker }.into())
 }

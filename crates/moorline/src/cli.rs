@@ -56,7 +56,7 @@ enum Command {
     /// Hash the files of a directory while processes are killed and connections cut, and check that
     /// every result was applied once.
     Demo(demo::Args),
-    /// Print the versions of the software and of the protocol.
+    /// Print the versions of the software, of the protocol, of the store's schema and of SQLite.
     Version(version::Args),
     /// Hash the file whose path is on stdin: the demo's handler.
     #[command(hide = true)]

@@ -31,10 +31,10 @@ pub(super) struct Args {
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
 
-    /// At most so many files.
-    #[arg(long, value_name = "N", default_value_t = 96)]
+    /// At most so many files [default: 1000 of DIR, else 96].
+    #[arg(long, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(i64::from(plan::FILES_MIN)..=10_000))]
-    tasks: u32,
+    tasks: Option<u32>,
 
     /// How long three workers take for all of it if nothing goes wrong; at least 10s.
     #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = work)]
@@ -84,6 +84,9 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
         .map_err(|source| Error::Input { path: std::env::temp_dir(), source })?;
     let plan = Plan::new(&args, home.path())?;
     let view = View::new();
+    if let Some(note) = plan.left_out() {
+        view.say(&note);
+    }
     let mut stage = Stage::new(&args, &plan, home.path(), view.clone())?;
     let played = tokio::select! {
         played = tokio::time::timeout(LIMIT, play(&mut stage, &plan)) => {

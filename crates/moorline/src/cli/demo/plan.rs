@@ -15,6 +15,10 @@ pub(super) const FILES_MIN: u32 = 8;
 const FILES_FOR_TWO: usize = 24;
 /// How many workers there are.
 pub(super) const WORKERS: usize = 3;
+/// Files of a directory that was given: more would not be done in a minute.
+const FILES_GIVEN: usize = 1_000;
+/// Files of a tree that nobody has asked for.
+const FILES_FOUND: usize = 96;
 /// Larger files are left out: the demo is about faults, not about disks.
 const FILE_MAX: u64 = 16 << 20;
 /// Trees with many small files that most machines have.
@@ -27,6 +31,10 @@ pub(super) struct Plan {
     pub(super) directory: PathBuf,
     /// Each file and its SHA-256, computed here.
     pub(super) files: Vec<(PathBuf, String)>,
+    /// Files of the directory that cannot be hashed.
+    unfit: usize,
+    /// There are more files than are taken.
+    more: bool,
     /// How many tasks a worker runs at once.
     pub(super) slots: u16,
     /// How long each task takes at least.
@@ -36,18 +44,23 @@ pub(super) struct Plan {
 impl Plan {
     /// Chooses the files and hashes them.
     pub(super) fn new(args: &Args, home: &Path) -> Result<Self> {
-        let max = usize::try_from(args.tasks).unwrap_or(usize::MAX);
-        let (directory, files) = match &args.directory {
+        let max = args.tasks.map(|tasks| usize::try_from(tasks).unwrap_or(usize::MAX));
+        let (directory, found) = match &args.directory {
             Some(directory) => {
                 let directory = std::path::absolute(directory)
                     .and_then(|directory| directory.canonicalize())
                     .map_err(|source| Error::Input { path: directory.clone(), source })?;
-                let files = hashed(&directory, max)
+                let found = hashed(&directory, max.unwrap_or(FILES_GIVEN))
                     .map_err(|source| Error::Input { path: directory.clone(), source })?;
-                (directory, files)
+                (directory, found)
             }
-            None => some_tree(max, home)?,
+            // Nobody misses a file of a tree that was chosen here.
+            None => {
+                let (directory, found) = some_tree(max.unwrap_or(FILES_FOUND), home)?;
+                (directory, Found { unfit: 0, more: false, ..found })
+            }
         };
+        let Found { files, unfit, more } = found;
         let least = usize::try_from(FILES_MIN).unwrap_or(usize::MAX);
         if files.len() < least {
             let problem = format!(
@@ -58,7 +71,18 @@ impl Plan {
             return Err(Error::setting("DIR", problem));
         }
         let slots = if files.len() < FILES_FOR_TWO { 1 } else { 2 };
-        Ok(Self { pace: pace(args.work, files.len(), slots), slots, directory, files })
+        let pace = pace(args.work, files.len(), slots);
+        Ok(Self { directory, files, unfit, more, slots, pace })
+    }
+
+    /// Which files of the directory make no task, if there are any.
+    pub(super) fn left_out(&self) -> Option<String> {
+        let (taken, unfit) = (self.files.len(), self.unfit);
+        let unfit = (unfit > 0)
+            .then(|| format!("{unfit} files cannot be read or are larger than 16 MiB: left out"));
+        let more = self.more.then(|| format!("only {taken} files are taken: --tasks takes more"));
+        let both: Vec<_> = [unfit, more].into_iter().flatten().collect();
+        (!both.is_empty()).then(|| both.join("; "))
     }
 }
 
@@ -70,34 +94,47 @@ fn pace(work: Duration, files: usize, slots: u16) -> Duration {
 }
 
 /// The first tree of this machine with enough files, else one that is made here.
-fn some_tree(max: usize, home: &Path) -> Result<(PathBuf, Vec<(PathBuf, String)>)> {
+fn some_tree(max: usize, home: &Path) -> Result<(PathBuf, Found)> {
     for tree in TREES {
         // A tree that is not there, or may not be read, is not the one.
-        let files = hashed(Path::new(tree), max).unwrap_or_default();
-        if files.len() >= FILES_FOR_TWO.min(max) {
-            return Ok((tree.into(), files));
+        let found = hashed(Path::new(tree), max).unwrap_or_default();
+        if found.files.len() >= FILES_FOR_TWO.min(max) {
+            return Ok((tree.into(), found));
         }
     }
     let directory = home.join("files");
     let failed = |source| Error::Input { path: directory.clone(), source };
     generate(&directory, max).map_err(failed)?;
-    let files = hashed(&directory, max).map_err(failed)?;
-    Ok((directory, files))
+    let found = hashed(&directory, max).map_err(failed)?;
+    Ok((directory, found))
 }
 
-/// Files below a directory with their hashes; what cannot be read or is too large is left out.
-fn hashed(directory: &Path, max: usize) -> io::Result<Vec<(PathBuf, String)>> {
-    let mut hashed = Vec::new();
+/// What is below a directory.
+#[derive(Debug, Default)]
+struct Found {
+    /// Files with their hashes.
+    files: Vec<(PathBuf, String)>,
+    /// So many cannot be read, or are too large.
+    unfit: usize,
+    /// There are more than were looked at.
+    more: bool,
+}
+
+/// The first files below a directory with their hashes; what cannot be read or is too large is left out.
+fn hashed(directory: &Path, max: usize) -> io::Result<Found> {
+    let mut found = Found::default();
     for file in files::below(directory, 4 * max)? {
-        let small = file.metadata().is_ok_and(|metadata| metadata.len() <= FILE_MAX);
-        if let Some(hash) = small.then(|| hash_file::hash(&file).ok()).flatten() {
-            hashed.push((file, hash));
-        }
-        if hashed.len() == max {
+        if found.files.len() == max {
+            found.more = true;
             break;
         }
+        let small = file.metadata().is_ok_and(|metadata| metadata.len() <= FILE_MAX);
+        match small.then(|| hash_file::hash(&file).ok()).flatten() {
+            Some(hash) => found.files.push((file, hash)),
+            None => found.unfit += 1,
+        }
     }
-    Ok(hashed)
+    Ok(found)
 }
 
 /// So many files of different sizes.
@@ -116,7 +153,21 @@ fn generate(directory: &Path, count: usize) -> io::Result<()> {
 mod tests {
     use std::time::Duration;
 
-    use super::{generate, hashed, pace};
+    use clap::Parser;
+
+    use super::{FILES_GIVEN, Plan, generate, hashed, pace};
+    use crate::cli::demo::Args;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn plan(line: &[&str], home: &std::path::Path) -> crate::Result<Plan> {
+        let line = ["demo"].iter().chain(line);
+        Plan::new(&Command::try_parse_from(line).unwrap().args, home)
+    }
 
     #[test]
     fn the_pace_makes_all_files_last_as_long_as_asked_for() {
@@ -131,11 +182,42 @@ mod tests {
     fn a_generated_tree_has_as_many_different_files_as_asked_for() {
         let home = tempfile::tempdir().unwrap();
         generate(home.path(), 20).unwrap();
-        let mut files = hashed(home.path(), 100).unwrap();
+        let mut files = hashed(home.path(), 100).unwrap().files;
         assert_eq!(files.len(), 20);
         files.sort_by(|a, b| a.1.cmp(&b.1));
         files.dedup_by(|a, b| a.1 == b.1);
         assert_eq!(files.len(), 20);
-        assert_eq!(hashed(home.path(), 5).unwrap().len(), 5);
+        assert_eq!(hashed(home.path(), 5).unwrap().files.len(), 5);
+    }
+
+    #[test]
+    fn every_file_of_a_given_directory_is_taken_and_what_is_not_is_said() {
+        let (home, given) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let directory = given.path().to_str().unwrap();
+        generate(given.path(), 120).unwrap();
+        let all = plan(&[directory], home.path()).unwrap();
+        assert_eq!((all.files.len(), all.left_out()), (120, None));
+
+        std::fs::File::create(given.path().join("large")).unwrap().set_len(17 << 20).unwrap();
+        let fit = plan(&[directory], home.path()).unwrap();
+        assert_eq!(fit.files.len(), 120);
+        assert!(fit.left_out().unwrap().starts_with("1 files cannot be read or are larger"));
+        let few = plan(&[directory, "--tasks", "8"], home.path()).unwrap();
+        assert_eq!(few.files.len(), 8);
+        assert_eq!(few.left_out().unwrap(), "only 8 files are taken: --tasks takes more");
+
+        for n in 0..=FILES_GIVEN {
+            std::fs::write(given.path().join(format!("small-{n}")), n.to_string()).unwrap();
+        }
+        assert_eq!(plan(&[directory], home.path()).unwrap().files.len(), FILES_GIVEN);
+    }
+
+    #[test]
+    fn a_directory_with_too_few_files_for_four_faults_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        generate(&home.path().join("few"), 7).unwrap();
+        let few = home.path().join("few");
+        let error = plan(&[few.to_str().unwrap()], home.path()).unwrap_err();
+        assert!(error.to_string().contains("has 7 files"), "{error}");
     }
 }

@@ -76,7 +76,8 @@ pub(super) async fn run(command: Command, context: Context) -> Outcome {
         Command::Get(args) => get(args, context).await,
         Command::Wait(args) => {
             let client = args.server.client()?;
-            wait::run(&client, &args.tasks, args.server.timeout(), context).await
+            let limit = args.server.timeout().map(wait::Limit::new);
+            wait::run(&client, &args.tasks, limit, args.shape(), context).await
         }
         Command::Result(args) => {
             output::bytes(&args.server.client()?.result(args.task).await?)?;
@@ -113,12 +114,12 @@ fn row(task: &TaskInfo) -> Vec<String> {
 async fn get(args: TargetArgs, context: Context) -> Outcome {
     let client = args.server.client()?;
     let mut tasks = Vec::new();
-    let mut outcomes = Outcomes::default();
+    let mut outcomes = Outcomes::new(context);
     for &task in &args.tasks {
-        tasks.extend(outcomes.note(client.get(task).await, context)?);
+        tasks.extend(outcomes.note(client.get(task).await)?);
     }
     if context.json {
-        print_json(&tasks, args.tasks.len())?;
+        print_json(&tasks, args.shape())?;
     } else {
         let details: Vec<_> = tasks.iter().map(detail).collect();
         if !details.is_empty() {
@@ -160,9 +161,9 @@ fn detail(task: &TaskInfo) -> String {
 async fn cancel(args: TargetArgs, context: Context) -> Outcome {
     let client = args.server.client()?;
     let mut cancelled = Vec::new();
-    let mut outcomes = Outcomes::default();
+    let mut outcomes = Outcomes::new(context);
     for &task in &args.tasks {
-        let outcome = outcomes.note(cancel_one(&client, task).await, context)?;
+        let outcome = outcomes.note(cancel_one(&client, task).await)?;
         cancelled.extend(outcome.map(|outcome| (task, outcome)));
     }
     if context.json {
@@ -170,7 +171,7 @@ async fn cancel(args: TargetArgs, context: Context) -> Outcome {
             .iter()
             .map(|(task, outcome)| serde_json::json!({"id": task, "outcome": outcome}))
             .collect();
-        print_json(&values, args.tasks.len())?;
+        print_json(&values, args.shape())?;
     } else {
         for (task, outcome) in cancelled {
             let words = match outcome {
@@ -200,25 +201,50 @@ async fn cancel_one(client: &Client, task: TaskId) -> Result<Cancelled> {
     Ok(outcome)
 }
 
-/// One target is one object, several are one array.
-fn print_json(values: &[impl serde::Serialize], targets: usize) -> Result<()> {
-    match (values, targets) {
-        ([one], 1) => output::json(one),
-        ([], 1) => Ok(()),
-        (several, _) => output::json(&several),
+/// What a command prints as JSON.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Shape {
+    /// One thing was asked for: one object, or nothing if it is not there.
+    One,
+    /// Any number of things was asked for: one array.
+    List,
+}
+
+impl TargetArgs {
+    fn shape(&self) -> Shape {
+        if self.tasks.len() == 1 { Shape::One } else { Shape::List }
+    }
+}
+
+fn print_json(values: &[impl serde::Serialize], shape: Shape) -> Result<()> {
+    match shape {
+        Shape::One => values.iter().try_for_each(output::json),
+        Shape::List => output::json(&values),
     }
 }
 
 /// What became of several targets, one after the other.
-#[derive(Default)]
-struct Outcomes {
+struct Outcomes<F> {
+    /// Tells the user of a failure, and says with which code it ends.
+    tell: F,
     done: usize,
     failed: Vec<Exit>,
 }
 
-impl Outcomes {
+impl Outcomes<Box<dyn Fn(&Error) -> Exit>> {
+    /// Failures are told on stderr.
+    fn new(context: Context) -> Self {
+        Self::telling(Box::new(move |error| output::failed(error, context.json)))
+    }
+}
+
+impl<F: Fn(&Error) -> Exit> Outcomes<F> {
+    fn telling(tell: F) -> Self {
+        Self { tell, done: 0, failed: Vec::new() }
+    }
+
     /// Tells the user of a failure that is about one target; any other ends the command.
-    fn note<T>(&mut self, result: Result<T>, context: Context) -> Result<Option<T>> {
+    fn note<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
         match result {
             Ok(value) => {
                 self.done += 1;
@@ -226,7 +252,7 @@ impl Outcomes {
             }
             Err(error) => match Exit::from(&error) {
                 Exit::NotFound | Exit::Conflict => {
-                    self.failed.push(output::failed(&error, context.json));
+                    self.failed.push((self.tell)(&error));
                     Ok(None)
                 }
                 Exit::Done

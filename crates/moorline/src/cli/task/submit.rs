@@ -7,6 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::Shape;
+use super::wait::Limit;
 use crate::cli::exit::Exit;
 use crate::cli::server::ServerArgs;
 use crate::cli::values::some_duration;
@@ -65,10 +67,17 @@ pub(in crate::cli) struct Args {
     server: ServerArgs,
 }
 
+impl Args {
+    /// What was asked for decides, not how many files there happen to be.
+    fn shape(&self) -> Shape {
+        if self.count.is_none() && self.each.is_none() { Shape::One } else { Shape::List }
+    }
+}
+
 pub(super) async fn run(args: Args, context: Context) -> Outcome {
     let client = args.server.client()?;
     let tasks = tasks(&args)?;
-    let one = args.count.is_none() && args.each.is_none();
+    let shape = args.shape();
     if tasks.is_empty() {
         output::message("no files, no tasks");
     }
@@ -77,10 +86,7 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
         let patience = Patience::For(args.server.timeout().unwrap_or(Duration::from_secs(10)));
         let submitted = submit(&client, tasks, patience).await?;
         if context.json {
-            match &submitted[..] {
-                [task] if one => output::json(task)?,
-                all => output::json(&all)?,
-            }
+            super::print_json(&submitted, shape)?;
         } else {
             for task in submitted {
                 output::line(&task.id.to_string())?;
@@ -88,22 +94,9 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
         }
         return Ok(Exit::Done);
     }
-    let start = tokio::time::Instant::now();
-    let submitting = submit(&client, tasks, Patience::Forever);
-    let left = match args.server.timeout() {
-        None => {
-            submitting.await?;
-            None
-        }
-        Some(limit) => match tokio::time::timeout(limit, submitting).await {
-            Ok(submitted) => {
-                submitted?;
-                Some(limit.saturating_sub(start.elapsed()))
-            }
-            Err(_) => return Err(Error::WaitOver { task: ids[0], limit }),
-        },
-    };
-    super::wait::run(&client, &ids, left, context).await
+    let limit = args.server.timeout().map(Limit::new);
+    Limit::keep(limit, ids[0], submit(&client, tasks, Patience::Forever)).await?;
+    super::wait::run(&client, &ids, limit, shape, context).await
 }
 
 /// Hands all in, in order.

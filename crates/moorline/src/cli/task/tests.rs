@@ -1,10 +1,8 @@
-use super::Outcomes;
-use crate::cli::Context;
-use crate::cli::exit::Exit;
-use crate::cli::logs::LogFormat;
-use crate::{Error, TaskId};
+use std::cell::RefCell;
 
-const CONTEXT: Context = Context { json: true, log_format: LogFormat::Auto };
+use super::Outcomes;
+use crate::cli::exit::Exit;
+use crate::{Error, TaskId};
 
 fn missing() -> Result<(), Error> {
     Err(Error::NoSuchTask { task: TaskId::from(1) })
@@ -13,10 +11,16 @@ fn missing() -> Result<(), Error> {
 #[test]
 fn several_targets_end_with_one_code() {
     let exit = |results: Vec<Result<(), Error>>| {
-        let mut outcomes = Outcomes::default();
+        let failures = results.iter().filter(|result| result.is_err()).count();
+        let told = RefCell::new(0);
+        let mut outcomes = Outcomes::telling(|error: &Error| {
+            *told.borrow_mut() += 1;
+            Exit::from(error)
+        });
         for result in results {
-            outcomes.note(result, CONTEXT).unwrap();
+            outcomes.note(result).unwrap();
         }
+        assert_eq!(*told.borrow(), failures, "each failure is told once");
         outcomes.exit()
     };
     let taken = || Err(Error::IdTaken { task: TaskId::from(1) });
@@ -29,5 +33,6 @@ fn several_targets_end_with_one_code() {
 
 #[test]
 fn a_failure_that_is_not_about_one_target_ends_the_command() {
-    assert!(Outcomes::default().note::<()>(Err(Error::Stopped), CONTEXT).is_err());
+    let mut outcomes = Outcomes::telling(|error: &Error| Exit::from(error));
+    assert!(outcomes.note::<()>(Err(Error::Stopped)).is_err());
 }

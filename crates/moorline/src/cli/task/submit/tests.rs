@@ -2,7 +2,7 @@ use std::fs;
 
 use clap::Parser;
 
-use super::{Args, tasks};
+use super::{Args, Shape, tasks};
 use crate::Code;
 
 #[derive(Parser)]
@@ -44,6 +44,20 @@ fn each_file_of_a_directory_makes_a_task_with_its_absolute_path() {
     let inputs: Vec<_> = tasks.iter().map(|task| str::from_utf8(&task.input).unwrap()).collect();
     let expected = ["a", "sub/b"].map(|name| home.path().join(name).to_str().unwrap().to_owned());
     assert_eq!(inputs, expected);
+}
+
+#[test]
+fn the_flags_decide_whether_one_object_or_an_array_is_printed() {
+    let shape = |line: &[&str]| args(line).unwrap().shape();
+    for line in [&["a"][..], &["a", "--input", "x"], &["a", "--wait"]] {
+        assert_eq!(shape(line), Shape::One, "{line:?}");
+    }
+    // Also of one task, and with or without --wait.
+    for line in
+        [&["a", "--count", "1"][..], &["a", "--count", "1", "--wait"], &["a", "--each", "x"]]
+    {
+        assert_eq!(shape(line), Shape::List, "{line:?}");
+    }
 }
 
 #[test]

@@ -48,7 +48,8 @@ impl Reconnect {
         }
     }
 
-    /// Gives up after exactly so many dials without success; 0 is [`Reconnect::forever`] (P09).
+    /// Gives up after exactly so many dials since the start, or since the last connection that was
+    /// stable (see [`stable_after`](Self::stable_after)); 0 is [`Reconnect::forever`] (P09).
     pub const fn attempts(attempts: u32) -> Self {
         Self { attempts, ..Self::forever() }
     }
@@ -84,7 +85,8 @@ impl Reconnect {
         Self { first, ..self }
     }
 
-    /// The delays start anew after the link was active for this long (P04). Default 30 s.
+    /// The delays start anew, and dials are counted anew, after the link was active for this long, but
+    /// never before a silent peer would have been noticed (P04). Default 30 s.
     pub const fn stable_after(self, stable_after: Duration) -> Self {
         Self { stable_after, ..self }
     }

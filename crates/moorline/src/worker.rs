@@ -21,7 +21,7 @@ pub use status::LinkStatus;
 use crate::{Error, Result};
 use data_dir::DataDir;
 use executor::Handlers;
-use handle::Shared;
+use handle::Owner;
 
 /// Runs tasks for a coordinator, and finds back to it whatever happens to the connection.
 ///
@@ -46,7 +46,7 @@ pub struct Worker {
     transports: Transports,
     options: WorkerOptions,
     handlers: Handlers,
-    shared: Arc<Shared>,
+    shared: Owner,
     drain_timeout: Duration,
     /// Held as long as the worker runs.
     data_dir: Option<DataDir>,
@@ -61,12 +61,12 @@ impl Worker {
     /// Steers the worker, also before it runs.
     #[must_use]
     pub fn handle(&self) -> WorkerHandle {
-        WorkerHandle::new(Arc::clone(&self.shared), self.drain_timeout)
+        WorkerHandle::new(Arc::clone(self.shared.get()), self.drain_timeout)
     }
 
     /// Runs until the worker was drained or shut down, or its link has failed for good.
     ///
-    /// Dropping the future shuts the worker down: handlers are told to stop.
+    /// Dropping the future shuts the worker down, see [`WorkerHandle::shutdown`].
     ///
     /// # Errors
     /// [`Error::Ended`] with the reason if the link has failed for good: the coordinator refuses this
@@ -76,11 +76,11 @@ impl Worker {
         let Self { transports, options, handlers, shared, drain_timeout: _, data_dir } = self;
         // Released when the worker has ended, so that the next process finds nobody here.
         let _data_dir = data_dir;
-        if !shared.may_start() {
+        if !shared.get().may_start() {
             return Ok(());
         }
         let driver = start_worker(transports, options, Box::new(handlers)).map_err(Error::Start)?;
-        let _ended = shared.started(driver.clone());
+        let _ended = shared.get().started(driver.clone());
         let ending = driver.ended().await;
         match ending.state {
             State::Failed => {
@@ -95,3 +95,6 @@ impl Worker {
         }
     }
 }
+
+#[cfg(all(test, feature = "client", feature = "coordinator"))]
+mod tests;

@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use super::Worker;
 use super::data_dir::DataDir;
 use super::executor::Handlers;
-use super::handle::Shared;
+use super::handle::{Owner, Shared};
 use crate::id::worker_of_name;
 use crate::random::random;
 use crate::task::{Handler, Typed};
@@ -208,7 +208,7 @@ impl WorkerBuilder {
             transports,
             options: WorkerOptions { config, endpoints },
             handlers: Handlers::new(self.handlers, runtime),
-            shared: Shared::new(),
+            shared: Owner::new(Shared::new()),
             drain_timeout: self.drain_timeout,
             data_dir,
         })

@@ -91,6 +91,9 @@ impl WorkerHandle {
     /// Takes nothing new, finishes what runs, waits until every result is answered, says goodbye and
     /// ends; at the latest after the drain timeout. Resolves when the worker has ended.
     ///
+    /// What still runs after the drain timeout is told to stop, and there is no goodbye: the
+    /// coordinator gives its task to another worker when it counts this one as lost.
+    ///
     /// What was asked stays asked if the future is dropped.
     pub async fn drain(&self) {
         let driver = self.shared.stop(|driver| driver.drain(self.drain_timeout));
@@ -99,7 +102,8 @@ impl WorkerHandle {
         }
     }
 
-    /// Ends at once: handlers are told to stop, a goodbye is tried for at most 1 s.
+    /// Ends at once: handlers are told to stop. If none ran, a goodbye is tried for at most 1 s; else
+    /// the coordinator gives their tasks to other workers when it counts this one as lost.
     pub fn shutdown(&self) {
         self.shared.stop(moorline_driver::WorkerHandle::shutdown);
     }
@@ -110,6 +114,32 @@ impl WorkerHandle {
 pub(crate) struct Shared {
     phase: Mutex<Phase>,
     changed: watch::Sender<()>,
+}
+
+/// The worker's own end of it. Dropped before the worker runs, it says that it never will.
+#[derive(Debug)]
+pub(crate) struct Owner(Arc<Shared>);
+
+impl Owner {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+
+    pub(crate) fn get(&self) -> &Arc<Shared> {
+        &self.0
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let mut phase = self.0.phase();
+        match &*phase {
+            Phase::Built => *phase = Phase::Stopped,
+            Phase::Stopped | Phase::Running(_) | Phase::Ended(_) => return,
+        }
+        drop(phase);
+        self.0.changed.send_replace(());
+    }
 }
 
 #[derive(Debug)]

@@ -78,6 +78,9 @@ codes! {
     INPUT_FILE 1301
         "An input cannot be read."
         "Check the path and its permissions.";
+    OUTPUT 1302
+        "The output cannot be written."
+        "Look at where stdout leads: a disk may be full.";
     NO_SUCH_TASK 4001
         "There is no task with this id: never submitted, or finished long ago and pruned."
         "List what there is with `moorline task list`.";

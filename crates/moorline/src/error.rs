@@ -86,6 +86,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The data that was asked for cannot be written to stdout.
+    #[error("stdout cannot be written: {0}")]
+    Output(#[source] io::Error),
     /// There is no such task.
     #[error("there is no task {task}")]
     NoSuchTask {
@@ -205,6 +208,7 @@ impl Error {
             Self::Store(error) => store_code(error),
             Self::AdminListen { .. } => Code::ADMIN_LISTEN,
             Self::Input { .. } => Code::INPUT_FILE,
+            Self::Output(_) => Code::OUTPUT,
             Self::NoSuchTask { .. } => Code::NO_SUCH_TASK,
             Self::IdTaken { .. } => Code::ID_TAKEN,
             Self::NoResult { .. } => Code::NO_RESULT,
@@ -255,6 +259,7 @@ impl Error {
             | Self::Listen(_)
             | Self::AdminListen { .. }
             | Self::Input { .. }
+            | Self::Output(_)
             | Self::NoSuchTask { .. }
             | Self::IdTaken { .. }
             | Self::NoResult { .. }

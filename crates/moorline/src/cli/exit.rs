@@ -32,7 +32,7 @@ pub(super) enum Exit {
     Internal = 70,
     /// A port, a store or a data directory is in use.
     InUse = 73,
-    /// The store or the data directory cannot be read or written.
+    /// The store, the data directory or stdout cannot be read or written.
     Io = 74,
     /// Refused for now.
     Later = 75,
@@ -79,7 +79,7 @@ impl From<Code> for Exit {
             | Code::STORE_UNSAFE
             | Code::SERVER_URL => Self::Config,
             Code::DATA_DIR_IN_USE | Code::LISTEN_IN_USE | Code::STORE_IN_USE => Self::InUse,
-            Code::DATA_DIR | Code::STORE_IO => Self::Io,
+            Code::DATA_DIR | Code::STORE_IO | Code::OUTPUT => Self::Io,
             Code::INPUT_FILE | Code::STORE_NEWER | Code::STORE_DAMAGED | Code::TOO_LARGE => {
                 Self::Input
             }

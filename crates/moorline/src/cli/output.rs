@@ -17,9 +17,7 @@ pub(super) fn line(text: &str) -> Result<()> {
 pub(super) fn bytes(bytes: &[u8]) -> Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::setting("stdout", error))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(error)),
         Ok(()) | Err(_) => Ok(()),
     }
 }

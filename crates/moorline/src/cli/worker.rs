@@ -124,7 +124,7 @@ impl LinkArgs {
             .first(self.reconnect_first)
             // 30 s with the standard timeout: longer than any detector, so that a link which dies
             // at its first heartbeats does not begin anew (P04).
-            .stable_after(2 * self.heartbeat_timeout)
+            .stable_after(self.heartbeat_timeout.saturating_mul(2))
     }
 }
 

@@ -16,6 +16,9 @@ use moorline_work::{DispatcherConfig, DispatcherSettings};
 use super::{Coordinator, admin};
 use crate::{Code, Error, Result};
 
+/// Six of the shortest heartbeat intervals.
+const LOST_AFTER_MIN: Duration = Duration::from_millis(60);
+
 /// Where a coordinator keeps its tasks.
 ///
 /// ```
@@ -180,6 +183,9 @@ impl CoordinatorBuilder {
     }
 
     fn options(&self) -> Result<CoordinatorOptions> {
+        if self.lost_after < LOST_AFTER_MIN {
+            return Err(Error::setting("lost-after", format!("at least {LOST_AFTER_MIN:?}")));
+        }
         let hub = HubConfig::new(HubSettings::for_lost_after(self.lost_after))
             .map_err(|error| Error::setting("lost-after", error))?;
         let dispatcher = DispatcherSettings {

@@ -59,6 +59,8 @@ fn every_reconnect_flag_is_honoured() {
     assert_eq!(args(&line).unwrap().run.link.reconnect(), expected);
     let never = [&COORDINATOR[..], &["--no-reconnect"]].concat();
     assert_eq!(args(&never).unwrap().run.link.reconnect(), Reconnect::off());
+    let endless = [&COORDINATOR[..], &["--heartbeat-timeout", "580000000000years"]].concat();
+    let _no_panic = args(&endless).unwrap().run.link.reconnect();
     let both = [&never[..], &["--max-reconnect-attempts", "3"]].concat();
     assert!(args(&both).is_err());
 }

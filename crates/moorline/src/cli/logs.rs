@@ -55,7 +55,12 @@ fn init(format: LogFormat, standard: &str) {
         LogFormat::Pretty => false,
         LogFormat::Json => true,
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // A line that cannot be written would be complained about on stderr, in vain, by a panic:
+        // whoever read the log may be gone, and the work goes on all the same.
+        .log_internal_errors(false);
     // Whoever has set a subscriber before has decided.
     if json {
         let _ = builder.event_format(JsonLine).try_init();

@@ -43,7 +43,7 @@ fn twenty_kills_of_the_coordinator_during_two_thousand_tasks_lose_and_double_not
 
 #[test]
 fn a_task_of_a_killed_worker_is_redelivered_and_done_once() {
-    let rig = Rig::new("1500ms");
+    let rig = Rig::new("3s");
     let mut first = rig.worker("w1", &flags(&["--handler=work=sleep 30"]));
     rig.until_worker("w1", "active");
     let task = rig.submit("work", "", &[]);
@@ -61,15 +61,22 @@ fn a_task_of_a_killed_worker_is_redelivered_and_done_once() {
 
 #[test]
 fn the_late_result_of_a_frozen_worker_is_answered_and_not_applied_twice() {
-    let rig = Rig::new("1500ms");
-    let mut first = rig.worker("w1", &flags(&["--handler=work=sleep 0.5"]));
+    let rig = Rig::new("3s");
+    let (begun, ended) = (rig.home.path().join("begun"), rig.home.path().join("ended"));
+    let handler = format!(
+        "--handler=work=sh -c 'touch {}; sleep 1; touch {}'",
+        begun.display(),
+        ended.display()
+    );
+    let mut first = rig.worker("w1", &flags(&[&handler]));
     rig.until_worker("w1", "active");
     let task = rig.submit("work", "", &[]);
-    first.log().wait("task.started");
-    let second = rig.worker("w2", &flags(&["--handler=work=cat"]));
-    rig.until_worker("w2", "active");
+    // The log line comes before the process: frozen between the two, it would not have a handler.
+    until("its handler runs", || begun.exists().then_some(()));
     // Its handler goes on, and ends while the worker itself is frozen.
     first.signal(Signal::STOP);
+    let second = rig.worker("w2", &flags(&["--handler=work=cat"]));
+    until("its handler ends", || ended.exists().then_some(()));
     rig.coordinator.log().wait("worker.lost");
     assert_eq!(rig.until_task(&task, "succeeded")["worker"], "w2");
     let mark = rig.coordinator.log().mark();
@@ -84,13 +91,13 @@ fn the_late_result_of_a_frozen_worker_is_answered_and_not_applied_twice() {
 
 #[test]
 fn a_frozen_coordinator_loses_no_lease_however_long() {
-    let mut rig = Rig::new("1500ms");
+    let mut rig = Rig::new("2s");
     let worker = rig.worker("w1", &flags(&["--handler=work=sleep 4"]));
     rig.until_worker("w1", "active");
     let task = rig.submit("work", "", &[]);
     worker.log().wait("task.started");
     until("it is leased", || (rig.task(&task)["state"] == "leased").then_some(()));
-    // Twice as long as a worker may be silent.
+    // Longer than a worker may be silent.
     rig.coordinator.signal(Signal::STOP);
     std::thread::sleep(Duration::from_secs(3));
     rig.coordinator.signal(Signal::CONT);

@@ -1,11 +1,11 @@
 //! Who may be whom: names, data directories and processes that come back.
 
-use crate::rig::{QUICK, Rig, start_worker, until};
+use crate::rig::{QUICK, Rig, STEADY, start_worker, until};
 
 #[test]
 fn a_second_live_worker_of_the_same_name_is_refused_with_a_hint_and_the_first_is_undisturbed() {
     let rig = Rig::new("20s");
-    let flags = [QUICK, &["--handler=work=cat"]].concat();
+    let flags = [STEADY, &["--handler=work=cat"]].concat();
     let first = start_worker(rig.home.path(), rig.listen, "data-1", "twin", &flags);
     rig.until_worker("twin", "active");
     let second = start_worker(rig.home.path(), rig.listen, "data-2", "twin", &flags);
@@ -23,11 +23,17 @@ fn a_second_live_worker_of_the_same_name_is_refused_with_a_hint_and_the_first_is
 #[test]
 fn a_worker_that_crashed_takes_over_from_itself_at_once() {
     let rig = Rig::new("60s");
-    let flags = [QUICK, &["--handler=work=sleep 0.2"]].concat();
+    // The first attempt takes longer than anything here; the second finds its mark, and is short.
+    let mark = rig.home.path().join("mark");
+    let handler = format!(
+        "--handler=work=sh -c 'test -e {0} || {{ touch {0}; exec sleep 20; }}'",
+        mark.display()
+    );
+    let flags = [QUICK, &[handler.as_str()]].concat();
     let mut first = rig.worker("w1", &flags);
     rig.until_worker("w1", "active");
     let task = rig.submit("work", "", &[]);
-    first.log().wait("task.started");
+    until("its handler runs", || mark.exists().then_some(()));
     until("it is leased", || (rig.task(&task)["state"] == "leased").then_some(()));
     first.kill();
     let again = rig.worker("w1", &flags);
@@ -42,9 +48,9 @@ fn a_worker_that_crashed_takes_over_from_itself_at_once() {
 #[test]
 fn a_second_process_on_one_data_directory_ends_before_it_dials() {
     let rig = Rig::new("20s");
-    let first = start_worker(rig.home.path(), rig.listen, "shared", "w1", QUICK);
+    let first = start_worker(rig.home.path(), rig.listen, "shared", "w1", STEADY);
     rig.until_worker("w1", "active");
-    let mut second = start_worker(rig.home.path(), rig.listen, "shared", "w2", QUICK);
+    let mut second = start_worker(rig.home.path(), rig.listen, "shared", "w2", STEADY);
     assert_eq!(second.ends().code(), Some(73));
     assert_eq!(second.log().messages("link.dial"), [""; 0]);
     assert_eq!(first.log().messages("link.lost"), [""; 0]);

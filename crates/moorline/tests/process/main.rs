@@ -10,3 +10,4 @@ mod proxy;
 mod reconnect;
 mod rig;
 mod runtime;
+mod surface;

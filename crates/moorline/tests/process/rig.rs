@@ -88,15 +88,7 @@ fn text(lines: &[Value]) -> String {
 impl Process {
     /// Starts the binary with these arguments, logging everything as JSON.
     pub(crate) fn start(name: &str, args: &[&str]) -> Self {
-        let mut child = Command::new(MOORLINE)
-            .args(args)
-            .args(["--log-format", "json"])
-            .env("MOORLINE_LOG", "info,moorline_driver=debug")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command(args).spawn().unwrap();
         let log = Log::default();
         let stderr = child.stderr.take().unwrap();
         let lines = log.clone();
@@ -108,6 +100,14 @@ impl Process {
             }
         });
         Self { name: name.to_owned(), child, log, reader }
+    }
+
+    /// Starts it with a stderr that nobody reads: its log stays empty here.
+    pub(crate) fn start_unheard(name: &str, args: &[&str]) -> Self {
+        let mut child = command(args).spawn().unwrap();
+        drop(child.stderr.take());
+        let reader = std::thread::spawn(|| ());
+        Self { name: name.to_owned(), child, log: Log::default(), reader }
     }
 
     /// What it logged.
@@ -151,6 +151,19 @@ impl Drop for Process {
     }
 }
 
+/// The binary under test with these arguments, logging everything as JSON.
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(MOORLINE);
+    command
+        .args(args)
+        .args(["--log-format", "json"])
+        .env("MOORLINE_LOG", "info,moorline_driver=debug")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
 /// Waits for something to be there.
 pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + SOON;
@@ -166,7 +179,8 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// A free port that nobody takes while its owner is away: below those that outgoing connections get.
 pub(crate) fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % 12_000).unwrap();
+    // Neighbours among processes are no neighbours among ports: another run may go on beside this one.
+    let start = u16::try_from(u64::from(std::process::id()) * 101 % 12_000).unwrap();
     loop {
         let offset = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = 20_000 + (start + offset) % 12_000;
@@ -194,6 +208,11 @@ pub(crate) const QUICK: &[&str] = &[
     "--reconnect-max-delay=500ms",
     "--reconnect-first=backoff",
 ];
+
+/// The same way back with the standard heartbeats, for workers whose connection must not be lost, also
+/// where a loaded machine lets them wait.
+pub(crate) const STEADY: &[&str] =
+    &["--reconnect-initial-delay=50ms", "--reconnect-max-delay=500ms", "--reconnect-first=backoff"];
 
 impl Rig {
     /// Starts a coordinator on a store in a file, and waits until it is ready.

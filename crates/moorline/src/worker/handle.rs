@@ -215,7 +215,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         // The loop has ended already when `run` was not dropped: then nobody hears this.
         self.driver.shutdown();
-        *self.shared.phase() = Phase::Ended(self.driver.status().into());
+        *self.shared.phase() = Phase::Ended(LinkStatus::from(self.driver.status()).ended());
         self.shared.changed.send_replace(());
     }
 }

@@ -42,6 +42,24 @@ impl LinkStatus {
         self.state == State::Active
     }
 
+    /// The same once nobody is left to keep it up to date: a loop that was only just told to end must
+    /// not be shown as active ever after.
+    pub(crate) fn ended(self) -> Self {
+        match self.state {
+            State::Failed | State::Shutdown => self,
+            State::Disconnected | State::Connecting | State::Registered | State::Active => Self {
+                state: State::Shutdown,
+                since: Duration::ZERO,
+                reason: Some(Reason::WorkerStopping),
+                next_attempt: None,
+                missed: 0,
+                running: 0,
+                free_slots: 0,
+                ..self
+            },
+        }
+    }
+
     /// Before the worker runs.
     pub(crate) fn before() -> Self {
         Self {

@@ -241,6 +241,7 @@ async fn a_run_that_is_dropped_leaves_no_thread_and_no_connection() {
         running.abort();
         assert!(running.await.unwrap_err().is_cancelled());
         assert!(!handle.connected() && !handle.active().await);
+        assert_eq!(handle.link().state, State::Shutdown);
         handle.drain().await;
         until("the thread is gone", async || !watch.is_alive()).await;
         let seen = async || client.worker("w").await.unwrap();

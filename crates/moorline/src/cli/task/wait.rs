@@ -72,10 +72,8 @@ pub(super) async fn run(
         }
     }
     let failed = ended.iter().any(|task| task.state != TaskState::Succeeded);
-    Ok(match outcomes.exit() {
-        Exit::Done if failed => Exit::Failed,
-        exit => exit,
-    })
+    let exit = outcomes.exit();
+    Ok(if failed && exit == Exit::Done { Exit::Failed } else { exit })
 }
 
 /// Every task as it ended, in the order in which they were given. One that is not there holds up

@@ -126,7 +126,8 @@ impl WorkerHandle {
         self.ask(Command::Drain { within });
     }
 
-    /// Ends at once: running handlers are aborted, a goodbye is tried for at most 1 s.
+    /// Ends at once: running handlers are aborted, and for at most 1 s a goodbye is tried, which hands
+    /// them back.
     pub fn shutdown(&self) {
         self.ask(Command::Shutdown);
     }

@@ -108,6 +108,7 @@ fn stopped(reason: AbortReason, said: Option<&Bytes>) -> Finished {
     let (outcome, why) = match reason {
         AbortReason::TimedOut => (Outcome::TimedOut, "the attempt ran out of time"),
         AbortReason::Cancelled => (Outcome::Cancelled, "the attempt was cancelled"),
+        AbortReason::HandedBack => (Outcome::Cancelled, "its worker handed the attempt back"),
     };
     let body = match said {
         Some(said) => Bytes::from([why.as_bytes(), b": ", said].concat()),

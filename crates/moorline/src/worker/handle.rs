@@ -89,10 +89,11 @@ impl WorkerHandle {
     }
 
     /// Takes nothing new, finishes what runs, waits until every result is answered, says goodbye and
-    /// ends; at the latest after the drain timeout. Resolves when the worker has ended.
+    /// ends. Resolves when the worker has ended.
     ///
-    /// What still runs after the drain timeout is told to stop, and there is no goodbye: the
-    /// coordinator gives its task to another worker when it counts this one as lost.
+    /// What still runs after the drain timeout is told to stop, and handed back by the goodbye: the
+    /// coordinator gives it to another worker at once. What does not stop within 5 s is not handed
+    /// back: its task waits until the coordinator counts this worker as lost.
     ///
     /// What was asked stays asked if the future is dropped.
     pub async fn drain(&self) {
@@ -102,8 +103,8 @@ impl WorkerHandle {
         }
     }
 
-    /// Ends at once: handlers are told to stop. If none ran, a goodbye is tried for at most 1 s; else
-    /// the coordinator gives their tasks to other workers when it counts this one as lost.
+    /// Ends at once: handlers are told to stop. If they do within 1 s, a goodbye hands their tasks
+    /// back; else the coordinator waits with them until it counts this worker as lost.
     pub fn shutdown(&self) {
         self.shared.stop(moorline_driver::WorkerHandle::shutdown);
     }

@@ -12,9 +12,11 @@ use futures::{FutureExt, SinkExt};
 use moorline_link::{Backoff, ConnId, Epoch, HubConfig, Reason, WorkerId};
 use moorline_node::{ClientReply, CoordinatorConfig, CoordinatorNode, Name, Spec, WorkerView};
 use moorline_store::{Reader, Retention, Store, StoreError};
-use moorline_transport::{Endpoint, ListenError};
+use moorline_transport::Endpoint;
 use moorline_work::{DispatcherConfig, TaskId};
 
+use self::errors::{ReadError, StartError, Stopped};
+use self::peer::Peer;
 use self::turn::CoordinatorLoop;
 use self::waiters::Waiters;
 use crate::log::coordinator::CoordinatorLog;
@@ -24,6 +26,8 @@ use crate::transports::Transports;
 use crate::watch::Watch;
 
 mod accept;
+pub(crate) mod errors;
+pub(crate) mod peer;
 mod turn;
 mod waiters;
 
@@ -72,54 +76,6 @@ impl Default for CoordinatorOptions {
             seed: None,
         }
     }
-}
-
-/// A coordinator did not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// An endpoint could not be listened on.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    /// The store gave no epoch or no reader.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The system has no thread for it.
-    #[error("cannot start a thread: {0}")]
-    Thread(std::io::Error),
-}
-
-/// The coordinator has stopped.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the coordinator has stopped")]
-pub struct Stopped;
-
-/// A read was not answered.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// No such task.
-    #[error("no such task")]
-    NoSuchTask,
-    /// Too many reads wait: come back later.
-    #[error("too many reads are waiting")]
-    Busy,
-    /// The coordinator has stopped.
-    #[error(transparent)]
-    Stopped(#[from] Stopped),
-}
-
-/// Where a connection leads.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct Peer {
-    /// The scheme of the transport it uses, such as `grpc`.
-    pub transport: String,
-    /// The other end, as the transport names it.
-    pub remote: String,
 }
 
 /// A request of a client: waits while the store is behind.

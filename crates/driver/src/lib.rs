@@ -82,9 +82,9 @@ mod transports;
 mod watch;
 mod worker;
 
-pub use coordinator::{
-    CoordinatorHandle, CoordinatorOptions, Peer, ReadError, StartError, Stopped, start_coordinator,
-};
+pub use coordinator::errors::{ReadError, StartError, Stopped};
+pub use coordinator::peer::Peer;
+pub use coordinator::{CoordinatorHandle, CoordinatorOptions, start_coordinator};
 pub use executor::{Completion, Executor, Job};
 pub use runtime::Runtime;
 #[cfg(feature = "tokio")]

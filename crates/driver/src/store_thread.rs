@@ -14,7 +14,7 @@ use moorline_link::Epoch;
 use moorline_node::{Done, Persist};
 use moorline_store::{Reader, Retention, Store, StoreError, WallTime};
 
-use crate::coordinator::StartError;
+use crate::coordinator::errors::StartError;
 use crate::log;
 use crate::runtime::Runtime;
 

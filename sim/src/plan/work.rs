@@ -1,5 +1,8 @@
 //! The workers of a world and the tasks they are given.
 
+use bytes::Bytes;
+use moorline_work::TaskId;
+
 use super::{MS, SEC};
 use crate::draw::{Draws, Site};
 
@@ -63,6 +66,20 @@ pub struct TaskPlan {
     pub again_at: Option<u64>,
     /// When another client hands in another task under this id.
     pub clash_at: Option<u64>,
+}
+
+impl TaskPlan {
+    /// Which task of its plan has this id: ids end with the index.
+    pub(crate) fn index_of(task: TaskId) -> usize {
+        usize::try_from(task.0 & u128::from(u32::MAX)).unwrap_or(usize::MAX)
+    }
+
+    /// Its payload, which names it.
+    pub(crate) fn payload(&self) -> Bytes {
+        let mut bytes = self.id.to_be_bytes().to_vec();
+        bytes.resize(bytes.len() + self.size, 0xcd);
+        bytes.into()
+    }
 }
 
 impl TaskPlan {

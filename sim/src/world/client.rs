@@ -7,7 +7,7 @@ use moorline_work::{Reply, TaskId, Ticket};
 use super::worker::{in_nanos, name};
 use super::{Event, World};
 use crate::Invariant;
-use crate::plan::{HANDLERS, SEC, TaskPlan, Who};
+use crate::plan::{HANDLERS, SEC, Who};
 
 /// What a client asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,18 +31,6 @@ pub(super) struct Client {
 /// How long a client waits before it asks again.
 const PATIENCE: u64 = 3 * SEC;
 
-/// Task ids of plans end with their index.
-pub(super) fn index_of(task: TaskId) -> usize {
-    usize::try_from(task.0 & u128::from(u32::MAX)).unwrap_or(usize::MAX)
-}
-
-/// The payload of a task: it names the task.
-pub(super) fn payload(task: &TaskPlan) -> Bytes {
-    let mut bytes = task.id.to_be_bytes().to_vec();
-    bytes.resize(bytes.len() + task.size, 0xcd);
-    bytes.into()
-}
-
 impl World {
     fn ticket(&mut self, task: usize, request: Request) -> Ticket {
         self.clients[task].requests += 1;
@@ -59,7 +47,7 @@ impl World {
         if !self.is_up(Who::Coordinator) || self.is_frozen(Who::Coordinator) {
             return;
         }
-        self.hand_in(task, Request::Submit { task }, payload(&self.plan.tasks[task]));
+        self.hand_in(task, Request::Submit { task }, self.plan.tasks[task].payload());
     }
 
     /// The same task once more: also while it runs, and after it has ended.
@@ -73,7 +61,7 @@ impl World {
             && self.is_up(Who::Coordinator)
             && !self.is_frozen(Who::Coordinator)
         {
-            self.hand_in(task, Request::Again { task }, payload(&self.plan.tasks[task]));
+            self.hand_in(task, Request::Again { task }, self.plan.tasks[task].payload());
         }
     }
 

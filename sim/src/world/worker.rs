@@ -18,7 +18,7 @@ use super::{Event, World};
 use crate::draw::{Site, mix};
 use crate::ledger::Answered;
 use crate::network::End;
-use crate::plan::{HANDLERS, MS, Manner, SEC, Side, Who};
+use crate::plan::{HANDLERS, MS, Manner, SEC, Side, TaskPlan, Who};
 use crate::{Invariant, Sabotage};
 
 /// Calls a driver makes at one instant before something is wrong.
@@ -234,7 +234,7 @@ impl World {
                 let mut stops = 0;
                 if let Some(run) = self.workers[index].runs.get_mut(&run) {
                     run.aborted = Some(self.now);
-                    stops = self.plan.tasks[super::client::index_of(run.key.task)].stops;
+                    stops = self.plan.tasks[TaskPlan::index_of(run.key.task)].stops;
                 }
                 let entity = self.workers[index].incarnation ^ run.0;
                 let delay = self.draws.draw(Site::Handler, entity, 3, stops);
@@ -312,11 +312,9 @@ impl World {
         };
         let judgement = self.ledger.started(index, incarnation, key, &others, lives);
         self.judge(judgement);
-        let task = super::client::index_of(key.task);
+        let task = TaskPlan::index_of(key.task);
         let given = &self.plan.tasks[task];
-        if payload[..] != super::client::payload(given)[..]
-            || handler.as_str() != HANDLERS[given.handler]
-        {
+        if payload[..] != given.payload()[..] || handler.as_str() != HANDLERS[given.handler] {
             let words = format!("{key:?} was given what belongs to another task");
             self.break_promise(Invariant::ResultInvented, words);
         }
@@ -350,7 +348,7 @@ impl World {
         self.seen.slow_to_stop += u64::from(is_slow);
         let worker = &mut self.workers[index];
         let entity = mix(worker.incarnation ^ run_id.0);
-        let task = super::client::index_of(run.key.task);
+        let task = TaskPlan::index_of(run.key.task);
         let plan = &self.plan.tasks[task];
         let draw = |k, bound| self.draws.draw(Site::Handler, entity, k, bound);
         let outcome = if run.aborted.is_some() && draw(1, 5) != 4 {

@@ -19,8 +19,9 @@ use moorline_node::{
 use moorline_work::{Reply, TaskId, Ticket};
 
 use super::accept::Accepted;
+use super::peer::Peer;
 use super::waiters::Waiters;
-use super::{Control, Peer, Request};
+use super::{Control, Request};
 use crate::connections::{Arrival, Connections};
 use crate::log::coordinator::CoordinatorLog;
 use crate::runtime::Runtime;

@@ -10,7 +10,7 @@ use moorline_work::Disposition;
 use tracing::{debug, error, info, warn};
 
 use super::{Code, Key, Session, Task, Time, millis, plural};
-use crate::coordinator::Peer;
+use crate::coordinator::peer::Peer;
 
 /// Writes a coordinator's log. It decides nothing.
 pub(crate) struct CoordinatorLog {

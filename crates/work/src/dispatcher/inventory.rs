@@ -7,7 +7,7 @@ use super::worker::{ITEMS_MAX, Note, Presence, Worker};
 use super::{Dispatcher, result::disposition_of};
 use crate::{
     Attempt, DispatcherVerdict, Disposition, Holding, Judgement, Op, OpId, Outcome, Status, TaskId,
-    TaskKey, TaskState, WorkerId,
+    TaskKey, WorkerId,
 };
 
 impl Dispatcher {
@@ -390,23 +390,5 @@ fn late_result(outcome: Outcome) -> Judgement {
         Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Cancelled => {
             Judgement::Drop { disposition: Disposition::Stale }
         }
-    }
-}
-
-/// Whether a state is one that a result of this outcome leads to.
-pub(super) fn matches_end(state: TaskState, outcome: Outcome) -> bool {
-    match (state, outcome) {
-        (TaskState::Succeeded, Outcome::Succeeded)
-        | (TaskState::Failed, Outcome::Failed { .. } | Outcome::TimedOut)
-        | (TaskState::Cancelled, Outcome::Cancelled) => true,
-        (
-            TaskState::Queued
-            | TaskState::Leased
-            | TaskState::Succeeded
-            | TaskState::Failed
-            | TaskState::Cancelled
-            | TaskState::Dead,
-            Outcome::Succeeded | Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Cancelled,
-        ) => false,
     }
 }

@@ -1,13 +1,12 @@
 //! What becomes of a result: it counts once, and is always answered.
 
 use super::Dispatcher;
-use super::inventory::matches_end;
 use super::log::{Cause, Report};
 use super::task::Task;
 use super::worker::Note;
 use crate::{
     Attempt, CoordinatorMessage, Disposition, End, Incarnation, Instant, Op, Outcome, RequeueCause,
-    Status, TaskKey, WorkerId,
+    Status, TaskKey, TaskState, WorkerId,
 };
 
 impl Dispatcher {
@@ -138,5 +137,23 @@ pub(super) fn disposition_of(status: Status, key: TaskKey, outcome: Outcome) -> 
                 Disposition::Stale
             }
         }
+    }
+}
+
+/// Whether a state is one that a result of this outcome leads to.
+fn matches_end(state: TaskState, outcome: Outcome) -> bool {
+    match (state, outcome) {
+        (TaskState::Succeeded, Outcome::Succeeded)
+        | (TaskState::Failed, Outcome::Failed { .. } | Outcome::TimedOut)
+        | (TaskState::Cancelled, Outcome::Cancelled) => true,
+        (
+            TaskState::Queued
+            | TaskState::Leased
+            | TaskState::Succeeded
+            | TaskState::Failed
+            | TaskState::Cancelled
+            | TaskState::Dead,
+            Outcome::Succeeded | Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Cancelled,
+        ) => false,
     }
 }

@@ -1,5 +1,6 @@
 //! Whole tasks through two processes over gRPC, beside bare tonic in the same run: 64 bytes out, an
-//! empty handler, 64 bytes back. Prints one JSON object a line.
+//! empty handler, 64 bytes back. Prints one JSON object a line: of all rounds the lowest, the middle and
+//! the highest.
 #![allow(clippy::print_stdout, reason = "a benchmark reports")]
 
 use std::process::{Child, Command, Stdio};
@@ -39,28 +40,62 @@ fn main() -> Result<(), Error> {
     }
 }
 
+/// Each peer in turn, round by round, so that what the machine does meanwhile meets all of them.
+const ROUNDS: usize = 5;
+
+/// What one peer did in one round.
+struct Round {
+    p50: Duration,
+    p99: Duration,
+    per_second: f64,
+}
+
+impl Round {
+    fn new((mut alone, per_second): (Vec<Duration>, f64)) -> Self {
+        alone.sort();
+        let at = |percent: usize| alone[(alone.len() - 1) * percent / 100];
+        Self { p50: at(50), p99: at(99), per_second }
+    }
+}
+
 async fn measure(divisor: usize) -> Result<(), Error> {
-    let (alone, together) = bare::measure(5_000 / divisor, 200_000 / divisor).await?;
-    report("bare tonic", &alone, together);
-    let memory = Box::new(MemoryStore::new());
-    let (alone, together) = tasks(memory, 2_000 / divisor, 20_000 / divisor).await?;
-    report("moorline, memory store", &alone, together);
-    let home = tempfile::tempdir()?;
-    let sqlite = Box::new(SqliteStore::open(home.path().join("bench.db"))?);
-    let (alone, together) = tasks(sqlite, 500 / divisor, 10_000 / divisor).await?;
-    report("moorline, SQLite", &alone, together);
+    let rounds = ROUNDS.div_ceil(divisor);
+    let (mut bare, mut memory, mut sqlite) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        bare.push(Round::new(bare::measure(2_000 / divisor, 100_000 / divisor).await?));
+        let store = Box::new(MemoryStore::new());
+        memory.push(Round::new(tasks(store, 1_000 / divisor, 10_000 / divisor).await?));
+        let home = tempfile::tempdir()?;
+        let store = Box::new(SqliteStore::open(home.path().join("bench.db"))?);
+        sqlite.push(Round::new(tasks(store, 300 / divisor, 4_000 / divisor).await?));
+    }
+    for (what, peer) in
+        [("bare tonic", &bare), ("moorline, memory store", &memory), ("moorline, SQLite", &sqlite)]
+    {
+        report(what, peer, &bare);
+    }
     Ok(())
 }
 
-fn report(what: &str, alone: &[Duration], per_second: f64) {
-    let mut sorted = alone.to_vec();
-    sorted.sort();
-    let at = |percent: usize| sorted[(sorted.len() - 1) * percent / 100].as_micros();
+/// The lowest, the middle and the highest of all rounds.
+fn spread(mut values: Vec<f64>) -> String {
+    values.sort_by(f64::total_cmp);
+    let at = |place: usize| (values[place] * 10.0).round() / 10.0;
+    format!("[{},{},{}]", at(0), at(values.len() / 2), at(values.len() - 1))
+}
+
+fn report(what: &str, peer: &[Round], bare: &[Round]) {
+    let micros = |time: Duration| time.as_secs_f64() * 1e6;
+    let each = |of: fn(&Round) -> Duration| spread(peer.iter().map(|r| micros(of(r))).collect());
+    let ratio = peer.iter().zip(bare).map(|(one, bare)| micros(one.p50) / micros(bare.p50));
     println!(
-        "{{\"bench\":\"tasks\",\"what\":\"{what}\",\"one_in_flight_p50_us\":{},\"one_in_flight_p99_us\":{},\
-         \"in_flight\":{IN_FLIGHT},\"per_second\":{per_second:.0}}}",
-        at(50),
-        at(99),
+        "{{\"bench\":\"tasks\",\"what\":\"{what}\",\"one_in_flight_p50_us\":{},\
+         \"one_in_flight_p99_us\":{},\"p50_against_bare\":{},\"in_flight\":{IN_FLIGHT},\
+         \"per_second\":{}}}",
+        each(|round| round.p50),
+        each(|round| round.p99),
+        spread(ratio.collect()),
+        spread(peer.iter().map(|round| round.per_second).collect()),
     );
 }
 

@@ -2,7 +2,6 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
-use super::worker::ITEMS_MAX;
 use crate::{Attempt, TaskKey};
 
 /// Fenced attempts of one worker: each uses a slot until the worker says otherwise.
@@ -14,7 +13,7 @@ pub(super) struct Fenced {
 
 impl Fenced {
     /// No worker has more slots than this, so no honest one is ever cut short.
-    const MAX: usize = ITEMS_MAX as usize;
+    const MAX: usize = u16::MAX as usize;
 
     pub(super) fn len(&self) -> usize {
         self.keys.len()

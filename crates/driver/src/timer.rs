@@ -38,9 +38,33 @@ impl Timer {
     }
 }
 
+/// When the turns of a loop come.
+#[derive(Default)]
+pub(crate) struct Pace {
+    /// The last turn did not have to be waited for.
+    busy: bool,
+}
+
+impl Pace {
+    /// Waits until `poll` has found something to do. If it had something at once the last time too,
+    /// everything else on this thread runs before.
+    pub(crate) async fn next(&mut self, mut poll: impl FnMut(&mut Context<'_>) -> Poll<()>) {
+        if self.busy {
+            yield_now().await;
+        }
+        self.busy = true;
+        std::future::poll_fn(|cx| {
+            let something = poll(cx);
+            self.busy &= something.is_ready();
+            something
+        })
+        .await;
+    }
+}
+
 /// Lets everything else on this thread run once: transports move bytes in tasks of their own, and
 /// the more they have delivered, the more a turn does at once.
-pub(crate) async fn yield_now() {
+async fn yield_now() {
     let mut yielded = false;
     std::future::poll_fn(|cx| {
         if yielded {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::sync::mpsc::Sender;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -26,7 +25,7 @@ use crate::connections::{Arrival, Connections};
 use crate::log::coordinator::CoordinatorLog;
 use crate::runtime::Runtime;
 use crate::store_thread::SharedStore;
-use crate::timer::{Timer, yield_now};
+use crate::timer::{Pace, Timer};
 
 /// Packets taken in during one turn, before anything is written.
 const PACKETS: u32 = 128;
@@ -118,19 +117,9 @@ impl<R: Runtime> CoordinatorLoop<R> {
 
     /// Until it is stopped and its store is closed. `close_reads` lets the readers end.
     pub(crate) async fn run(mut self, close_reads: impl FnOnce()) {
-        // Whether the last turn did not have to be waited for.
-        let mut busy = false;
+        let mut pace = Pace::default();
         loop {
-            if busy {
-                yield_now().await;
-            }
-            busy = true;
-            poll_fn(|cx| {
-                let something = self.poll_inputs(cx);
-                busy &= something.is_ready();
-                something
-            })
-            .await;
+            pace.next(|cx| self.poll_inputs(cx)).await;
             if self.turn() {
                 break;
             }

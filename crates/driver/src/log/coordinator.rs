@@ -115,9 +115,9 @@ impl CoordinatorLog {
                 "Attempt {} of {} is over without a result: queued again", key.attempt.0, Task(key.task)
             ),
             CoordinatorEvent::Settled { key, name, disposition } => {
+                let is_news = *disposition != Disposition::Accepted;
                 let disposition = word(*disposition);
-                // What is accepted is no news; anything else is.
-                if disposition == word(Disposition::Accepted) {
+                if !is_news {
                     debug!(
                         event = "task.result_settled", role = "coordinator", epoch = self.epoch.0,
                         worker = %name, task = %Task(key.task), attempt = key.attempt.0, disposition,

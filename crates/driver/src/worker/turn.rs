@@ -1,7 +1,6 @@
 //! The worker's loop: inputs in, the node, actions and packets out.
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,7 +18,7 @@ use crate::connections::{Arrival, CLOSE_WITHIN, Connections};
 use crate::executor::{Completion, Executor, Finished, Job};
 use crate::log::worker::WorkerLog;
 use crate::runtime::Runtime;
-use crate::timer::{Timer, yield_now};
+use crate::timer::{Pace, Timer};
 use crate::transports::Transports;
 use crate::watch::Watch;
 
@@ -78,19 +77,9 @@ struct Run {
 impl<R: Runtime> WorkerLoop<R> {
     /// Until the link has failed or shut down.
     pub(crate) async fn run(mut self) {
-        // Whether the last turn did not have to be waited for.
-        let mut busy = false;
+        let mut pace = Pace::default();
         loop {
-            if busy {
-                yield_now().await;
-            }
-            busy = true;
-            poll_fn(|cx| {
-                let something = self.poll_inputs(cx);
-                busy &= something.is_ready();
-                something
-            })
-            .await;
+            pace.next(|cx| self.poll_inputs(cx)).await;
             if self.turn() {
                 break;
             }

@@ -50,7 +50,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The operating system did not let a thread start.
-    #[error("the worker cannot start: {0}")]
+    #[error("cannot start: {0}")]
     Start(#[source] io::Error),
     /// The coordinator cannot listen.
     #[error(transparent)]
@@ -307,7 +307,7 @@ fn ending(state: TaskState, error: Option<&str>) -> String {
     }
 }
 
-/// A duration for people: `1m 30s`, `250ms`.
+/// A duration for people: `90s`, `250ms`.
 fn seconds(duration: Duration) -> String {
     format!("{duration:?}")
 }

@@ -23,7 +23,8 @@ use crate::TaskId;
 ///     let mut copied = 0;
 ///     for _file in files {
 ///         if ctx.is_cancelled() {
-///             break; // what is copied stays; the next attempt goes on from there
+///             // Not `Ok`: that would be a result, and count.
+///             return Err("told to stop".into());
 ///         }
 ///         tokio::time::sleep(Duration::from_millis(10)).await;
 ///         copied += 1;
@@ -41,7 +42,9 @@ pub struct TaskCtx {
 
 impl TaskCtx {
     pub(crate) fn new(key: TaskKey, deadline: Option<Duration>, abort: Arc<Abort>) -> Self {
-        Self { key, deadline: deadline.map(|left| Instant::now() + left), abort }
+        // A time beyond what the clock can say is no limit.
+        let deadline = deadline.and_then(|left| Instant::now().checked_add(left));
+        Self { key, deadline, abort }
     }
 
     /// The task's id: the same for every attempt.

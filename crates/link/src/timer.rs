@@ -35,8 +35,8 @@ timers! {
 
 impl Timer {
     /// Whether a stall of our own must not be held against the peer: then the deadline moves by
-    /// as much as we were late, and it is not over before a probe is (P27, P28). What a caller or an operator was promised does not move,
-    /// and neither does the next dial.
+    /// as much as we were late, and it is not over before a probe is (P27, P28). What a caller or an
+    /// operator was promised does not move, and neither does the next dial.
     #[must_use]
     pub(crate) const fn yields_to_stalls(self) -> bool {
         match self {

@@ -89,6 +89,8 @@ mod process;
 mod random;
 mod reconnect;
 mod task;
+#[cfg(all(test, feature = "client", feature = "coordinator"))]
+mod test_rig;
 mod worker;
 
 pub use moorline_link::{First, Jitter, Reason as DisconnectReason, State as LinkState};

@@ -12,8 +12,8 @@ pub struct WallTime(pub u64);
 /// Conditional durable operations in groups, and the authority on every task.
 ///
 /// One value is the one writer of its data; it is blocking, and lives on a thread of its own, but for
-/// [`Store::commit_now`]. The
-/// conditions of the operations are written at [`moorline_work::Op`]; beyond them every store does this:
+/// [`Store::commit_now`]. The conditions of the operations are written at [`moorline_work::Op`];
+/// beyond them every store does this:
 ///
 /// - *Claims* belong to an epoch. A requeue claims for the epoch begun last on this value; a retry is
 ///   never claimed, also without a delay, and a claim of any other epoch is void.

@@ -197,6 +197,7 @@ async fn a_peer_that_does_not_answer_pings_is_half_open() {
 async fn a_peer_that_breaks_the_rules_of_http2_is_a_protocol_error() {
     let server = TcpListener::bind("127.0.0.1:0").await.expect("listens");
     let endpoint = here().with_port(server.local_addr().expect("bound").port());
+    let (go_on, dialled) = tokio::sync::oneshot::channel();
     let serving = tokio::spawn(async move {
         let (mut stream, _) = server.accept().await.expect("accepted");
         // Empty settings; headers of stream 1, `:status: 200` and a content type.
@@ -205,13 +206,14 @@ async fn a_peer_that_breaks_the_rules_of_http2_is_a_protocol_error() {
             .write_all(b"\0\0\x13\x01\x04\0\0\0\x01\x88\x5f\x10application/grpc")
             .await
             .expect("written");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        dialled.await.expect("dialled");
         // Data on stream 0.
         stream.write_all(b"\0\0\x01\0\0\0\0\0\0\0").await.expect("written");
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest).await;
     });
     let mut dialled = soon(GrpcTransport::new().dial(&endpoint)).await.expect("dialled");
+    go_on.send(()).expect("it waits");
     assert_eq!(receive(&mut dialled).await, Err(Reason::ProtocolError));
     drop(dialled);
     soon(serving).await.expect("no panic");
@@ -227,8 +229,13 @@ async fn a_connection_that_is_given_up_before_it_was_taken_ends() {
         (0..MANY).map(|_| tokio::spawn(transport.dial(&listener.endpoint()))).collect();
     tokio::time::sleep(Duration::from_millis(200)).await;
     let first = futures::poll!(&mut listener.accept()).is_ready();
-    tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(!first, "nothing has been handed over yet");
+    soon(async {
+        while !dials.iter().all(tokio::task::JoinHandle::is_finished) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
     // From here on time passes as soon as nothing else happens.
     tokio::time::pause();
     tokio::time::sleep(Duration::from_secs(11)).await;

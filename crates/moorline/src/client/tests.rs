@@ -4,23 +4,9 @@ use bytes::Bytes;
 use moorline_memory::MemoryTransport;
 use moorline_work::TaskState;
 
-use super::{Client, TaskQuery};
-use crate::{
-    BoxError, Cancelled, Code, Coordinator, Error, Submit, TaskCtx, TaskId, Worker, WorkerHandle,
-};
-
-/// A coordinator, and a client of it.
-async fn coordinator(transport: &MemoryTransport) -> (Coordinator, Client) {
-    let coordinator = Coordinator::builder()
-        .transport(transport.clone())
-        .listen("mem://here")
-        .admin("127.0.0.1:0")
-        .start()
-        .await
-        .unwrap();
-    let client = Client::new(coordinator.admin_url().unwrap()).unwrap();
-    (coordinator, client)
-}
+use super::TaskQuery;
+use crate::test_rig::coordinator;
+use crate::{BoxError, Cancelled, Code, Error, Submit, TaskCtx, TaskId, Worker, WorkerHandle};
 
 /// A worker with the handlers `echo`, `fail` and `forever`.
 fn worker(transport: &MemoryTransport) -> WorkerHandle {

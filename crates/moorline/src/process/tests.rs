@@ -107,12 +107,19 @@ async fn only_the_end_of_a_long_complaint_is_kept() {
 
 #[tokio::test]
 async fn a_child_that_is_told_to_stop_gets_a_signal_and_time() {
+    let home = tempfile::tempdir().unwrap();
+    let up = home.path().join("up");
+    let script = format!(
+        "sh -c 'trap \"echo saved; exit 0\" TERM; echo up; touch {}; while :; do sleep 0.01; done'",
+        up.display()
+    );
     let abort = Abort::new();
     let ctx = TaskCtx::new(KEY, None, Arc::clone(&abort));
-    let (handler, _groups) =
-        handler("sh -c 'trap \"echo saved; exit 0\" TERM; echo up; while :; do sleep 0.01; done'");
+    let (handler, _groups) = handler(&script);
     let running = tokio::spawn(handler.call(ctx, Bytes::new()));
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    while !up.exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     abort.tell(Stop::Asked(AbortReason::Cancelled));
     assert_eq!(text(&running.await.unwrap()), "up\nsaved\n");
 }

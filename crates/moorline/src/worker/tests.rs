@@ -13,7 +13,8 @@ use moorline_work::TaskState;
 use tokio::sync::watch;
 
 use super::{Worker, WorkerBuilder};
-use crate::{BoxError, Client, Coordinator, Error, Reconnect, Submit, TaskCtx};
+use crate::test_rig::coordinator;
+use crate::{BoxError, Error, Reconnect, Submit, TaskCtx};
 
 thread_local! {
     /// Lives as long as the thread.
@@ -78,18 +79,6 @@ fn worker(transport: &MemoryTransport) -> (WorkerBuilder, Watch) {
 fn quick(reconnect: Reconnect) -> Reconnect {
     let moment = Duration::from_millis(1);
     reconnect.initial(moment).max(moment).stable_after(moment).first(First::Immediate)
-}
-
-async fn coordinator(transport: &MemoryTransport) -> (Coordinator, Client) {
-    let coordinator = Coordinator::builder()
-        .transport(transport.clone())
-        .listen("mem://here")
-        .admin("127.0.0.1:0")
-        .start()
-        .await
-        .unwrap();
-    let client = Client::new(coordinator.admin_url().unwrap()).unwrap();
-    (coordinator, client)
 }
 
 /// Nothing here takes that long when all is well.

@@ -33,6 +33,13 @@ pub(super) fn message(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// Puts text on the terminal as it is, at once.
+pub(super) fn draw(text: &str) {
+    // A terminal that is gone has no viewers.
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
 /// Tells the user what failed, and with which code the process ends.
 pub(super) fn failed(error: &Error, as_json: bool) -> Exit {
     let (code, hint) = (error.code(), error.hint());

@@ -1,6 +1,8 @@
 //! How far a wait is, on a terminal only.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
+
+use super::output::draw;
 
 /// A line on stderr that is drawn again and again. Dropping it wipes it.
 pub(super) struct Progress {
@@ -20,7 +22,7 @@ impl Progress {
     /// So many have ended, so many of them without success.
     pub(super) fn show(&self, ended: usize, failed: usize) {
         if self.terminal {
-            write_stderr(&format!("\r\x1b[K{}", bar(self.total, ended, failed)));
+            draw(&format!("\r\x1b[K{}", bar(self.total, ended, failed)));
         }
     }
 }
@@ -28,15 +30,9 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.terminal {
-            write_stderr("\r\x1b[K");
+            draw("\r\x1b[K");
         }
     }
-}
-
-fn write_stderr(text: &str) {
-    // A terminal that is gone shows no progress.
-    let mut stderr = std::io::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
 /// `[#####·····]  12/24, 1 failed`.

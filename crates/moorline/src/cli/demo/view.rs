@@ -1,8 +1,10 @@
 //! What one sees: on a terminal a picture of the workers below the story, else the story alone.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+use crate::cli::output;
 
 /// Tells the story on stderr. Cloning shares it. The picture is wiped when the last one is dropped.
 #[derive(Clone, Debug)]
@@ -36,7 +38,7 @@ impl View {
         let mut screen = self.screen();
         let line = format!("[{:5.1}s] {text}\n", screen.start.elapsed().as_secs_f64());
         let text = screen.wiped() + &line + &screen.redrawn();
-        write_stderr(&text);
+        output::draw(&text);
     }
 
     /// The picture as it is now.
@@ -45,7 +47,7 @@ impl View {
         if screen.terminal {
             screen.picture = picture;
             let text = screen.wiped() + &screen.redrawn();
-            write_stderr(&text);
+            output::draw(&text);
         }
     }
 
@@ -68,12 +70,6 @@ impl Screen {
         self.drawn = self.picture.len();
         self.picture.iter().map(|line| format!("{line}\n")).collect()
     }
-}
-
-fn write_stderr(text: &str) {
-    // A terminal that is gone has no viewers.
-    let mut stderr = std::io::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
 #[cfg(test)]

@@ -263,6 +263,30 @@ impl Timeouts {
         within("goodbye timeout", goodbye, min, DAY)?;
         Ok(Self { connect, register, restore, goodbye })
     }
+
+    /// A dial with all its addresses.
+    #[must_use]
+    pub const fn connect(&self) -> Duration {
+        self.connect
+    }
+
+    /// The answer to the registration.
+    #[must_use]
+    pub const fn register(&self) -> Duration {
+        self.register
+    }
+
+    /// Progress of the inventory.
+    #[must_use]
+    pub const fn restore(&self) -> Duration {
+        self.restore
+    }
+
+    /// Writing the last frame.
+    #[must_use]
+    pub const fn goodbye(&self) -> Duration {
+        self.goodbye
+    }
 }
 
 impl Default for Timeouts {

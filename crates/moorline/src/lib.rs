@@ -61,7 +61,7 @@
 //!
 //! | | |
 //! | --- | --- |
-//! | [`Worker`], [`WorkerHandle`], [`LinkStatus`], [`Reconnect`] | run tasks, steer and watch the link |
+//! | [`Worker`], [`WorkerHandle`], [`LinkStatus`], [`Reconnect`], [`Preset`] | run tasks, steer and watch the link |
 //! | [`TaskCtx`], [`Fatal`] | inside a handler |
 //! | [`Coordinator`] | embed a coordinator (feature `coordinator`) |
 //! | [`Client`], [`Submit`] | hand in tasks (feature `client`) |
@@ -84,6 +84,7 @@ mod code;
 mod coordinator;
 mod error;
 mod id;
+mod preset;
 #[cfg(all(feature = "process", unix))]
 mod process;
 mod random;
@@ -105,6 +106,7 @@ pub use code::Code;
 pub use coordinator::{Coordinator, CoordinatorBuilder, StoreAt};
 pub use error::{BoxError, Error, Result};
 pub use id::{TaskId, TaskIdError};
+pub use preset::Preset;
 #[cfg(all(feature = "process", unix))]
 pub use process::ProcessGroups;
 pub use reconnect::Reconnect;

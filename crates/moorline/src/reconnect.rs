@@ -31,6 +31,7 @@ pub struct Reconnect {
     jitter: Jitter,
     first: First,
     stable_after: Duration,
+    give_up_after: Option<Duration>,
 }
 
 impl Reconnect {
@@ -45,6 +46,7 @@ impl Reconnect {
             jitter: Jitter::FULL,
             first: First::Window,
             stable_after: Duration::from_secs(30),
+            give_up_after: None,
         }
     }
 
@@ -91,10 +93,39 @@ impl Reconnect {
         Self { stable_after, ..self }
     }
 
+    /// Gives up when an outage has lasted this long, with [`DeadlineExceeded`] as the reason; the
+    /// clock goes on through connections that were not stable. Above 0. Default: without limit.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use moorline::Reconnect;
+    ///
+    /// let reconnect = Reconnect::forever().give_up_after(Duration::from_secs(3_600));
+    /// # let _ = reconnect;
+    /// ```
+    ///
+    /// [`DeadlineExceeded`]: moorline_link::Reason::DeadlineExceeded
+    pub const fn give_up_after(self, limit: Duration) -> Self {
+        Self { give_up_after: Some(limit), ..self }
+    }
+
+    /// Whether it comes back at all.
+    pub(crate) const fn auto(self, auto: bool) -> Self {
+        Self { auto, ..self }
+    }
+
+    /// The limit of dials; 0 is none.
+    pub(crate) const fn max_attempts(self, attempts: u32) -> Self {
+        Self { attempts, ..self }
+    }
+
     /// What the machine takes.
     pub(crate) fn parse(self) -> Result<moorline_link::Reconnect, Error> {
         let multiplier = thousandths(self.multiplier)
             .ok_or_else(|| Error::setting("reconnect multiplier", "it must be 1 to 1000"))?;
+        if self.give_up_after == Some(Duration::ZERO) {
+            return Err(Error::setting("give up after", "it must be above 0"));
+        }
         // The standard floor gives way to a shorter delay; an explicit one is checked.
         let jitter = if self.jitter == Jitter::FULL {
             Jitter::Full { floor: Duration::from_millis(100).min(self.initial) }
@@ -106,7 +137,8 @@ impl Reconnect {
         Ok(moorline_link::Reconnect::new(backoff)
             .auto(self.auto)
             .max_attempts(self.attempts)
-            .stable_after(self.stable_after))
+            .stable_after(self.stable_after)
+            .give_up_after(self.give_up_after))
     }
 }
 

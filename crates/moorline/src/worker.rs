@@ -4,6 +4,7 @@ mod builder;
 mod data_dir;
 mod executor;
 mod handle;
+mod settings;
 mod status;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_driver::{Transports, WorkerOptions};
-use moorline_link::{Heartbeat, Incarnation, LinkConfig};
+use moorline_link::Incarnation;
 use moorline_node::{Name, WorkerConfig};
 use moorline_transport::{Endpoint, Transport};
 use moorline_work::RunnerConfig;
@@ -19,10 +19,11 @@ use super::Worker;
 use super::data_dir::DataDir;
 use super::executor::Handlers;
 use super::handle::{Owner, Shared};
+use super::settings::LinkSettings;
 use crate::id::worker_of_name;
 use crate::random::random;
 use crate::task::{Handler, Typed};
-use crate::{BoxError, Error, Reconnect, Result, TaskCtx};
+use crate::{BoxError, Error, Preset, Reconnect, Result, TaskCtx};
 
 /// Builds a [`Worker`].
 #[must_use]
@@ -32,8 +33,7 @@ pub struct WorkerBuilder {
     slots: u16,
     handlers: BTreeMap<String, Arc<dyn Handler>>,
     twice: Option<String>,
-    heartbeat: Option<(Duration, Duration)>,
-    reconnect: Reconnect,
+    link: LinkSettings,
     task_timeout: Option<Duration>,
     drain_timeout: Duration,
     data_dir: Option<PathBuf>,
@@ -58,8 +58,7 @@ impl WorkerBuilder {
             slots: 1,
             handlers: BTreeMap::new(),
             twice: None,
-            heartbeat: None,
-            reconnect: Reconnect::forever(),
+            link: LinkSettings::default(),
             task_timeout: None,
             drain_timeout: Duration::from_secs(30),
             data_dir: None,
@@ -123,15 +122,159 @@ impl WorkerBuilder {
         self
     }
 
-    /// A heartbeat every `interval` (default 5 s; the coordinator may assign another), and the
-    /// connection is given up after `timeout` without any answer (default 15 s).
-    pub fn heartbeat(self, interval: Duration, timeout: Duration) -> Self {
-        Self { heartbeat: Some((interval, timeout)), ..self }
+    /// Settings of the link for a common situation, to begin with. What is set by a name of its own,
+    /// before or after, wins over it. Default: [`Preset::Production`].
+    ///
+    /// ```
+    /// use moorline::{Preset, Worker};
+    ///
+    /// // The delays and limits of development, but it never gives up.
+    /// let builder = Worker::builder("mem://here").preset(Preset::Development).max_reconnect_attempts(0);
+    /// # let _ = builder;
+    /// ```
+    pub fn preset(mut self, preset: Preset) -> Self {
+        self.link.preset = preset;
+        self
     }
 
-    /// How it comes back. Default: for ever, see [`Reconnect`].
-    pub fn reconnect(self, reconnect: Reconnect) -> Self {
-        Self { reconnect, ..self }
+    /// A heartbeat every `interval` (10 ms to 1 day, default 5 s; the coordinator may assign another),
+    /// and the connection is given up after `timeout` without any answer (at least the interval,
+    /// default 15 s).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use moorline::Worker;
+    ///
+    /// let builder =
+    ///     Worker::builder("mem://here").heartbeat(Duration::from_secs(2), Duration::from_secs(6));
+    /// # let _ = builder;
+    /// ```
+    pub fn heartbeat(mut self, interval: Duration, timeout: Duration) -> Self {
+        self.link.heartbeat = Some((interval, timeout));
+        self
+    }
+
+    /// Gives the connection up after this many heartbeats in a row without an answer: at least 1.
+    /// Default 3. The timeout of [`heartbeat`](Self::heartbeat) is stretched to as long as they take.
+    ///
+    /// ```
+    /// let builder = moorline::Worker::builder("mem://here").heartbeat_misses(5);
+    /// # let _ = builder;
+    /// ```
+    pub fn heartbeat_misses(mut self, misses: u8) -> Self {
+        self.link.misses = Some(misses);
+        self
+    }
+
+    /// How it comes back, as a whole: it replaces what a [`preset`](Self::preset) says about that, and
+    /// what is set by a name of its own ([`auto_reconnect`](Self::auto_reconnect),
+    /// [`max_reconnect_attempts`](Self::max_reconnect_attempts),
+    /// [`reconnect_base_delay`](Self::reconnect_base_delay),
+    /// [`reconnect_max_delay`](Self::reconnect_max_delay)) wins over it, whatever comes first.
+    /// Default: for ever, see [`Reconnect`].
+    ///
+    /// ```
+    /// use moorline::{Reconnect, Worker};
+    ///
+    /// let builder = Worker::builder("mem://here").reconnect(Reconnect::attempts(10));
+    /// # let _ = builder;
+    /// ```
+    pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
+        self.link.reconnect = Some(reconnect);
+        self
+    }
+
+    /// Whether it comes back at all. Default true. If not, the first loss or failed dial ends the
+    /// worker, and what is said about attempts and delays has no effect.
+    ///
+    /// ```
+    /// let builder = moorline::Worker::builder("mem://here").auto_reconnect(false);
+    /// # let _ = builder;
+    /// ```
+    pub fn auto_reconnect(mut self, auto: bool) -> Self {
+        self.link.auto = Some(auto);
+        self
+    }
+
+    /// Gives up after exactly so many dials since the start, or since the last connection that was
+    /// stable; 0 is never (P09). Default 0.
+    ///
+    /// ```
+    /// let builder = moorline::Worker::builder("mem://here").max_reconnect_attempts(10);
+    /// # let _ = builder;
+    /// ```
+    pub fn max_reconnect_attempts(mut self, attempts: u32) -> Self {
+        self.link.max_attempts = Some(attempts);
+        self
+    }
+
+    /// The delay of the first retry before jitter; the following ones grow from it: at least 1 ms.
+    /// Default 1 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder =
+    ///     moorline::Worker::builder("mem://here").reconnect_base_delay(Duration::from_secs(2));
+    /// # let _ = builder;
+    /// ```
+    pub fn reconnect_base_delay(mut self, delay: Duration) -> Self {
+        self.link.base_delay = Some(delay);
+        self
+    }
+
+    /// The longest delay between two dials: at least the base delay, at most 7 days. Default 60 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder =
+    ///     moorline::Worker::builder("mem://here").reconnect_max_delay(Duration::from_secs(30));
+    /// # let _ = builder;
+    /// ```
+    pub fn reconnect_max_delay(mut self, delay: Duration) -> Self {
+        self.link.max_delay = Some(delay);
+        self
+    }
+
+    /// How long a dial may take with all its addresses: 1 ms to 1 day (P13). Default 10 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Worker::builder("mem://here").connect_timeout(Duration::from_secs(3));
+    /// # let _ = builder;
+    /// ```
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.link.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// How long the coordinator may take to answer the registration: 1 ms to 1 day. Default 10 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Worker::builder("mem://here").register_timeout(Duration::from_secs(5));
+    /// # let _ = builder;
+    /// ```
+    pub fn register_timeout(mut self, timeout: Duration) -> Self {
+        self.link.register_timeout = Some(timeout);
+        self
+    }
+
+    /// How long the inventory after a registration may go without any progress: 1 ms to 1 day.
+    /// Default 30 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Worker::builder("mem://here").restore_timeout(Duration::from_secs(60));
+    /// # let _ = builder;
+    /// ```
+    pub fn restore_timeout(mut self, timeout: Duration) -> Self {
+        self.link.restore_timeout = Some(timeout);
+        self
     }
 
     /// How long an attempt may run when its task does not say; the shorter of both counts. Default:
@@ -184,15 +327,10 @@ impl WorkerBuilder {
             .keys()
             .map(|name| Name::new(name).map_err(|error| Error::setting("task", error)))
             .collect::<Result<Vec<_>>>()?;
-        let heartbeat = match self.heartbeat {
-            None => Heartbeat::default(),
-            Some((interval, timeout)) => Heartbeat::new(interval, timeout)
-                .map_err(|error| Error::setting("heartbeat", error))?,
-        };
-        let reconnect = self.reconnect.parse()?;
+        let link = self.link.parse()?;
         let data_dir = self.data_dir.as_deref().map(DataDir::open).transpose()?;
         let config = WorkerConfig {
-            link: LinkConfig { heartbeat, reconnect, ..LinkConfig::default() },
+            link,
             runner: RunnerConfig { slots: self.slots, task_timeout: self.task_timeout },
             worker: match &data_dir {
                 Some(data_dir) => data_dir.worker(),

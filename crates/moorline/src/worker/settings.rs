@@ -1,0 +1,66 @@
+//! What a worker's builder was told about the link, and what the machine is told in the end.
+
+use std::time::Duration;
+
+use moorline_link::{Heartbeat, LinkConfig, Timeouts};
+
+use crate::{Error, Preset, Reconnect, Result};
+
+/// Settings as they were given. In the end a preset gives way to `reconnect`, and both to what was
+/// set by a name of its own: the order of the calls does not matter.
+#[derive(Clone, Default)]
+pub(crate) struct LinkSettings {
+    pub(crate) preset: Preset,
+    pub(crate) reconnect: Option<Reconnect>,
+    pub(crate) auto: Option<bool>,
+    pub(crate) max_attempts: Option<u32>,
+    pub(crate) base_delay: Option<Duration>,
+    pub(crate) max_delay: Option<Duration>,
+    pub(crate) heartbeat: Option<(Duration, Duration)>,
+    pub(crate) misses: Option<u8>,
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) register_timeout: Option<Duration>,
+    pub(crate) restore_timeout: Option<Duration>,
+}
+
+impl LinkSettings {
+    /// What the machine takes.
+    pub(crate) fn parse(&self) -> Result<LinkConfig> {
+        let (interval, timeout) = self.heartbeat.unwrap_or_else(|| self.preset.heartbeat());
+        let heartbeat = Heartbeat::new(interval, timeout)
+            .and_then(|beat| {
+                beat.with_misses(self.misses.unwrap_or_else(|| self.preset.heartbeat_misses()))
+            })
+            .map_err(|error| Error::setting("heartbeat", error))?;
+        let standard = Timeouts::default();
+        let timeouts = Timeouts::new(
+            self.connect_timeout.unwrap_or_else(|| self.preset.connect_timeout()),
+            self.register_timeout.unwrap_or(standard.register()),
+            self.restore_timeout.unwrap_or(standard.restore()),
+            standard.goodbye(),
+        )
+        .map_err(|error| Error::setting("timeout", error))?;
+        let reconnect = self.reconnect().parse()?;
+        Ok(LinkConfig { heartbeat, reconnect, timeouts, ..LinkConfig::default() })
+    }
+
+    fn reconnect(&self) -> Reconnect {
+        let mut reconnect = self.reconnect.unwrap_or_else(|| self.preset.reconnect());
+        if let Some(auto) = self.auto {
+            reconnect = reconnect.auto(auto);
+        }
+        if let Some(attempts) = self.max_attempts {
+            reconnect = reconnect.max_attempts(attempts);
+        }
+        if let Some(delay) = self.base_delay {
+            reconnect = reconnect.initial(delay);
+        }
+        if let Some(delay) = self.max_delay {
+            reconnect = reconnect.max(delay);
+        }
+        reconnect
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -302,6 +302,7 @@ impl Ledger {
             | StoreOp::Lease { .. }
             | StoreOp::Finish { .. }
             | StoreOp::Cancel { .. }
+            | StoreOp::Retry { .. }
             | StoreOp::Worker(_)
             | StoreOp::Workers => Ok(()),
         }
@@ -393,6 +394,10 @@ impl Ledger {
                     self.end(*task, End::Cancelled);
                 }
                 Ok(())
+            }
+            StoreOp::Retry { task, .. } => {
+                let words = format!("{task:?} is retried, which no client of these asks for");
+                broken(Invariant::Client, words)
             }
             StoreOp::Claim { .. }
             | StoreOp::Unclaim { .. }

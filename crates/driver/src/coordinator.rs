@@ -13,7 +13,7 @@ use moorline_link::{Backoff, ConnId, Epoch, HubConfig, Reason, WorkerId};
 use moorline_node::{ClientReply, CoordinatorConfig, CoordinatorNode, Name, Spec, WorkerView};
 use moorline_store::{Reader, Retention, Store, StoreError};
 use moorline_transport::Endpoint;
-use moorline_work::{DispatcherConfig, TaskId};
+use moorline_work::{Attempt, DispatcherConfig, TaskId};
 
 use self::errors::{ReadError, StartError, Stopped};
 use self::peer::Peer;
@@ -82,6 +82,7 @@ impl Default for CoordinatorOptions {
 pub(crate) enum Request {
     Submit { task: TaskId, spec: Spec, payload: Bytes, reply: oneshot::Sender<ClientReply> },
     Cancel { task: TaskId, reply: oneshot::Sender<ClientReply> },
+    Retry { task: TaskId, last: Attempt, reply: oneshot::Sender<ClientReply> },
 }
 
 /// What does not wait.
@@ -265,6 +266,18 @@ impl CoordinatorHandle {
     pub async fn cancel(&self, task: TaskId) -> Result<ClientReply, Stopped> {
         let (reply, answer) = oneshot::channel();
         self.request(Request::Cancel { task, reply }).await?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Wants an ended task that has no result to be queued again. `last` is the last attempt given
+    /// out, as the caller knows it: if there was another one since, nothing happens, so asking again
+    /// is harmless. The reply comes when it is durable.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn retry(&self, task: TaskId, last: Attempt) -> Result<ClientReply, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::Retry { task, last, reply }).await?;
         answer.await.map_err(|_| Stopped)
     }
 

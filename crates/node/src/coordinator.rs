@@ -152,6 +152,9 @@ impl CoordinatorNode {
             CoordinatorInput::Cancel { ticket, task } => {
                 self.tell(DispatcherInput::Cancel { ticket, task });
             }
+            CoordinatorInput::Retry { ticket, task, last } => {
+                self.tell(DispatcherInput::Retry { ticket, task, last });
+            }
             CoordinatorInput::Committed { up_to, done } => self.committed(up_to, done),
             CoordinatorInput::Disconnect { worker, reason } => {
                 self.ask(HubInput::Disconnect { worker, reason });

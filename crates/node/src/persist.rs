@@ -128,6 +128,13 @@ pub enum StoreOp {
         /// Which.
         task: TaskId,
     },
+    /// Queue an ended task again.
+    Retry {
+        /// Which.
+        task: TaskId,
+        /// The last attempt given out.
+        last: Attempt,
+    },
     /// Remember a worker: inserted, or its process and name updated.
     Worker(KnownWorker),
     /// Read all workers that are remembered. Rows: [`StoreRow::Worker`].

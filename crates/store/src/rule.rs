@@ -11,7 +11,7 @@ use crate::{Retention, WallTime};
 /// At most so many tasks are deleted by one call of [`Store::prune`](crate::Store::prune).
 pub(crate) const PRUNE_TASKS: usize = 1_000;
 
-/// No further task is deleted by one call once the results deleted reach so many bytes.
+/// No further task is deleted by one call once the results and payloads deleted reach so many bytes.
 pub(crate) const PRUNE_BYTES: u64 = 16 << 20;
 
 /// Stands for the payload of a task that has ended, so that submitting it again is still recognised.
@@ -63,8 +63,8 @@ pub(crate) struct Finished {
     pub(crate) place: u64,
     /// When it ended.
     pub(crate) at: u64,
-    /// Size of its result in bytes.
-    pub(crate) result_len: u64,
+    /// Size of its result and its payload in bytes.
+    pub(crate) bytes: u64,
 }
 
 /// Which of the finished tasks go now: `oldest` come oldest first, `finished` is how many there are.
@@ -83,7 +83,7 @@ pub(crate) fn prunable(
             break;
         }
         excess = excess.saturating_sub(1);
-        bytes = bytes.saturating_add(task.result_len);
+        bytes = bytes.saturating_add(task.bytes);
         places.push(task.place);
     }
     places

@@ -143,9 +143,9 @@ impl SqliteStore {
         for persist in operations {
             answers.push(batch.apply(&persist.op)?);
         }
-        let ended = batch.ended();
+        let (ended, revived) = (batch.ended(), batch.revived());
         transaction.commit()?;
-        self.finished += ended;
+        self.finished = (self.finished + ended).saturating_sub(revived);
         Ok(answers)
     }
 
@@ -160,7 +160,7 @@ impl SqliteStore {
                 candidates.push(Finished {
                     place: columns.bits()?,
                     at: columns.bits()?,
-                    result_len: columns.bits()?,
+                    bytes: columns.bits()?,
                 });
             }
             rule::prunable(now, retention, finished, candidates)

@@ -20,7 +20,8 @@ pub struct WallTime(pub u64);
 /// - *Attempts never go back*: an adoption needs a larger number than the last one.
 /// - *Losses* count [`End::Dead`](moorline_work::End::Dead) too: that attempt was lost.
 /// - *Errors* of failures replace the last one; a loss or a cancel without words keeps it, a success clears it.
-/// - *Payloads* are dropped when their task ends; a digest stays, so that submitting again is recognised.
+/// - *Payloads* are dropped when their task succeeds and kept while it may be retried; a digest stays,
+///   so that submitting again is recognised.
 pub trait Store: Send {
     /// Allocates the epoch of a new life of the coordinator: never used before, not by any process.
     ///

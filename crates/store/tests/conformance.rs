@@ -15,6 +15,8 @@ mod prune;
 mod read;
 #[path = "conformance/requeue.rs"]
 mod requeue;
+#[path = "conformance/retry.rs"]
+mod retry;
 #[path = "conformance/submit.rs"]
 mod submit;
 #[path = "conformance/worker.rs"]
@@ -39,7 +41,7 @@ sentences! {
         a_submitted_task_is_queued_and_its_order_grows
         submitting_the_same_again_conflicts_and_says_that_it_is_the_same
         a_task_that_differs_in_anything_is_not_the_same
-        a_task_is_the_same_after_it_has_ended_and_its_payload_is_gone
+        a_task_is_the_same_after_it_has_ended
         a_task_submitted_with_a_claim_is_not_claimed_again_by_that_epoch;
     claim:
         a_claim_goes_by_priority_and_then_by_order
@@ -66,6 +68,14 @@ sentences! {
         a_retry_without_a_delay_is_ready_at_once
         only_the_current_attempt_returns_a_task
         a_lease_of_an_earlier_life_returned_by_this_one_is_claimed_by_this_one;
+    retry:
+        whatever_ended_without_a_result_is_queued_again_with_its_payload
+        a_task_cancelled_before_its_first_attempt_is_queued_again
+        a_success_is_never_retried
+        what_has_not_ended_is_not_retried_and_asking_twice_is_asking_once
+        a_late_success_of_an_attempt_before_the_retry_counts_once
+        a_retried_task_is_adopted_by_the_worker_that_still_runs_it
+        a_retried_task_is_pruned_after_its_new_end_only;
     finish:
         the_current_attempt_succeeds_and_the_result_is_applied_once
         a_late_success_of_an_earlier_attempt_ends_the_task

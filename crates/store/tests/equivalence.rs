@@ -109,6 +109,7 @@ fn operation() -> impl Strategy<Value = StoreOp> {
         ),
         5 => (key(), end(), body()).prop_map(|(key, end, body)| StoreOp::Finish { key, end, body }),
         2 => task().prop_map(|task| StoreOp::Cancel { task }),
+        4 => (task(), attempt()).prop_map(|(task, last)| StoreOp::Retry { task, last }),
         1 => (worker(), handler(), incarnation(), any::<bool>()).prop_map(
             |(worker, name, incarnation, departed)| StoreOp::Worker(KnownWorker {
                 worker, name, incarnation, departed,

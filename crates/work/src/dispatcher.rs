@@ -178,6 +178,7 @@ impl Dispatcher {
             DispatcherInput::Timeout => self.on_timeout(now),
             DispatcherInput::Submit { ticket, task, spec } => self.on_submit(ticket, task, spec),
             DispatcherInput::Cancel { ticket, task } => self.on_cancel(ticket, task),
+            DispatcherInput::Retry { ticket, task, last } => self.on_retry(ticket, task, last),
             DispatcherInput::Registered { worker, incarnation, slots, resumed } => {
                 self.on_registered(worker, incarnation, slots, resumed)
             }

@@ -116,6 +116,18 @@ pub enum Op {
         /// Which.
         task: TaskId,
     },
+    /// Queue an ended task again: attempts, retries and losses count on, its payload is still there,
+    /// and what a client wanted of it before is forgotten. Condition: it has ended without a result,
+    /// and `last` is the last attempt given out, so that asking twice is asking once. It is not
+    /// claimed. Rows: [`Row::Task`].
+    Retry {
+        /// For the reply.
+        ticket: Ticket,
+        /// Which.
+        task: TaskId,
+        /// The last attempt given out, as the client knows it; 0 if it ended before there was one.
+        last: Attempt,
+    },
 }
 
 /// The words for where a task stands.
@@ -140,7 +152,7 @@ impl TaskState {
     pub const ALL: [Self; 6] =
         [Self::Queued, Self::Leased, Self::Succeeded, Self::Failed, Self::Cancelled, Self::Dead];
 
-    /// Nothing changes a task that has ended.
+    /// Only [`Op::Retry`] changes a task that has ended.
     #[must_use]
     pub const fn is_final(self) -> bool {
         match self {

@@ -132,7 +132,8 @@ impl Driver {
         match step.kind % 48 {
             0 => DispatcherInput::Timeout,
             1..=3 => DispatcherInput::Submit { ticket, task, spec },
-            4 => DispatcherInput::Cancel { ticket, task },
+            4 if flavour & 1 == 0 => DispatcherInput::Cancel { ticket, task },
+            4 => DispatcherInput::Retry { ticket, task, last: key.attempt },
             5..=6 => DispatcherInput::Registered {
                 worker,
                 incarnation,
@@ -188,6 +189,7 @@ impl Driver {
                 let fitting = match asked {
                     Op::Submit { .. } => 0,
                     Op::Claim { .. } => 1 + flavour / 8 % 4,
+                    Op::Retry { .. } => 1,
                     Op::Requeue { .. } => 4,
                     Op::Leases | Op::Adopt { .. } => 5,
                     Op::Unclaim { .. }

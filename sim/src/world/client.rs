@@ -164,12 +164,20 @@ impl World {
                     | Reply::Cancelled
                     | Reply::CancelRequested
                     | Reply::AlreadyEnded
+                    | Reply::Retried
+                    | Reply::NotEnded
                     | Reply::NotFound,
                 ),
             )
             | (
                 Request::Cancel { .. },
-                ClientReply::Work(Reply::Submitted { .. } | Reply::IdTaken | Reply::NotFound),
+                ClientReply::Work(
+                    Reply::Submitted { .. }
+                    | Reply::IdTaken
+                    | Reply::Retried
+                    | Reply::NotEnded
+                    | Reply::NotFound,
+                ),
             )
             | (Request::Again { .. }, ClientReply::Work(Reply::Submitted { again: false }))
             | (
@@ -179,6 +187,8 @@ impl World {
                     | Reply::Cancelled
                     | Reply::CancelRequested
                     | Reply::AlreadyEnded
+                    | Reply::Retried
+                    | Reply::NotEnded
                     | Reply::NotFound,
                 ),
             )

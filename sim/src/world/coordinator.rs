@@ -376,6 +376,7 @@ impl World {
             | StoreOp::Lease { .. }
             | StoreOp::Adopt { .. }
             | StoreOp::Cancel { .. }
+            | StoreOp::Retry { .. }
             | StoreOp::Worker(_)
             | StoreOp::Workers => {}
         }

@@ -157,6 +157,7 @@ impl World {
             | StoreOp::Leases
             | StoreOp::Lookup { .. }
             | StoreOp::Cancel { .. }
+            | StoreOp::Retry { .. }
             | StoreOp::Worker(_)
             | StoreOp::Workers => {}
         }

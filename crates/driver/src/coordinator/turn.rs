@@ -213,6 +213,9 @@ impl<R: Runtime> CoordinatorLoop<R> {
             Request::Cancel { task, reply } => {
                 ((task, reply), CoordinatorInput::Cancel { ticket, task })
             }
+            Request::Retry { task, last, reply } => {
+                ((task, reply), CoordinatorInput::Retry { ticket, task, last })
+            }
         };
         self.replies.insert(ticket, waiting);
         self.inputs.push(input);
@@ -430,6 +433,7 @@ fn size(operation: &Persist) -> usize {
         | StoreOp::Lease { .. }
         | StoreOp::Adopt { .. }
         | StoreOp::Cancel { .. }
+        | StoreOp::Retry { .. }
         | StoreOp::Worker(_)
         | StoreOp::Workers => 0,
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_link::{Backoff, ConnId, Epoch, HubConfig, Reason, WorkerId};
-use moorline_work::{DispatcherConfig, Disposition, Reply, TaskId, TaskKey, Ticket};
+use moorline_work::{Attempt, DispatcherConfig, Disposition, Reply, TaskId, TaskKey, Ticket};
 
 use crate::{Done, Name, Persist, PersistId, Spec, UpFrame};
 
@@ -81,6 +81,15 @@ pub enum CoordinatorInput {
         ticket: Ticket,
         /// Which.
         task: TaskId,
+    },
+    /// A client wants an ended task that has no result to be queued again.
+    Retry {
+        /// Given back with the reply.
+        ticket: Ticket,
+        /// Which.
+        task: TaskId,
+        /// The last attempt given out, as the client knows it.
+        last: Attempt,
     },
     /// Everything up to and including this operation is durable, but for what conflicted.
     Committed {

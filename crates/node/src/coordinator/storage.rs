@@ -194,6 +194,7 @@ impl CoordinatorNode {
                 StoreOp::Finish { key, end, body: self.storage.body(key) }
             }
             Op::Cancel { task, .. } => StoreOp::Cancel { task },
+            Op::Retry { task, last, .. } => StoreOp::Retry { task, last },
         };
         let action = self.storage.hand_out(op, pending);
         self.out.push_back(action);

@@ -155,6 +155,19 @@ impl Shelf {
                 }
                 rows(vec![StoreRow::Status(before)])
             }
+            StoreOp::Retry { task, last } => {
+                let may = |kept: &Kept| {
+                    kept.state.is_final()
+                        && kept.state != TaskState::Succeeded
+                        && kept.attempt == last
+                };
+                self.change(task, may, |kept| {
+                    kept.state = TaskState::Queued;
+                    kept.cancel = false;
+                    kept.claimed = false;
+                    Vec::new()
+                })
+            }
             StoreOp::Worker(known) => {
                 self.workers.insert(known.worker, known);
                 rows(Vec::new())

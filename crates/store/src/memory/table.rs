@@ -90,6 +90,7 @@ impl Table {
                 self.change(*task, |known| !known.state.is_final(), |known| known.cancel(now));
                 read(vec![StoreRow::Status(before)])
             }
+            StoreOp::Retry { task, last } => self.retry(*task, *last),
             StoreOp::Worker(worker) => {
                 self.workers.insert(worker.worker, worker.clone());
                 Done::default()
@@ -144,14 +145,7 @@ impl Table {
         let mut rows = Vec::with_capacity(claimed.len());
         for place in claimed {
             self.update(place, |task| task.claimed_by = epoch.0);
-            rows.extend(self.tasks.get(&place).map(|task| StoreRow::Task {
-                task: task.id,
-                order: place,
-                spec: task.spec.clone(),
-                attempt: task.attempt,
-                retries: task.retries,
-                lost: task.lost,
-            }));
+            rows.extend(self.task_at(place));
         }
         if more {
             rows.push(StoreRow::More);
@@ -231,9 +225,29 @@ impl Table {
         done
     }
 
+    fn retry(&mut self, task: TaskId, last: Attempt) -> Done {
+        let mut done = self.change(task, |known| known.may_retry(last), Task::retry);
+        if done.conflict.is_none() {
+            done.rows.extend(self.places.get(&task).and_then(|place| self.task_at(*place)));
+        }
+        done
+    }
+
     fn leases(&self) -> Vec<StoreRow> {
         let leased = self.by_state[index_of(TaskState::Leased)].iter();
         leased.filter_map(|place| self.lease_at(*place)).collect()
+    }
+
+    fn task_at(&self, place: u64) -> Option<StoreRow> {
+        let task = self.tasks.get(&place)?;
+        Some(StoreRow::Task {
+            task: task.id,
+            order: place,
+            spec: task.spec.clone(),
+            attempt: task.attempt,
+            retries: task.retries,
+            lost: task.lost,
+        })
     }
 
     fn lease_at(&self, place: u64) -> Option<StoreRow> {
@@ -255,11 +269,7 @@ impl Table {
         let oldest = self.finished.iter().map(|&(at, place)| Finished {
             place,
             at: at.0,
-            result_len: self
-                .tasks
-                .get(&place)
-                .and_then(|task| task.result.as_ref())
-                .map_or(0, |result| result.len() as u64),
+            bytes: self.tasks.get(&place).map_or(0, Task::bytes),
         });
         let places = rule::prunable(now, retention, self.finished.len() as u64, oldest);
         for place in &places {

@@ -100,6 +100,16 @@ impl Task {
         }
     }
 
+    pub(super) fn may_retry(&self, last: Attempt) -> bool {
+        self.state.is_final() && self.state != TaskState::Succeeded && self.attempt == last
+    }
+
+    /// Bytes of its bodies.
+    pub(super) fn bytes(&self) -> u64 {
+        let result = self.result.as_ref().map_or(0, Bytes::len);
+        self.payload.len() as u64 + result as u64
+    }
+
     pub(super) fn lease(&mut self, attempt: Attempt, worker: WorkerId, incarnation: Incarnation) {
         self.state = TaskState::Leased;
         self.attempt = attempt;
@@ -156,11 +166,21 @@ impl Task {
         }
     }
 
+    /// Only what says how it ended goes; the last error stays until it ends again.
+    pub(super) fn retry(&mut self) {
+        self.state = TaskState::Queued;
+        self.ended_by = Attempt(0);
+        self.finished_at = None;
+        self.cancel_requested = false;
+    }
+
     fn end(&mut self, now: WallTime, state: TaskState, ended_by: Attempt) {
         self.state = state;
         self.ended_by = ended_by;
         self.finished_at = Some(now);
-        self.payload = Bytes::new();
+        if state == TaskState::Succeeded {
+            self.payload = Bytes::new();
+        }
         self.claimed_by = 0;
         self.not_before = 0;
     }

@@ -7,8 +7,8 @@ use crate::{Retention, WallTime};
 
 const KEEP_ALL: Retention = Retention { age_millis: u64::MAX, count: u64::MAX };
 
-fn finished(count: u64, result_len: u64) -> impl Iterator<Item = Finished> {
-    (1..=count).map(move |place| Finished { place, at: place * 10, result_len })
+fn finished(count: u64, bytes: u64) -> impl Iterator<Item = Finished> {
+    (1..=count).map(move |place| Finished { place, at: place * 10, bytes })
 }
 
 #[test]

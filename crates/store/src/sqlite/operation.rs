@@ -21,17 +21,23 @@ pub(super) struct Batch<'c> {
     now: WallTime,
     epoch: Epoch,
     ended: u64,
+    revived: u64,
 }
 
 impl<'c> Batch<'c> {
     /// A batch of the coordinator's life `epoch` on a connection that is in a transaction.
     pub(super) fn new(connection: &'c Connection, now: WallTime, epoch: Epoch) -> Self {
-        Self { connection, now, epoch, ended: 0 }
+        Self { connection, now, epoch, ended: 0, revived: 0 }
     }
 
     /// How many tasks have ended in this batch.
     pub(super) fn ended(&self) -> u64 {
         self.ended
+    }
+
+    /// How many ended tasks were queued again in this batch.
+    pub(super) fn revived(&self) -> u64 {
+        self.revived
     }
 
     pub(super) fn apply(&mut self, op: &StoreOp) -> Result<Done, Fault> {
@@ -53,6 +59,7 @@ impl<'c> Batch<'c> {
             StoreOp::Requeue { key, cause, error } => self.requeue(*key, *cause, error),
             StoreOp::Finish { key, end, body } => self.finish(*key, *end, body),
             StoreOp::Cancel { task } => self.cancel(*task),
+            StoreOp::Retry { task, last } => self.retry(*task, *last),
             StoreOp::Worker(worker) => self.know(worker),
             StoreOp::Workers => self.workers(),
         }
@@ -118,16 +125,7 @@ impl<'c> Batch<'c> {
                 more = true;
                 break;
             }
-            let mut columns = Columns::of(row);
-            let order = columns.bits()?;
-            rows.push(StoreRow::Task {
-                task: columns.task_id()?,
-                order,
-                spec: columns.spec()?,
-                attempt: columns.attempt()?,
-                retries: columns.count()?,
-                lost: columns.count()?,
-            });
+            rows.push(task_row(&mut Columns::of(row))?);
         }
         drop(found);
 
@@ -274,6 +272,16 @@ impl<'c> Batch<'c> {
         Ok(read(vec![StoreRow::Status(before)]))
     }
 
+    fn retry(&mut self, task: TaskId, last: Attempt) -> Result<Done, Fault> {
+        let params = params![column::task_id(task), last.0];
+        let done = self.rows(statement::RETRY, params, task_row)?;
+        if done.rows.is_empty() {
+            return self.done_if(0, task);
+        }
+        self.revived += 1;
+        Ok(done)
+    }
+
     fn know(&self, known: &KnownWorker) -> Result<Done, Fault> {
         self.run(
             statement::KNOW_WORKER,
@@ -336,6 +344,19 @@ impl<'c> Batch<'c> {
         let status = self.status(task)?;
         Ok(Done { rows: Vec::new(), conflict: Some(Conflict::Status(status)) })
     }
+}
+
+/// The columns of `statement::CLAIMABLE`.
+fn task_row(columns: &mut Columns<'_, '_>) -> Result<StoreRow, Fault> {
+    let order = columns.bits()?;
+    Ok(StoreRow::Task {
+        task: columns.task_id()?,
+        order,
+        spec: columns.spec()?,
+        attempt: columns.attempt()?,
+        retries: columns.count()?,
+        lost: columns.count()?,
+    })
 }
 
 /// The columns of `statement::LEASES`.

@@ -14,12 +14,21 @@ pub(super) const SAME: &str = "SELECT handler = ?2 AND priority = ?3 AND max_ret
 pub(super) const WAKE: &str = "UPDATE tasks SET not_before = 0 \
     WHERE handler = ?1 AND state = 'queued' AND not_before > 0 AND not_before <= ?2";
 
+/// The columns of a [`StoreRow::Task`](moorline_node::StoreRow::Task).
+macro_rules! task_columns {
+    () => {
+        "place, id, handler, priority, max_retries, timeout_nanos, attempt, retries, lost"
+    };
+}
+
 /// Ready tasks of `handler` not claimed by `epoch`, at most `limit`. Those that are claimed by it
 /// are passed over: no more than its window.
-pub(super) const CLAIMABLE: &str = "SELECT place, id, handler, priority, max_retries, \
-    timeout_nanos, attempt, retries, lost FROM tasks \
-    WHERE handler = ?1 AND state = 'queued' AND not_before = 0 AND claimed_by <> ?2 \
-    ORDER BY priority DESC, place LIMIT ?3";
+pub(super) const CLAIMABLE: &str = concat!(
+    "SELECT ",
+    task_columns!(),
+    " FROM tasks WHERE handler = ?1 AND state = 'queued' AND not_before = 0 AND claimed_by <> ?2 ",
+    "ORDER BY priority DESC, place LIMIT ?3"
+);
 
 /// `place, epoch`
 pub(super) const CLAIM: &str = "UPDATE tasks SET claimed_by = ?2 WHERE place = ?1";
@@ -73,7 +82,8 @@ macro_rules! finish_where {
             "UPDATE tasks SET state = ?4, ended_by = ?2, finished_at = ?3, ",
             "worker = CASE WHEN attempt = ?2 THEN worker END, ",
             "incarnation = CASE WHEN attempt = ?2 THEN incarnation END, ",
-            "claimed_by = 0, not_before = 0, payload = x'', result = ?5, ",
+            "claimed_by = 0, not_before = 0, ",
+            "payload = CASE WHEN ?4 = 'succeeded' THEN x'' ELSE payload END, result = ?5, ",
             "error = CASE WHEN ?7 THEN ?6 ELSE coalesce(?6, error) END, lost = lost + ?8 ",
             "WHERE id = ?1 AND ",
             $condition
@@ -99,11 +109,18 @@ pub(super) const APPLY: &str = "INSERT INTO applications (place, attempt, applie
 /// `id, now`
 pub(super) const CANCEL_QUEUED: &str = "UPDATE tasks SET state = 'cancelled', ended_by = attempt, \
     finished_at = ?2, worker = NULL, incarnation = NULL, claimed_by = 0, not_before = 0, \
-    payload = x'', cancel_requested = 1 WHERE id = ?1 AND state = 'queued'";
+    cancel_requested = 1 WHERE id = ?1 AND state = 'queued'";
 
 /// `id`
 pub(super) const CANCEL_LEASED: &str =
     "UPDATE tasks SET cancel_requested = 1 WHERE id = ?1 AND state = 'leased'";
+
+/// `id, last`; answers the task as it is queued again. Its payload was kept for this.
+pub(super) const RETRY: &str = concat!(
+    "UPDATE tasks SET state = 'queued', ended_by = NULL, finished_at = NULL, cancel_requested = 0 ",
+    "WHERE id = ?1 AND state IN ('failed', 'cancelled', 'dead') AND attempt = ?2 RETURNING ",
+    task_columns!()
+);
 
 /// `id, name, incarnation, departed`
 pub(super) const KNOW_WORKER: &str = "INSERT INTO workers (id, name, incarnation, departed) \
@@ -120,7 +137,8 @@ pub(super) const BEGIN_EPOCH: &str = "INSERT INTO epochs (epoch, begun_at) VALUE
 pub(super) const COUNT_FINISHED: &str = "SELECT count(*) FROM tasks WHERE finished_at IS NOT NULL";
 
 /// The `limit` oldest that have ended.
-pub(super) const OLDEST: &str = "SELECT place, finished_at, coalesce(length(result), 0) FROM tasks \
+pub(super) const OLDEST: &str = "SELECT place, finished_at, \
+    coalesce(length(result), 0) + length(payload) FROM tasks \
     WHERE finished_at IS NOT NULL ORDER BY finished_at, place LIMIT ?1";
 
 /// `place`
@@ -184,6 +202,7 @@ pub(super) const WRITER: &[&str] = &[
     APPLY,
     CANCEL_QUEUED,
     CANCEL_LEASED,
+    RETRY,
     KNOW_WORKER,
     WORKERS,
     LAST_EPOCH,

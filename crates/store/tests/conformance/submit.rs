@@ -46,7 +46,7 @@ pub(crate) fn a_task_that_differs_in_anything_is_not_the_same(mut world: World) 
     assert_eq!(world.refused(submit_as(1, full, b"payload")), Conflict::Exists { same: true });
 }
 
-pub(crate) fn a_task_is_the_same_after_it_has_ended_and_its_payload_is_gone(mut world: World) {
+pub(crate) fn a_task_is_the_same_after_it_has_ended(mut world: World) {
     for (task, end) in [(1, End::Succeeded), (2, End::Failed), (3, End::Cancelled), (4, End::Dead)]
     {
         world.leased(task, 1);

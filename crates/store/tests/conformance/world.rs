@@ -193,6 +193,11 @@ pub(crate) fn cancel(task: u128) -> StoreOp {
     StoreOp::Cancel { task: TaskId(task) }
 }
 
+/// A client wants an ended task to be queued again.
+pub(crate) fn again(task: u128, last: u32) -> StoreOp {
+    StoreOp::Retry { task: TaskId(task), last: Attempt(last) }
+}
+
 pub(crate) fn unclaim(task: u128) -> StoreOp {
     StoreOp::Unclaim { task: TaskId(task) }
 }

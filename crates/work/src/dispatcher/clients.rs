@@ -1,10 +1,13 @@
-//! What clients ask for: submit and cancel.
+//! What clients ask for: submit, cancel and retry.
 
-use super::Dispatcher;
 use super::lease::Loss;
 use super::log::Cause;
 use super::task::{CancelWish, Place, Stage, Task};
-use crate::{DispatcherVerdict, Op, OpId, TaskId, TaskSpec, Ticket};
+use super::{Dispatcher, DispatcherAction};
+use crate::{
+    Attempt, Conflict, DispatcherVerdict, Op, OpId, Reply, Row, Status, TaskId, TaskSpec,
+    TaskState, Ticket,
+};
 
 impl Dispatcher {
     pub(super) fn on_submit(
@@ -55,6 +58,57 @@ impl Dispatcher {
             }
         }
         DispatcherVerdict::Accepted
+    }
+
+    /// Memory knows nothing of tasks that have ended, so the store decides.
+    pub(super) fn on_retry(
+        &mut self,
+        ticket: Ticket,
+        task: TaskId,
+        last: Attempt,
+    ) -> DispatcherVerdict {
+        self.persist(Op::Retry { ticket, task, last }, Cause::Own);
+        DispatcherVerdict::Accepted
+    }
+
+    /// An ended task is queued again, in the store: its window is to look there.
+    pub(super) fn retried(&mut self, row: Row) -> bool {
+        match row {
+            Row::Task { spec, .. } => {
+                if let Some(window) = self.windows.get_mut(&spec.handler) {
+                    window.pass(spec.priority);
+                    window.overtaken |= window.is_worse_than(spec.priority);
+                    self.touched_handlers.insert(spec.handler);
+                }
+                true
+            }
+            Row::Submitted { .. }
+            | Row::More
+            | Row::ReadyIn { .. }
+            | Row::Lease { .. }
+            | Row::Status(_) => false,
+        }
+    }
+
+    /// A retry is durable, or was refused.
+    pub(super) fn complete_retry(&mut self, ticket: Ticket, conflict: Option<Conflict>) {
+        let reply = match conflict {
+            None => Reply::Retried,
+            Some(Conflict::Status(Status::Known { state: TaskState::Succeeded, .. })) => {
+                Reply::AlreadyEnded
+            }
+            Some(Conflict::Status(Status::Known {
+                state:
+                    TaskState::Queued
+                    | TaskState::Leased
+                    | TaskState::Failed
+                    | TaskState::Cancelled
+                    | TaskState::Dead,
+                ..
+            })) => Reply::NotEnded,
+            Some(Conflict::Status(Status::Unknown) | Conflict::Exists { .. }) => Reply::NotFound,
+        };
+        self.owed.push_back(DispatcherAction::Reply { ticket, reply });
     }
 
     /// The mark is durable: the worker may be told.

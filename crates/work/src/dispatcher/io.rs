@@ -42,6 +42,16 @@ pub enum DispatcherInput {
         /// Which.
         task: TaskId,
     },
+    /// A client wants an ended task that has no result to be queued again.
+    Retry {
+        /// Given back with the reply.
+        ticket: Ticket,
+        /// Which.
+        task: TaskId,
+        /// The last attempt given out, as the client knows it: if there was another since, nothing
+        /// happens, so the same request may come twice.
+        last: Attempt,
+    },
     /// A worker was welcomed; its handlers follow as `Offer`, then its inventory.
     Registered {
         /// Who.
@@ -170,8 +180,12 @@ pub enum Reply {
     Cancelled,
     /// The task runs; its worker is told to stop it.
     CancelRequested,
-    /// The task had ended before.
+    /// The task had ended before; to a retry: with a result, so that it does not run again.
     AlreadyEnded,
+    /// The task had ended and is queued again.
+    Retried,
+    /// Nothing to retry: the task has not ended, or had another attempt since the client looked.
+    NotEnded,
     /// No such task.
     NotFound,
 }

@@ -37,6 +37,7 @@ impl Dispatcher {
                 None => false,
             },
             Op::Claim { handler, .. } => self.claimed(now, id, handler, row),
+            Op::Retry { .. } => self.retried(row),
             Op::Leases => self.recovered(id, row),
             Op::Adopt { key, .. } => self.adopting(id, key, cause, row),
             Op::Requeue { .. } => match (row, cause) {
@@ -131,6 +132,7 @@ impl Dispatcher {
             }
             Op::Finish { key, .. } => self.complete_finish(id, key, pending.cause, conflict),
             Op::Cancel { ticket, task } => self.complete_cancel(id, ticket, task, pending.read),
+            Op::Retry { ticket, .. } => self.complete_retry(ticket, conflict),
         }
     }
 

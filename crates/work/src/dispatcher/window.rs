@@ -67,7 +67,7 @@ impl Window {
         self.overtaken &= self.more;
     }
 
-    fn is_worse_than(&self, priority: i16) -> bool {
+    pub(super) fn is_worse_than(&self, priority: i16) -> bool {
         self.ready.last().is_some_and(|worst| worst.is_behind(priority))
     }
 

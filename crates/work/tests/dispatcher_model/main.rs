@@ -54,6 +54,7 @@ fn the_random_runs_reach_every_way_a_lease_can_end() {
         sum.withdrawn += tally.withdrawn;
         sum.cancelled += tally.cancelled;
         sum.dead += tally.dead;
+        sum.revived += tally.revived;
         sum.conflicts += tally.conflicts;
     }
     let reached = [
@@ -69,6 +70,7 @@ fn the_random_runs_reach_every_way_a_lease_can_end() {
         sum.withdrawn,
         sum.cancelled,
         sum.dead,
+        sum.revived,
         sum.conflicts,
     ];
     assert!(reached.iter().all(|count| *count > 0), "{sum:?}");

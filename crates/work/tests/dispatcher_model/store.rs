@@ -26,6 +26,8 @@ pub(crate) struct Record {
     pub(crate) ready_at: Instant,
     pub(crate) holder: Option<(WorkerId, Incarnation)>,
     pub(crate) cancel_requested: bool,
+    /// It had ended and was queued again, at least once.
+    pub(crate) revived: bool,
     /// Who was given which attempt.
     pub(crate) given: BTreeMap<Attempt, (WorkerId, Incarnation)>,
 }
@@ -34,6 +36,17 @@ impl Record {
     fn status(&self) -> Status {
         let attempt = if self.state.is_final() { self.ended_by } else { self.attempt };
         Status::Known { state: self.state, attempt }
+    }
+
+    fn row(&self, task: TaskId) -> Row {
+        Row::Task {
+            task,
+            order: self.order,
+            spec: self.spec,
+            attempt: self.attempt,
+            retries: self.retries,
+            lost: self.lost,
+        }
     }
 
     fn is_leased_by(&self, attempt: Attempt) -> bool {
@@ -125,6 +138,19 @@ impl Store {
                 }
                 Ok(vec![Row::Status(status)])
             }
+            Op::Retry { task, last, .. } => {
+                let record = self.if_so(task, |record| {
+                    record.state.is_final()
+                        && record.state != TaskState::Succeeded
+                        && record.attempt == last
+                })?;
+                record.state = TaskState::Queued;
+                record.cancel_requested = false;
+                record.claimed_by = None;
+                record.ready_at = now;
+                record.revived = true;
+                Ok(vec![record.row(task)])
+            }
         }
     }
 
@@ -146,6 +172,7 @@ impl Store {
             ready_at: now,
             holder: None,
             cancel_requested: false,
+            revived: false,
             given: BTreeMap::new(),
         };
         self.tasks.insert(task, record);
@@ -171,14 +198,7 @@ impl Store {
         let mut rows = Vec::new();
         for (task, record) in ready.into_iter().take(limit as usize) {
             record.claimed_by = Some(epoch);
-            rows.push(Row::Task {
-                task,
-                order: record.order,
-                spec: record.spec,
-                attempt: record.attempt,
-                retries: record.retries,
-                lost: record.lost,
-            });
+            rows.push(record.row(task));
         }
         if more {
             rows.push(Row::More);

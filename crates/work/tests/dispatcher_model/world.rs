@@ -42,6 +42,7 @@ pub(crate) struct Tally {
     pub(crate) withdrawn: u64,
     pub(crate) cancelled: u64,
     pub(crate) dead: u64,
+    pub(crate) revived: u64,
     pub(crate) conflicts: u64,
 }
 
@@ -182,17 +183,21 @@ impl World {
                         self.acknowledged.insert(task);
                     }
                     Reply::Cancelled => {
-                        assert_eq!(self.store.state(task), Some(TaskState::Cancelled));
+                        let record = &self.store.tasks[&task];
+                        assert!(record.state == TaskState::Cancelled || record.revived);
                     }
+                    Reply::Retried => self.tally.revived += 1,
                     Reply::CancelRequested
                     | Reply::AlreadyEnded
+                    | Reply::NotEnded
                     | Reply::NotFound
                     | Reply::IdTaken => {}
                 }
             }
             DispatcherAction::Ended { task } => {
-                let state = self.store.state(task).unwrap();
-                assert!(state.is_final(), "{task:?} is said to have ended");
+                let record = &self.store.tasks[&task];
+                let ended = record.state.is_final() || record.revived;
+                assert!(ended, "{task:?} is said to have ended");
             }
             DispatcherAction::Believe { worker, free } => self.peer(worker).believed = Some(free),
         }
@@ -435,9 +440,18 @@ impl World {
         let way = self.dice.roll(5);
         match choice % 100 {
             0..=7 => self.submit(),
-            8..=9 => {
+            8 => {
                 if let Some(task) = self.some_task() {
                     self.submit_again(task);
+                }
+            }
+            9 => {
+                if let Some(task) = self.some_task() {
+                    let ticket = Ticket(u64::try_from(task).unwrap());
+                    let task = TaskId(task);
+                    let last =
+                        self.store.tasks.get(&task).map_or(Attempt(0), |known| known.attempt);
+                    self.input(DispatcherInput::Retry { ticket, task, last });
                 }
             }
             10..=12 => {

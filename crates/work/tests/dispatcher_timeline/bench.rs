@@ -222,6 +222,12 @@ impl Bench {
         self
     }
 
+    pub(crate) fn retry(&mut self, ticket: u64, task: u128, last: u32) -> &mut Self {
+        let (ticket, task, last) = (Ticket(ticket), TaskId(task), Attempt(last));
+        self.input(DispatcherInput::Retry { ticket, task, last });
+        self
+    }
+
     pub(crate) fn register(
         &mut self,
         worker: u128,

@@ -4,6 +4,7 @@ mod bench;
 mod inventory;
 mod leases;
 mod queue;
+mod retry;
 mod slots;
 #[path = "../dispatcher_model/store.rs"]
 mod store;

@@ -17,7 +17,8 @@ fn leased(bench: &mut Bench) -> Vec<(u128, u128)> {
             | Op::Adopt { .. }
             | Op::Requeue { .. }
             | Op::Finish { .. }
-            | Op::Cancel { .. } => None,
+            | Op::Cancel { .. }
+            | Op::Retry { .. } => None,
         })
         .collect()
 }

@@ -65,7 +65,12 @@ pub(super) async fn submit(
         ClientReply::Work(Reply::IdTaken) => return Err(Error::IdTaken { task }.into()),
         ClientReply::TooManyHandlers { max } => return Err(Error::TooManyHandlers { max }.into()),
         ClientReply::Work(
-            Reply::Cancelled | Reply::CancelRequested | Reply::AlreadyEnded | Reply::NotFound,
+            Reply::Cancelled
+            | Reply::CancelRequested
+            | Reply::AlreadyEnded
+            | Reply::Retried
+            | Reply::NotEnded
+            | Reply::NotFound,
         ) => return Err(unexpected("submit")),
     };
     let status = if again { StatusCode::OK } else { StatusCode::CREATED };
@@ -155,7 +160,9 @@ pub(super) async fn cancel(
         ClientReply::Work(Reply::CancelRequested) => Cancelled::CancelRequested,
         ClientReply::Work(Reply::AlreadyEnded) => Cancelled::AlreadyEnded,
         ClientReply::Work(Reply::NotFound) => return Err(Error::NoSuchTask { task }.into()),
-        ClientReply::Work(Reply::Submitted { .. } | Reply::IdTaken)
+        ClientReply::Work(
+            Reply::Submitted { .. } | Reply::IdTaken | Reply::Retried | Reply::NotEnded,
+        )
         | ClientReply::TooManyHandlers { .. } => return Err(unexpected("cancel")),
     };
     Ok(Json(CancelBody { id: task, outcome }))

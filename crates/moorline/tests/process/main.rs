@@ -5,9 +5,15 @@
 #![allow(clippy::print_stderr, reason = "a test that fails says what its processes said")]
 
 mod faults;
+#[cfg(target_os = "linux")]
+mod gauge;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod identity;
 mod proxy;
 mod reconnect;
 mod rig;
 mod runtime;
+#[cfg(target_os = "linux")]
+mod stranger;
 mod surface;

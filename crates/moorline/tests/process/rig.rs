@@ -118,8 +118,12 @@ impl Process {
     /// Sends a signal; the process has to run.
     pub(crate) fn signal(&mut self, signal: Signal) {
         assert!(self.is_running(), "{} ended by itself:\n{}", self.name, text(&self.log.lines()));
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
     }
 
     /// Whether it runs.

@@ -4,10 +4,12 @@ mod candidate;
 mod connection;
 mod drain;
 mod io;
+mod leases;
 mod notices;
 mod output;
 mod presence;
 mod retry;
+mod wish;
 
 pub use io::{
     Kick, LinkAction, LinkInput, LinkRejection, LinkSnapshot, LinkTransmit, LinkVerdict,
@@ -20,6 +22,7 @@ use self::candidate::{Candidate, Phase};
 use self::connection::{Attachment, Connection, Restore};
 use self::notices::Notices;
 use self::retry::Attempts;
+use self::wish::Wish;
 use crate::rtt::RoundTrips;
 use crate::timer::Timers;
 use crate::{
@@ -31,6 +34,10 @@ use crate::{
 /// beats if that is shorter, was stalled or suspended; the silence is then not held against the peer
 /// (P27, P28).
 const OWN_STALL: Duration = Duration::from_secs(1);
+/// So many stalls in a row, with nothing heard of the peer in between, are not held against it; from
+/// the next one on it is judged. Each is told apart by a probe that we could not wait for in time: a
+/// machine that is always run late would never find a dead peer otherwise (P29).
+const FORGIVEN_STALLS: u8 = 3;
 
 /// Who this end is, as it says in every Hello.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -111,6 +118,8 @@ pub struct Link {
     /// may be, to replace it; nowhere else.
     candidate: Option<Candidate>,
     attempts: Attempts,
+    /// What was asked for too soon.
+    wish: Option<Wish>,
     report: Report,
     draining: bool,
     /// The time for the drain is over.
@@ -120,6 +129,8 @@ pub struct Link {
     last_conn: ConnId,
     last_received: Option<Instant>,
     last_proven: Option<Instant>,
+    /// Own stalls forgiven since the peer was heard last, or dialled.
+    forgiven: u8,
     believed: Flags,
     outage_since: Option<Instant>,
 }
@@ -150,6 +161,7 @@ impl Link {
             connection: None,
             candidate: None,
             attempts: Attempts::new(&config.reconnect),
+            wish: None,
             report: Report::default(),
             draining: false,
             hands_back: false,
@@ -158,6 +170,7 @@ impl Link {
             last_conn: ConnId(0),
             last_received: None,
             last_proven: None,
+            forgiven: 0,
             believed: Flags::default(),
             outage_since: None,
         };
@@ -175,7 +188,7 @@ impl Link {
         if early && input == LinkInput::Timeout {
             return LinkVerdict::Accepted;
         }
-        self.forgive_own_stall(now);
+        self.forgive_own_stall(now, &input);
         let verdict = match input {
             LinkInput::Timeout => self.on_timeout(now),
             LinkInput::Opened { .. } => self.on_opened(now),
@@ -190,9 +203,9 @@ impl Link {
             LinkInput::Report { free, paused, owes } => {
                 self.on_report(now, Report { free, paused, owes })
             }
-            LinkInput::Kick(kick) => self.on_kick(now, kick),
-            LinkInput::Reconnect => self.on_reconnect(now),
-            LinkInput::Migrate => self.on_migrate(now),
+            LinkInput::Kick(kick) => self.on_wish(now, Wish::Kick(kick)),
+            LinkInput::Reconnect => self.on_wish(now, Wish::Reconnect),
+            LinkInput::Migrate => self.on_wish(now, Wish::Migrate),
             LinkInput::Stop { within } => self.on_stop(now, within),
             LinkInput::Restart => self.on_restart(now),
         };
@@ -268,6 +281,7 @@ impl Link {
             outage_since: self.outage_since,
             last_received: self.last_received,
             last_proven: self.last_proven,
+            leases_until: self.leases_until(),
             rtt: self.round_trips.last(),
             missed: self.connection.as_ref().map_or(0, |connection| connection.beats.missed()),
             beat_interval: terms
@@ -313,8 +327,9 @@ impl Link {
     }
 
     /// If this machine was run too late, the peer is not blamed: its deadlines move by as much, and a
-    /// probe finds out at once whether the connection survived.
-    fn forgive_own_stall(&mut self, now: Instant) {
+    /// probe finds out at once whether the connection survived. But not for ever: see
+    /// [`FORGIVEN_STALLS`].
+    fn forgive_own_stall(&mut self, now: Instant, input: &LinkInput) {
         let last_run = core::mem::replace(&mut self.last_run, now);
         let Some((deadline, _)) = self.timers.next() else { return };
         // The same lateness counts once, also while the timeout itself is still to come.
@@ -323,6 +338,11 @@ impl Link {
         if late <= OWN_STALL.min(interval) {
             return;
         }
+        let heard = matches!(input, LinkInput::Received { .. } | LinkInput::Frame { .. });
+        if self.forgiven >= FORGIVEN_STALLS && !heard {
+            return;
+        }
+        self.forgiven = self.forgiven.saturating_add(1);
         let grace = self
             .connection
             .as_ref()
@@ -351,7 +371,9 @@ impl Link {
                 }
                 Timer::Restore => self.abandon(now, LinkEvent::Stalled, Reason::RestoreStalled),
                 Timer::Stable => self.attempts.reset(&self.config.reconnect),
+                Timer::Wish => self.wish_is_due(now),
                 Timer::Retry => self.dial(now, LinkEvent::RetryDue),
+                Timer::Leases => self.notices.leases_expired(),
                 Timer::Beat => self.beat_due(now, deadline),
             }
         }
@@ -409,6 +431,7 @@ impl Link {
             self.timers.disarm(Timer::Stable);
             self.outage_since = Some(now);
             self.begin_outage(now);
+            self.watch_leases(now);
         }
     }
 
@@ -417,6 +440,7 @@ impl Link {
         self.close_connection(reason);
         self.close_candidate(reason);
         self.timers.disarm(Timer::Retry);
+        self.forget_wish();
         self.enter(now, event, Some(reason));
         self.timers.disarm(Timer::GiveUp);
     }

@@ -29,7 +29,9 @@ timers! {
     Register "The registration must be answered.";
     Restore "The restore must have made progress.";
     Stable "The link has been active long enough for the backoff to be reset.";
+    Wish "What was asked for too soon may be done.";
     Retry "The next dial.";
+    Leases "The coordinator may have given away what the worker holds.";
     Beat "The next beat.";
 }
 
@@ -40,7 +42,12 @@ impl Timer {
     #[must_use]
     pub(crate) const fn yields_to_stalls(self) -> bool {
         match self {
-            Self::Drain | Self::Goodbye | Self::GiveUp | Self::Retry => false,
+            Self::Drain
+            | Self::Goodbye
+            | Self::GiveUp
+            | Self::Wish
+            | Self::Retry
+            | Self::Leases => false,
             Self::Probe
             | Self::Answer
             | Self::Silence

@@ -276,6 +276,7 @@ impl World {
             LinkVerdict::Accepted
             | LinkVerdict::Duplicate
             | LinkVerdict::Answer
+            | LinkVerdict::Later { .. }
             | LinkVerdict::Stale => {}
         }
     }
@@ -392,6 +393,7 @@ impl World {
             | LinkAction::BeatRecovered
             | LinkAction::CandidateLost { .. }
             | LinkAction::HandBack
+            | LinkAction::LeasesExpired
             | LinkAction::Stalled { .. } => {}
         }
     }

@@ -317,7 +317,7 @@ fn walks_get_everywhere() {
     let (mut missed, mut verdicts) = (BTreeMap::new(), BTreeMap::new());
     let mut reasons = std::collections::BTreeSet::new();
     let (mut moving, mut lost_candidates, mut resumed) = (0, 0, 0);
-    let (mut stalled, mut handed_back, mut goodbyes) = (0, 0, 0);
+    let (mut stalled, mut handed_back, mut goodbyes, mut expired) = (0, 0, 0, 0);
     for choice in 0..laws().cases {
         let ops = ops(STEPS).new_tree(&mut runner).expect("a walk").current();
         let mut walk = Walk::new(u8::try_from(choice % 256).expect("small"), 1);
@@ -339,6 +339,7 @@ fn walks_get_everywhere() {
                         LinkVerdict::Duplicate => "duplicate",
                         LinkVerdict::Answer => "answer",
                         LinkVerdict::Stale => "stale",
+                        LinkVerdict::Later { .. } => "later",
                         LinkVerdict::Rejected(_) => "rejected",
                         LinkVerdict::Violation(_) => "violation",
                     };
@@ -352,6 +353,7 @@ fn walks_get_everywhere() {
                     LinkAction::CandidateLost { .. } => lost_candidates += 1,
                     LinkAction::Stalled { .. } => stalled += 1,
                     LinkAction::HandBack => handed_back += 1,
+                    LinkAction::LeasesExpired => expired += 1,
                     LinkAction::TakeInventory { resumed: false, .. }
                     | LinkAction::Dial { .. }
                     | LinkAction::Close { .. }
@@ -366,8 +368,8 @@ fn walks_get_everywhere() {
             }
         }
     }
-    let rare = [moving, lost_candidates, resumed, stalled, handed_back, goodbyes];
-    let names = "moving, candidates lost, resumed, stalled, handed back, goodbyes";
+    let rare = [moving, lost_candidates, resumed, stalled, handed_back, goodbyes, expired];
+    let names = "moving, candidates lost, resumed, stalled, handed back, goodbyes, expired";
     let steps: i32 = visits.values().sum();
     assert!(steps >= 100_000, "{steps}");
     // Up, where most can happen, for a good part of the way; but everywhere.
@@ -382,7 +384,7 @@ fn walks_get_everywhere() {
         }
     }
     assert!((0..3).all(|k| missed.get(&k).is_some_and(|seen| *seen >= 300)), "{missed:?}");
-    assert!(verdicts.len() == 7 && verdicts.values().all(|seen| *seen >= 10), "{verdicts:?}");
+    assert!(verdicts.len() == 8 && verdicts.values().all(|seen| *seen >= 10), "{verdicts:?}");
     assert!(reasons.len() >= 30, "{}: {reasons:?}", reasons.len());
     assert!(rare.iter().all(|seen| *seen >= 10), "{names}: {rare:?}");
 }

@@ -221,11 +221,51 @@ fn a_kick_skips_the_wait_but_not_more_than_once_a_second() {
     assert_eq!(bench.dials().len(), 1);
     fail_dial(&mut bench);
     bench.pass(400 * MS);
-    let too_soon = LinkRejection::TooSoon { again_in: 600 * MS };
-    assert_eq!(bench.input(LinkInput::Kick(Kick::Operator)), LinkVerdict::Rejected(too_soon));
-    bench.pass(600 * MS);
+    let later = LinkVerdict::Later { within: 600 * MS };
+    assert_eq!(bench.input(LinkInput::Kick(Kick::Operator)), later);
+    bench.pass(599 * MS);
+    assert_eq!(bench.dials().len(), 1);
+    bench.pass(MS);
+    assert_eq!(bench.dials().len(), 2, "it is remembered, and done when its time has come");
+}
+
+#[test]
+fn of_wishes_that_come_too_soon_the_newest_is_done_and_done_once() {
+    let mut bench = Bench::active(config(exact()));
+    bench.pass(60 * SECOND);
+    bench.input(LinkInput::Reconnect);
+    bench.until_active();
+    bench.forget();
+    let again = LinkVerdict::Later { within: 100 * MS };
+    assert_eq!(bench.input(LinkInput::Reconnect), again);
+    assert_eq!(bench.input(LinkInput::Migrate), again);
+    bench.pass(10 * SECOND);
+    assert_eq!(bench.dials().len(), 1);
+    assert_eq!(bench.path(), [""; 0], "the session moved, nothing was given up");
+}
+
+#[test]
+fn a_wish_dies_with_the_link_and_a_newer_one_that_is_granted_replaces_it() {
+    let mut bench = Bench::active(config(exact().max_attempts(1)));
+    bench.pass(60 * SECOND);
+    bench.reachable = false;
+    bench.input(LinkInput::Reconnect);
+    assert!(matches!(bench.input(LinkInput::Reconnect), LinkVerdict::Later { .. }));
+    fail_dial(&mut bench);
+    assert_eq!(bench.link.state(), State::Failed);
+    bench.forget();
+    bench.pass(10 * SECOND);
+    assert_eq!(bench.dials(), []);
+
+    let mut bench = Bench::active(config(exact()));
+    bench.reachable = false;
+    bench.input(LinkInput::Reconnect);
+    bench.forget();
+    assert!(matches!(bench.input(LinkInput::Reconnect), LinkVerdict::Later { .. }));
+    // A kick has nothing to do while a dial is under way: the wish before it is forgotten.
     assert_eq!(bench.input(LinkInput::Kick(Kick::Operator)), LinkVerdict::Accepted);
-    assert_eq!(bench.dials().len(), 2);
+    bench.pass(SECOND);
+    assert_eq!(bench.dials(), []);
 }
 
 #[test]
@@ -237,15 +277,9 @@ fn no_policy_and_nobody_makes_two_dials_within_the_minimum_spacing() {
     for _ in 0..20 {
         let before = bench.dials().len();
         bench.until(|bench| bench.dials().len() > before);
-        assert!(matches!(
-            bench.input(LinkInput::Reconnect),
-            LinkVerdict::Rejected(LinkRejection::TooSoon { .. })
-        ));
+        assert!(matches!(bench.input(LinkInput::Reconnect), LinkVerdict::Later { .. }));
         fail_dial(&mut bench);
-        assert!(matches!(
-            bench.input(LinkInput::Kick(Kick::Operator)),
-            LinkVerdict::Rejected(LinkRejection::TooSoon { .. })
-        ));
+        assert!(matches!(bench.input(LinkInput::Kick(Kick::Operator)), LinkVerdict::Later { .. }));
     }
     let dials = bench.dials();
     assert!(dials.windows(2).all(|pair| pair[1].0 - pair[0].0 == 100), "{dials:?}");

@@ -287,6 +287,7 @@ impl WorkerNode {
             | LinkVerdict::Duplicate
             | LinkVerdict::Answer
             | LinkVerdict::Violation(_) => WorkerVerdict::Accepted,
+            LinkVerdict::Later { within } => WorkerVerdict::Later { within },
             LinkVerdict::Stale => WorkerVerdict::Stale,
             LinkVerdict::Rejected(rejection) => WorkerVerdict::Rejected(rejection),
         }

@@ -34,22 +34,12 @@ struct Down {
     failed: u32,
     announced: bool,
     next_summary: Instant,
-    /// The coordinator may have given the leases away, and that was said.
-    leases_lost: bool,
 }
 
 impl Down {
     fn new(now: Instant, reason: Option<Reason>) -> Self {
         let next_summary = now + SUMMARY_EVERY;
-        Self {
-            since: now,
-            reason,
-            last: None,
-            failed: 0,
-            announced: false,
-            next_summary,
-            leases_lost: false,
-        }
+        Self { since: now, reason, last: None, failed: 0, announced: false, next_summary }
     }
 }
 
@@ -158,6 +148,8 @@ impl WorkerLog {
                 task = %super::Task(key.task), attempt = key.attempt.0,
                 "Handed {} back: the time to finish it is over", Key(*key)
             ),
+            // The loop knows what is held: see `leases_expired`.
+            WorkerEvent::LeasesExpired => {}
             // Newer than this driver: rather a plain line than none.
             other => debug!(
                 event = "worker.event", role = "worker", worker = %self.worker, "{other:?}"
@@ -315,20 +307,8 @@ impl WorkerLog {
         self.down = None;
     }
 
-    /// When the coordinator may give away what this worker holds, if that was not said yet.
-    pub(crate) fn leases_until(&self, link: &LinkSnapshot) -> Option<Instant> {
-        let down = self.down.as_ref().filter(|down| down.reason.is_some() && !down.leases_lost)?;
-        link.last_proven.zip(link.lost_after).map(|(proven, lost_after)| {
-            // From the sending of the last answered heartbeat: the coordinator has counted from later.
-            (proven + lost_after).max(down.since)
-        })
-    }
-
-    /// That time has come for these attempts.
-    pub(crate) fn leases_lost(&mut self, held: impl Iterator<Item = TaskKey>) {
-        if let Some(down) = &mut self.down {
-            down.leases_lost = true;
-        }
+    /// The coordinator may have given these attempts away by now.
+    pub(crate) fn leases_expired(&self, held: impl Iterator<Item = TaskKey>) {
         for key in held {
             warn!(
                 event = "task.lease_lost", role = "worker", worker = %self.worker,

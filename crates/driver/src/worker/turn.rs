@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
-use moorline_link::{ConnId, Instant, Kick, LinkRejection, Reason, State, Wake};
-use moorline_node::{Name, WorkerAction, WorkerEvent, WorkerInput, WorkerNode, WorkerVerdict};
+use moorline_link::{ConnId, Instant, Kick, Reason, State, Wake};
+use moorline_node::{Name, WorkerAction, WorkerEvent, WorkerInput, WorkerNode};
 use moorline_work::{AbortReason, RunId, RunPhase, TaskKey};
 
 use super::dial::{Dial, Endpoints, Place};
@@ -63,8 +63,6 @@ pub(crate) struct LoopState {
     /// The end is near: from here on nothing is waited for beyond this time.
     end_at: Option<Instant>,
     failed: Option<Reason>,
-    /// What was asked for too soon, and when it may be asked again (P06, P07).
-    later: Option<(Instant, WorkerInput)>,
 }
 
 /// A handler that runs, for the log and for the end.
@@ -160,10 +158,7 @@ impl<R: Runtime> WorkerLoop<R> {
             Wake::At { deadline, .. } => Some(deadline),
             Wake::OnInput => None,
         };
-        let later = self.state.later.as_ref().map(|(at, _)| *at);
-        let leases = self.log.leases_until(&self.node.link());
-        let log = self.log.deadline();
-        let others = [self.connections.deadline(), log, leases, self.state.end_at, later];
+        let others = [self.connections.deadline(), self.log.deadline(), self.state.end_at];
         node.into_iter().chain(others.into_iter().flatten()).min()
     }
 
@@ -175,12 +170,9 @@ impl<R: Runtime> WorkerLoop<R> {
             if let WorkerInput::Closed { conn, .. } = &input {
                 self.forget(*conn);
             }
-            self.tell(now, input);
+            self.node.handle(now, input);
         }
         self.state.inputs = inputs;
-        if let Some((_, input)) = self.state.later.take_if(|(at, _)| *at <= now) {
-            self.tell(now, input);
-        }
         // The timer only woke us: the clock says whether it is time.
         if self.node.next_wake().deadline().is_some_and(|deadline| deadline <= now) {
             self.node.handle(now, WorkerInput::Timeout);
@@ -196,11 +188,7 @@ impl<R: Runtime> WorkerLoop<R> {
         self.act(now);
         self.transmit(now);
         self.act(now);
-        let link = self.node.link();
-        if self.log.leases_until(&link).is_some_and(|until| until <= now) {
-            self.log.leases_lost(self.node.runs().map(|run| run.key));
-        }
-        self.log.tick(now, &link);
+        self.log.tick(now, &self.node.link());
         self.publish(now);
         self.is_over(now)
     }
@@ -211,30 +199,6 @@ impl<R: Runtime> WorkerLoop<R> {
             self.log.task_ended(key, &handler, outcome, now.since(started), &body);
         }
         WorkerInput::Done { run, outcome, body }
-    }
-
-    fn tell(&mut self, now: Instant, input: WorkerInput) {
-        let wish = match &input {
-            WorkerInput::Reconnect | WorkerInput::Migrate | WorkerInput::Kick(_) => {
-                Some(input.clone())
-            }
-            WorkerInput::Timeout
-            | WorkerInput::Opened { .. }
-            | WorkerInput::DialFailed { .. }
-            | WorkerInput::Closed { .. }
-            | WorkerInput::Packet { .. }
-            | WorkerInput::Undecodable { .. }
-            | WorkerInput::Done { .. }
-            | WorkerInput::Stop { .. }
-            | WorkerInput::Restart => None,
-        };
-        let verdict = self.node.handle(now, input);
-        // A wish that comes too soon is not dropped: it is granted as soon as it may be.
-        if let WorkerVerdict::Rejected(LinkRejection::TooSoon { again_in }) = verdict
-            && let Some(wish) = wish
-        {
-            self.state.later = Some((now + again_in, wish));
-        }
     }
 
     fn act(&mut self, now: Instant) {
@@ -294,6 +258,10 @@ impl<R: Runtime> WorkerLoop<R> {
     }
 
     fn event(&mut self, now: Instant, event: &WorkerEvent) {
+        if *event == WorkerEvent::LeasesExpired {
+            self.log.leases_expired(self.node.runs().map(|run| run.key));
+            return;
+        }
         let link = self.node.link();
         if let WorkerEvent::Registered { .. } = event
             && let Some(conn) = link.conn

@@ -21,8 +21,8 @@ pub(super) enum Phase {
     Dialling,
     /// Open; Hello is to be written.
     Open,
-    /// Hello was written; what it said of the session, if it asked to resume one.
-    Greeted { resume: Option<(SessionId, [Standing; 2])> },
+    /// Hello was written then; what it said of the session, if it asked to resume one.
+    Greeted { at: Instant, resume: Option<(SessionId, [Standing; 2])> },
 }
 
 impl Candidate {
@@ -90,7 +90,7 @@ impl Link {
     }
 
     /// Hello was written: the credit in it counts, whatever becomes of this connection.
-    pub(super) fn greeted(&mut self, hello: &Hello) {
+    pub(super) fn greeted(&mut self, now: Instant, hello: &Hello) {
         if let (Some(attachment), Some(resume)) = (&mut self.attachment, hello.resume) {
             for lane in Lane::ALL {
                 attachment.inboxes[lane.index()].grant(resume.lanes[lane.index()].credit);
@@ -98,22 +98,26 @@ impl Link {
         }
         if let Some(candidate) = &mut self.candidate {
             let resume = hello.resume.map(|resume| (resume.session, resume.lanes));
-            candidate.phase = Phase::Greeted { resume };
+            candidate.phase = Phase::Greeted { at: now, resume };
         }
     }
 
     pub(super) fn candidate_frame(&mut self, now: Instant, frame: CoordinatorFrame) -> LinkVerdict {
         let Some(candidate) = &self.candidate else { return LinkVerdict::Stale };
         let conn = candidate.conn;
-        let resume = match &candidate.phase {
+        let greeted = match &candidate.phase {
             Phase::Due | Phase::Dialling | Phase::Open => None,
-            Phase::Greeted { resume } => Some(*resume),
+            Phase::Greeted { at, resume } => Some((*at, *resume)),
         };
-        match (frame, resume) {
-            (CoordinatorFrame::Welcome(welcome), Some(resume)) => {
+        match (frame, greeted) {
+            (CoordinatorFrame::Welcome(welcome), Some((greeted, resume))) => {
                 match self.welcome_violates(&welcome, resume) {
                     Some(violation) => self.violated(now, conn, violation),
-                    None => self.welcomed(now, conn, &welcome, resume),
+                    None => {
+                        self.welcomed(now, conn, &welcome, resume);
+                        self.proven(greeted);
+                        LinkVerdict::Accepted
+                    }
                 }
             }
             (CoordinatorFrame::Refused(dismissal) | CoordinatorFrame::GoAway(dismissal), _) => {
@@ -165,7 +169,7 @@ impl Link {
         conn: ConnId,
         welcome: &Welcome,
         resume: Option<(SessionId, [Standing; 2])>,
-    ) -> LinkVerdict {
+    ) {
         self.drop_candidate();
         self.close_connection(Reason::Moved);
         let terms = self.terms(welcome);
@@ -189,7 +193,6 @@ impl Link {
             | State::Failed
             | State::Shutdown => {}
         }
-        LinkVerdict::Accepted
     }
 
     /// We give the candidate up.

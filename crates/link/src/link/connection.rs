@@ -105,6 +105,7 @@ impl Link {
 
     pub(super) fn on_received(&mut self, now: Instant, conn: ConnId) -> LinkVerdict {
         self.last_received = Some(now);
+        self.forgiven = 0;
         if self.is_connection(conn) {
             self.heard(now);
         }
@@ -118,6 +119,7 @@ impl Link {
         frame: CoordinatorFrame,
     ) -> LinkVerdict {
         self.last_received = Some(now);
+        self.forgiven = 0;
         let Some(connection) = self.connection.as_ref().filter(|c| c.conn == conn) else {
             return self.candidate_frame(now, frame);
         };
@@ -195,6 +197,7 @@ impl Link {
         if self.state == State::Registered {
             self.enter(now, LinkEvent::Restored, None);
             self.timers.disarm(Timer::GiveUp);
+            self.timers.disarm(Timer::Leases);
             let stable_after = self.config.reconnect.stable_after.max(silence);
             self.timers.arm(Timer::Stable, now + stable_after);
         }

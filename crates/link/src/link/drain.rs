@@ -77,6 +77,7 @@ impl Link {
         self.close_connection(Reason::WorkerStopping);
         self.close_candidate(Reason::WorkerStopping);
         self.attachment = None;
+        self.forget_wish();
         self.enter(now, LinkEvent::Stopped, Some(Reason::WorkerStopping));
         for timer in Timer::ALL {
             self.timers.disarm(*timer);

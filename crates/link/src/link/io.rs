@@ -89,7 +89,8 @@ pub enum LinkInput {
         /// Something runs, or is finished and not answered.
         owes: bool,
     },
-    /// Skip the wait and dial now (rate-limited, P06).
+    /// Skip the wait and dial now (rate-limited, P06). Of a kick, a reconnect and a migrate that
+    /// came too soon the newest is remembered and done when it may be ([`LinkVerdict::Later`]).
     Kick(Kick),
     /// Give this connection up and dial at once.
     Reconnect,
@@ -117,6 +118,12 @@ pub enum LinkVerdict {
     Duplicate,
     /// The inventory answer of this frame counts: honour it.
     Answer,
+    /// Too soon after the last one of its kind (P06, P07): it is remembered, and done after this
+    /// time, unless another such wish comes first.
+    Later {
+        /// Until then.
+        within: Duration,
+    },
     /// It quotes a connection that is not current: nothing changed.
     Stale,
     /// The embedder cannot do this now: nothing changed.
@@ -133,11 +140,6 @@ pub enum LinkRejection {
     Enqueue(EnqueueError),
     /// Not meaningful in this state.
     State(State),
-    /// Too soon after the last one of its kind.
-    TooSoon {
-        /// Possible again in this time.
-        again_in: Duration,
-    },
 }
 
 /// How a peer broke the protocol. It closes the connection with [`Reason::ProtocolError`].
@@ -213,6 +215,9 @@ pub enum LinkAction {
     },
     /// A beat was answered, or agreed with, after one or more were not.
     BeatRecovered,
+    /// The link is not active, and the coordinator may have given away by now what this worker holds
+    /// ([`LinkSnapshot::leases_until`]): a success of it may come too late. Told once for each outage.
+    LeasesExpired,
     /// The time for the drain is over: stop what runs, and report that nothing is owed when it has
     /// stopped. Then the goodbye hands it back; without it the link ends in the time of a goodbye.
     HandBack,
@@ -277,9 +282,12 @@ pub struct LinkSnapshot {
     pub outage_since: Option<Instant>,
     /// When anything was received last: a frame, or a part of one (P22).
     pub last_received: Option<Instant>,
-    /// When the last beat that was answered had been sent: its worker's leases stand at least
-    /// `lost_after` from then.
+    /// When the last frame that was answered had been sent, a beat or a Hello: the coordinator
+    /// received something then or later.
     pub last_proven: Option<Instant>,
+    /// Until when the coordinator keeps what this worker holds, at least: `lost_after` from
+    /// `last_proven`.
+    pub leases_until: Option<Instant>,
     /// Round trip of the last answered beat.
     pub rtt: Option<Duration>,
     /// Beats missed in a row.

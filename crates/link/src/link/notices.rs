@@ -14,6 +14,7 @@ pub(super) struct Notices {
     missed: Option<Missed>,
     recovered: bool,
     hand_back: bool,
+    leases_expired: bool,
     /// A candidate that failed beside a connection; the last one, if several did unpolled.
     candidate: Option<(ConnId, Reason)>,
     /// Filled from the front.
@@ -45,6 +46,10 @@ impl Notices {
 
     pub(super) fn hand_back(&mut self) {
         self.hand_back = true;
+    }
+
+    pub(super) fn leases_expired(&mut self) {
+        self.leases_expired = true;
     }
 
     pub(super) fn candidate_lost(&mut self, conn: ConnId, reason: Reason) {
@@ -92,6 +97,9 @@ impl Notices {
         if let Some(transition) = self.transitions[0] {
             return Some(LinkAction::Announce(transition));
         }
+        if self.leases_expired {
+            return Some(LinkAction::LeasesExpired);
+        }
         let (conn, reason) = self.closes.iter().flatten().next()?;
         Some(LinkAction::Close { conn: *conn, reason: *reason })
     }
@@ -109,6 +117,9 @@ impl Notices {
         }
         if self.transitions[0].take().is_some() {
             self.transitions.rotate_left(1);
+            return;
+        }
+        if core::mem::take(&mut self.leases_expired) {
             return;
         }
         if let Some(close) = self.closes.iter_mut().find(|close| close.is_some()) {

@@ -66,6 +66,7 @@ impl Link {
             | LinkAction::BeatMissed { .. }
             | LinkAction::BeatRecovered
             | LinkAction::HandBack
+            | LinkAction::LeasesExpired
             | LinkAction::CandidateLost { .. }
             | LinkAction::Stalled { .. } => self.notices.commit(),
         }
@@ -155,7 +156,7 @@ impl Link {
             LinkTransmit::Frame(frame) => frame,
         };
         match frame {
-            WorkerFrame::Hello(hello) => self.greeted(&hello),
+            WorkerFrame::Hello(hello) => self.greeted(now, &hello),
             WorkerFrame::Beat(beat) => self.beat_written(now, beat),
             WorkerFrame::InventoryItem { .. } => {
                 if let Some(Restore::Answering { sent, .. }) = self.restore_mut() {

@@ -285,7 +285,7 @@ impl Link {
         if sent.timed {
             self.round_trips.record(now.since(sent.at));
         }
-        self.last_proven = self.last_proven.max(Some(sent.at));
+        self.proven(sent.at);
         self.believed = answer.flags;
         self.store_waits(now, answer.waiting);
         self.compare(now, &sent.beat, answer);

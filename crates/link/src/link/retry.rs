@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::wish::not_before;
 use super::{Candidate, Kick, Link, LinkRejection, LinkVerdict};
 use crate::backoff::mix;
 use crate::{ComeBack, ConnId, Instant, LinkEvent, Reason, Reconnect, Retry, State, Timer};
@@ -158,6 +159,7 @@ impl Link {
     fn start_candidate(&mut self, now: Instant, attempt: u32) {
         self.last_conn = ConnId(self.last_conn.0 + 1);
         self.attempts.last_dial = Some(now);
+        self.forgiven = 0;
         self.candidate = Some(Candidate::new(self.last_conn, attempt));
         self.timers.arm(Timer::Connect, now + self.config.timeouts.connect);
     }
@@ -166,8 +168,8 @@ impl Link {
         match self.state {
             State::Disconnected => {
                 let kicked = self.attempts.last_kick.map_or(now, |last| last + KICK_SPACING);
-                if let Err(rejection) = Self::not_before(now, kicked.max(self.earliest_dial(now))) {
-                    return LinkVerdict::Rejected(rejection);
+                if let Some(later) = not_before(now, kicked.max(self.earliest_dial(now))) {
+                    return later;
                 }
                 self.attempts.last_kick = Some(now);
                 self.dial(now, LinkEvent::Kicked);
@@ -193,8 +195,8 @@ impl Link {
         if matches!(self.state, State::Failed | State::Shutdown) {
             return LinkVerdict::Rejected(LinkRejection::State(self.state));
         }
-        if let Err(rejection) = Self::not_before(now, self.earliest_dial(now)) {
-            return LinkVerdict::Rejected(rejection);
+        if let Some(later) = not_before(now, self.earliest_dial(now)) {
+            return later;
         }
         let had_connection = self.connection.is_some();
         self.close_connection(Reason::Forced);
@@ -219,8 +221,8 @@ impl Link {
             return LinkVerdict::Rejected(LinkRejection::State(self.state));
         }
         if self.candidate.is_none() {
-            if let Err(rejection) = Self::not_before(now, self.earliest_dial(now)) {
-                return LinkVerdict::Rejected(rejection);
+            if let Some(later) = not_before(now, self.earliest_dial(now)) {
+                return later;
             }
             // It does not count as an attempt unless the connection is lost meanwhile.
             self.start_candidate(now, self.attempts.made.saturating_add(1));
@@ -237,12 +239,5 @@ impl Link {
         self.begin_outage(now);
         self.wait(now, Duration::ZERO);
         LinkVerdict::Accepted
-    }
-
-    fn not_before(now: Instant, earliest: Instant) -> Result<(), LinkRejection> {
-        if now < earliest {
-            return Err(LinkRejection::TooSoon { again_in: earliest.since(now) });
-        }
-        Ok(())
     }
 }

@@ -40,7 +40,10 @@ fn a_stall_moves_what_judges_the_peer_and_nothing_that_was_promised() {
     timers.forgive(Duration::from_nanos(5), NOON + Duration::from_nanos(7));
     let unmoved: Vec<Timer> =
         Timer::ALL.iter().copied().filter(|timer| timers.deadline(*timer) == Some(NOON)).collect();
-    assert_eq!(unmoved, [Timer::Drain, Timer::Goodbye, Timer::GiveUp, Timer::Retry]);
+    assert_eq!(
+        unmoved,
+        [Timer::Drain, Timer::Goodbye, Timer::GiveUp, Timer::Wish, Timer::Retry, Timer::Leases]
+    );
     assert!(!timers.is_armed(Timer::Probe), "what was not armed is not armed now");
     // By as much as we were late, but none to before the earliest time that is fair.
     assert_eq!(timers.deadline(Timer::Silence), Some(NOON + Duration::from_nanos(8)));

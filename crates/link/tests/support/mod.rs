@@ -210,6 +210,7 @@ impl Bench {
             | LinkAction::BeatRecovered
             | LinkAction::CandidateLost { .. }
             | LinkAction::HandBack
+            | LinkAction::LeasesExpired
             | LinkAction::Stalled { .. } => {}
         }
     }

@@ -209,6 +209,7 @@ impl Walk {
                 | LinkAction::BeatRecovered
                 | LinkAction::CandidateLost { .. }
                 | LinkAction::HandBack
+                | LinkAction::LeasesExpired
                 | LinkAction::Stalled { .. },
             )
             | None => {}
@@ -316,7 +317,7 @@ impl Walk {
             }
             238 => LinkInput::Reconnect,
             242 if a.is_multiple_of(4) => {
-                LinkInput::Stop { within: Duration::from_millis(u64::from(a) % 60_000) }
+                LinkInput::Stop { within: Duration::from_millis(u64::from(a) % 20_000) }
             }
             239..=242 => LinkInput::Migrate,
             243 | 244 => LinkInput::Inventory { items: a % 50 },

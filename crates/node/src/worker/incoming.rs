@@ -74,6 +74,7 @@ impl WorkerNode {
             | LinkVerdict::Duplicate
             | LinkVerdict::Answer => WorkerVerdict::Accepted,
             LinkVerdict::Stale | LinkVerdict::Violation(_) => WorkerVerdict::Stale,
+            LinkVerdict::Later { within } => WorkerVerdict::Later { within },
             LinkVerdict::Rejected(rejection) => WorkerVerdict::Rejected(rejection),
         }
     }
@@ -108,6 +109,7 @@ impl WorkerNode {
                 WorkerVerdict::Accepted
             }
             LinkVerdict::Stale | LinkVerdict::Violation(_) => WorkerVerdict::Stale,
+            LinkVerdict::Later { within } => WorkerVerdict::Later { within },
             LinkVerdict::Rejected(rejection) => WorkerVerdict::Rejected(rejection),
         }
     }
@@ -138,6 +140,7 @@ impl WorkerNode {
                 return WorkerVerdict::Accepted;
             }
             LinkVerdict::Stale | LinkVerdict::Violation(_) => return WorkerVerdict::Stale,
+            LinkVerdict::Later { within } => return WorkerVerdict::Later { within },
             LinkVerdict::Rejected(rejection) => return WorkerVerdict::Rejected(rejection),
         }
         let (message, handler) = self.resolve(whole.head);

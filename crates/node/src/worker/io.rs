@@ -79,6 +79,12 @@ impl std::error::Error for WorkerConfigError {}
 pub enum WorkerVerdict {
     /// It took effect, or rightly changed nothing.
     Accepted,
+    /// Too soon after the last one of its kind: it is remembered, and done after this time, unless
+    /// another such wish comes first.
+    Later {
+        /// Until then.
+        within: Duration,
+    },
     /// It names a connection or a run that is not current: nothing changed.
     Stale,
     /// It cannot be done now: nothing changed.
@@ -139,7 +145,8 @@ pub enum WorkerInput {
         /// The result, or the error in words. A result above [`BODY_MAX`](crate::BODY_MAX) becomes a failure that says so.
         body: Bytes,
     },
-    /// Skip the wait and dial now.
+    /// Skip the wait and dial now. Of a kick, a reconnect and a migrate that came too soon the newest
+    /// is remembered and done when it may be.
     Kick(Kick),
     /// Give this connection up and dial at once.
     Reconnect,
@@ -243,6 +250,8 @@ pub enum WorkerEvent {
         /// Why.
         reason: Reason,
     },
+    /// The link is not active, and the coordinator may have given away by now what this worker holds.
+    LeasesExpired,
     /// This process was not run for so long.
     Stalled {
         /// For how long.

@@ -52,6 +52,7 @@ impl WorkerNode {
                 self.event(WorkerEvent::BeatMissed { missed, limit, reason });
             }
             LinkAction::BeatRecovered => self.event(WorkerEvent::BeatRecovered),
+            LinkAction::LeasesExpired => self.event(WorkerEvent::LeasesExpired),
             LinkAction::HandBack => {
                 self.runner.handle(convert::instant(now), RunnerInput::HandBack);
             }

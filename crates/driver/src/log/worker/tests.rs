@@ -257,26 +257,10 @@ fn a_poll_that_fails_has_its_own_words() {
 }
 
 #[test]
-fn leases_that_may_be_given_away_are_named_once() {
-    let mut log = log();
-    let mut link = snapshot();
-    (link.last_proven, link.lost_after) = (Some(at(1_000)), Some(Duration::from_secs(90)));
+fn leases_that_may_be_given_away_are_named() {
+    let log = log();
     let key = TaskKey { task: TaskId(81), attempt: Attempt(1) };
-    let written = lines(|| {
-        moves(&mut log, 500, State::Registered, State::Active, None, &link);
-        assert_eq!(log.leases_until(&link), None, "while it is connected nothing is given away");
-        moves(
-            &mut log,
-            2_000,
-            State::Active,
-            State::Disconnected,
-            Some(Reason::TransportReset),
-            &link,
-        );
-        assert_eq!(log.leases_until(&link), Some(at(91_000)));
-        log.leases_lost([key].into_iter());
-        assert_eq!(log.leases_until(&link), None);
-    });
+    let written = lines(|| log.leases_expired([key].into_iter()));
     has(
         &written,
         "WARN",

@@ -24,10 +24,16 @@ const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LAST: Duration = Duration::from_secs(5);
 /// A failure that lasts is summed up this often.
 const SUMMARY_EVERY: Duration = Duration::from_secs(30);
-/// Finished tasks are pruned this often ...
+/// Finished tasks that may go are looked for after this time, and while there are none after twice
+/// as long each time, ...
+const PRUNE_FIRST: Duration = Duration::from_secs(1);
+/// ... up to this.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
-/// ... and this often while there are more than one round takes.
-const PRUNE_MORE: Duration = Duration::from_secs(1);
+/// While there are some: a round takes so many, and a busy coordinator ends more tasks a second than
+/// that. The next one comes after this many times as long as the last one took, ...
+const PRUNE_SHARE: u32 = 4;
+/// ... and not sooner than this.
+const PRUNE_MORE: Duration = Duration::from_millis(10);
 /// Threads that read.
 const READERS: usize = 2;
 /// Reads that wait for them.
@@ -146,7 +152,8 @@ impl<R: Runtime> Writer<R> {
         if begun.send(beginning).is_err() || failed {
             return;
         }
-        let mut prune_at = self.runtime.now() + PRUNE_EVERY;
+        let mut prune_in = PRUNE_FIRST;
+        let mut prune_at = self.runtime.now() + prune_in;
         loop {
             let idle = prune_at.since(self.runtime.now());
             match batches.recv_timeout(idle) {
@@ -161,7 +168,8 @@ impl<R: Runtime> Writer<R> {
             }
             let now = self.runtime.now();
             if now >= prune_at {
-                prune_at = now + self.prune();
+                prune_in = self.prune(now, prune_in);
+                prune_at = self.runtime.now() + prune_in;
             }
         }
     }
@@ -215,14 +223,15 @@ impl<R: Runtime> Writer<R> {
         }
     }
 
-    /// Returns when to prune again.
-    fn prune(&mut self) -> Duration {
+    /// It was waited for `waited`. Returns after what time to prune again.
+    fn prune(&mut self, now: moorline_link::Instant, waited: Duration) -> Duration {
         let pruned = self.store.lock().prune(self.runtime.wall(), &self.retention);
         match pruned {
-            Ok(0) => PRUNE_EVERY,
+            Ok(0) => waited.max(PRUNE_FIRST / 2).saturating_mul(2).min(PRUNE_EVERY),
             Ok(count) => {
                 log::coordinator::pruned(count);
-                PRUNE_MORE
+                let took = self.runtime.now().since(now);
+                took.saturating_mul(PRUNE_SHARE).clamp(PRUNE_MORE, PRUNE_EVERY)
             }
             Err(error) => {
                 log::coordinator::prune_failed(&error);

@@ -35,6 +35,29 @@ impl Store for Failing {
     }
 }
 
+/// Has finished tasks to prune, in so many rounds.
+struct Full {
+    store: MemoryStore,
+    rounds: Arc<AtomicU32>,
+}
+
+impl Store for Full {
+    fn begin_epoch(&mut self, now: WallTime) -> Result<Epoch, StoreError> {
+        self.store.begin_epoch(now)
+    }
+    fn commit(&mut self, now: WallTime, batch: &[Persist]) -> Result<Vec<Done>, StoreError> {
+        self.store.commit(now, batch)
+    }
+    fn prune(&mut self, _: WallTime, _: &Retention) -> Result<u64, StoreError> {
+        let left = self.rounds.load(Ordering::SeqCst);
+        self.rounds.store(left.saturating_sub(1), Ordering::SeqCst);
+        Ok(if left == 0 { 0 } else { 1_000 })
+    }
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        self.store.reader()
+    }
+}
+
 const PANICS: PersistId = PersistId(u64::MAX);
 
 fn panicking() -> Persist {
@@ -127,4 +150,21 @@ async fn a_read_that_panics_leaves_its_thread_for_others() {
             .expect("there is room");
     }
     assert_eq!(stored(&threads.reads).await, 0);
+}
+
+#[tokio::test]
+async fn more_finished_tasks_than_one_round_takes_are_pruned_as_fast_as_a_busy_coordinator_ends_them()
+ {
+    let (committed, _commits) = mpsc::unbounded();
+    let rounds = Arc::new(AtomicU32::new(200));
+    let store = Full { store: MemoryStore::new(), rounds: Arc::clone(&rounds) };
+    let begin = std::time::Instant::now();
+    let threads =
+        start(&Tokio, Box::new(store), Retention::default(), committed).await.expect("started");
+    while rounds.load(Ordering::SeqCst) > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        // At one round a second it would take more than three minutes.
+        assert!(begin.elapsed().as_secs() < 60, "{rounds:?} rounds are left");
+    }
+    threads.close().await;
 }

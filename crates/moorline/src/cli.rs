@@ -1,5 +1,6 @@
 //! The `moorline` command: data on stdout, messages on stderr, exit codes from one table.
 
+mod bench;
 mod coordinator;
 mod demo;
 mod dev;
@@ -61,6 +62,9 @@ enum Command {
     /// Hash the file whose path is on stdin: the demo's handler.
     #[command(hide = true)]
     HashFile(hash_file::Args),
+    /// Measure from outside, beside other systems.
+    #[command(hide = true, subcommand)]
+    Bench(bench::Command),
 }
 
 /// What every command needs to know.
@@ -121,6 +125,10 @@ async fn run(command: Command, context: Context) -> Outcome {
             version::run(args, context).await
         }
         Command::HashFile(args) => hash_file::run(args).await,
+        Command::Bench(command) => {
+            logs::for_demo(context.log_format);
+            bench::run(command).await
+        }
     }
 }
 

@@ -77,6 +77,12 @@ impl Coordinator {
         self.driver.epoch().0
     }
 
+    /// What it runs on.
+    #[cfg(feature = "cli")]
+    pub(crate) fn driver(&self) -> &CoordinatorHandle {
+        &self.driver
+    }
+
     /// Tells workers that it stops, commits what it has accepted, closes the store and ends.
     pub async fn stop(self) {
         let Self { driver, admin } = self;

@@ -95,6 +95,21 @@ impl Worker {
             | State::Active => Ok(()),
         }
     }
+
+    /// Its loop as a future, for a runtime that many workers share: instead of [`run`](Self::run).
+    ///
+    /// # Errors
+    /// [`Error::Start`] if no node can be made of the settings.
+    #[cfg(feature = "cli")]
+    pub(crate) fn into_loop(
+        self,
+    ) -> Result<(moorline_driver::WorkerHandle, futures::future::BoxFuture<'static, ()>)> {
+        let Self { transports, options, handlers, .. } = self;
+        let (tokio, handlers) = (moorline_driver::Tokio, Box::new(handlers));
+        moorline_driver::worker(tokio, transports, options, handlers).map_err(|error| {
+            Error::Start(std::io::Error::new(std::io::ErrorKind::InvalidInput, error))
+        })
+    }
 }
 
 #[cfg(all(test, feature = "client", feature = "coordinator"))]

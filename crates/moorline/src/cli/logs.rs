@@ -38,7 +38,7 @@ pub(super) fn for_client(format: LogFormat) {
     init(format, "warn");
 }
 
-/// Logs of the demo, which tells its own story: what goes wrong only.
+/// Logs of the demo and of benchmarks, which tell their own story: what goes wrong only.
 pub(super) fn for_demo(format: LogFormat) {
     let format = if format == LogFormat::Auto { LogFormat::Pretty } else { format };
     init(format, "error");

@@ -1,0 +1,82 @@
+//! `moorline bench`: lets anyone measure from outside, beside other systems. Hidden: the output is for
+//! scripts and may change. Everything runs on what the real commands run on.
+
+mod coordinator;
+mod fleet;
+mod histogram;
+mod worker;
+
+use bytes::Bytes;
+use clap::Subcommand;
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use super::exit::Exit;
+use super::signals::Signals;
+use super::{Outcome, output};
+use crate::{Coordinator, Error};
+
+/// The type of every task.
+const HANDLER: &str = "bench";
+
+/// What goes out with a task, and what comes back.
+const PAYLOAD: Bytes = Bytes::from_static(&[7; 64]);
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Wait for one worker, keep tasks under way, and print how many there were and how long they took.
+    Coordinator(coordinator::Args),
+    /// Answer every task with 64 bytes until the coordinator ends.
+    Worker(At),
+    /// Only serve links.
+    Serve(At),
+    /// Run many workers in one process, and tell when each dialled, was active and was cut off.
+    Fleet(fleet::Args),
+}
+
+/// Where the coordinator is.
+#[derive(clap::Args, Debug)]
+pub(super) struct At {
+    /// How packets travel, such as `grpc`.
+    #[arg(value_name = "TRANSPORT")]
+    transport: String,
+
+    /// HOST:PORT.
+    #[arg(value_name = "ADDR")]
+    address: String,
+}
+
+impl At {
+    fn url(&self) -> String {
+        format!("{}://{}", self.transport, self.address)
+    }
+}
+
+pub(super) async fn run(command: Command) -> Outcome {
+    match command {
+        Command::Coordinator(args) => coordinator::run(args).await,
+        Command::Worker(at) => worker::run(&at).await,
+        Command::Serve(at) => serve(&at).await,
+        Command::Fleet(args) => fleet::run(args).await,
+    }
+}
+
+async fn serve(at: &At) -> Outcome {
+    allow_descriptors();
+    let mut signals = Signals::new()?;
+    let coordinator = Coordinator::builder().listen(at.url()).start().await?;
+    output::line("READY")?;
+    tokio::select! {
+        _ = signals.next() => {}
+        () = coordinator.stopped() => return Err(Error::Stopped),
+    }
+    coordinator.stop().await;
+    Ok(Exit::Done)
+}
+
+/// As many open files as the system lets this process have: a connection is one.
+fn allow_descriptors() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Without it there are fewer connections, which is said when they are missing.
+    let _ = setrlimit(Resource::Nofile, limit);
+}

@@ -1,5 +1,7 @@
 //! Who may be whom: names, data directories and processes that come back.
 
+use std::net::{Ipv6Addr, SocketAddr};
+
 use crate::rig::{QUICK, Rig, STEADY, start_worker, until};
 
 #[test]
@@ -55,6 +57,47 @@ fn a_second_process_on_one_data_directory_ends_before_it_dials() {
     assert_eq!(second.log().messages("link.dial"), [""; 0]);
     assert_eq!(first.log().messages("link.lost"), [""; 0]);
     assert!(rig.seen("w2").is_null());
+}
+
+#[test]
+fn a_copied_data_directory_is_one_worker_and_not_two() {
+    let rig = Rig::new("60s");
+    let flags = [STEADY, &["--handler=work=cat"]].concat();
+    let mut first = start_worker(rig.home.path(), rig.listen, "original", "twin", &flags);
+    let id = rig.until_worker("twin", "active")["id"].clone();
+    // As if another host had been made from an image of the first.
+    let (original, copy) = (rig.home.path().join("original"), rig.home.path().join("copy"));
+    std::fs::create_dir(&copy).unwrap();
+    for file in std::fs::read_dir(&original).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+    }
+    let second = start_worker(rig.home.path(), rig.listen, "copy", "twin", &flags);
+    let refused = second.log().wait("link.dismissed");
+    assert_eq!(refused["reason"], "name_conflict");
+    let task = rig.submit("work", "still here", &[]);
+    rig.until_task(&task, "succeeded");
+    assert_eq!(first.log().messages("task.finished").len(), 1);
+    assert_eq!(first.log().messages("link.lost"), [""; 0]);
+    // Without the first there is nobody in its way, and it is the same worker.
+    first.kill();
+    second.log().wait("worker.registered");
+    assert_eq!(rig.until_worker("twin", "active")["id"], id);
+    assert_eq!(rig.get("/api/v1/workers")["workers"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_coordinator_and_its_worker_meet_over_ipv6() {
+    let address = |port: u16| SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+    let port = || crate::rig::free_address().port();
+    let rig = Rig::at("20s", address(port()), address(port()));
+    let worker = rig.worker("six", &[STEADY, &["--handler=work=cat"]].concat());
+    let seen = rig.until_worker("six", "active");
+    assert_eq!(seen["transport"], "grpc");
+    let registered = worker.log().wait("worker.registered");
+    assert!(registered["msg"].as_str().unwrap().contains("[::1]:"), "{registered}");
+    let task = rig.submit("work", "over and back", &[]);
+    rig.until_task(&task, "succeeded");
+    rig.balances(1);
 }
 
 #[test]

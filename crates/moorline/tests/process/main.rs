@@ -15,6 +15,7 @@ mod proxy;
 mod reconnect;
 mod rig;
 mod runtime;
+mod slow;
 #[cfg(target_os = "linux")]
 mod stranger;
 mod surface;

@@ -19,7 +19,12 @@ struct State {
     /// Connections of before this cut stay silent for good.
     generation: AtomicUsize,
     closed: AtomicBool,
+    /// Bytes that pass in a second and a direction; 0 = as many as come.
+    rate: AtomicUsize,
 }
+
+/// A slow line moves what it may move at once, so often in a second.
+const TICKS: usize = 50;
 
 impl Proxy {
     /// Listens, and forwards to `target`.
@@ -51,6 +56,11 @@ impl Proxy {
         self.address
     }
 
+    /// From now on so many bytes pass in a second, in each direction.
+    pub(crate) fn throttle(&self, bytes_per_second: usize) {
+        self.state.rate.store(bytes_per_second, Ordering::SeqCst);
+    }
+
     /// Nothing passes any more, in no direction, and nobody is told.
     pub(crate) fn cut(&self) {
         self.state.cut.store(true, Ordering::SeqCst);
@@ -80,13 +90,18 @@ fn forward(mut from: TcpStream, mut to: TcpStream, state: &State, generation: us
         }
         let dead = state.generation.load(Ordering::SeqCst) != generation
             || state.cut.load(Ordering::SeqCst);
-        match from.read(&mut buffer) {
+        let rate = state.rate.load(Ordering::SeqCst);
+        let most = if rate == 0 { buffer.len() } else { (rate / TICKS).clamp(1, buffer.len()) };
+        match from.read(&mut buffer[..most]) {
             Ok(0) => break,
             // Read and lost.
             Ok(_) if dead => {}
             Ok(n) => {
                 if to.write_all(&buffer[..n]).is_err() {
                     break;
+                }
+                if rate > 0 {
+                    std::thread::sleep(Duration::from_secs(1) * n as u32 / rate as u32);
                 }
             }
             Err(error)

@@ -221,8 +221,12 @@ pub(crate) const STEADY: &[&str] =
 impl Rig {
     /// Starts a coordinator on a store in a file, and waits until it is ready.
     pub(crate) fn new(lost_after: &'static str) -> Self {
+        Self::at(lost_after, free_address(), free_address())
+    }
+
+    /// The same at these addresses.
+    pub(crate) fn at(lost_after: &'static str, listen: SocketAddr, admin: SocketAddr) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let (listen, admin) = (free_address(), free_address());
         let coordinator = start_coordinator(home.path(), listen, admin, lost_after);
         Self { home, listen, admin, coordinator, lost_after }
     }

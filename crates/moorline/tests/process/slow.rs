@@ -1,0 +1,38 @@
+//! Lines that are thin: what is large does not keep what is urgent waiting.
+
+use crate::proxy::Proxy;
+use crate::rig::Rig;
+
+/// 5 Mbit/s.
+const THIN: usize = 5_000_000 / 8;
+
+/// Results of a megabyte each: with heartbeats of a second, a dozen of these would be missed if one had
+/// to wait until they are through. `cargo xtask e2e` sends fifty.
+fn megabytes() -> usize {
+    std::env::var("MOORLINE_TEST_MEGABYTES").map_or(8, |text| text.parse().unwrap())
+}
+
+#[test]
+fn megabytes_of_results_over_a_thin_line_delay_no_heartbeat() {
+    let rig = Rig::new("90s");
+    let proxy = Proxy::start(rig.listen);
+    let flags = [
+        "--heartbeat-interval=1s",
+        "--heartbeat-timeout=3s",
+        "--slots=64",
+        "--handler=blob=head -c 1000000 /dev/urandom",
+    ];
+    let worker = rig.worker_at(proxy.address(), "thin", &flags);
+    rig.until_worker("thin", "active");
+    proxy.throttle(THIN);
+    let count = megabytes();
+    let all = rig.run(&["task", "submit", "blob", &format!("--count={count}")]);
+    for task in all.as_array().unwrap() {
+        let task = rig.until_task(task["id"].as_str().unwrap(), "succeeded");
+        assert_eq!((&task["attempts"], &task["result_bytes"]), (&1.into(), &1_000_000.into()));
+    }
+    assert_eq!(worker.log().messages("heartbeat.missed"), [""; 0]);
+    assert_eq!(worker.log().messages("link.lost"), [""; 0]);
+    assert_eq!(rig.coordinator.log().messages("worker.suspect"), [""; 0]);
+    rig.balances(count as u64);
+}

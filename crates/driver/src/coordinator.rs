@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::channel::{mpsc, oneshot};
@@ -22,6 +23,7 @@ use self::waiters::Waiters;
 use crate::log::coordinator::CoordinatorLog;
 use crate::runtime::Runtime;
 use crate::store_thread::{self, Read};
+use crate::tally::CoordinatorTally;
 use crate::transports::Transports;
 use crate::watch::Watch;
 
@@ -90,6 +92,7 @@ pub(crate) enum Control {
     Workers { reply: oneshot::Sender<Vec<WorkerView>> },
     Peers { reply: oneshot::Sender<BTreeMap<ConnId, Peer>> },
     Disconnect { worker: WorkerId, reason: Reason, reply: oneshot::Sender<()> },
+    PulseEvery(Duration),
     Stop,
 }
 
@@ -109,6 +112,7 @@ struct Handle {
     failing: Arc<AtomicBool>,
     waiters: Waiters,
     stopped: Watch<bool>,
+    tally: Arc<CoordinatorTally>,
 }
 
 impl fmt::Debug for CoordinatorHandle {
@@ -134,7 +138,11 @@ pub async fn start_coordinator<R: Runtime>(
 ) -> Result<CoordinatorHandle, StartError> {
     let started = runtime.now();
     let (committed, commits) = mpsc::unbounded();
-    let threads = store_thread::start(&runtime, store, options.retention, committed).await?;
+    let tally = Arc::<CoordinatorTally>::default();
+    tally.pulse.beat(started);
+    let retention = options.retention;
+    let threads =
+        store_thread::start(&runtime, store, retention, committed, Arc::clone(&tally)).await?;
     let mut listeners = Vec::with_capacity(options.listen.len());
     for endpoint in &options.listen {
         match transports.listen(endpoint).await {
@@ -185,6 +193,7 @@ pub async fn start_coordinator<R: Runtime>(
         failing: threads.failing,
         waiters: waiters.clone(),
         stopped: stopped.clone(),
+        tally: Arc::clone(&tally),
     });
     let coordinator = CoordinatorLoop::new(turn::Parts {
         runtime: runtime.clone(),
@@ -199,6 +208,7 @@ pub async fn start_coordinator<R: Runtime>(
         commits,
         closed: threads.closed,
         waiters,
+        tally,
     });
     let end = End(Arc::clone(&shared));
     runtime.spawn(
@@ -240,6 +250,24 @@ impl CoordinatorHandle {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.shared.epoch
+    }
+
+    /// What its loop and its store's thread have counted. Reading it never waits for them.
+    #[must_use]
+    pub fn tally(&self) -> &CoordinatorTally {
+        &self.shared.tally
+    }
+
+    /// From now on the loop turns at least this often, so that its [`Pulse`](crate::Pulse) tells
+    /// whether it is stuck. Without it a loop sleeps as long as nothing is to be done.
+    pub fn pulse_every(&self, every: Duration) {
+        // One that has ended has no pulse any more.
+        let _ = self.shared.control.unbounded_send(Control::PulseEvery(every));
+    }
+
+    /// From now on a failure of the store that lasts is summed up in the log this often. Default 30 s.
+    pub fn summarise_every(&self, every: Duration) {
+        self.shared.tally.set_repeat_every(every);
     }
 
     /// Hands in a task. The reply comes when it is durable, so while the store fails it waits;

@@ -6,6 +6,7 @@
 //!   with group commit, but for what a store takes without a wait.
 //! - [`start_worker`], [`WorkerHandle`], [`Executor`]: a worker, its loop on a thread of its own;
 //!   [`worker()`] is the same loop for another runtime.
+//! - [`CoordinatorTally`], [`WorkerTally`]: what the loops count, and their [`Pulse`].
 //!
 //! Both loops are alike. A turn takes in what is ready (packets, commits, ends of handlers,
 //! requests), up to a budget; tells the node with one reading of the clock; does what the node asks
@@ -77,6 +78,7 @@ mod log;
 mod ready;
 mod runtime;
 mod store_thread;
+mod tally;
 mod timer;
 mod transports;
 mod watch;
@@ -89,6 +91,10 @@ pub use executor::{Completion, Executor, Job};
 pub use runtime::Runtime;
 #[cfg(feature = "tokio")]
 pub use runtime::Tokio;
+pub use tally::{
+    CoordinatorTally, Count, Counts, HandlerTally, Histogram, HistogramView, Outages, Pulse,
+    WorkerTally,
+};
 pub use transports::Transports;
 #[cfg(feature = "tokio")]
 pub use worker::start_worker;

@@ -10,7 +10,10 @@ use std::fmt;
 use std::time::Duration;
 
 use moorline_link::{Epoch, Reason};
-use moorline_work::{TaskId, TaskKey};
+use moorline_work::{Disposition, TaskId, TaskKey};
+
+/// While something lasts, it is summed up this often, if nobody says otherwise.
+pub(crate) const REPEAT_EVERY: Duration = Duration::from_secs(30);
 
 /// A reason's code as it is looked up: `ML2104`.
 pub(crate) struct Code(pub(crate) Reason);
@@ -59,6 +62,21 @@ impl fmt::Display for Time {
             60..3_600 => write!(f, "{}m{:02}s", seconds / 60, seconds % 60),
             _ => write!(f, "{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
         }
+    }
+}
+
+/// The words for what became of a result.
+pub(crate) const DISPOSITIONS: [&str; 5] =
+    ["accepted", "late_accepted", "duplicate", "stale", "unknown"];
+
+/// What became of a result, in a word.
+pub(crate) fn disposition(disposition: Disposition) -> &'static str {
+    match disposition {
+        Disposition::Accepted => "accepted",
+        Disposition::LateAccepted => "late_accepted",
+        Disposition::Duplicate => "duplicate",
+        Disposition::Stale => "stale",
+        Disposition::Unknown => "unknown",
     }
 }
 

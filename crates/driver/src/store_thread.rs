@@ -17,13 +17,12 @@ use moorline_store::{Reader, Retention, Store, StoreError, WallTime};
 use crate::coordinator::errors::StartError;
 use crate::log;
 use crate::runtime::Runtime;
+use crate::tally::CoordinatorTally;
 
 /// After a failed commit the same batch is tried again: first after this time, ...
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// ... then after twice as long, up to this.
 const RETRY_LAST: Duration = Duration::from_secs(5);
-/// A failure that lasts is summed up this often.
-const SUMMARY_EVERY: Duration = Duration::from_secs(30);
 /// Finished tasks that may go are looked for after this time, and while there are none after twice
 /// as long each time, ...
 const PRUNE_FIRST: Duration = Duration::from_secs(1);
@@ -96,6 +95,7 @@ pub(crate) async fn start<R: Runtime>(
     store: Box<dyn Store>,
     retention: Retention,
     committed: UnboundedSender<Vec<Done>>,
+    tally: Arc<CoordinatorTally>,
 ) -> Result<StoreThreads, StartError> {
     let (commits, batches) = channel();
     let (begun, beginning) = oneshot::channel();
@@ -108,6 +108,7 @@ pub(crate) async fn start<R: Runtime>(
         retention,
         committed,
         failing: Arc::clone(&failing),
+        tally,
     };
     let writing = open.clone();
     spawn("moorline-store", move || {
@@ -143,6 +144,7 @@ struct Writer<R> {
     retention: Retention,
     committed: UnboundedSender<Vec<Done>>,
     failing: Arc<AtomicBool>,
+    tally: Arc<CoordinatorTally>,
 }
 
 impl<R: Runtime> Writer<R> {
@@ -185,7 +187,10 @@ impl<R: Runtime> Writer<R> {
     fn commit(&mut self, batch: &[Persist], batches: &Receiver<Vec<Persist>>) -> Option<Vec<Done>> {
         let mut outage: Option<Outage> = None;
         loop {
+            let began = self.runtime.now();
+            self.tally.commit_begins(began);
             let committed = self.store.lock().commit(self.runtime.wall(), batch);
+            self.tally.commit_ends(self.runtime.now().since(began));
             let error = match committed {
                 Ok(done) => {
                     if let Some(outage) = outage {
@@ -199,6 +204,7 @@ impl<R: Runtime> Writer<R> {
                 }
                 Err(error) => error,
             };
+            self.tally.store_errors.add("commit");
             let now = self.runtime.now();
             let outage = outage.get_or_insert_with(|| {
                 self.failing.store(true, Ordering::Relaxed);
@@ -207,12 +213,12 @@ impl<R: Runtime> Writer<R> {
                     since: now,
                     tries: 0,
                     delay: RETRY_FIRST,
-                    next_summary: now + SUMMARY_EVERY,
+                    next_summary: now + self.tally.repeat_every(),
                 }
             });
             outage.tries += 1;
             if now >= outage.next_summary {
-                outage.next_summary = now + SUMMARY_EVERY;
+                outage.next_summary = now + self.tally.repeat_every();
                 log::coordinator::store_still_fails(&error, now.since(outage.since), outage.tries);
             }
             // Nothing comes while a batch is unanswered, but the end.
@@ -235,6 +241,7 @@ impl<R: Runtime> Writer<R> {
             }
             Err(error) => {
                 log::coordinator::prune_failed(&error);
+                self.tally.store_errors.add("prune");
                 PRUNE_EVERY
             }
         }

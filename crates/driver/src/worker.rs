@@ -1,5 +1,6 @@
 //! Runs a worker node: the handle, the options, the thread.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -15,6 +16,7 @@ use crate::connections::Connections;
 use crate::executor::Executor;
 use crate::log::worker::WorkerLog;
 use crate::runtime::Runtime;
+use crate::tally::{WorkerCounter, WorkerTally};
 use crate::transports::Transports;
 use crate::watch::Watch;
 
@@ -68,6 +70,7 @@ pub struct WorkerHandle {
     commands: UnboundedSender<Command>,
     status: Watch<WorkerStatus>,
     ended: Watch<Option<Ending>>,
+    tally: Arc<WorkerTally>,
 }
 
 impl std::fmt::Debug for WorkerHandle {
@@ -85,6 +88,8 @@ pub(crate) enum Command {
     Restart,
     Drain { within: Duration },
     Shutdown,
+    PulseEvery(Duration),
+    SummariseEvery(Duration),
 }
 
 impl WorkerHandle {
@@ -92,6 +97,23 @@ impl WorkerHandle {
     #[must_use]
     pub fn status(&self) -> WorkerStatus {
         self.status.get()
+    }
+
+    /// What its loop has counted. Reading it never waits for the loop.
+    #[must_use]
+    pub fn tally(&self) -> &WorkerTally {
+        &self.tally
+    }
+
+    /// From now on the loop turns at least this often, so that its [`Pulse`](crate::Pulse) tells
+    /// whether it is stuck. Without it a loop sleeps as long as nothing is to be done.
+    pub fn pulse_every(&self, every: Duration) {
+        self.ask(Command::PulseEvery(every));
+    }
+
+    /// From now on an outage that lasts is summed up in the log this often. Default 30 s.
+    pub fn summarise_every(&self, every: Duration) {
+        self.ask(Command::SummariseEvery(every));
     }
 
     /// Resolves with the status' version when it is newer than `seen`; changes in between are
@@ -158,6 +180,8 @@ pub fn worker<R: Runtime>(
     let now = runtime.now();
     let WorkerOptions { config, endpoints } = options;
     let log = WorkerLog::new(config.name.clone(), config.handlers.clone(), now);
+    let counter = WorkerCounter::new(&config.handlers, now);
+    let tally = Arc::clone(counter.tally());
     let node = WorkerNode::new(config, now)?;
     // As many as a caller asks for and runs there are: both are taken in every turn.
     let (commands, asked) = mpsc::unbounded();
@@ -171,6 +195,7 @@ pub fn worker<R: Runtime>(
         endpoints: Endpoints::new(endpoints),
         executor,
         log,
+        counter,
         commands: asked,
         finished,
         completions,
@@ -179,7 +204,7 @@ pub fn worker<R: Runtime>(
         connections: Connections::default(),
         state: LoopState::default(),
     };
-    Ok((WorkerHandle { commands, status, ended }, run.run().boxed()))
+    Ok((WorkerHandle { commands, status, ended, tally }, run.run().boxed()))
 }
 
 /// Starts a worker's loop on an OS thread of its own with a current-thread tokio runtime, so that no

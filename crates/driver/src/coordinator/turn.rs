@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use futures::channel::oneshot;
 use moorline_link::{ConnId, Instant};
 use moorline_node::{
     ClientReply, CoordinatorAction, CoordinatorEvent, CoordinatorInput, CoordinatorNode, Done,
-    Persist, PersistId, StoreOp,
+    Persist, PersistId, StoreOp, UpFrame,
 };
 use moorline_work::{Reply, TaskId, Ticket};
 
@@ -25,6 +26,7 @@ use crate::connections::{Arrival, Connections};
 use crate::log::coordinator::CoordinatorLog;
 use crate::runtime::Runtime;
 use crate::store_thread::SharedStore;
+use crate::tally::{CoordinatorTally, end_of};
 use crate::timer::{Pace, Timer};
 
 /// Packets taken in during one turn, before anything is written.
@@ -68,6 +70,7 @@ pub(crate) struct Parts<R> {
     /// Ends when the store and its readers are closed.
     pub(crate) closed: UnboundedReceiver<Infallible>,
     pub(crate) waiters: Waiters,
+    pub(crate) tally: Arc<CoordinatorTally>,
 }
 
 /// Everything a coordinator's loop owns.
@@ -85,6 +88,8 @@ pub(crate) struct CoordinatorLoop<R> {
     has_more: bool,
     stop_at: Option<Instant>,
     store_is_gone: bool,
+    /// Somebody watches the pulse: it turns at least this often.
+    pulse_every: Option<Duration>,
 }
 
 /// Operations on their way to the store: one batch is there, the others make up the next one.
@@ -94,6 +99,8 @@ struct Batches {
     waiting_bytes: usize,
     /// The last operation of the batch that is being committed, and its size.
     under_way: Option<(PersistId, usize)>,
+    /// How each of its operations ends a task, if it does.
+    ends: Vec<Option<&'static str>>,
 }
 
 impl<R: Runtime> CoordinatorLoop<R> {
@@ -112,6 +119,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
             has_more: true,
             stop_at: None,
             store_is_gone: false,
+            pulse_every: None,
         }
     }
 
@@ -149,7 +157,9 @@ impl<R: Runtime> CoordinatorLoop<R> {
             self.request(request);
         }
         match self.parts.commits.poll_next_unpin(cx) {
-            Poll::Ready(Some(done)) => self.inputs.extend(self.store.committed(done)),
+            Poll::Ready(Some(done)) => {
+                self.inputs.extend(self.store.committed(done, &self.parts.tally));
+            }
             Poll::Ready(None) if !self.store_is_gone => {
                 self.store_is_gone = true;
                 something = true;
@@ -162,10 +172,12 @@ impl<R: Runtime> CoordinatorLoop<R> {
             };
             self.accepted(accepted);
         }
-        let (inputs, peers, log) = (&mut self.inputs, &self.peers, &self.parts.log);
+        let (inputs, peers, parts) = (&mut self.inputs, &self.peers, &self.parts);
         self.has_more = self.connections.poll(cx, PACKETS, |arrival| {
             inputs.push(match arrival {
-                Arrival::Packet { conn, bytes } => packet(conn, bytes, peers, log),
+                Arrival::Packet { conn, bytes } => {
+                    packet(conn, bytes, peers, &parts.log, &parts.tally)
+                }
                 Arrival::Ended { conn, reason } => CoordinatorInput::Closed { conn, reason },
                 Arrival::Writable { conn } => CoordinatorInput::Writable { conn },
             });
@@ -190,6 +202,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
                 self.inputs.push(CoordinatorInput::Disconnect { worker, reason });
                 let _ = reply.send(());
             }
+            Control::PulseEvery(every) => self.pulse_every = Some(every),
             Control::Stop => self.stop(),
         }
     }
@@ -197,6 +210,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
     fn stop(&mut self) {
         if self.stop_at.is_none() {
             self.parts.log.stopping();
+            self.parts.tally.stops();
             self.stop_at = Some(self.parts.runtime.now() + STOP_WITHIN);
             self.parts.listening.clear();
             self.inputs.push(CoordinatorInput::Stop);
@@ -234,13 +248,15 @@ impl<R: Runtime> CoordinatorLoop<R> {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let all = [self.parts.node.next_wake(), self.connections.deadline(), self.stop_at];
+        let pulse = self.pulse_every.map(|every| self.parts.tally.pulse.last() + every);
+        let all = [self.parts.node.next_wake(), self.connections.deadline(), self.stop_at, pulse];
         all.into_iter().flatten().min()
     }
 
     /// One turn, with one reading of the clock. Returns whether it was the last.
     fn turn(&mut self) -> bool {
         let now = self.parts.runtime.now();
+        self.parts.tally.pulse.beat(now);
         let mut inputs = std::mem::take(&mut self.inputs);
         for input in inputs.drain(..) {
             if let CoordinatorInput::Closed { conn, .. } = &input {
@@ -250,7 +266,11 @@ impl<R: Runtime> CoordinatorLoop<R> {
         }
         self.inputs = inputs;
         // The timer only woke us: the clock says whether it is time.
-        if self.parts.node.next_wake().is_some_and(|deadline| deadline <= now) {
+        if let Some(due) = self.parts.node.next_wake().filter(|due| *due <= now) {
+            // What was due from the beginning of time was asked for in this very turn.
+            if due > Instant::ZERO {
+                self.parts.tally.lag.observe(now.since(due));
+            }
             self.parts.node.handle(now, CoordinatorInput::Timeout);
         }
         self.connections.expire(now);
@@ -293,6 +313,9 @@ impl<R: Runtime> CoordinatorLoop<R> {
         let Some((task, waiting)) = self.replies.remove(&ticket) else { return };
         if reply == ClientReply::Work(Reply::Submitted { again: false }) {
             self.parts.waiters.stored(task);
+            self.parts.tally.submitted.add(1);
+        } else if reply == ClientReply::Work(Reply::Cancelled) {
+            self.parts.tally.finished.add("cancelled");
         }
         // It may have stopped waiting.
         let _ = waiting.send(reply);
@@ -317,6 +340,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
             None
         };
         self.parts.log.event(now, event, peer);
+        self.parts.tally.event(event, peer);
     }
 
     /// Commits the next batch, if the last one is done: while one is committed, the next one gathers.
@@ -324,7 +348,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
     fn commit(&mut self, now: Instant) -> bool {
         let Some(batch) = self.store.next_batch() else { return false };
         if let Some(done) = self.parts.store.commit_now(self.parts.runtime.wall(), &batch) {
-            if let Some(committed) = self.store.committed(done) {
+            if let Some(committed) = self.store.committed(done, &self.parts.tally) {
                 self.parts.node.handle(now, committed);
             }
             return true;
@@ -364,9 +388,14 @@ fn packet(
     bytes: Bytes,
     peers: &BTreeMap<ConnId, Peer>,
     log: &CoordinatorLog,
+    tally: &CoordinatorTally,
 ) -> CoordinatorInput {
     match moorline_wire::decode_up(bytes) {
-        Ok(decoded) => CoordinatorInput::Packet { conn, frames: decoded.frames },
+        Ok(decoded) => {
+            let beats = decoded.frames.iter().filter(|frame| matches!(frame, UpFrame::Beat(_)));
+            tally.beats_received.add(beats.count() as u64);
+            CoordinatorInput::Packet { conn, frames: decoded.frames }
+        }
         Err(error) => {
             log.undecodable(peers.get(&conn), &error);
             CoordinatorInput::Undecodable { conn }
@@ -397,12 +426,19 @@ impl Batches {
         let batch = std::mem::replace(&mut self.waiting, rest);
         self.waiting_bytes -= bytes;
         self.under_way = Some((batch.last()?.id, bytes));
+        self.ends.clear();
+        self.ends.extend(batch.iter().map(|operation| end_of(&operation.op)));
         Some(batch)
     }
 
     /// The batch that was under way is committed.
-    fn committed(&mut self, done: Vec<Done>) -> Option<CoordinatorInput> {
+    fn committed(&mut self, done: Vec<Done>, tally: &CoordinatorTally) -> Option<CoordinatorInput> {
         let (up_to, _) = self.under_way.take()?;
+        for (end, done) in self.ends.drain(..).zip(&done) {
+            if let Some(end) = end.filter(|_| done.conflict.is_none()) {
+                tally.finished.add(end);
+            }
+        }
         Some(CoordinatorInput::Committed { up_to, done })
     }
 

@@ -9,7 +9,7 @@ use moorline_transport::{AcceptError, Endpoint};
 use moorline_work::Disposition;
 use tracing::{debug, error, info, warn};
 
-use super::{Code, Key, Session, Task, Time, millis, plural};
+use super::{Code, Key, Session, Task, Time, disposition as word, millis, plural};
 use crate::coordinator::peer::Peer;
 
 /// Writes a coordinator's log. It decides nothing.
@@ -28,7 +28,7 @@ impl CoordinatorLog {
     pub(crate) fn listening(&self, endpoints: &[Endpoint]) {
         for endpoint in endpoints {
             info!(
-                event = "coordinator.listening", role = "coordinator", epoch = self.epoch.0, remote = %endpoint,
+                event = "coordinator.listening", role = "coordinator", epoch = %self.epoch.0, remote = %endpoint,
                 "Listening for workers on {endpoint}"
             );
         }
@@ -42,7 +42,7 @@ impl CoordinatorLog {
                 info!(
                     event = "coordinator.started",
                     role = "coordinator",
-                    epoch = self.epoch.0,
+                    epoch = %self.epoch.0,
                     took_ms = millis(took),
                     workers,
                     tasks = leases,
@@ -59,17 +59,17 @@ impl CoordinatorLog {
                 let (remote, transport) =
                     peer.map_or(("?", "?"), |peer| (&*peer.remote, &*peer.transport));
                 info!(
-                    event = "worker.registered", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                    event = "worker.registered", role = "coordinator", epoch = %self.epoch.0, worker = %name,
                     id = format_args!("{:032x}", worker.0), session = %session, kind, remote, transport,
                     "Worker '{name}' registered (session {session}, {kind}) from {remote} by {transport}"
                 );
             }
             CoordinatorEvent::Active { name } => debug!(
-                event = "worker.active", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                event = "worker.active", role = "coordinator", epoch = %self.epoch.0, worker = %name,
                 "Worker '{name}' is active"
             ),
             CoordinatorEvent::Detached { name, reason, silent, leases } => warn!(
-                event = "worker.disconnected", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                event = "worker.disconnected", role = "coordinator", epoch = %self.epoch.0, worker = %name,
                 reason = %reason, code = %Code(*reason), silent_ms = millis(*silent), leases,
                 "Worker {name} disconnected ({reason}, last contact {} ago, {leases} lease{} kept {})",
                 Time(*silent), plural(u64::from(*leases)), Time(self.lost_after.saturating_sub(*silent))
@@ -81,17 +81,17 @@ impl CoordinatorLog {
                     ("worker.heard", "was heard again")
                 };
                 info!(
-                    event, role = "coordinator", epoch = self.epoch.0, worker = %name,
+                    event, role = "coordinator", epoch = %self.epoch.0, worker = %name,
                     "Worker {name} {what}"
                 );
             }
             CoordinatorEvent::Lost { name, .. } => warn!(
-                event = "worker.lost", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                event = "worker.lost", role = "coordinator", epoch = %self.epoch.0, worker = %name,
                 lost_after_ms = millis(self.lost_after),
                 "Worker {name} lost: not heard for {}, its leases are given away", Time(self.lost_after)
             ),
             CoordinatorEvent::Departed { name, reason } => info!(
-                event = "worker.departed", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                event = "worker.departed", role = "coordinator", epoch = %self.epoch.0, worker = %name,
                 reason = %reason, code = %Code(*reason),
                 "Worker {name} left: {reason}"
             ),
@@ -99,18 +99,18 @@ impl CoordinatorLog {
                 let name = name.as_ref().map_or("a stranger", |name| name.as_str());
                 let remote = peer.map_or("?", |peer| &*peer.remote);
                 warn!(
-                    event = "worker.refused", role = "coordinator", epoch = self.epoch.0, worker = name,
+                    event = "worker.refused", role = "coordinator", epoch = %self.epoch.0, worker = name,
                     reason = %reason, code = %Code(*reason), remote,
                     "Refused {name}: {reason} ({}). {}", Code(*reason), reason.remedy()
                 );
             }
             CoordinatorEvent::Assigned { key, name } => debug!(
-                event = "task.assigned", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                event = "task.assigned", role = "coordinator", epoch = %self.epoch.0, worker = %name,
                 task = %Task(key.task), attempt = key.attempt.0,
                 "Assigned {} to {name}", Key(*key)
             ),
             CoordinatorEvent::Redelivered { key } => info!(
-                event = "task.redelivered", role = "coordinator", epoch = self.epoch.0,
+                event = "task.redelivered", role = "coordinator", epoch = %self.epoch.0,
                 task = %Task(key.task), attempt = key.attempt.0,
                 "Attempt {} of {} is over without a result: queued again", key.attempt.0, Task(key.task)
             ),
@@ -119,13 +119,13 @@ impl CoordinatorLog {
                 let disposition = word(*disposition);
                 if !is_news {
                     debug!(
-                        event = "task.result_settled", role = "coordinator", epoch = self.epoch.0,
+                        event = "task.result_settled", role = "coordinator", epoch = %self.epoch.0,
                         worker = %name, task = %Task(key.task), attempt = key.attempt.0, disposition,
                         "Result of {} from {name}: {disposition}", Key(*key)
                     );
                 } else {
                     info!(
-                        event = "task.result_settled", role = "coordinator", epoch = self.epoch.0,
+                        event = "task.result_settled", role = "coordinator", epoch = %self.epoch.0,
                         worker = %name, task = %Task(key.task), attempt = key.attempt.0, disposition,
                         "Result of {} from {name}: {disposition}", Key(*key)
                     );
@@ -134,7 +134,7 @@ impl CoordinatorLog {
             CoordinatorEvent::Stalled { late } => warn!(
                 event = "clock.jump",
                 role = "coordinator",
-                epoch = self.epoch.0,
+                epoch = %self.epoch.0,
                 late_ms = millis(*late),
                 "Not run for {}: no worker is blamed for it",
                 Time(*late)
@@ -143,7 +143,7 @@ impl CoordinatorLog {
             other => debug!(
                 event = "coordinator.event",
                 role = "coordinator",
-                epoch = self.epoch.0,
+                epoch = %self.epoch.0,
                 "{other:?}"
             ),
         }
@@ -152,24 +152,24 @@ impl CoordinatorLog {
     pub(crate) fn undecodable(&self, peer: Option<&Peer>, error: &moorline_wire::DecodeError) {
         let remote = peer.map_or("?", |peer| &*peer.remote);
         warn!(
-            event = "link.undecodable", role = "coordinator", epoch = self.epoch.0, remote,
+            event = "link.undecodable", role = "coordinator", epoch = %self.epoch.0, remote,
             reason = %Reason::ProtocolError, code = %Code(Reason::ProtocolError),
             "{remote} sent what is no packet: {error}"
         );
     }
 
     pub(crate) fn stopping(&self) {
-        info!(event = "shutdown.begin", role = "coordinator", epoch = self.epoch.0, "Stopping");
+        info!(event = "shutdown.begin", role = "coordinator", epoch = %self.epoch.0, "Stopping");
     }
 
     pub(crate) fn stopped(&self, undone: usize) {
-        info!(event = "shutdown.end", role = "coordinator", epoch = self.epoch.0, "Stopped");
+        info!(event = "shutdown.end", role = "coordinator", epoch = %self.epoch.0, "Stopped");
         if undone > 0 {
             // Nobody was told that they happened.
             warn!(
                 event = "shutdown.unsaved",
                 role = "coordinator",
-                epoch = self.epoch.0,
+                epoch = %self.epoch.0,
                 operations = undone,
                 "{undone} operations could not be stored in time; none of them was acknowledged"
             );
@@ -180,20 +180,9 @@ impl CoordinatorLog {
         error!(
             event = "store.error",
             role = "coordinator",
-            epoch = self.epoch.0,
+            epoch = %self.epoch.0,
             "The store's thread has ended: stopping"
         );
-    }
-}
-
-/// What became of a result, in a word.
-fn word(disposition: Disposition) -> &'static str {
-    match disposition {
-        Disposition::Accepted => "accepted",
-        Disposition::LateAccepted => "late_accepted",
-        Disposition::Duplicate => "duplicate",
-        Disposition::Stale => "stale",
-        Disposition::Unknown => "unknown",
     }
 }
 

@@ -90,8 +90,9 @@ async fn a_batch_that_fails_is_tried_again_until_it_is_stored_once() {
     let store =
         Failing { store: MemoryStore::new(), commits_to_fail: Arc::clone(&commits_to_fail) };
     let (committed, mut commits) = mpsc::unbounded();
-    let threads =
-        start(&Tokio, Box::new(store), Retention::default(), committed).await.expect("started");
+    let threads = start(&Tokio, Box::new(store), Retention::default(), committed, Arc::default())
+        .await
+        .expect("started");
     threads.commits.send(vec![submit(1), submit(2)]).expect("taken");
     while commits_to_fail.load(Ordering::SeqCst) == 2 {
         tokio::task::yield_now().await;
@@ -110,7 +111,9 @@ async fn a_batch_that_fails_is_tried_again_until_it_is_stored_once() {
 async fn the_threads_end_with_their_channels_and_say_so() {
     let (committed, mut commits) = mpsc::unbounded();
     let store = Box::new(MemoryStore::new());
-    let threads = start(&Tokio, store, Retention::default(), committed).await.expect("started");
+    let threads = start(&Tokio, store, Retention::default(), committed, Arc::default())
+        .await
+        .expect("started");
     threads.close().await;
     assert!(commits.next().await.is_none());
 }
@@ -119,8 +122,9 @@ async fn the_threads_end_with_their_channels_and_say_so() {
 async fn a_writer_that_panics_is_noticed() {
     let (committed, mut commits) = mpsc::unbounded();
     let store = Failing { store: MemoryStore::new(), commits_to_fail: Arc::default() };
-    let threads =
-        start(&Tokio, Box::new(store), Retention::default(), committed).await.expect("started");
+    let threads = start(&Tokio, Box::new(store), Retention::default(), committed, Arc::default())
+        .await
+        .expect("started");
     threads.commits.send(vec![panicking()]).expect("taken");
     assert!(commits.next().await.is_none(), "though the readers live on");
     assert_eq!(stored(&threads.reads).await, 0);
@@ -131,8 +135,9 @@ async fn the_writer_gives_up_a_failing_batch_when_the_loop_has_ended() {
     let store =
         Failing { store: MemoryStore::new(), commits_to_fail: Arc::new(AtomicU32::new(u32::MAX)) };
     let (committed, mut commits) = mpsc::unbounded();
-    let threads =
-        start(&Tokio, Box::new(store), Retention::default(), committed).await.expect("started");
+    let threads = start(&Tokio, Box::new(store), Retention::default(), committed, Arc::default())
+        .await
+        .expect("started");
     threads.commits.send(vec![submit(1)]).expect("taken");
     threads.close().await;
     assert!(commits.next().await.is_none());
@@ -142,7 +147,9 @@ async fn the_writer_gives_up_a_failing_batch_when_the_loop_has_ended() {
 async fn a_read_that_panics_leaves_its_thread_for_others() {
     let (committed, _commits) = mpsc::unbounded();
     let store = Box::new(MemoryStore::new());
-    let threads = start(&Tokio, store, Retention::default(), committed).await.expect("started");
+    let threads = start(&Tokio, store, Retention::default(), committed, Arc::default())
+        .await
+        .expect("started");
     for _ in 0..READERS {
         threads
             .reads

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use moorline_link::{ConnId, Instant, Kick, Reason, State, Wake};
-use moorline_node::{Name, WorkerAction, WorkerEvent, WorkerInput, WorkerNode};
+use moorline_node::{Name, UpFrame, WorkerAction, WorkerEvent, WorkerInput, WorkerNode};
 use moorline_work::{AbortReason, RunId, RunPhase, TaskKey};
 
 use super::dial::{Dial, Endpoints, Place};
@@ -18,6 +18,7 @@ use crate::connections::{Arrival, CLOSE_WITHIN, Connections};
 use crate::executor::{Completion, Executor, Finished, Job};
 use crate::log::worker::WorkerLog;
 use crate::runtime::Runtime;
+use crate::tally::WorkerCounter;
 use crate::timer::{Pace, Timer};
 use crate::transports::Transports;
 use crate::watch::Watch;
@@ -39,6 +40,7 @@ pub(crate) struct WorkerLoop<R> {
     pub(crate) endpoints: Endpoints,
     pub(crate) executor: Box<dyn Executor>,
     pub(crate) log: WorkerLog,
+    pub(crate) counter: WorkerCounter,
     pub(crate) commands: UnboundedReceiver<Command>,
     pub(crate) finished: UnboundedReceiver<Finished>,
     /// Goes with every run.
@@ -63,6 +65,8 @@ pub(crate) struct LoopState {
     /// The end is near: from here on nothing is waited for beyond this time.
     end_at: Option<Instant>,
     failed: Option<Reason>,
+    /// Somebody watches the pulse: it turns at least this often.
+    pulse_every: Option<Duration>,
 }
 
 /// A handler that runs, for the log and for the end.
@@ -118,6 +122,15 @@ impl<R: Runtime> WorkerLoop<R> {
             Command::Migrate => WorkerInput::Migrate,
             Command::Kick => WorkerInput::Kick(Kick::Operator),
             Command::Restart => WorkerInput::Restart,
+            Command::PulseEvery(every) => {
+                self.state.pulse_every = Some(every);
+                return;
+            }
+            Command::SummariseEvery(every) => {
+                let now = self.runtime.now();
+                self.log.repeat_every(now, every);
+                return;
+            }
             Command::Drain { within } => {
                 self.log.stopping(self.state.runs.len(), within);
                 WorkerInput::Stop { within }
@@ -158,13 +171,15 @@ impl<R: Runtime> WorkerLoop<R> {
             Wake::At { deadline, .. } => Some(deadline),
             Wake::OnInput => None,
         };
-        let others = [self.connections.deadline(), self.log.deadline(), self.state.end_at];
+        let pulse = self.state.pulse_every.map(|every| self.counter.tally().pulse.last() + every);
+        let others = [self.connections.deadline(), self.log.deadline(), self.state.end_at, pulse];
         node.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     /// One turn, with one reading of the clock. Returns whether it was the last.
     fn turn(&mut self) -> bool {
         let now = self.runtime.now();
+        self.counter.tally().pulse.beat(now);
         let mut inputs = std::mem::take(&mut self.state.inputs);
         for input in inputs.drain(..) {
             if let WorkerInput::Closed { conn, .. } = &input {
@@ -188,7 +203,9 @@ impl<R: Runtime> WorkerLoop<R> {
         self.act(now);
         self.transmit(now);
         self.act(now);
-        self.log.tick(now, &self.node.link());
+        let link = self.node.link();
+        self.log.tick(now, &link);
+        self.counter.look(&link);
         self.publish(now);
         self.is_over(now)
     }
@@ -197,6 +214,7 @@ impl<R: Runtime> WorkerLoop<R> {
         let Finished { run, outcome, body } = finished;
         if let Some(Run { key, handler, started }) = self.state.runs.remove(&run) {
             self.log.task_ended(key, &handler, outcome, now.since(started), &body);
+            self.counter.task_ended(&handler, outcome, now.since(started));
         }
         WorkerInput::Done { run, outcome, body }
     }
@@ -207,6 +225,7 @@ impl<R: Runtime> WorkerLoop<R> {
             match action {
                 WorkerAction::Dial { conn, attempt, timeout } => {
                     self.log.dials(attempt);
+                    self.counter.dials(now);
                     let dial = Dial::start(
                         &self.runtime,
                         &self.transports,
@@ -278,6 +297,7 @@ impl<R: Runtime> WorkerLoop<R> {
         let place = link.conn.and_then(|conn| self.state.places.get(&conn));
         let endpoint = place.and_then(|(place, _)| self.endpoints.get(*place));
         self.log.event(now, event, &link, endpoint);
+        self.counter.event(now, event);
     }
 
     fn forget(&mut self, conn: ConnId) {
@@ -294,6 +314,8 @@ impl<R: Runtime> WorkerLoop<R> {
             let mut written = 0;
             while written < WRITES && self.connections.takes(conn) {
                 let Some(packet) = self.node.poll_transmit(now, conn) else { break };
+                let beats = packet.frames.iter().filter(|frame| matches!(frame, UpFrame::Beat(_)));
+                self.counter.beats_sent(beats.count() as u64);
                 self.connections.write(conn, moorline_wire::encode_up(&packet), packet.lane);
                 written += 1;
             }

@@ -196,7 +196,7 @@ fn a_long_outage_is_summed_up_every_half_minute() {
     assert_eq!(summaries.len(), 2, "{written:#?}");
     assert!(
         summaries[0].contains(
-            "Still disconnected after 30.0s: 1 attempts, last connect_refused, next in 41.0s"
+            "Still disconnected after 30.0s: 1 attempt, last connect_refused, next in 41.0s"
         ),
         "{summaries:?}"
     );
@@ -238,7 +238,7 @@ fn a_result_that_is_offered_again_is_news() {
         log.event(at(2), &settled(false), &link, None);
     });
     has(&written, "INFO", "kept until reconnect");
-    has(&written, "INFO", "resubmitted: Accepted");
+    has(&written, "INFO", "resubmitted: accepted");
     has(&written, "DEBUG", "task.result_settled");
 }
 
@@ -266,4 +266,129 @@ fn leases_that_may_be_given_away_are_named() {
         "WARN",
         "Lease of 0000000000000000000000002H (attempt 1) may have been given away",
     );
+}
+
+/// Goes up at `from` and is lost at `until`.
+fn up_and_lost(log: &mut WorkerLog, from: u64, until: u64, link: &LinkSnapshot) {
+    moves(log, from, State::Registered, State::Active, None, link);
+    let reason = Some(Reason::StreamLost);
+    moves(log, until, State::Active, State::Disconnected, reason, link);
+}
+
+fn loud(lines: &[String]) -> usize {
+    lines.iter().filter(|line| line.starts_with("WARN") || line.starts_with("ERROR")).count()
+}
+
+#[test]
+fn a_stable_link_that_is_back_at_the_first_try_is_no_warning() {
+    let (mut log, link) = (log(), snapshot());
+    let written = lines(|| {
+        up_and_lost(&mut log, 0, 30_000, &link);
+        moves(&mut log, 31_000, State::Registered, State::Active, None, &link);
+    });
+    has(&written, "INFO", "Lost connection to coordinator: stream_lost (ML2104). Reconnecting...");
+    has(&written, "INFO", "Reconnected successfully after 1 attempts (outage 1.0s, stream_lost)");
+    assert_eq!(loud(&written), 0, "{written:#?}");
+}
+
+#[test]
+fn a_stable_link_that_does_not_come_back_is_warned_of_when_the_first_try_fails() {
+    let (mut log, mut link) = (log(), snapshot());
+    let written = lines(|| {
+        up_and_lost(&mut log, 0, 30_000, &link);
+        link.attempts = 1;
+        link.next_attempt = Some(at(33_000));
+        let refused = Some(Reason::ConnectRefused);
+        moves(&mut log, 31_000, State::Connecting, State::Disconnected, refused, &link);
+        moves(&mut log, 33_000, State::Connecting, State::Disconnected, refused, &link);
+    });
+    let wanted = "Still disconnected after 1.0s: 1 attempt, last connect_refused, next in 2.0s";
+    has(&written, "WARN", wanted);
+    assert_eq!(loud(&written), 1, "{written:#?}");
+}
+
+#[test]
+fn a_link_that_was_not_stable_warns_at_once() {
+    let (mut log, link) = (log(), snapshot());
+    let written = lines(|| up_and_lost(&mut log, 0, 29_999, &link));
+    has(&written, "WARN", "Lost connection to coordinator");
+}
+
+#[test]
+fn an_outage_of_ten_minutes_has_twenty_warnings_whatever_its_attempts_come_to() {
+    for stable in [true, false] {
+        let (mut log, mut link) = (log(), snapshot());
+        let begin = if stable { 60_000 } else { 10 };
+        let written = lines(|| {
+            let stopping =
+                WorkerEvent::Dismissed { reason: Reason::CoordinatorStopping, hint: String::new() };
+            moves(&mut log, 0, State::Registered, State::Active, None, &link);
+            log.event(at(begin), &stopping, &link, None);
+            let reason = Some(Reason::CoordinatorStopping);
+            moves(&mut log, begin, State::Active, State::Disconnected, reason, &link);
+            for second in 0..600 {
+                let now = begin + second * 1_000 + 500;
+                link.attempts += 1;
+                let reason = Some(Reason::ConnectRefused);
+                moves(&mut log, now, State::Connecting, State::Disconnected, reason, &link);
+                log.tick(at(now + 400), &link);
+            }
+            moves(&mut log, begin + 600_000, State::Registered, State::Active, None, &link);
+        });
+        assert!((19..=20).contains(&loud(&written)), "{}", loud(&written));
+        has(&written, "INFO", "Reconnected successfully after 600 attempts (outage 10m00s");
+    }
+}
+
+#[test]
+fn the_same_refusal_is_warned_of_once_an_outage() {
+    let (mut log, link) = (log(), snapshot());
+    let dismissed = |reason| WorkerEvent::Dismissed { reason, hint: "later".into() };
+    let written = lines(|| {
+        for _ in 0..5 {
+            log.event(at(10), &dismissed(Reason::CoordinatorOverloaded), &link, None);
+        }
+        log.event(at(11), &dismissed(Reason::RateLimited), &link, None);
+    });
+    assert_eq!(loud(&written), 2, "{written:#?}");
+}
+
+#[test]
+fn outages_are_summed_up_as_often_as_asked() {
+    let (mut log, link) = (log(), snapshot());
+    let written = lines(|| {
+        log.repeat_every(at(0), Duration::from_millis(100));
+        for now in (0..1_000).step_by(10) {
+            log.tick(at(now), &link);
+        }
+    });
+    assert_eq!(loud(&written), 9, "{written:#?}");
+    assert_eq!(log.deadline(), Some(at(1_000)));
+}
+
+#[test]
+fn every_line_of_a_registered_worker_names_session_and_epoch_as_text() {
+    let (mut log, link) = (log(), snapshot());
+    let epoch = u64::MAX;
+    let event = WorkerEvent::Registered {
+        resumed: true,
+        held: 1,
+        epoch,
+        session: 4,
+        coordinator: name("moorline"),
+    };
+    let key = TaskKey { task: TaskId(1), attempt: Attempt(1) };
+    let written = lines(|| {
+        log.event(at(0), &event, &link, None);
+        moves(&mut log, 10, State::Registered, State::Active, None, &link);
+        log.task_started(key, &name("echo"));
+        log.task_ended(key, &name("echo"), Outcome::TimedOut, Duration::ZERO, b"");
+        up_and_lost(&mut log, 20, 30, &link);
+        log.tick(at(40_000), &link);
+    });
+    assert!(written.len() >= 8, "{written:#?}");
+    for line in &written {
+        let fields = format!(r#"session="{epoch}.4" epoch="{epoch}""#);
+        assert!(line.contains(&fields), "{line}");
+    }
 }

@@ -1,0 +1,197 @@
+//! What a coordinator's loop and its store's thread count.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use moorline_link::Instant;
+use moorline_node::{CoordinatorEvent, StoreOp};
+use moorline_work::End;
+
+use super::histogram::{DISK, LAG};
+use super::{Count, Counts, Histogram, Pulse};
+use crate::coordinator::peer::Peer;
+use crate::log;
+
+/// What a coordinator's loop and its store's thread have counted.
+///
+/// ```no_run
+/// # fn example(coordinator: &moorline_driver::CoordinatorHandle) {
+/// let tally = coordinator.tally();
+/// println!("{} tasks submitted in this life", tally.submitted.get());
+/// # }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CoordinatorTally {
+    /// The loop's sign of life.
+    pub pulse: Pulse,
+    /// How late the loop was for what was due.
+    pub lag: Histogram,
+    /// Refused registrations, by reason.
+    pub rejections: Counts,
+    /// Connections of workers that ended, by reason.
+    pub disconnects: Counts,
+    /// Workers whose leases were given away.
+    pub lost: Count,
+    /// Heartbeats that arrived.
+    pub beats_received: Count,
+    /// Tasks that were submitted, durably.
+    pub submitted: Count,
+    /// Tasks that ended, durably, by how.
+    pub finished: Counts,
+    /// Attempts that went back to the queue without a result.
+    pub reassignments: Count,
+    /// Results, by what became of them.
+    pub results: Counts,
+    /// How long the store took to commit a batch, also in vain.
+    pub commits: Histogram,
+    /// What the store failed to do: `commit` or `prune`.
+    pub store_errors: Counts,
+    /// Registrations by transport: of new sessions, and of resumed ones.
+    sessions: Mutex<BTreeMap<String, [u64; 2]>>,
+    recovered: AtomicBool,
+    stopping: AtomicBool,
+    /// When the commit that is under way began, in nanoseconds; 0: none is.
+    committing_since: AtomicU64,
+    /// Milliseconds between two summaries of a failure that lasts.
+    repeat_every: AtomicU64,
+}
+
+/// The words for how a task ended.
+pub(super) const ENDS: [&str; 4] = ["succeeded", "failed", "cancelled", "dead"];
+
+impl Default for CoordinatorTally {
+    fn default() -> Self {
+        Self {
+            pulse: Pulse::default(),
+            lag: Histogram::new(LAG),
+            rejections: Counts::by_reason(),
+            disconnects: Counts::by_reason(),
+            lost: Count::default(),
+            beats_received: Count::default(),
+            submitted: Count::default(),
+            finished: Counts::new(&ENDS),
+            reassignments: Count::default(),
+            results: Counts::new(&log::DISPOSITIONS),
+            commits: Histogram::new(DISK),
+            store_errors: Counts::new(&["commit", "prune"]),
+            sessions: Mutex::new(BTreeMap::new()),
+            recovered: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            committing_since: AtomicU64::new(0),
+            repeat_every: AtomicU64::new(log::millis(log::REPEAT_EVERY)),
+        }
+    }
+}
+
+impl CoordinatorTally {
+    /// What earlier lives left in the store has been read.
+    #[must_use]
+    pub fn is_recovered(&self) -> bool {
+        self.recovered.load(Ordering::Relaxed)
+    }
+
+    /// It was told to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// For how long the commit that is under way has been, if one is: retries of one that fails count
+    /// each for itself.
+    #[must_use]
+    pub fn committing_for(&self, now: Instant) -> Option<Duration> {
+        match self.committing_since.load(Ordering::Relaxed) {
+            0 => None,
+            since => Some(now.since(Instant::from_nanos(since))),
+        }
+    }
+
+    /// Registrations of new and of resumed sessions, by transport.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<(String, [u64; 2])> {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.iter().map(|(transport, counts)| (transport.clone(), *counts)).collect()
+    }
+
+    pub(crate) fn repeat_every(&self) -> Duration {
+        Duration::from_millis(self.repeat_every.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_repeat_every(&self, every: Duration) {
+        self.repeat_every.store(log::millis(every).max(1), Ordering::Relaxed);
+    }
+
+    pub(crate) fn stops(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn commit_begins(&self, now: Instant) {
+        self.committing_since.store(now.as_nanos().max(1), Ordering::Relaxed);
+    }
+
+    pub(crate) fn commit_ends(&self, took: Duration) {
+        self.committing_since.store(0, Ordering::Relaxed);
+        self.commits.observe(took);
+    }
+
+    pub(crate) fn event(&self, event: &CoordinatorEvent, peer: Option<&Peer>) {
+        match event {
+            CoordinatorEvent::Recovered { .. } => self.recovered.store(true, Ordering::Relaxed),
+            CoordinatorEvent::Registered { resumed, .. } => {
+                let transport = peer.map_or("unknown", |peer| &*peer.transport);
+                let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+                match sessions.get_mut(transport) {
+                    Some(counts) => counts[usize::from(*resumed)] += 1,
+                    // As many as there are transports.
+                    None => {
+                        let counts = [u64::from(!*resumed), u64::from(*resumed)];
+                        sessions.insert(transport.to_owned(), counts);
+                    }
+                }
+            }
+            CoordinatorEvent::Detached { reason, .. }
+            | CoordinatorEvent::Departed { reason, .. } => {
+                self.disconnects.add(reason.name());
+            }
+            CoordinatorEvent::Lost { .. } => self.lost.add(1),
+            CoordinatorEvent::Refused { reason, .. } => self.rejections.add(reason.name()),
+            CoordinatorEvent::Redelivered { .. } => self.reassignments.add(1),
+            CoordinatorEvent::Settled { disposition, .. } => {
+                self.results.add(log::disposition(*disposition));
+            }
+            // Also what is newer than this table: nothing to count yet.
+            CoordinatorEvent::Active { .. }
+            | CoordinatorEvent::Suspect { .. }
+            | CoordinatorEvent::Assigned { .. }
+            | CoordinatorEvent::Stalled { .. }
+            | _ => {}
+        }
+    }
+}
+
+/// How a task ends by this operation, if it is durable.
+pub(crate) fn end_of(operation: &StoreOp) -> Option<&'static str> {
+    match operation {
+        StoreOp::Finish { end, .. } => Some(match end {
+            End::Succeeded => "succeeded",
+            End::Failed => "failed",
+            End::Cancelled => "cancelled",
+            End::Dead => "dead",
+        }),
+        StoreOp::Submit { .. }
+        | StoreOp::Requeue { .. }
+        | StoreOp::Claim { .. }
+        | StoreOp::Unclaim { .. }
+        | StoreOp::Leases
+        | StoreOp::Lookup { .. }
+        | StoreOp::Lease { .. }
+        | StoreOp::Adopt { .. }
+        | StoreOp::Cancel { .. }
+        | StoreOp::Retry { .. }
+        | StoreOp::Worker(_)
+        | StoreOp::Workers => None,
+    }
+}

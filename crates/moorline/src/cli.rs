@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand};
 
 use crate::Error;
 use exit::Exit;
-use logs::LogFormat;
+use logs::{LogArgs, LogSettings};
 
 /// Keeps distributed workers moored to their coordinator.
 #[derive(Parser, Debug)]
@@ -34,10 +34,8 @@ struct Cli {
     #[arg(long, global = true, help_heading = "Global options")]
     json: bool,
 
-    /// How log lines on stderr look: pretty on a terminal and json elsewhere, or always one of them.
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Auto)]
-    #[arg(env = "MOORLINE_LOG_FORMAT", hide_env_values = true, help_heading = "Global options")]
-    log_format: LogFormat,
+    #[command(flatten)]
+    log: LogArgs,
 
     #[command(subcommand)]
     command: Command,
@@ -72,8 +70,8 @@ enum Command {
 struct Context {
     /// Print data as JSON.
     json: bool,
-    /// How log lines look.
-    log_format: LogFormat,
+    /// How it logs.
+    log: LogSettings,
 }
 
 /// What a command ends with.
@@ -90,7 +88,7 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
         }
     };
-    let context = Context { json: cli.json, log_format: cli.log_format };
+    let context = Context { json: cli.json, log: cli.log.into() };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output::failed(&Error::Start(error), context.json).into(),
@@ -98,35 +96,37 @@ pub fn main() -> ExitCode {
     let outcome = runtime.block_on(run(cli.command, context));
     // Handlers that block a thread are not waited for.
     runtime.shutdown_timeout(Duration::from_millis(500));
-    outcome.unwrap_or_else(|error| output::failed(&error, context.json)).into()
+    let exit = outcome.unwrap_or_else(|error| output::failed(&error, context.json));
+    logs::flush();
+    exit.into()
 }
 
 async fn run(command: Command, context: Context) -> Outcome {
     match command {
         Command::Coordinator(args) => {
-            logs::for_server(context.log_format);
+            logs::for_server(context.log);
             coordinator::run(args, context).await
         }
         Command::Worker(args) => worker::run(*args, context).await,
         Command::Task(command) => {
-            logs::for_client(context.log_format);
+            logs::for_client(context.log);
             task::run(command, context).await
         }
         Command::Dev(args) => {
-            logs::for_server(context.log_format);
+            logs::for_server(context.log);
             dev::run(args, context).await
         }
         Command::Demo(args) => {
-            logs::for_demo(context.log_format);
+            logs::for_demo(context.log);
             demo::run(args, context).await
         }
         Command::Version(args) => {
-            logs::for_client(context.log_format);
+            logs::for_client(context.log);
             version::run(args, context).await
         }
         Command::HashFile(args) => hash_file::run(args).await,
         Command::Bench(command) => {
-            logs::for_demo(context.log_format);
+            logs::for_demo(context.log);
             bench::run(command).await
         }
     }

@@ -49,6 +49,7 @@ pub struct Worker {
     handlers: Handlers,
     shared: Owner,
     drain_timeout: Duration,
+    log_repeat_every: Duration,
     /// Held as long as the worker runs.
     data_dir: Option<DataDir>,
 }
@@ -74,13 +75,14 @@ impl Worker {
     /// worker, a newer process of it took over, or the attempts allowed by
     /// [`Reconnect`](crate::Reconnect) are used up. [`Error::Start`] if there is no thread for it.
     pub async fn run(self) -> Result<()> {
-        let Self { transports, options, handlers, shared, drain_timeout: _, data_dir } = self;
+        let Self { transports, options, handlers, shared, log_repeat_every, data_dir, .. } = self;
         // Released when the worker has ended, so that the next process finds nobody here.
         let _data_dir = data_dir;
         if !shared.get().may_start() {
             return Ok(());
         }
         let driver = start_worker(transports, options, Box::new(handlers)).map_err(Error::Start)?;
+        driver.summarise_every(log_repeat_every);
         let _ended = shared.get().started(driver.clone());
         let ending = driver.ended().await;
         match ending.state {

@@ -44,7 +44,8 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
         .admin(args.admin_listen)
         .lost_after(args.lost_after)
         .start_grace(args.start_grace)
-        .accept_timeout(args.accept_timeout);
+        .accept_timeout(args.accept_timeout)
+        .log_repeat_every(context.log.repeat_every);
     for url in args.listen {
         builder = builder.listen(url);
     }
@@ -57,7 +58,7 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
     tokio::select! {
         () = coordinator.stop() => Ok(Exit::Done),
         // At once: whoever asks twice does not want to wait for the store.
-        exit = signals.next() => std::process::exit(i32::from(exit as u8)),
+        exit = signals.next() => exit.now(),
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
     };
     tokio::select! {
         () = stop => Ok(Exit::Done),
-        exit = signals.next() => std::process::exit(i32::from(exit as u8)),
+        exit = signals.next() => exit.now(),
     }
 }
 

@@ -48,6 +48,14 @@ pub(super) enum Exit {
     Terminated = 143,
 }
 
+impl Exit {
+    /// Ends the process at once, with nothing but its log.
+    pub(super) fn now(self) -> ! {
+        super::logs::flush();
+        std::process::exit(i32::from(self as u8))
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

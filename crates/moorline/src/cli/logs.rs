@@ -1,72 +1,184 @@
 //! Log lines on stderr: for people on a terminal, JSON with stable names elsewhere.
 
-use std::fmt;
+mod format;
+mod queue;
+
 use std::io::IsTerminal;
-use std::time::SystemTime;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use clap::ValueEnum;
-use serde_json::{Map, Value};
-use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
+use serde_json::Map;
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::fmt::MakeWriter;
+
+use self::format::Shape;
+use self::queue::Queue;
 
 /// How log lines look.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub(super) enum LogFormat {
     /// Pretty on a terminal, json elsewhere.
+    #[default]
     Auto,
     /// For people.
     Pretty,
+    /// Pairs of names and values; the names are those of json.
+    Logfmt,
     /// One JSON object a line.
     Json,
 }
 
+/// How a process logs.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct LogArgs {
+    /// How log lines on stderr look: pretty on a terminal and json elsewhere, or always one of them.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Auto)]
+    #[arg(env = "MOORLINE_LOG_FORMAT", hide_env_values = true)]
+    log_format: LogFormat,
+
+    /// What a server logs: error, warn, info, debug, trace, or filter directives such as
+    /// moorline_driver=debug,info [default: info].
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = level)]
+    #[arg(env = "MOORLINE_LOG_LEVEL", hide_env_values = true)]
+    log_level: Option<String>,
+
+    /// What lasts, such as an outage, is summed up in a server's log this often.
+    #[arg(long, global = true, value_name = "DURATION", default_value = "30s")]
+    #[arg(value_parser = super::values::some_duration)]
+    #[arg(env = "MOORLINE_LOG_REPEAT_EVERY", hide_env_values = true)]
+    log_repeat_every: Duration,
+}
+
+/// The same, in a form that goes along with every command.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LogSettings {
+    format: LogFormat,
+    level: Option<&'static str>,
+    /// What lasts is summed up this often.
+    pub(super) repeat_every: Duration,
+}
+
+impl From<LogArgs> for LogSettings {
+    fn from(args: LogArgs) -> Self {
+        let LogArgs { log_format: format, log_level, log_repeat_every: repeat_every } = args;
+        // Once a process, which needs it to its end.
+        Self { format, level: log_level.map(|level| &*level.leak()), repeat_every }
+    }
+}
+
+fn level(text: &str) -> Result<String, String> {
+    match EnvFilter::try_new(directives(text)) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// The variable with filter directives, such as `debug` or `moorline_driver=trace,info`.
 const FILTER: &str = "MOORLINE_LOG";
+/// What libraries say below a warning is not about workers.
+const LIBRARIES: &str = "h2=warn,hyper=warn,hyper_util=warn,tonic=warn,tower=warn";
+/// Before the process ends, its log has so long to leave.
+const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Logs of a server: transitions and more.
-pub(super) fn for_server(format: LogFormat) {
-    init(format, "info,h2=warn,hyper=warn,tonic=warn,tower=warn");
+/// Where the lines of a server go.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+/// Replaces the filter.
+static RELOAD: OnceLock<Reload> = OnceLock::new();
+
+type Reload = Box<dyn Fn(EnvFilter) -> bool + Send + Sync>;
+
+/// Logs of a server: transitions and more. Whoever logs waits for nobody (P23); see [`flush`].
+pub(super) fn for_server(settings: LogSettings) {
+    let shape = shape(settings.format, LogFormat::Auto);
+    let dropped = move |lines: u64| {
+        let fields = Map::from_iter([
+            ("event".into(), "log.dropped".into()),
+            ("lines".into(), lines.into()),
+        ]);
+        let message = format!("{lines} log lines were dropped: nobody read them in time");
+        shape.line(Level::WARN, None, fields, &message)
+    };
+    let standard = directives(settings.level.unwrap_or("info"));
+    match Queue::start(std::io::stderr(), dropped) {
+        Ok(queue) => {
+            let queue = QUEUE.get_or_init(|| queue).clone();
+            init(shape, &standard, queue);
+            log_panics();
+        }
+        // Rather lines that can be waited for than none.
+        Err(_) => init(shape, &standard, std::io::stderr),
+    }
 }
 
 /// Logs of a client: what it waits for.
-pub(super) fn for_client(format: LogFormat) {
-    let format = if format == LogFormat::Auto { LogFormat::Pretty } else { format };
-    init(format, "warn");
+pub(super) fn for_client(settings: LogSettings) {
+    init(shape(settings.format, LogFormat::Pretty), "warn", std::io::stderr);
 }
 
 /// Logs of the demo and of benchmarks, which tell their own story: what goes wrong only.
-pub(super) fn for_demo(format: LogFormat) {
-    let format = if format == LogFormat::Auto { LogFormat::Pretty } else { format };
-    init(format, "error");
+pub(super) fn for_demo(settings: LogSettings) {
+    init(shape(settings.format, LogFormat::Pretty), "error", std::io::stderr);
 }
 
-fn init(format: LogFormat, standard: &str) {
+/// From now on lines of this level and above are written, or those that directives such as
+/// `moorline_driver=debug,info` choose. Returns whether that was understood and done.
+#[allow(dead_code, reason = "for a configuration that is read again")]
+pub(super) fn set_level(level: &str) -> bool {
+    let filter = EnvFilter::try_new(directives(level)).ok();
+    filter.zip(RELOAD.get()).is_some_and(|(filter, reload)| reload(filter))
+}
+
+/// Puts a line of another kind behind the log lines before it. `false` if this process has no such
+/// queue.
+pub(super) fn line(text: &str) -> bool {
+    QUEUE.get().inspect(|queue| queue.push(format!("{text}\n").as_bytes())).is_some()
+}
+
+/// Lets the lines that are on their way leave, as far as somebody reads them.
+pub(super) fn flush() {
+    if let Some(queue) = QUEUE.get() {
+        queue.flush(FAREWELL);
+    }
+}
+
+/// A level alone is about this software: libraries stay quiet.
+fn directives(level: &str) -> String {
+    if level.parse::<Level>().is_ok() { format!("{level},{LIBRARIES}") } else { level.to_owned() }
+}
+
+fn shape(format: LogFormat, auto: LogFormat) -> Shape {
+    let terminal = std::io::stderr().is_terminal();
+    let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|text| text.is_empty());
+    match if format == LogFormat::Auto { auto } else { format } {
+        LogFormat::Auto if terminal => Shape::Pretty { colour },
+        LogFormat::Auto | LogFormat::Json => Shape::Json,
+        LogFormat::Pretty => Shape::Pretty { colour },
+        LogFormat::Logfmt => Shape::Logfmt,
+    }
+}
+
+fn init<W>(shape: Shape, standard: &str, writer: W)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let given = std::env::var(FILTER).ok().filter(|text| !text.is_empty());
     let filter = given.as_deref().and_then(|text| EnvFilter::try_new(text).ok());
     let misread = given.is_some() && filter.is_none();
-    let filter = filter.unwrap_or_else(|| EnvFilter::new(standard));
-    let terminal = std::io::stderr().is_terminal();
-    let json = match format {
-        LogFormat::Auto => !terminal,
-        LogFormat::Pretty => false,
-        LogFormat::Json => true,
-    };
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         // A line that cannot be written would be complained about on stderr, in vain, by a panic:
         // whoever read the log may be gone, and the work goes on all the same.
-        .log_internal_errors(false);
+        .log_internal_errors(false)
+        .event_format(shape)
+        .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new(standard)))
+        .with_filter_reloading();
+    let handle = builder.reload_handle();
     // Whoever has set a subscriber before has decided.
-    if json {
-        let _ = builder.event_format(JsonLine).try_init();
-    } else {
-        let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|text| text.is_empty());
-        let _ = builder.event_format(PrettyLine { colour }).try_init();
+    if builder.try_init().is_ok() {
+        RELOAD.get_or_init(|| Box::new(move |filter| handle.reload(filter).is_ok()));
     }
     if misread {
         tracing::warn!(
@@ -76,121 +188,24 @@ fn init(format: LogFormat, standard: &str) {
     }
 }
 
-/// `{"ts":"…","level":"info","event":"link.lost",…,"msg":"…"}`: names are stable.
-struct JsonLine;
-
-impl<S, N> FormatEvent<S, N> for JsonLine
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let mut line = Map::new();
-        let level = event.metadata().level().as_str().to_ascii_lowercase();
-        line.insert("ts".into(), now().into());
-        line.insert("level".into(), level.into());
-        line.insert("target".into(), event.metadata().target().into());
-        line.append(&mut fields.fields);
-        line.insert("msg".into(), fields.message.into());
-        writeln!(writer, "{}", Value::Object(line))
-    }
-}
-
-/// `10:02:11.480  WARN  Lost connection …  reason=stream_lost`.
-struct PrettyLine {
-    colour: bool,
-}
-
-impl<S, N> FormatEvent<S, N> for PrettyLine
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let now = now();
-        let time = now.get(11..23).unwrap_or(&now);
-        let level = event.metadata().level();
-        let (on, off) = match (self.colour, *level) {
-            (true, tracing::Level::ERROR) => ("\x1b[31m", "\x1b[0m"),
-            (true, tracing::Level::WARN) => ("\x1b[33m", "\x1b[0m"),
-            (true, _) | (false, _) => ("", ""),
-        };
-        // Words of a peer must not steer the terminal.
-        let message = super::output::short(&fields.message, usize::MAX);
-        write!(writer, "{time} {on}{level:>5}{off} {message}")?;
-        for (name, value) in &fields.fields {
-            // What the sentence says already is for machines.
-            if !["event", "role"].contains(&name.as_str()) {
-                write!(writer, "  {name}={}", super::output::short(&bare(value), 200))?;
-            }
-        }
-        writeln!(writer)
-    }
-}
-
-fn bare(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-fn now() -> String {
-    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
-}
-
-/// The fields of an event, in order.
-#[derive(Default)]
-struct Fields {
-    message: String,
-    fields: Map<String, Value>,
-}
-
-impl Fields {
-    fn put(&mut self, field: &Field, value: Value) {
-        if field.name() == "message" {
-            self.message = bare(&value);
-        } else {
-            self.fields.insert(field.name().to_owned(), value);
-        }
-    }
-}
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}").into());
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value.into());
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value.into());
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value.into());
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value.into());
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, value.into());
-    }
+/// A panic is a line of the log like any other, and what was said before it is not lost with it.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let thread = std::thread::current();
+        let thread = thread.name().unwrap_or("?");
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let what = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let what = what.unwrap_or("?");
+        tracing::error!(
+            event = "panic",
+            thread,
+            place,
+            "Panic in thread {thread} at {place}: {what}"
+        );
+        flush();
+    }));
 }
 
 #[cfg(test)]

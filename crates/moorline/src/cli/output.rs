@@ -29,8 +29,10 @@ pub(super) fn json(value: &impl Serialize) -> Result<()> {
 
 /// Tells the user something that is no data.
 pub(super) fn message(text: &str) {
-    // Without a stderr there is nobody to tell.
-    let _ = writeln!(io::stderr(), "{text}");
+    if !super::logs::line(text) {
+        // Without a stderr there is nobody to tell.
+        let _ = writeln!(io::stderr(), "{text}");
+    }
 }
 
 /// Puts text on the terminal as it is, at once.

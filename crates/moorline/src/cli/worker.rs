@@ -131,15 +131,15 @@ impl LinkArgs {
 pub(super) async fn run(args: Args, context: Context) -> Outcome {
     match args.command {
         Some(Command::List(args)) => {
-            logs::for_client(context.log_format);
+            logs::for_client(context.log);
             list::list(args, context).await
         }
         Some(Command::Get(args)) => {
-            logs::for_client(context.log_format);
+            logs::for_client(context.log);
             list::get(args, context).await
         }
         None => {
-            logs::for_server(context.log_format);
+            logs::for_server(context.log);
             work(args.run, context).await
         }
     }
@@ -149,7 +149,7 @@ async fn work(args: RunArgs, context: Context) -> Outcome {
     let mut signals = Signals::new()?;
     let groups = ProcessGroups::new();
     let name = args.name.clone().unwrap_or_else(crate::worker::host_name);
-    let worker = build(args, name.clone(), &groups)?;
+    let worker = build(args, name.clone(), &groups, context)?;
     let handle = worker.handle();
     let running = worker.run();
     tokio::pin!(running);
@@ -168,7 +168,7 @@ async fn work(args: RunArgs, context: Context) -> Outcome {
         exit = drain => {
             groups.kill_all();
             // At once: nothing that still runs is waited for.
-            std::process::exit(i32::from(exit as u8));
+            exit.now();
         }
     };
     // What is left of handlers that were aborted goes with the worker.
@@ -181,7 +181,7 @@ async fn work(args: RunArgs, context: Context) -> Outcome {
     ended.map(|()| Exit::Done)
 }
 
-fn build(args: RunArgs, name: String, groups: &ProcessGroups) -> Result<Worker> {
+fn build(args: RunArgs, name: String, groups: &ProcessGroups, context: Context) -> Result<Worker> {
     let data_dir = match args.data_dir {
         Some(data_dir) => data_dir,
         None => default_data_dir(&name)?,
@@ -193,7 +193,8 @@ fn build(args: RunArgs, name: String, groups: &ProcessGroups) -> Result<Worker> 
         .data_dir(data_dir)
         .heartbeat(args.link.heartbeat_interval, args.link.heartbeat_timeout)
         .reconnect(args.link.reconnect())
-        .drain_timeout(args.drain_timeout);
+        .drain_timeout(args.drain_timeout)
+        .log_repeat_every(context.log.repeat_every);
     for url in urls {
         builder = builder.coordinator(url);
     }

@@ -88,6 +88,7 @@ pub struct CoordinatorBuilder {
     accept_timeout: Duration,
     retention: Retention,
     transports: Transports,
+    log_repeat_every: Duration,
 }
 
 impl CoordinatorBuilder {
@@ -102,6 +103,7 @@ impl CoordinatorBuilder {
             accept_timeout: dispatcher.accept_timeout,
             retention: Retention::default(),
             transports: Transports::new(),
+            log_repeat_every: Duration::from_secs(30),
         }
     }
 
@@ -145,6 +147,11 @@ impl CoordinatorBuilder {
         Self { retention: Retention { age_millis, count }, ..self }
     }
 
+    /// While the store fails, that is summed up in the log this often. Default 30 s.
+    pub fn log_repeat_every(self, every: Duration) -> Self {
+        Self { log_repeat_every: every, ..self }
+    }
+
     /// One more way of moving packets, used before the built-in one of the same scheme.
     pub fn transport(self, transport: impl Transport) -> Self {
         Self { transports: self.transports.with(transport), ..self }
@@ -169,6 +176,7 @@ impl CoordinatorBuilder {
             .map_err(|error| Error::Start(std::io::Error::other(error)))??;
         let transports = crate::transports(self.transports);
         let driver = start_coordinator(Tokio, transports, store, options).await?;
+        driver.summarise_every(self.log_repeat_every);
         let admin = admin.map(|listener| admin::serve(listener, driver.clone()));
         Ok(Coordinator { driver, admin })
     }

@@ -38,6 +38,7 @@ pub struct WorkerBuilder {
     drain_timeout: Duration,
     data_dir: Option<PathBuf>,
     transports: Transports,
+    log_repeat_every: Duration,
 }
 
 impl std::fmt::Debug for WorkerBuilder {
@@ -63,6 +64,7 @@ impl WorkerBuilder {
             drain_timeout: Duration::from_secs(30),
             data_dir: None,
             transports: Transports::new(),
+            log_repeat_every: Duration::from_secs(30),
         }
     }
 
@@ -288,6 +290,11 @@ impl WorkerBuilder {
         Self { drain_timeout: timeout, ..self }
     }
 
+    /// While an outage lasts, it is summed up in the log this often. Default 30 s.
+    pub fn log_repeat_every(self, every: Duration) -> Self {
+        Self { log_repeat_every: every, ..self }
+    }
+
     /// Where the worker keeps its identity, locked against other processes while it runs.
     ///
     /// Default: none. Then a hash of the name is the identity, so that a restart under the same name
@@ -348,6 +355,7 @@ impl WorkerBuilder {
             handlers: Handlers::new(self.handlers, runtime),
             shared: Owner::new(Shared::new()),
             drain_timeout: self.drain_timeout,
+            log_repeat_every: self.log_repeat_every,
             data_dir,
         })
     }

@@ -11,6 +11,7 @@ mod gauge;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod identity;
+mod logs;
 mod proxy;
 mod reconnect;
 mod rig;

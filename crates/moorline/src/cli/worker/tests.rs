@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use super::{Args, build, data_dir_below, file_name};
+use crate::cli::{Context, logs};
 use crate::process::ProcessGroups;
 use crate::{Code, Reconnect};
 
@@ -71,7 +72,8 @@ async fn a_worker_is_built_from_its_flags_and_a_bad_command_is_named() {
     let home = home.path().to_str().unwrap();
     let with = |handler: &str| {
         let line = [&COORDINATOR[..], &["--data-dir", home, "--handler", handler]].concat();
-        build(args(&line).unwrap().run, "w".into(), &ProcessGroups::new())
+        let context = Context { json: false, log: logs::LogSettings::default() };
+        build(args(&line).unwrap().run, "w".into(), &ProcessGroups::new(), context)
     };
     drop(with("hash=sha256sum -b").unwrap());
     let error = with("hash=echo 'open").unwrap_err();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{JsonLine, PrettyLine};
+use super::Shape;
 
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -49,7 +49,7 @@ fn say() {
 fn a_json_line_has_the_stable_names() {
     let captured = Captured::default();
     let subscriber =
-        tracing_subscriber::fmt().event_format(JsonLine).with_writer(captured.clone()).finish();
+        tracing_subscriber::fmt().event_format(Shape::Json).with_writer(captured.clone()).finish();
     tracing::subscriber::with_default(subscriber, say);
     let text = captured.text();
     assert_eq!(text.lines().count(), 1, "one event is one line: {text}");
@@ -67,7 +67,7 @@ fn a_json_line_has_the_stable_names() {
 #[test]
 fn a_pretty_line_is_one_sentence_that_cannot_steer_the_terminal() {
     let captured = Captured::default();
-    let format = PrettyLine { colour: false };
+    let format = Shape::Pretty { colour: false };
     let subscriber =
         tracing_subscriber::fmt().event_format(format).with_writer(captured.clone()).finish();
     tracing::subscriber::with_default(subscriber, say);
@@ -78,4 +78,24 @@ fn a_pretty_line_is_one_sentence_that_cannot_steer_the_terminal() {
         "  WARN Lost connection to  [2Jcoordinator  outage_ms=1500  reason=stream_lost  \
          resumed=false  worker=gpu-1\n"
     );
+}
+
+#[test]
+fn a_logfmt_line_has_the_same_names_and_quotes_what_would_be_misread() {
+    let captured = Captured::default();
+    let format = Shape::Logfmt;
+    let subscriber =
+        tracing_subscriber::fmt().event_format(format).with_writer(captured.clone()).finish();
+    tracing::subscriber::with_default(subscriber, say);
+    let text = captured.text();
+    let (ts, rest) = text.split_once(' ').unwrap();
+    humantime::parse_rfc3339(ts.strip_prefix("ts=").unwrap()).unwrap();
+    assert_eq!(
+        rest,
+        "level=warn target=moorline::cli::logs::format::tests event=link.lost outage_ms=1500 \
+         reason=stream_lost resumed=false role=worker worker=gpu-1 \
+         msg=\"Lost connection\\nto \\u001b[2Jcoordinator\"\n"
+    );
+    assert_eq!(super::quoted(""), "\"\"");
+    assert_eq!(super::quoted("a=b"), "\"a=b\"");
 }

@@ -180,7 +180,7 @@ pub async fn start_coordinator<R: Runtime>(
             retry: options.retry,
             epoch: threads.epoch,
             software: options.software,
-            seed: options.seed.unwrap_or_else(random),
+            seed: options.seed.map_or_else(random, u128::from),
         },
         now,
     );
@@ -410,7 +410,8 @@ impl CoordinatorHandle {
 }
 
 /// A number nobody can guess: the standard library draws the keys of its hash maps at random.
-fn random() -> u64 {
+fn random() -> u128 {
     use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0_u8)
+    let half = || u128::from(RandomState::new().hash_one(0_u8));
+    (half() << 64) | half()
 }

@@ -158,7 +158,36 @@ impl Backoff {
     /// [`Backoff::max_delay`], and the same for the same arguments.
     #[must_use]
     pub fn delay(&self, seed: u64, attempt: u32, previous: Duration) -> Duration {
-        let cap = self.cap(attempt);
+        self.delay_over(Duration::ZERO, seed, attempt, previous)
+    }
+
+    /// The same for one worker of a fleet that a coordinator wants to come back over `window`: with
+    /// [`First::Window`] and [`Jitter::Full`] it is drawn from a range at least as wide, up to
+    /// [`Backoff::max_delay`]. Else the dials of those who found nobody would pile up upon the first
+    /// dials of the others.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use moorline_link::Backoff;
+    ///
+    /// let second = Duration::from_secs(1);
+    /// let delay = |seed| Backoff::default().delay_over(50 * second, seed, 2, second);
+    /// assert!((0..100).map(delay).max().unwrap() > 40 * second);
+    /// ```
+    #[must_use]
+    pub fn delay_over(
+        &self,
+        window: Duration,
+        seed: u64,
+        attempt: u32,
+        previous: Duration,
+    ) -> Duration {
+        let cap = match (self.first, self.jitter) {
+            (First::Window, Jitter::Full { .. }) => {
+                self.cap(attempt).max(saturating_nanos(window).min(self.max))
+            }
+            (First::Window | First::Backoff | First::Immediate, _) => self.cap(attempt),
+        };
         let (low, high) = match self.jitter {
             Jitter::None => (cap, cap),
             Jitter::Full { floor } => (saturating_nanos(floor).min(cap), cap),

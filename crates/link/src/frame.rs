@@ -132,6 +132,24 @@ pub struct Hello {
     pub credit: [Credit; 2],
     /// The heartbeat interval the worker wishes for.
     pub beat_interval: Duration,
+    /// The ticket it was given when it was refused last.
+    pub ticket: Option<Ticket>,
+    /// Something of a task runs there, or is finished and not answered.
+    pub holds_work: bool,
+}
+
+/// A reserved slot: who was refused [`Reason::RateLimited`] shows it in its next Hello.
+///
+/// It means something to the coordinator that gave it only, and there only for the worker it was
+/// given to, from its slot on for two seconds, once.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Ticket {
+    /// The life of the coordinator that gave it.
+    pub epoch: Epoch,
+    /// The slot.
+    pub slot: u64,
+    /// Proves that the coordinator gave it.
+    pub mac: u64,
 }
 
 /// The coordinator accepted the registration.
@@ -162,6 +180,13 @@ pub enum ComeBack {
     ByReason,
     /// After this time.
     After(Duration),
+    /// After this time, with a ticket for the slot that is reserved then: only in a refusal.
+    Slot {
+        /// When the slot comes.
+        after: Duration,
+        /// What to show in the next Hello.
+        ticket: Ticket,
+    },
     /// Never: the refusal is final.
     Never,
 }
@@ -207,6 +232,10 @@ pub struct BeatAnswer {
     pub quiet: bool,
     /// The coordinator waits for its store: a restore that makes no progress is not stalled.
     pub waiting: bool,
+    /// [`Welcome::first_window`] has changed to this; `None` = it has not.
+    pub first_window: Option<Duration>,
+    /// [`Welcome::beat_interval`] has changed to this; `None` = it has not.
+    pub beat_interval: Option<Duration>,
 }
 
 /// Cumulative acknowledgement of one lane, with credit for more.

@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+mod admission;
 mod config;
 mod connection;
 mod frames;
@@ -16,13 +17,14 @@ mod ring;
 mod session;
 mod transmit;
 
-pub use config::{HubConfig, HubConfigError, HubSettings};
+pub use config::{HubConfig, HubConfigError, HubSettings, RegistrationRate};
 pub use io::*;
 
 use crate::{
     ConnId, EffectiveClock, EnqueueError, Epoch, Instant, Lane, Reason, Sym, Tag, Violation, Wake,
     WorkerId,
 };
+use admission::Admission;
 use connection::Connection;
 use index::Index;
 use member::{Life, Member, Told};
@@ -66,6 +68,8 @@ use session::Believed;
 ///     resume: None,
 ///     credit: Lane::ALL.map(|_| Inbox::first_credit(&LaneLimits::default())),
 ///     beat_interval: core::time::Duration::from_secs(5),
+///     ticket: None,
+///     holds_work: false,
 /// };
 /// hub.handle(now, HubInput::Frame { conn, frame: WorkerFrame::Hello(hello) });
 /// assert!(matches!(hub.poll_action(), Some(HubAction::Flush { .. })));
@@ -82,6 +86,7 @@ pub struct Hub {
     config: HubConfig,
     epoch: Epoch,
     clock: EffectiveClock,
+    admission: Admission,
     /// The first session of this life, and the next one.
     first_session: u64,
     next_session: u64,
@@ -99,16 +104,19 @@ pub struct Hub {
 impl Hub {
     /// A coordinator's hub in the life `epoch`, which must never have been used before.
     ///
-    /// `seed` is random: the sessions of this life are counted from a number drawn from it, so that
-    /// a session of another life is not mistaken for one of this one should an epoch ever repeat (a
-    /// memory store takes it from a wall clock that can be set back).
+    /// `seed` is random, and a secret: the key of admission tickets is drawn from it. The sessions of
+    /// this life are counted from another number drawn from it, so that a session of another life is
+    /// not mistaken for one of this one should an epoch ever repeat (a memory store takes it from a
+    /// wall clock that can be set back).
     #[must_use]
-    pub fn new(config: HubConfig, epoch: Epoch, seed: u64, now: Instant) -> Self {
-        let first_session = 1 + (seed >> 32);
+    pub fn new(config: HubConfig, epoch: Epoch, seed: u128, now: Instant) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "32 bits of it are wanted")]
+        let first_session = 1 + (seed as u64 >> 32);
         Self {
             config,
             epoch,
             clock: EffectiveClock::new(now),
+            admission: Admission::new(seed, now),
             first_session,
             next_session: first_session,
             stopping: false,
@@ -204,7 +212,10 @@ impl Hub {
     /// Whether an input is about something that exists. What is not, is stale.
     fn is_current(&self, input: &HubInput) -> bool {
         match input {
-            HubInput::Timeout | HubInput::Waiting(_) | HubInput::Stop => true,
+            HubInput::Timeout
+            | HubInput::Waiting(_)
+            | HubInput::Measured { .. }
+            | HubInput::Stop => true,
             HubInput::Accepted { conn } => !self.conns.contains_key(conn),
             HubInput::Closed { conn, .. }
             | HubInput::Writable { conn }
@@ -270,6 +281,9 @@ impl Hub {
                 });
             }
             HubInput::Waiting(waiting) => self.waiting = waiting,
+            HubInput::Measured { registrations, busy } => {
+                self.admission.measure(registrations, busy);
+            }
             HubInput::Disconnect { worker, reason } => self.dismiss(worker, reason),
             HubInput::Lost { worker } => self.lost(worker),
             HubInput::Forget { worker } => self.forget(worker),

@@ -72,6 +72,7 @@ mod lane;
 mod link;
 mod reason;
 mod rtt;
+mod siphash;
 mod state;
 mod time;
 mod timer;
@@ -82,7 +83,7 @@ pub use clock::EffectiveClock;
 pub use config::{ConfigError, Heartbeat, Lanes, LinkConfig, Reconnect, Timeouts};
 pub use frame::{
     Ack, Beat, BeatAnswer, ComeBack, CoordinatorFrame, Credit, Dismissal, Flags, Hello, Lane,
-    MessageHead, Resume, Standing, Versions, Welcome, WorkerFrame,
+    MessageHead, Resume, Standing, Ticket, Versions, Welcome, WorkerFrame,
 };
 pub use hub::*;
 pub use id::{ConnId, Epoch, Incarnation, Seq, SessionId, Sym, Tag, WorkerId};

@@ -277,6 +277,7 @@ impl Link {
             delay: next_attempt.map(|_| self.attempts.delay),
             previous_delay: self.attempts.previous,
             backoff_seed: self.attempts.seed(self.seed),
+            first_window: self.first_window(),
             next_attempt,
             outage_since: self.outage_since,
             last_received: self.last_received,
@@ -449,7 +450,7 @@ impl Link {
     fn is_final(reason: Reason, come_back: ComeBack) -> bool {
         match come_back {
             ComeBack::ByReason => reason.retry() == crate::Retry::Never,
-            ComeBack::After(_) => false,
+            ComeBack::After(_) | ComeBack::Slot { .. } => false,
             ComeBack::Never => true,
         }
     }

@@ -23,6 +23,8 @@ fn exchange_beat(bench: &mut Bench) {
             free: beat.free,
             quiet: true,
             waiting: false,
+            first_window: None,
+            beat_interval: None,
         });
         let verdict = bench.link.handle(bench.now, LinkInput::Frame { conn, frame });
         assert_eq!(verdict, LinkVerdict::Accepted);

@@ -136,7 +136,7 @@ impl World {
         Self {
             dice: Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
             now,
-            hub: Hub::new(config, Epoch(1), seed, now),
+            hub: Hub::new(config, Epoch(1), seed.into(), now),
             links: (0..WORKERS).map(link).collect(),
             conns: Vec::new(),
             dials: Vec::new(),

@@ -32,6 +32,8 @@ fn a_beat_is_answered_with_what_the_coordinator_believes() {
         free: 3,
         quiet: true,
         waiting: true,
+        first_window: None,
+        beat_interval: None,
     };
     assert_eq!(answers(&mut desk, 1), [answer]);
     desk.tell(HubInput::Waiting(false));

@@ -35,10 +35,12 @@ fn a_lone_worker_is_told_to_come_back_at_once_and_a_fleet_to_spread() {
     let mut desk = Desk::default();
     let mut windows = Vec::new();
     for n in 1..=1_000 {
+        desk.at(5 * n);
         desk.register(n, hello(u128::from(n), n));
         let frames = desk.frames(n);
         let [CoordinatorFrame::Welcome(welcome)] = frames[..] else { panic!("{frames:?}") };
         windows.extend(welcome.first_window);
+        desk.restore(n);
     }
     assert_eq!((windows[0], windows[199], windows[999]), (5 * MS, SECOND, 5 * SECOND));
 }

@@ -35,6 +35,8 @@ fn answer(beat: &Beat) -> BeatAnswer {
         free: beat.free,
         quiet: true,
         waiting: false,
+        first_window: None,
+        beat_interval: None,
     }
 }
 

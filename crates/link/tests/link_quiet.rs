@@ -37,6 +37,8 @@ fn three_answers(happens: impl Fn(&mut Bench, u64)) -> Bench {
             free: beat.free + 1,
             quiet: true,
             waiting: false,
+            first_window: None,
+            beat_interval: None,
         };
         bench.frame(CoordinatorFrame::BeatAnswer(answer));
         bench.drain();

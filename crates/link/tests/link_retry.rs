@@ -5,8 +5,9 @@ mod support;
 use std::time::Duration;
 
 use moorline_link::{
-    Backoff, ComeBack, CoordinatorFrame, Dismissal, First, Jitter, Kick, LinkAction, LinkConfig,
-    LinkInput, LinkRejection, LinkVerdict, Reason, Reconnect, State,
+    Backoff, ComeBack, CoordinatorFrame, Dismissal, Epoch, First, Jitter, Kick, LinkAction,
+    LinkConfig, LinkInput, LinkRejection, LinkVerdict, Reason, Reconnect, State, Ticket,
+    WorkerFrame,
 };
 use support::{Bench, MS, SECOND};
 
@@ -322,6 +323,77 @@ fn the_coordinators_window_spreads_the_first_dial_within_our_own_bound() {
 }
 
 #[test]
+fn with_full_jitter_later_dials_are_spread_over_the_coordinators_window_too() {
+    let waits = |window: Duration| {
+        let mut waits: Vec<_> = (0..200)
+            .map(|seed| {
+                let policy = Backoff::default();
+                policy.delay_over(window, seed, 2, Duration::ZERO)
+            })
+            .collect();
+        waits.sort_unstable();
+        (waits[0], waits[199])
+    };
+    let policy = Backoff::default();
+    let narrow = waits(SECOND);
+    assert!(narrow.1 <= 2 * SECOND, "the policy's own range is wider");
+    let (least, most) = waits(50 * SECOND);
+    assert!(least < SECOND && most > 48 * SECOND && most <= 50 * SECOND);
+    assert!(waits(600 * SECOND).1 <= 60 * SECOND, "never beyond the policy's longest delay");
+    // The exact sequences stay exact.
+    let exact = *exact().backoff();
+    assert_eq!(exact.delay_over(50 * SECOND, 7, 2, SECOND), 2 * SECOND);
+    assert_eq!(policy.delay_over(Duration::ZERO, 7, 2, SECOND), policy.delay(7, 2, SECOND));
+    // And the link draws so.
+    let mut longest = Duration::ZERO;
+    for seed in 0..40 {
+        let mut bench = Bench::new(LinkConfig::default());
+        bench.link = moorline_link::Link::new(
+            LinkConfig::default(),
+            support::identity(),
+            seed,
+            moorline_link::Instant::ZERO,
+        );
+        bench.coordinator.first_window = Some(50 * SECOND);
+        bench.until_active();
+        bench.pass(60 * SECOND);
+        bench.reachable = false;
+        bench.cut(Reason::TransportReset);
+        bench.until(|bench| bench.link.snapshot().attempts == 1);
+        let conn = bench.link.snapshot().next_attempt;
+        assert_eq!(conn, None, "dialling");
+        bench.until(|bench| bench.link.snapshot().next_attempt.is_some());
+        longest = longest.max(bench.link.snapshot().delay.expect("waiting"));
+    }
+    assert!(longest > 40 * SECOND, "{longest:?}");
+}
+
+#[test]
+fn what_is_told_anew_of_the_fleet_counts_from_then_on() {
+    let mut bench = Bench::new(LinkConfig::default());
+    bench.coordinator.first_window = Some(Duration::ZERO);
+    bench.until_active();
+    bench.coordinator.retells = (Some(Duration::from_secs(1 << 30)), Some(10 * SECOND));
+    bench.pass(5 * SECOND + MS);
+    bench.coordinator.retells = (None, None);
+    bench.pass(11 * SECOND);
+    bench.forget();
+    bench.pass(60 * SECOND);
+    let beats = bench.beats();
+    assert_eq!(beats.len(), 6, "{beats:?}");
+    assert!(beats.windows(2).all(|two| two[1] - two[0] == 10_000), "{beats:?}");
+    assert_eq!(bench.missed(), []);
+    assert_eq!(bench.link.state(), State::Active);
+    // Beyond what we allow it is as long as we allow.
+    bench.coordinator.retells = (None, Some(Duration::from_secs(1 << 30)));
+    bench.pass(60 * SECOND);
+    assert_eq!(bench.link.snapshot().beat_interval, 15 * SECOND);
+    bench.cut(Reason::TransportReset);
+    let wait = bench.link.snapshot().delay.expect("waiting");
+    assert!(wait > SECOND && wait <= 600 * SECOND, "{wait:?}");
+}
+
+#[test]
 fn a_lone_worker_with_a_window_of_zero_comes_back_at_once() {
     let mut bench = Bench::new(LinkConfig::default());
     bench.coordinator.first_window = Some(Duration::ZERO);
@@ -356,6 +428,31 @@ fn a_coordinators_hint_wins_within_bounds() {
         dismissed(&mut bench, Reason::RateLimited, ComeBack::After(hint));
         assert_eq!(bench.link.snapshot().delay, Some(delay));
     }
+}
+
+#[test]
+fn a_reserved_slot_is_waited_for_and_its_ticket_shown_once_in_the_next_hello() {
+    let mut bench = Bench::active(config(exact()));
+    bench.pass(60 * SECOND);
+    bench.input(LinkInput::Report { free: 1, paused: false, owes: true });
+    bench.forget();
+    let ticket = Ticket { epoch: Epoch(3), slot: 4, mac: 5 };
+    let come_back = ComeBack::Slot { after: 700 * MS, ticket };
+    bench.coordinator.refuses = Some(Dismissal { reason: Reason::RateLimited, come_back });
+    bench.cut(Reason::TransportReset);
+    bench.pass(1_500 * MS);
+    bench.coordinator.refuses = None;
+    bench.pass(60 * SECOND);
+    let (at, _) = bench.dials()[1];
+    assert_eq!(at, bench.dials()[0].0 + 700);
+    bench.cut(Reason::TransportReset);
+    bench.pass(60 * SECOND);
+    let hello = |frame| {
+        let WorkerFrame::Hello(hello) = frame else { return None };
+        Some((hello.ticket, hello.holds_work))
+    };
+    let hellos: Vec<_> = bench.frames().into_iter().filter_map(hello).collect();
+    assert_eq!(hellos, [(None, true), (Some(ticket), true), (None, true)]);
 }
 
 #[test]

@@ -224,6 +224,8 @@ fn beats_run_from_the_registration_on() {
             free: 0,
             quiet: true,
             waiting: false,
+            first_window: None,
+            beat_interval: None,
         };
         it.frame(1, CoordinatorFrame::BeatAnswer(answer));
     }
@@ -418,6 +420,8 @@ fn answer(seq: u32, waiting: bool) -> CoordinatorFrame {
         free: 0,
         quiet: true,
         waiting,
+        first_window: None,
+        beat_interval: None,
     })
 }
 

@@ -84,7 +84,7 @@ impl CoordinatorNode {
             epoch: config.epoch,
             software: config.software,
             retry: config.retry,
-            seed: config.seed,
+            seed: low_half(config.seed),
             handlers: Names::new(HANDLERS_MAX),
             names: Names::new(WORKER_NAMES_MAX),
             workers: BTreeMap::new(),
@@ -202,4 +202,9 @@ impl CoordinatorNode {
     fn name_sym(&mut self, name: &Name) -> Option<Sym> {
         self.names.intern(name).map(Sym)
     }
+}
+
+/// Jitter needs no more of a seed.
+fn low_half(seed: u128) -> u64 {
+    u64::try_from(seed & u128::from(u64::MAX)).unwrap_or_default()
 }

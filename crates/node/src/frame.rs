@@ -231,7 +231,7 @@ impl UpFrame {
     pub fn size_bound(&self) -> usize {
         match self {
             Self::Hello { about, .. } => {
-                256 + about.name.as_str().len()
+                320 + about.name.as_str().len()
                     + about.software.as_str().len()
                     + about.handlers.iter().map(|h| h.as_str().len() + 4).sum::<usize>()
             }
@@ -253,7 +253,7 @@ impl DownFrame {
     pub fn size_bound(&self) -> usize {
         match self {
             Self::Welcome { .. } => 256 + Name::MAX,
-            Self::Refused { hint, .. } | Self::GoAway { hint, .. } => 64 + hint.len(),
+            Self::Refused { hint, .. } | Self::GoAway { hint, .. } => 112 + hint.len(),
             Self::Message(message) => {
                 let name = match &message.head {
                     ToWorker::Assign { handler, .. } => handler.as_str().len(),

@@ -325,6 +325,8 @@ fn hello_size(about: &About, worker: WorkerId, incarnation: Incarnation) -> usiz
         resume: None,
         credit: [Credit::default(); 2],
         beat_interval: Duration::ZERO,
+        ticket: None,
+        holds_work: false,
     };
     UpFrame::Hello { head, about: about.clone() }.size_bound()
 }

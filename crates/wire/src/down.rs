@@ -12,8 +12,9 @@ use crate::DecodeError;
 use crate::generated::worker as pb;
 use crate::value::{
     has, hint, micros, name, read_ack, read_disposition, read_flags, read_key, read_message,
-    read_part, read_reason, read_session, read_standing, small, write_ack, write_disposition,
-    write_flags, write_key, write_message, write_part, write_reason, write_session, write_standing,
+    read_part, read_reason, read_session, read_standing, read_ticket, small, write_ack,
+    write_disposition, write_flags, write_key, write_message, write_part, write_reason,
+    write_session, write_standing, write_ticket,
 };
 
 pub(crate) fn write(frame: &DownFrame) -> Kind {
@@ -36,7 +37,11 @@ pub(crate) fn write(frame: &DownFrame) -> Kind {
         DownFrame::Refused { dismissal, hint: words } => {
             let (come_back, after_us) = write_come_back(dismissal.come_back);
             let (reason, hint) = (write_reason(dismissal.reason), hint(words));
-            Kind::Refused(pb::Refused { reason, come_back, after_us, hint })
+            let ticket = match dismissal.come_back {
+                ComeBack::Slot { ticket, .. } => Some(write_ticket(ticket)),
+                ComeBack::ByReason | ComeBack::After(_) | ComeBack::Never => None,
+            };
+            Kind::Refused(pb::Refused { reason, come_back, after_us, hint, ticket })
         }
         DownFrame::InventoryAnswer { index, key, judgement } => {
             Kind::InventoryAnswer(write_answer(*index, write_key(*key), *judgement))
@@ -55,6 +60,8 @@ pub(crate) fn write(frame: &DownFrame) -> Kind {
                 ],
             ),
             free: answer.free.into(),
+            first_window_us: answer.first_window.map(micros),
+            beat_interval_us: answer.beat_interval.map(micros),
         }),
         DownFrame::Ack(ack) => Kind::Ack(write_ack(ack)),
         DownFrame::Message(message) => {
@@ -84,6 +91,8 @@ pub(crate) fn read(kind: Kind) -> Result<DownFrame, DecodeError> {
             free: small("BeatAnswer.free", answer.free)?,
             quiet: has(answer.flags, pb::BeatFlag::Quiet),
             waiting: has(answer.flags, pb::BeatFlag::Waiting),
+            first_window: answer.first_window_us.map(Duration::from_micros),
+            beat_interval: answer.beat_interval_us.map(Duration::from_micros),
         })),
         Kind::Ack(ack) => Ok(DownFrame::Ack(read_ack(ack)?)),
         Kind::LaneC(message) => Ok(DownFrame::Message(read_numbered(Lane::C, message)?)),
@@ -104,7 +113,10 @@ pub(crate) fn read(kind: Kind) -> Result<DownFrame, DecodeError> {
             Ok(DownFrame::Welcome { head, software })
         }
         Kind::Refused(refused) => {
-            let dismissal = read_dismissal(refused.reason, refused.come_back, refused.after_us);
+            let mut dismissal = read_dismissal(refused.reason, refused.come_back, refused.after_us);
+            if let (ComeBack::After(after), Some(ticket)) = (dismissal.come_back, refused.ticket) {
+                dismissal.come_back = ComeBack::Slot { after, ticket: read_ticket(ticket) };
+            }
             Ok(DownFrame::Refused { dismissal, hint: refused.hint })
         }
         Kind::InventoryAnswer(answer) => {
@@ -129,7 +141,9 @@ pub(crate) fn read(kind: Kind) -> Result<DownFrame, DecodeError> {
 fn write_come_back(come_back: ComeBack) -> (i32, u64) {
     match come_back {
         ComeBack::ByReason => (pb::ComeBack::Unspecified.into(), 0),
-        ComeBack::After(delay) => (pb::ComeBack::After.into(), micros(delay)),
+        ComeBack::After(after) | ComeBack::Slot { after, .. } => {
+            (pb::ComeBack::After.into(), micros(after))
+        }
         ComeBack::Never => (pb::ComeBack::Never.into(), 0),
     }
 }

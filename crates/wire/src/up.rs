@@ -13,9 +13,9 @@ use crate::DecodeError;
 use crate::generated::worker as pb;
 use crate::value::{
     halves, has, micros, name, read_ack, read_credit, read_flags, read_key, read_message,
-    read_outcome, read_part, read_reason, read_refusal, read_session, read_standing, small, whole,
-    write_ack, write_credit, write_flags, write_key, write_message, write_outcome, write_part,
-    write_reason, write_refusal, write_session, write_standing,
+    read_outcome, read_part, read_reason, read_refusal, read_session, read_standing, read_ticket,
+    small, whole, write_ack, write_credit, write_flags, write_key, write_message, write_outcome,
+    write_part, write_reason, write_refusal, write_session, write_standing, write_ticket,
 };
 
 pub(crate) fn write(frame: &UpFrame) -> Kind {
@@ -118,6 +118,8 @@ fn write_hello(head: &Hello, about: &About) -> pb::Hello {
         slots: about.slots.into(),
         handlers: about.handlers.iter().map(|handler| handler.as_str().to_owned()).collect(),
         software: about.software.as_str().to_owned(),
+        ticket: head.ticket.map(write_ticket),
+        holds_work: head.holds_work,
     }
 }
 
@@ -146,6 +148,8 @@ fn read_hello(hello: pb::Hello) -> Result<UpFrame, DecodeError> {
         resume,
         credit: [read_credit(hello.credit_c), read_credit(hello.credit_b)],
         beat_interval: Duration::from_micros(hello.beat_interval_us),
+        ticket: hello.ticket.map(read_ticket),
+        holds_work: hello.holds_work,
     };
     let about = About {
         name: name("Hello.name", &hello.name)?,

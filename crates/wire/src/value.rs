@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use moorline_link::{Ack, Credit, Flags, Lane, Reason, Seq, SessionId, Standing};
+use moorline_link::{Ack, Credit, Flags, Lane, Reason, Seq, SessionId, Standing, Ticket};
 use moorline_node::{Message, Name, Part};
 use moorline_work::{Attempt, Disposition, Outcome, Refusal, TaskId, TaskKey};
 
@@ -92,6 +92,14 @@ pub(crate) fn read_session(
 ) -> Result<SessionId, DecodeError> {
     let session = session.ok_or(DecodeError::Missing { field })?;
     Ok(SessionId { epoch: moorline_link::Epoch(session.epoch), n: session.n })
+}
+
+pub(crate) fn write_ticket(ticket: Ticket) -> pb::Ticket {
+    pb::Ticket { epoch: ticket.epoch.0, slot: ticket.slot, mac: ticket.mac }
+}
+
+pub(crate) fn read_ticket(ticket: pb::Ticket) -> Ticket {
+    Ticket { epoch: moorline_link::Epoch(ticket.epoch), slot: ticket.slot, mac: ticket.mac }
 }
 
 /// Flags of a beat with the bits beside them.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use moorline_link::{
     Ack, Beat, BeatAnswer, ComeBack, Credit, Dismissal, Epoch, Flags, Hello, Incarnation, Lane,
-    Reason, Resume, Seq, SessionId, Standing, Sym, Versions, Welcome, WorkerId,
+    Reason, Resume, Seq, SessionId, Standing, Sym, Ticket, Versions, Welcome, WorkerId,
 };
 use moorline_node::{About, DownFrame, Message, Name, Packet, Part, ToWorker, UpFrame, lane_of};
 use moorline_wire::{decode_down, decode_up, encode_down, encode_up};
@@ -23,6 +23,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden.txt");
 const KEY: TaskKey =
     TaskKey { task: TaskId(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210), attempt: Attempt(3) };
 const SESSION: SessionId = SessionId { epoch: Epoch(41), n: 7 };
+const TICKET: Ticket = Ticket { epoch: Epoch(41), slot: 1_234_567, mac: 0x0102_0304_0506_0708 };
 const FLAGS: Flags = Flags { active: true, draining: false, paused: true };
 const LANES: [Standing; 2] = [
     Standing { received: Seq(5), credit: Credit { messages: Seq(37), bytes: 262_144 } },
@@ -43,6 +44,8 @@ fn up_frames() -> Vec<UpFrame> {
         resume: None,
         credit: LANES.map(|standing| standing.credit),
         beat_interval: Duration::from_secs(5),
+        ticket: None,
+        holds_work: false,
     };
     let about = About {
         name: name("worker-1"),
@@ -66,7 +69,8 @@ fn up_frames() -> Vec<UpFrame> {
 
     let mut frames = vec![
         UpFrame::Hello { head, about: about.clone() },
-        UpFrame::Hello { head: Hello { resume, ..head }, about },
+        UpFrame::Hello { head: Hello { resume, ..head }, about: about.clone() },
+        UpFrame::Hello { head: Hello { ticket: Some(TICKET), holds_work: true, ..head }, about },
         UpFrame::InventoryItem { index: 0, key: KEY, holding: Holding::Running { progress: 9 } },
         UpFrame::InventoryItem {
             index: 1,
@@ -138,13 +142,19 @@ fn down_frames() -> Vec<DownFrame> {
         free: 2,
         quiet: true,
         waiting: true,
+        first_window: None,
+        beat_interval: None,
     };
+    let window = Some(Duration::from_secs(50));
+    let interval = Some(Duration::from_secs(10));
+    let retold = BeatAnswer { first_window: window, beat_interval: interval, ..answer };
     let mut frames = vec![
         DownFrame::Welcome { head, software: name("0.1.0") },
         DownFrame::Welcome { head: fresh, software: name("0.1.0") },
         DownFrame::Active,
         DownFrame::Probe,
         DownFrame::BeatAnswer(answer),
+        DownFrame::BeatAnswer(retold),
         DownFrame::Ack(Ack { lane: Lane::B, standing: LANES[0] }),
         DownFrame::Part(Part { seq: Seq(6), offset: 9, bytes: Bytes::from_static(b"of it") }),
     ];
@@ -154,6 +164,9 @@ fn down_frames() -> Vec<DownFrame> {
         let dismissal = Dismissal { reason: Reason::CoordinatorStopping, come_back };
         frames.push(DownFrame::GoAway { dismissal, hint: String::new() });
     }
+    let come_back = ComeBack::Slot { after: Duration::from_millis(1_500), ticket: TICKET };
+    let dismissal = Dismissal { reason: Reason::RateLimited, come_back };
+    frames.push(DownFrame::Refused { dismissal, hint: String::new() });
     frames.extend(judgements.into_iter().map(|judgement| DownFrame::InventoryAnswer {
         index: 1,
         key: KEY,

@@ -1,5 +1,7 @@
 //! What a peer can make a decoder hold, and what a heartbeat costs.
 
+use std::time::Duration;
+
 use bytes::{BufMut, Bytes};
 use moorline_link::{Beat, BeatAnswer, Epoch, Flags, Lane};
 use moorline_node::{DownFrame, Packet, UpFrame};
@@ -41,6 +43,9 @@ fn a_heartbeat_packet_has_at_most_32_bytes_and_its_answer_40() {
         free: u16::MAX,
         quiet: true,
         waiting: true,
+        // The largest of each that a coordinator says: HubConfig.
+        first_window: Some(Duration::from_secs(600)),
+        beat_interval: Some(Duration::from_secs(86_400)),
     };
     assert!(answer_len(answer) <= 40, "{}", answer_len(answer));
 }
@@ -61,6 +66,8 @@ fn an_idle_heartbeat_and_its_answer_have_at_most_16_bytes() {
         free: 127,
         quiet: true,
         waiting: false,
+        first_window: None,
+        beat_interval: None,
     };
     assert!(answer_len(answer) <= 16, "{}", answer_len(answer));
 }

@@ -40,7 +40,7 @@ impl World {
             retry: settings.retry,
             epoch,
             software: name(SOFTWARE),
-            seed: mix(self.plan.seed ^ u64::from(self.coordinator.life)),
+            seed: mix(self.plan.seed ^ u64::from(self.coordinator.life)).into(),
         };
         self.trace.note(self.now, 20, || format!("the coordinator begins {epoch:?}"));
         self.ledger.coordinator_began(self.now);

@@ -26,6 +26,9 @@ pub struct HubSettings {
     pub beat_min: Duration,
     /// Longest heartbeat interval assigned; never more than `lost_after / 6` either. Default 15 s.
     pub beat_max: Duration,
+    /// Heartbeats per second the coordinator takes from all workers together: with more workers the
+    /// intervals grow. Default 2,000, a few per cent of a core; 5 s beats of 10,000 workers.
+    pub beat_rate: NonZeroU32,
     /// A worker not heard for this long is suspect; never less than two of its heartbeat intervals.
     /// Default 10 s.
     pub suspect_after: Duration,
@@ -45,11 +48,39 @@ pub struct HubSettings {
     pub max_workers: u32,
     /// Items an inventory may have. Default 65,536.
     pub max_inventory: u32,
-    /// Registrations per second the coordinator can take when a fleet comes back: workers are told
-    /// to spread their first dial over `connected workers / rate`, at most 10 min (P03). Default 200.
-    pub registration_rate: NonZeroU32,
+    /// Registrations per second the coordinator takes when a fleet comes back; 64 may come at once.
+    /// Who comes too early is refused with a reserved slot (P90), and workers are told to spread their
+    /// first dial over `connected workers / rate`, at most 10 min (P03). Default: measured, between
+    /// 200 and 5,000.
+    pub registration_rate: RegistrationRate,
+    /// Workers that were welcomed and are not active yet, at a time, before others are given a later
+    /// slot; more if more than twice as many register in a second. One that takes longer than
+    /// `register_timeout` does not count any more. Default 64.
+    pub max_handshakes: NonZeroU32,
     /// Bounds of each lane of each session.
     pub lanes: LaneLimits,
+}
+
+/// How many registrations per second a coordinator takes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum RegistrationRate {
+    /// So many.
+    Fixed(NonZeroU32),
+    /// Half of what was measured ([`HubInput::Measured`](crate::HubInput)), between these bounds; the
+    /// lower one until something was measured.
+    Measured {
+        /// At least so many.
+        min: NonZeroU32,
+        /// At most so many.
+        max: NonZeroU32,
+    },
+}
+
+impl Default for RegistrationRate {
+    fn default() -> Self {
+        let one = NonZeroU32::MIN;
+        Self::Measured { min: one.saturating_add(199), max: one.saturating_add(4_999) }
+    }
 }
 
 impl Default for HubSettings {
@@ -62,6 +93,7 @@ impl Default for HubSettings {
             take_over_probe: Duration::from_secs(1),
             beat_min: Duration::from_secs(1),
             beat_max: Duration::from_secs(15),
+            beat_rate: NonZeroU32::MIN.saturating_add(1_999),
             suspect_after: Duration::from_secs(10),
             disconnect_after: Duration::from_secs(15),
             lost_after: Duration::from_secs(90),
@@ -70,7 +102,8 @@ impl Default for HubSettings {
             max_greeting: 1_024,
             max_workers: 100_000,
             max_inventory: 65_536,
-            registration_rate: NonZeroU32::MIN.saturating_add(199),
+            registration_rate: RegistrationRate::default(),
+            max_handshakes: NonZeroU32::MIN.saturating_add(63),
             lanes: LaneLimits::default(),
         }
     }
@@ -149,6 +182,11 @@ impl HubConfig {
         if beat_min < BEAT_FLOOR || beat_min > beat_max {
             return Err(HubConfigError::BeatRange { min: beat_min, max: beat_max });
         }
+        if let RegistrationRate::Measured { min, max } = settings.registration_rate
+            && min > max
+        {
+            return Err(HubConfigError::RegistrationRates { min, max });
+        }
         if suspect_after > disconnect_after {
             return Err(HubConfigError::SuspectAboveDisconnect {
                 suspect: suspect_after,
@@ -170,10 +208,14 @@ impl HubConfig {
         &self.settings
     }
 
-    /// The heartbeat interval assigned to a worker that wishes for this one (P33).
+    /// The heartbeat interval assigned to a worker that wishes for this one, when so many are
+    /// connected: all their beats together stay at the rate that is allowed, as far as the longest
+    /// interval allows it (P33).
     #[must_use]
-    pub fn beat_interval(&self, wish: Duration) -> Duration {
-        wish.clamp(self.settings.beat_min, self.settings.beat_max)
+    pub fn beat_interval(&self, wish: Duration, workers: usize) -> Duration {
+        let workers = u32::try_from(workers).unwrap_or(u32::MAX);
+        let share = Duration::from_secs(1).saturating_mul(workers) / self.settings.beat_rate.get();
+        wish.max(share).clamp(self.settings.beat_min, self.settings.beat_max)
     }
 
     /// Silence after which a worker with this heartbeat interval is suspect.
@@ -188,12 +230,13 @@ impl HubConfig {
         self.settings.disconnect_after.max(beat_interval.saturating_mul(3))
     }
 
-    /// Over how long this many workers are to spread their first dial: near zero for a lone one.
+    /// Over how long this many workers are to spread their first dial if so many can register in a
+    /// second (none counts as one): near zero for a lone worker.
     #[must_use]
-    pub fn first_window(&self, workers: usize) -> Duration {
+    pub fn first_window(&self, workers: usize, rate: u32) -> Duration {
         let workers = u32::try_from(workers).unwrap_or(u32::MAX);
         let spread = Duration::from_secs(1).saturating_mul(workers);
-        (spread / self.settings.registration_rate.get()).min(Duration::from_secs(600))
+        (spread / rate.max(1)).min(Duration::from_secs(600))
     }
 }
 
@@ -218,6 +261,13 @@ pub enum HubConfigError {
         min: Duration,
         /// Longest interval.
         max: Duration,
+    },
+    /// The lowest rate of registrations is above the highest.
+    RegistrationRates {
+        /// Lowest.
+        min: NonZeroU32,
+        /// Highest.
+        max: NonZeroU32,
     },
     /// A worker would be disconnected before it is suspect.
     SuspectAboveDisconnect {
@@ -245,6 +295,9 @@ impl core::fmt::Display for HubConfigError {
                 "the shortest heartbeat interval ({min:?}) must be between {BEAT_FLOOR:?} and the \
                  longest ({max:?}, at most lost_after / 6)"
             ),
+            Self::RegistrationRates { min, max } => {
+                write!(f, "the lowest registration rate ({min}/s) is above the highest ({max}/s)")
+            }
             Self::SuspectAboveDisconnect { suspect, disconnect } => {
                 write!(f, "suspect_after ({suspect:?}) is above disconnect_after ({disconnect:?})")
             }

@@ -80,7 +80,9 @@ impl Hub {
                 HubVerdict::InventoryEnd { worker, incarnation }
             }
             WorkerFrame::Active => {
+                let since = session.attached().map(|attached| attached.since);
                 on_connection(session, |attached| attached.activate(now))?;
+                self.index.0.handshakes.remove(&(since.unwrap_or(now), worker));
                 HubVerdict::Accepted
             }
             WorkerFrame::Beat(beat) => {

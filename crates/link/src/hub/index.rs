@@ -1,6 +1,6 @@
 //! What follows from connections and workers, kept so that nothing has to search them.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use super::Hub;
 use super::connection::{ConnState, Connection};
@@ -20,6 +20,8 @@ pub(super) struct Index {
     pub(super) greeting: u32,
     /// Sessions that have a connection.
     pub(super) attached: usize,
+    /// Sessions that have a connection and are not active yet, by when they were attached.
+    pub(super) handshakes: BTreeSet<(Instant, WorkerId)>,
 }
 
 impl Hub {
@@ -38,6 +40,7 @@ impl Hub {
                 index.names.insert(member.name, *id);
             }
             index.attached += usize::from(member.attached().is_some());
+            index.handshakes.extend(member.handshake().map(|since| (since, *id)));
             member.marks = Default::default();
             index.note_worker(*id, member, &self.config);
         }
@@ -214,6 +217,8 @@ impl Hub {
         assert_eq!(index.schedule.due_count(), due, "as many are due as are counted");
         assert_eq!(index.names, names);
         assert_eq!(index.attached, carried.len());
+        let handshakes = self.workers.iter().filter_map(|(id, m)| Some((m.handshake()?, *id)));
+        assert_eq!(index.handshakes, handshakes.collect());
         let greeting = |c: &&Connection| matches!(c.state, ConnState::Greeting { .. });
         assert_eq!(index.greeting as usize, self.conns.values().filter(greeting).count());
         let pulse = (self.clock.last() + self.config.settings().pulse, HubTimer::Pulse);

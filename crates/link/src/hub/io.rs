@@ -106,6 +106,15 @@ pub enum HubInput {
     },
     /// The store is behind: beat answers say so.
     Waiting(bool),
+    /// So many registrations took so much of the coordinator's work: with
+    /// [`RegistrationRate::Measured`](crate::RegistrationRate) the rate at which workers come in
+    /// follows from it. Best told about once a second, while there are any.
+    Measured {
+        /// Workers that were registered.
+        registrations: u32,
+        /// The time the coordinator was busy meanwhile.
+        busy: Duration,
+    },
     /// End a worker's connection; the session stays.
     Disconnect {
         /// Whose.

@@ -96,6 +96,11 @@ impl Member {
         self.session().and_then(Session::attached)
     }
 
+    /// Since when its registration is under way, if it is.
+    pub(super) fn handshake(&self) -> Option<Instant> {
+        self.attached().filter(|attached| attached.is_restoring()).map(|attached| attached.since)
+    }
+
     pub(super) fn attached_mut(&mut self) -> Option<&mut Attached> {
         self.session_mut().and_then(Session::attached_mut)
     }

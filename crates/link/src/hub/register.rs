@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::mem;
 
 use super::Hub;
+use super::admission::Applicant;
 use super::connection::{Closing, ConnState, Connection, Farewell};
 use super::member::{Life, Member};
 use super::session::{Attached, Attachment, Challenge, Session, Stage};
@@ -105,6 +106,9 @@ impl Hub {
         match mem::replace(&mut session.attachment, gone) {
             Attachment::Attached(attached) => {
                 session.suspect = false;
+                if attached.is_restoring() {
+                    self.index.0.handshakes.remove(&(attached.since, worker));
+                }
                 self.index.0.attached -= 1;
                 attached.challenge
             }
@@ -140,7 +144,47 @@ impl Hub {
 
     /// A Hello on a connection that waits for one.
     pub(super) fn hello(&mut self, conn: ConnId, hello: &Hello) {
-        match self.judge(hello) {
+        let judgement = match self.judge(hello) {
+            refusal @ Judgement::Refuse(..) => refusal,
+            judgement @ (Judgement::Challenge | Judgement::Move | Judgement::Admit) => {
+                match self.admission(hello) {
+                    Ok(()) => judgement,
+                    Err(come_back) => Judgement::Refuse(Reason::RateLimited, come_back),
+                }
+            }
+        };
+        self.place(conn, hello, judgement);
+    }
+
+    /// A Hello that was not refused for other reasons: whether it may come in now.
+    fn admission(&mut self, hello: &Hello) -> Result<(), ComeBack> {
+        let now = self.clock.last();
+        let most = self.admission.handshakes(&self.config);
+        let under_way = &self.index.0.handshakes;
+        let crowded = under_way.len() >= most && {
+            // One that makes no progress does not keep others out for ever.
+            let recent = now.before(self.config.settings().register_timeout);
+            under_way.range((recent, WorkerId(0))..).take(most).count() == most
+        };
+        let first = self.comes_first(hello);
+        let applicant = Applicant { worker: hello.worker, ticket: hello.ticket, first, crowded };
+        self.admission.admit(now, self.epoch, applicant, &self.config)
+    }
+
+    /// Whether it brings something that others wait for (P91): a session of this life that goes on,
+    /// or work. To be asked of a worker that has proven who it is, as soon as workers can: until
+    /// then it is its word.
+    fn comes_first(&self, hello: &Hello) -> bool {
+        let session = self.workers.get(&hello.worker).and_then(Member::session);
+        let goes_on = hello
+            .resume
+            .is_some_and(|resume| session.is_some_and(|session| session.id == resume.session));
+        hello.holds_work || goes_on
+    }
+
+    /// What becomes of a Hello that was judged.
+    fn place(&mut self, conn: ConnId, hello: &Hello, judgement: Judgement) {
+        match judgement {
             Judgement::Refuse(reason, come_back) => {
                 self.refuse(conn, Dismissal { reason, come_back });
             }
@@ -290,7 +334,9 @@ impl Hub {
     /// The incumbent a newcomer waited for is out of its way.
     pub(super) fn admit_held(&mut self, held: Option<Box<Challenge>>) {
         if let Some(held) = held {
-            self.hello(held.conn, &held.hello);
+            // It was let in when it said its Hello.
+            let judgement = self.judge(&held.hello);
+            self.place(held.conn, &held.hello, judgement);
         }
     }
 
@@ -307,7 +353,8 @@ impl Hub {
             (member.name != hello.name).then_some(mem::replace(&mut member.name, hello.name));
         let resumed = member.session_mut().is_some_and(|session| {
             hello.resume.filter(|resume| resume.session == session.id).is_some_and(|resume| {
-                session.resume(&resume, hello, attached.clone(), now, &self.config)
+                let workers = self.index.0.attached;
+                session.resume(&resume, hello, attached.clone(), now, &self.config, workers)
             })
         });
         if let Some(old) = renamed {
@@ -360,6 +407,7 @@ impl Hub {
             self.index.0.greeting -= u32::from(matches!(was, ConnState::Greeting { .. }));
         }
         self.index.0.attached += 1;
+        self.index.0.handshakes.insert((self.clock.last(), hello.worker));
         Attached {
             conn,
             stage: Stage::Welcoming,
@@ -380,7 +428,9 @@ impl Hub {
         let now = self.clock.last();
         let (worker, conn) = (hello.worker, attached.conn);
         if let Some(member) = self.workers.get_mut(&worker) {
-            member.life = Life::Present(Session::new(id, hello, attached, now, &self.config));
+            let workers = self.index.0.attached;
+            let session = Session::new(id, hello, attached, now, &self.config, workers);
+            member.life = Life::Present(session);
         }
         self.note_conn(conn);
         self.note_worker(worker);

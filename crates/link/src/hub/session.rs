@@ -49,8 +49,12 @@ pub(super) struct Session {
     pub(super) id: SessionId,
     /// The process it belongs to.
     pub(super) incarnation: Incarnation,
-    /// The interval of heartbeats that was assigned.
+    /// The interval of heartbeats that was assigned, ...
     pub(super) beat_interval: Duration,
+    /// ... and the one the worker wishes for.
+    pub(super) beat_wish: Duration,
+    /// Over how long it was told to spread its first dial.
+    pub(super) first_window: Duration,
     /// The last frame from the worker, on the effective clock.
     pub(super) last_received: Instant,
     /// Nothing was heard for `suspect_after`.
@@ -68,6 +72,18 @@ pub(super) struct Session {
     pub(super) attachment: Attachment,
     pub(super) lanes: Box<Lanes>,
 }
+
+/// What follows from the size of the fleet for one of its workers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Fleet {
+    /// How often it beats.
+    pub(super) beat_interval: Duration,
+    /// Over how long it spreads its first dial.
+    pub(super) first_window: Duration,
+}
+
+/// A smaller change than this is not worth telling.
+const FLEET_CHANGE_MIN: Duration = Duration::from_millis(100);
 
 /// What the embedder believes of a worker.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -88,7 +104,7 @@ pub(super) enum Attachment {
 pub(super) struct Attached {
     pub(super) conn: ConnId,
     pub(super) stage: Stage,
-    /// When the stage began.
+    /// When it was attached, or became active.
     pub(super) since: Instant,
     /// The lanes of the session go on.
     pub(super) resumed: bool,
@@ -158,11 +174,14 @@ impl Session {
         attached: Attached,
         now: Instant,
         config: &HubConfig,
+        workers: usize,
     ) -> Self {
         Self {
             id,
             incarnation: hello.incarnation,
-            beat_interval: config.beat_interval(hello.beat_interval),
+            beat_interval: config.beat_interval(hello.beat_interval, workers),
+            beat_wish: hello.beat_interval,
+            first_window: Duration::ZERO,
             last_received: now,
             suspect: false,
             draining: false,
@@ -185,13 +204,15 @@ impl Session {
         attached: Attached,
         now: Instant,
         config: &HubConfig,
+        workers: usize,
     ) -> bool {
         for (outbox, standing) in self.lanes.out.iter_mut().zip(resume.lanes) {
             if !outbox.resume(standing) {
                 return false;
             }
         }
-        self.beat_interval = config.beat_interval(hello.beat_interval);
+        self.beat_interval = config.beat_interval(hello.beat_interval, workers);
+        self.beat_wish = hello.beat_interval;
         self.attachment = Attachment::Attached(attached);
         self.heard(now);
         true
@@ -276,7 +297,7 @@ impl Session {
     }
 
     /// What [`Session::next_transmit`] said is being transmitted.
-    pub(super) fn commit(&mut self, due: Due, now: Instant, limits: &LaneLimits) {
+    pub(super) fn commit(&mut self, due: Due, limits: &LaneLimits) {
         match due {
             Due::Ack(lane) => return self.lanes.inn[lane.index()].commit_ack(limits),
             Due::Message(lane, ..) => return self.lanes.out[lane.index()].commit(),
@@ -294,7 +315,8 @@ impl Session {
         match due {
             Due::Welcome => {
                 let (items, ready, answered) = (0, 0, 0);
-                attached.enter(Stage::Restoring { items, ended: false, ready, answered }, now);
+                let stage = Stage::Restoring { items, ended: false, ready, answered };
+                attached.enter(stage, attached.since);
             }
             Due::Probe => {
                 if let Some(challenge) = &mut attached.challenge {
@@ -325,7 +347,34 @@ impl Session {
             free: believed.free,
             quiet: active && idle && self.believed.is_some(),
             waiting,
+            first_window: None,
+            beat_interval: None,
         }
+    }
+
+    /// What the worker was told of the fleet and is to be told again: what differs from it by more
+    /// than a quarter.
+    pub(super) fn news_of_fleet(&self, fleet: Fleet) -> Fleet {
+        let changed =
+            |told: Duration, now: Duration| now.abs_diff(told) > (told / 4).max(FLEET_CHANGE_MIN);
+        let interval = if changed(self.beat_interval, fleet.beat_interval) {
+            fleet.beat_interval
+        } else {
+            self.beat_interval
+        };
+        let window = if changed(self.first_window, fleet.first_window) {
+            fleet.first_window
+        } else {
+            self.first_window
+        };
+        Fleet { beat_interval: interval, first_window: window }
+    }
+
+    /// It is being told. Returns whether what is expected of it changes.
+    #[must_use]
+    pub(super) fn told_of_fleet(&mut self, fleet: Fleet) -> bool {
+        self.first_window = fleet.first_window;
+        core::mem::replace(&mut self.beat_interval, fleet.beat_interval) != fleet.beat_interval
     }
 
     /// The worker said that it is active, on the connection it has.

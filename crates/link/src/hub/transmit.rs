@@ -1,12 +1,15 @@
 //! Turning what is due on a connection into frames.
 
+use core::time::Duration;
+
 use super::Hub;
 use super::connection::{ConnDue, ConnState};
 use super::io::HubTransmit;
 use super::member::Member;
-use super::session::{Due, Session};
+use super::session::{Due, Fleet, Session};
 use crate::{
-    Ack, ConnId, CoordinatorFrame, Epoch, HubConfig, Instant, Lane, MessageHead, Welcome, WorkerId,
+    Ack, BeatAnswer, ConnId, CoordinatorFrame, Epoch, HubConfig, Instant, Lane, MessageHead,
+    Welcome, WorkerId,
 };
 
 impl Hub {
@@ -15,7 +18,8 @@ impl Hub {
     /// Lane-B packets hold messages of lane B only; everything else rides in packets of lane C.
     #[must_use]
     pub fn poll_transmit(&mut self, now: Instant, conn: ConnId, lane: Lane) -> Option<HubTransmit> {
-        let now = self.effective(now);
+        // Asked with the time like every machine; no frame depends on it.
+        let _ = now;
         let limits = &self.config.settings().lanes;
         let connection = self.conns.get_mut(&conn).filter(|connection| connection.writable)?;
         let mut member = match connection.worker() {
@@ -27,6 +31,7 @@ impl Hub {
             connection.offered &= connection.wants_transmit(member.as_deref(), limits);
             return None;
         };
+        let mut retimed = None;
         let transmit = match due {
             ConnDue::Farewell(farewell) => {
                 if let ConnState::Closing(closing) = &mut connection.state {
@@ -41,15 +46,23 @@ impl Hub {
                     epoch: self.epoch,
                     waiting: self.waiting,
                     attached: self.index.0.attached,
+                    rate: self.admission.rate(&self.config),
                 };
                 let transmit = says.transmit(worker, session, due)?;
-                session.commit(due, now, limits);
+                session.commit(due, limits);
+                if let Due::Welcome | Due::BeatAnswer(_) = due {
+                    let fleet = says.fleet(session, due);
+                    retimed = session.told_of_fleet(fleet).then_some(worker);
+                }
                 transmit
             }
         };
         // Polled: if anything is left it is offered again, behind the others.
         connection.offered = false;
         self.index.0.note_conn(conn, connection, member.as_deref(), &self.config);
+        if let Some(worker) = retimed {
+            self.note_worker(worker);
+        }
         self.settle();
         Some(transmit)
     }
@@ -70,9 +83,22 @@ struct Says<'a> {
     waiting: bool,
     /// Sessions that have a connection.
     attached: usize,
+    /// Registrations per second.
+    rate: u32,
 }
 
 impl Says<'_> {
+    /// What the worker knows of the fleet after this frame: after a Welcome all of it, but for the
+    /// interval, which was assigned when it was registered.
+    fn fleet(&self, session: &Session, due: Due) -> Fleet {
+        let first_window = self.config.first_window(self.attached, self.rate);
+        if due == Due::Welcome {
+            return Fleet { beat_interval: session.beat_interval, first_window };
+        }
+        let beat_interval = self.config.beat_interval(session.beat_wish, self.attached);
+        session.news_of_fleet(Fleet { beat_interval, first_window })
+    }
+
     fn transmit(&self, worker: WorkerId, session: &Session, due: Due) -> Option<HubTransmit> {
         let limits = &self.config.settings().lanes;
         let frame = match due {
@@ -85,13 +111,19 @@ impl Says<'_> {
                     resumed: attached.resumed,
                     lanes: session.lanes.standings(limits),
                     beat_interval: session.beat_interval,
-                    first_window: Some(self.config.first_window(self.attached)),
+                    first_window: Some(self.fleet(session, due).first_window),
                     lost_after: self.config.settings().lost_after,
                 })
             }
             Due::Probe => CoordinatorFrame::Probe,
             Due::BeatAnswer(seq) => {
-                CoordinatorFrame::BeatAnswer(session.answer(seq, self.epoch, self.waiting))
+                let fleet = self.fleet(session, due);
+                let news = |told: Duration, now: Duration| (now != told).then_some(now);
+                CoordinatorFrame::BeatAnswer(BeatAnswer {
+                    first_window: news(session.first_window, fleet.first_window),
+                    beat_interval: news(session.beat_interval, fleet.beat_interval),
+                    ..session.answer(seq, self.epoch, self.waiting)
+                })
             }
             Due::Active => CoordinatorFrame::Active,
             Due::InventoryAnswer(index) => CoordinatorFrame::InventoryAnswer { index },

@@ -86,11 +86,14 @@ impl Link {
             }),
             credit,
             beat_interval: self.config.heartbeat.interval(),
+            ticket: self.attempts.ticket,
+            holds_work: self.report.owes,
         }
     }
 
     /// Hello was written: the credit in it counts, whatever becomes of this connection.
     pub(super) fn greeted(&mut self, now: Instant, hello: &Hello) {
+        self.attempts.ticket = None;
         if let (Some(attachment), Some(resume)) = (&mut self.attachment, hello.resume) {
             for lane in Lane::ALL {
                 attachment.inboxes[lane.index()].grant(resume.lanes[lane.index()].credit);

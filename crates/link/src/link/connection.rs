@@ -5,8 +5,8 @@ use core::time::Duration;
 use super::presence::Beats;
 use super::{Link, LinkRejection, LinkVerdict, Violation};
 use crate::{
-    Ack, Arrival, ComeBack, ConnId, CoordinatorFrame, Dismissal, Inbox, Instant, Lane, Lanes,
-    LinkEvent, MessageHead, Outbox, Reason, SessionId, Standing, State, Timer, Welcome,
+    Ack, Arrival, BeatAnswer, ComeBack, ConnId, CoordinatorFrame, Dismissal, Inbox, Instant, Lane,
+    Lanes, LinkEvent, MessageHead, Outbox, Reason, SessionId, Standing, State, Timer, Welcome,
 };
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -100,6 +100,22 @@ impl Link {
             beat_interval: self.config.heartbeat.clamp(welcome.beat_interval),
             first_window: welcome.first_window,
             lost_after: welcome.lost_after,
+        }
+    }
+
+    /// The coordinator tells again what it said at the Welcome, because the fleet has changed.
+    pub(super) fn retold(&mut self, now: Instant, answer: &BeatAnswer) {
+        let (Some(connection), Some(attachment)) = (&mut self.connection, &mut self.attachment)
+        else {
+            return;
+        };
+        let terms = &mut attachment.terms;
+        terms.first_window = answer.first_window.or(terms.first_window);
+        if let Some(interval) = answer.beat_interval {
+            terms.beat_interval = self.config.heartbeat.clamp(interval);
+            connection.beats.set_interval(terms.beat_interval);
+            // At a new phase: else all beats of a fleet stay in the part of the interval they had.
+            self.start_beats(now);
         }
     }
 

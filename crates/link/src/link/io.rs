@@ -273,9 +273,11 @@ pub struct LinkSnapshot {
     pub delay: Option<Duration>,
     /// The delay before that one: what [`Jitter::Decorrelated`](crate::Jitter::Decorrelated) reads.
     pub previous_delay: Duration,
-    /// The seed of this outage: with the policy, the number of the dial and the previous delay it
-    /// gives the delay again ([`Backoff::delay`](crate::Backoff::delay)).
+    /// The seed of this outage: with the policy, the window, the number of the dial and the previous delay it
+    /// gives the delay again ([`Backoff::delay_over`](crate::Backoff::delay_over)).
     pub backoff_seed: u64,
+    /// Over how long the coordinator wants this worker to spread its dials, within our own bound.
+    pub first_window: Option<Duration>,
     /// When the next dial is due, while waiting for it.
     pub next_attempt: Option<Instant>,
     /// When `Active` was lost for the outage that goes on, or went on last.

@@ -75,6 +75,10 @@ impl Beats {
         self.interval
     }
 
+    pub(super) fn set_interval(&mut self, interval: Duration) {
+        self.interval = interval;
+    }
+
     pub(super) fn missed(&self) -> u8 {
         self.missed
     }
@@ -288,6 +292,7 @@ impl Link {
         self.proven(sent.at);
         self.believed = answer.flags;
         self.store_waits(now, answer.waiting);
+        self.retold(now, answer);
         self.compare(now, &sent.beat, answer);
         LinkVerdict::Accepted
     }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::wish::not_before;
 use super::{Candidate, Kick, Link, LinkRejection, LinkVerdict};
 use crate::backoff::mix;
-use crate::{ComeBack, ConnId, Instant, LinkEvent, Reason, Reconnect, Retry, State, Timer};
+use crate::{ComeBack, ConnId, Instant, LinkEvent, Reason, Reconnect, Retry, State, Ticket, Timer};
 
 /// Kicks are accepted at most this often (P06).
 const KICK_SPACING: Duration = Duration::from_secs(1);
@@ -21,6 +21,8 @@ pub(super) struct Attempts {
     pub(super) previous: Duration,
     /// Stable connections so far: each outage draws its own delays.
     round: u64,
+    /// The slot the coordinator reserved: shown in the next Hello, once.
+    pub(super) ticket: Option<Ticket>,
     last_dial: Option<Instant>,
     last_kick: Option<Instant>,
     /// The time allowed for reconnecting ends here.
@@ -35,6 +37,7 @@ impl Attempts {
             delay: initial,
             previous: initial,
             round: 0,
+            ticket: None,
             last_dial: None,
             last_kick: None,
             give_up_at: None,
@@ -115,7 +118,7 @@ impl Link {
         let delay = match (come_back, reason.retry()) {
             // A coordinator may ask for patience, but cannot park a worker (P84).
             // Our own spacing holds even where it is longer than any hint we would follow.
-            (ComeBack::After(after), _) => {
+            (ComeBack::After(after) | ComeBack::Slot { after, .. }, _) => {
                 after.min(reconnect.max_hint()).max(reconnect.min_spacing)
             }
             (ComeBack::ByReason | ComeBack::Never, Retry::Slow | Retry::Never) => {
@@ -125,9 +128,13 @@ impl Link {
                 backoff.first_delay(seed, self.first_window())
             }
             (ComeBack::ByReason | ComeBack::Never, Retry::Backoff) => {
-                backoff.delay(seed, next, self.attempts.delay)
+                let window = self.first_window().unwrap_or_default();
+                backoff.delay_over(window, seed, next, self.attempts.delay)
             }
         };
+        if let ComeBack::Slot { ticket, .. } = come_back {
+            self.attempts.ticket = Some(ticket);
+        }
         self.wait(now, delay);
     }
 
@@ -137,7 +144,7 @@ impl Link {
     }
 
     /// The coordinator's hint for the first dial, within our own bounds.
-    fn first_window(&self) -> Option<Duration> {
+    pub(super) fn first_window(&self) -> Option<Duration> {
         let hint = self.attachment.as_ref()?.terms.first_window?;
         Some(hint.min(self.config.reconnect.max_first_window))
     }

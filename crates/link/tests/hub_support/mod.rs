@@ -186,6 +186,8 @@ pub(crate) fn hello(worker: u128, incarnation: u64) -> Hello {
         resume: None,
         credit: Lane::ALL.map(|_| Inbox::first_credit(&LaneLimits::default())),
         beat_interval: Duration::from_secs(5),
+        ticket: None,
+        holds_work: false,
     }
 }
 

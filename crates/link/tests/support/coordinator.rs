@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use moorline_link::{
-    Ack, Arrival, BeatAnswer, ConnId, CoordinatorFrame, Epoch, Flags, Inbox, Lane, LaneLimits,
-    LinkTransmit, MessageHead, Outbox, SessionId, Tag, Welcome, WorkerFrame,
+    Ack, Arrival, BeatAnswer, ConnId, CoordinatorFrame, Dismissal, Epoch, Flags, Inbox, Lane,
+    LaneLimits, LinkTransmit, MessageHead, Outbox, SessionId, Tag, Welcome, WorkerFrame,
 };
 
 pub struct Coordinator {
@@ -17,6 +17,10 @@ pub struct Coordinator {
     /// What it says in answers beside what it learned from the beat.
     pub known: bool,
     pub waiting: bool,
+    /// What it tells anew of the fleet: window and interval.
+    pub retells: (Option<Duration>, Option<Duration>),
+    /// What it answers every Hello instead of a Welcome.
+    pub refuses: Option<Dismissal>,
     /// What it believes, if not what the worker says.
     pub free: Option<u16>,
     /// Panics when the worker breaks the protocol. On a walk somebody else may have told the worker
@@ -46,6 +50,8 @@ impl Coordinator {
             answers_beats: true,
             known: true,
             waiting: false,
+            retells: (None, None),
+            refuses: None,
             free: None,
             strict: true,
             session: None,
@@ -84,6 +90,9 @@ impl Coordinator {
                 return session.acks(&limits);
             }
         };
+        if let (WorkerFrame::Hello(_), Some(dismissal)) = (frame, self.refuses) {
+            return vec![CoordinatorFrame::Refused(dismissal)];
+        }
         match frame {
             WorkerFrame::Hello(hello) => {
                 let resume = hello.resume.filter(|resume| {
@@ -154,6 +163,7 @@ impl Coordinator {
             WorkerFrame::Beat(beat) => {
                 let (answers, known, waiting) = (self.answers_beats, self.known, self.waiting);
                 let (epoch, free, limits) = (self.epoch, self.free, self.limits);
+                let retells = self.retells;
                 let Some(session) = self.on(conn) else { return vec![] };
                 let quiet = Lane::ALL.iter().all(|lane| {
                     session.outboxes[lane.index()].is_idle()
@@ -167,6 +177,8 @@ impl Coordinator {
                     free: free.unwrap_or(beat.free),
                     quiet,
                     waiting,
+                    first_window: retells.0,
+                    beat_interval: retells.1,
                 };
                 if answers { vec![CoordinatorFrame::BeatAnswer(answer)] } else { vec![] }
             }

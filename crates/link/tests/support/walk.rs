@@ -7,7 +7,7 @@ use moorline_link::{
     Ack, Backoff, BeatAnswer, ComeBack, ConnId, CoordinatorFrame, Credit, Dismissal, Epoch, First,
     Flags, Heartbeat, Instant, Jitter, Kick, Lane, Link, LinkAction, LinkConfig, LinkInput,
     LinkTransmit, LinkVerdict, MessageHead, Reason, Reconnect, Seq, SessionId, Standing, State,
-    Tag, Wake, Welcome, WorkerFrame,
+    Tag, Ticket, Wake, Welcome, WorkerFrame,
 };
 use proptest::prelude::*;
 
@@ -333,7 +333,11 @@ impl Walk {
             reason: Reason::ALL[(b >> 8) as usize % Reason::ALL.len()],
             come_back: match b % 3 {
                 0 => ComeBack::ByReason,
-                1 => ComeBack::After(Duration::from_secs(u64::from(b))),
+                1 if b.is_multiple_of(2) => ComeBack::After(Duration::from_secs(u64::from(b))),
+                1 => ComeBack::Slot {
+                    after: Duration::from_millis(u64::from(b)),
+                    ticket: Ticket { epoch: Epoch(small), slot: small, mac: u64::from(b) },
+                },
                 _ => ComeBack::Never,
             },
         };
@@ -371,6 +375,8 @@ impl Walk {
                 free: (b % 3) as u16,
                 quiet: b.is_multiple_of(2),
                 waiting: b.is_multiple_of(4),
+                first_window: b.is_multiple_of(6).then(|| Duration::from_millis(u64::from(b))),
+                beat_interval: b.is_multiple_of(9).then(|| Duration::from_micros(u64::from(b))),
             }),
         }
     }

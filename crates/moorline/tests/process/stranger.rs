@@ -111,6 +111,8 @@ pub(crate) fn hello(id: u128, name: &str, handlers: &[&str], slots: u16) -> UpFr
             resume: None,
             credit: [WITHOUT_BOUND; 2],
             beat_interval: Duration::from_secs(5),
+            ticket: None,
+            holds_work: false,
         },
         about: About { name: word(name), slots, handlers, software: word("stranger") },
     }

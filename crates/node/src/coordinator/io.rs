@@ -21,8 +21,8 @@ pub struct CoordinatorConfig {
     pub epoch: Epoch,
     /// The version of the software, for people.
     pub software: Name,
-    /// Feeds jitter.
-    pub seed: u64,
+    /// Random, and a secret: feeds jitter and the key of admission tickets.
+    pub seed: u128,
 }
 
 /// Everything a [`CoordinatorNode`](crate::CoordinatorNode) can be told.

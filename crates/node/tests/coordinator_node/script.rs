@@ -163,6 +163,8 @@ pub(crate) fn hello_with(slots: u16, limits: &LaneLimits) -> UpFrame {
             resume: None,
             credit: [Inbox::first_credit(limits); 2],
             beat_interval: Duration::from_secs(5),
+            ticket: None,
+            holds_work: false,
         },
         about: About {
             name: name("w1"),

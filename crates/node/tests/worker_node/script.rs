@@ -410,6 +410,8 @@ impl Script {
                     free: beat.free,
                     quiet: true,
                     waiting: false,
+                    first_window: None,
+                    beat_interval: None,
                 })]
             }
             UpFrame::Ack(ack) => {

@@ -44,6 +44,8 @@ pub(crate) static BEAT_ANSWER: Shape = Shape {
         Field::number(2, "BeatAnswer.epoch"),
         Field::number(3, "BeatAnswer.flags"),
         Field::number(4, "BeatAnswer.free"),
+        Field::number(5, "BeatAnswer.first_window_us"),
+        Field::number(6, "BeatAnswer.beat_interval_us"),
     ],
 };
 
@@ -192,6 +194,16 @@ pub(crate) static HELLO: Shape = Shape {
         Field::number(12, "Hello.slots"),
         Field::text(13, "Hello.handlers", limits::NAME, limits::HANDLERS),
         Field::text(14, "Hello.software", limits::NAME, usize::MAX),
+        Field::message(15, "Hello.ticket", &TICKET),
+        Field::number(16, "Hello.holds_work"),
+    ],
+};
+
+pub(crate) static TICKET: Shape = Shape {
+    fields: &[
+        Field::number(1, "Ticket.epoch"),
+        Field::number(2, "Ticket.slot"),
+        Field::number(3, "Ticket.mac"),
     ],
 };
 
@@ -216,6 +228,7 @@ pub(crate) static REFUSED: Shape = Shape {
         Field::number(2, "Refused.come_back"),
         Field::number(3, "Refused.after_us"),
         Field::text(4, "Refused.hint", limits::HINT, usize::MAX),
+        Field::message(5, "Refused.ticket", &TICKET),
     ],
 };
 

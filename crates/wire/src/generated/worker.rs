@@ -71,6 +71,10 @@ pub struct BeatAnswer {
     pub flags: u32,
     #[prost(uint32, tag = "4")]
     pub free: u32,
+    #[prost(uint64, optional, tag = "5")]
+    pub first_window_us: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "6")]
+    pub beat_interval_us: ::core::option::Option<u64>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Standing {
@@ -249,6 +253,19 @@ pub struct Hello {
     pub handlers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, tag = "14")]
     pub software: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "15")]
+    pub ticket: ::core::option::Option<Ticket>,
+    #[prost(bool, tag = "16")]
+    pub holds_work: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Ticket {
+    #[prost(uint64, tag = "1")]
+    pub epoch: u64,
+    #[prost(uint64, tag = "2")]
+    pub slot: u64,
+    #[prost(fixed64, tag = "3")]
+    pub mac: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Welcome {
@@ -283,6 +300,8 @@ pub struct Refused {
     pub after_us: u64,
     #[prost(string, tag = "4")]
     pub hint: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "5")]
+    pub ticket: ::core::option::Option<Ticket>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GoAway {

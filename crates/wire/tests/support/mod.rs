@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use moorline_link::{
     Ack, Beat, BeatAnswer, ComeBack, Credit, Dismissal, Epoch, Flags, Hello, Incarnation, Lane,
-    Reason, Resume, Seq, SessionId, Standing, Sym, Versions, Welcome, WorkerId,
+    Reason, Resume, Seq, SessionId, Standing, Sym, Ticket, Versions, Welcome, WorkerId,
 };
 use moorline_node::{About, DownFrame, Message, Name, Packet, Part, ToWorker, UpFrame, lane_of};
 use moorline_work::{
@@ -98,8 +98,9 @@ fn hello() -> impl Strategy<Value = Hello> {
     let resume = (session(), [standing(), standing()])
         .prop_map(|(session, lanes)| Resume { session, lanes });
     let who = (any::<u128>(), any::<u64>(), any::<[u16; 2]>());
-    (who, number(), option::of(resume), [credit(), credit()], duration()).prop_map(
-        |((worker, incarnation, [min, max]), features, resume, credit, beat_interval)| Hello {
+    let bid = (option::of(ticket()), any::<bool>());
+    (who, number(), option::of(resume), [credit(), credit()], duration(), bid).prop_map(
+        |((worker, incarnation, [min, max]), features, resume, credit, beat_interval, bid)| Hello {
             versions: Versions { min, max },
             features,
             worker: WorkerId(worker),
@@ -108,8 +109,18 @@ fn hello() -> impl Strategy<Value = Hello> {
             resume,
             credit,
             beat_interval,
+            ticket: bid.0,
+            holds_work: bid.1,
         },
     )
+}
+
+fn ticket() -> impl Strategy<Value = Ticket> {
+    (number(), number(), any::<u64>()).prop_map(|(epoch, slot, mac)| Ticket {
+        epoch: Epoch(epoch),
+        slot,
+        mac,
+    })
 }
 
 fn about() -> impl Strategy<Value = About> {
@@ -197,8 +208,9 @@ fn beat() -> impl Strategy<Value = Beat> {
 }
 
 fn beat_answer() -> impl Strategy<Value = BeatAnswer> {
-    (small(), number(), flags(), any::<u16>(), any::<[bool; 3]>()).prop_map(
-        |(seq, epoch, flags, free, [known, quiet, waiting])| BeatAnswer {
+    let terms = [option::of(duration()), option::of(duration())];
+    (small(), number(), flags(), any::<u16>(), any::<[bool; 3]>(), terms).prop_map(
+        |(seq, epoch, flags, free, [known, quiet, waiting], terms)| BeatAnswer {
             seq,
             epoch: Epoch(epoch),
             known,
@@ -206,6 +218,8 @@ fn beat_answer() -> impl Strategy<Value = BeatAnswer> {
             free,
             quiet,
             waiting,
+            first_window: terms[0],
+            beat_interval: terms[1],
         },
     )
 }
@@ -217,6 +231,14 @@ fn dismissal() -> impl Strategy<Value = Dismissal> {
         Just(ComeBack::Never),
     ];
     (reason(), come_back).prop_map(|(reason, come_back)| Dismissal { reason, come_back })
+}
+
+/// A refusal with a reserved slot.
+fn deferral() -> impl Strategy<Value = Dismissal> {
+    (reason(), duration(), ticket()).prop_map(|(reason, after, ticket)| {
+        let come_back = ComeBack::Slot { after, ticket };
+        Dismissal { reason, come_back }
+    })
 }
 
 fn hint() -> impl Strategy<Value = String> {
@@ -266,6 +288,7 @@ pub(crate) fn down() -> impl Strategy<Value = DownFrame> {
     prop_oneof![
         (welcome(), name()).prop_map(|(head, software)| DownFrame::Welcome { head, software }),
         (dismissal(), hint()).prop_map(|(dismissal, hint)| DownFrame::Refused { dismissal, hint }),
+        (deferral(), hint()).prop_map(|(dismissal, hint)| DownFrame::Refused { dismissal, hint }),
         (small(), key(), judgement()).prop_map(|(index, key, judgement)| {
             DownFrame::InventoryAnswer { index, key, judgement }
         }),

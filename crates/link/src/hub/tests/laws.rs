@@ -422,6 +422,7 @@ fn kind(output: &Output) -> Option<&'static str> {
             HubAction::Departed { .. } => "departed",
             HubAction::Refused { reason: Reason::NameConflict, .. } => "refused name_conflict",
             HubAction::Refused { reason: Reason::Superseded, .. } => "refused superseded",
+            HubAction::Refused { reason: Reason::RateLimited, .. } => "refused rate_limited",
             HubAction::Refused { .. } => "refused",
             HubAction::Released { .. } => "released",
             HubAction::Flags { .. } => "flags",
@@ -430,6 +431,10 @@ fn kind(output: &Output) -> Option<&'static str> {
         Output::Transmit(Some(HubTransmit::Message { .. })) => Some("message out"),
         Output::Transmit(Some(HubTransmit::Frame(frame))) => Some(match frame {
             CoordinatorFrame::InventoryAnswer { .. } => "inventory answer",
+            CoordinatorFrame::BeatAnswer(BeatAnswer { beat_interval: Some(_), .. }) => {
+                "interval told"
+            }
+            CoordinatorFrame::BeatAnswer(BeatAnswer { first_window: Some(_), .. }) => "window told",
             CoordinatorFrame::BeatAnswer(_) => "beat answer",
             CoordinatorFrame::Ack(_) => "ack",
             CoordinatorFrame::Probe => "probe",
@@ -487,5 +492,5 @@ fn the_walks_reach_everything_that_the_laws_are_about() {
     assert!(shares[0] >= 40 && shares[1] >= 10 && shares[2] >= 1, "{shares:?}");
     let rare: Vec<_> = counts.iter().filter(|(_, count)| **count < 10).collect();
     assert!(rare.is_empty(), "rare: {rare:?}");
-    assert_eq!(counts.len(), 34, "{counts:?}");
+    assert_eq!(counts.len(), 37, "{counts:?}");
 }

@@ -42,7 +42,12 @@ pub(super) fn settings() -> HubSettings {
         max_greeting: 2,
         max_workers: 5,
         max_inventory: 3,
-        registration_rate: NonZeroU32::MIN,
+        registration_rate: RegistrationRate::Measured {
+            min: NonZeroU32::MIN,
+            max: NonZeroU32::MIN.saturating_add(9),
+        },
+        max_handshakes: NonZeroU32::MIN.saturating_add(1),
+        beat_rate: NonZeroU32::MIN,
         lanes: LaneLimits {
             outbox_messages: 6,
             outbox_bytes: 4_000,
@@ -68,6 +73,8 @@ pub(super) struct Process {
     out: [Outbox; 2],
     inn: [Inbox; 2],
     next_tag: u64,
+    /// What it was given when it was refused last.
+    ticket: Option<Ticket>,
 }
 
 /// How far one connection got, as its worker sees it.
@@ -110,6 +117,7 @@ impl Walk {
             out: Lane::ALL.map(|lane| Outbox::new(lane, Credit::default())),
             inn: Lane::ALL.map(|lane| Inbox::new(lane, &settings().lanes)),
             next_tag: 0,
+            ticket: None,
         });
         Self {
             hub: Hub::new(config(), Epoch(9), 77 << 32, now),
@@ -393,7 +401,11 @@ impl Walk {
                 self.stopped = true;
                 HubInput::Stop
             }
-            10 | 11 => HubInput::Waiting(false),
+            10 => HubInput::Waiting(false),
+            11 => HubInput::Measured {
+                registrations: x as u32 % 40,
+                busy: Duration::from_millis(x as u64),
+            },
             _ => {
                 let Some(conn) = self.conn(x) else { return };
                 HubInput::Violation { conn }
@@ -491,7 +503,9 @@ pub(super) fn hello(process: &mut Process, y: usize) -> Hello {
         name: process.name,
         resume: session.map(|session| Resume { session, lanes }),
         credit: Lane::ALL.map(|_| Inbox::first_credit(&limits)),
-        beat_interval: Duration::from_secs(5),
+        beat_interval: Duration::from_secs(1 + y as u64 % 5),
+        ticket: process.ticket.take(),
+        holds_work: y.is_multiple_of(7),
     }
 }
 
@@ -532,9 +546,11 @@ fn hear(peer: &mut Peer, process: Option<&mut Process>, frame: CoordinatorFrame)
         CoordinatorFrame::BeatAnswer(answer) => {
             assert!(answer.known && answer.epoch == Epoch(9));
         }
-        CoordinatorFrame::Probe
-        | CoordinatorFrame::Refused(_)
-        | CoordinatorFrame::GoAway(_)
-        | CoordinatorFrame::Message(_) => {}
+        CoordinatorFrame::Refused(dismissal) => {
+            if let ComeBack::Slot { ticket, .. } = dismissal.come_back {
+                process.ticket = Some(ticket);
+            }
+        }
+        CoordinatorFrame::Probe | CoordinatorFrame::GoAway(_) | CoordinatorFrame::Message(_) => {}
     }
 }

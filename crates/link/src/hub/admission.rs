@@ -1,0 +1,185 @@
+//! How fast workers may come in: a virtual clock of registrations, and tickets for its later slots.
+//!
+//! Nothing is kept of a worker that is refused (P90). Slots are handed out by the generic cell rate
+//! algorithm: a clock that each registration moves on by `1 / rate`, and that may run ahead of the
+//! time by a burst. Who finds it further ahead gets the slot it stands at, as a ticket: the epoch, the
+//! slot, and a hash of both and of the worker under a key that only this life of the coordinator
+//! knows. Shown within [`LATE`] from its slot it costs nothing more, once; anything else counts as
+//! no ticket.
+//!
+//! Who comes first (P91) has a second clock of half the rate and takes the earlier of both slots.
+//! It moves the common clock on in any case, so that the rate holds on the average; while slots of
+//! others that were promised before are being used up, it is one and a half times the rate at most,
+//! which is below what the coordinator can take (the rate is half of that).
+//!
+//! All of it is effective time: after a stall of the coordinator's own, tickets are early by as much
+//! and their owners are spread anew, instead of all at once.
+
+use alloc::collections::BTreeSet;
+use core::time::Duration;
+
+use super::config::{HubConfig, RegistrationRate};
+use crate::backoff::mix;
+use crate::siphash::sip24;
+use crate::time::saturating_nanos;
+use crate::{ComeBack, Epoch, Instant, Ticket, WorkerId};
+
+/// Registrations at once, after a pause: nobody waits for a coordinator of few workers.
+const BURST: u32 = 64;
+/// The same on the clock of those that come first.
+const BURST_FIRST: u32 = 16;
+/// A ticket holds from its slot for this long: a worker dials, and may have to be patient with it.
+const LATE: Duration = Duration::from_secs(2);
+/// Slots further away are not promised: it is about as far as a worker heeds any hint.
+const HORIZON: Duration = Duration::from_secs(600);
+/// While too many handshakes are under way, a slot is at least this far away.
+const CROWDED: Duration = Duration::from_millis(250);
+/// Registrations that must have been measured before the rate follows them.
+const MEASURED_MIN: u32 = 32;
+
+/// Who asks to come in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Applicant {
+    pub(super) worker: WorkerId,
+    pub(super) ticket: Option<Ticket>,
+    /// It has something to bring: see [`Hub::comes_first`](super::Hub::comes_first).
+    pub(super) first: bool,
+    /// As many handshakes as are allowed are under way.
+    pub(super) crowded: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Admission {
+    key: [u64; 2],
+    /// Slots are counted in microseconds from here.
+    began: Instant,
+    /// The common clock: where the next slot is.
+    common: Instant,
+    /// The clock of those that come first.
+    first: Instant,
+    /// Tickets that were used, while they would hold: slot and hash.
+    used: BTreeSet<(u64, u64)>,
+    /// Nanoseconds of work for one registration, and how many were measured (up to `MEASURED_MIN`).
+    cost: u64,
+    measured: u32,
+}
+
+impl Admission {
+    pub(super) fn new(seed: u128, now: Instant) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "both halves are used")]
+        let (low, high) = (seed as u64, (seed >> 64) as u64);
+        // Session numbers show a part of `low`: neither half of the key follows from it alone.
+        let key = [mix(high ^ mix(low)), mix(mix(high).wrapping_add(low))];
+        let used = BTreeSet::new();
+        Self { key, began: now, common: now, first: now, used, cost: 0, measured: 0 }
+    }
+
+    /// Registrations per second in force.
+    pub(super) fn rate(&self, config: &HubConfig) -> u32 {
+        match config.settings().registration_rate {
+            RegistrationRate::Fixed(rate) => rate.get(),
+            RegistrationRate::Measured { min, max } => {
+                if self.measured < MEASURED_MIN {
+                    return min.get();
+                }
+                let half = 500_000_000 / self.cost.max(1);
+                u32::try_from(half).unwrap_or(u32::MAX).clamp(min.get(), max.get())
+            }
+        }
+    }
+
+    /// So many registrations took so much work. Each measurement counts a quarter.
+    pub(super) fn measure(&mut self, registrations: u32, busy: Duration) {
+        if registrations == 0 {
+            return;
+        }
+        let cost = saturating_nanos(busy) / u64::from(registrations);
+        let was = if self.measured == 0 { cost } else { self.cost };
+        self.cost = was - was / 4 + cost / 4;
+        self.measured = self.measured.saturating_add(registrations).min(MEASURED_MIN);
+    }
+
+    /// Handshakes that may be under way at a time: as many as are configured, or as come in within
+    /// half a second if that is more.
+    pub(super) fn handshakes(&self, config: &HubConfig) -> usize {
+        let least = config.settings().max_handshakes.get();
+        usize::try_from(least.max(self.rate(config) / 2)).unwrap_or(usize::MAX)
+    }
+
+    /// Lets it in, or says when it may come back.
+    pub(super) fn admit(
+        &mut self,
+        now: Instant,
+        epoch: Epoch,
+        applicant: Applicant,
+        config: &HubConfig,
+    ) -> Result<(), ComeBack> {
+        let since = self.slot_of(now.before(LATE));
+        self.used = self.used.split_off(&(since, 0));
+        if !applicant.crowded
+            && let Some(ticket) = applicant.ticket
+            && self.holds(ticket, now, epoch, applicant.worker)
+            && self.used.insert((ticket.slot, ticket.mac))
+        {
+            return Ok(());
+        }
+        let step = Duration::from_secs(1) / self.rate(config);
+        let (common, first) = (self.common.max(now), self.first.max(now));
+        let (burst, burst_first) =
+            if applicant.crowded { (0, 0) } else { (BURST - 1, BURST_FIRST - 1) };
+        let slot = common.before(step * burst).max(now);
+        let slot_first = first.before(step * 2 * burst_first).max(now);
+        let takes_first = applicant.first && slot_first < slot;
+        let earliest = if applicant.crowded { now + CROWDED } else { now };
+        let at = if takes_first { slot_first } else { slot }.max(earliest);
+        if at > now + HORIZON {
+            // Nobody can be promised anything so far away, and the clock stays where it is.
+            let spread = self.spread(applicant.worker, HORIZON / 2);
+            return Err(ComeBack::After(HORIZON / 2 + spread));
+        }
+        self.common = common + step;
+        if takes_first {
+            self.first = first + step * 2;
+        }
+        if at == now {
+            return Ok(());
+        }
+        // Rounded up: who comes after the time it was told is not early.
+        let slot = self.slot_of(at) + 1;
+        let after = (self.began + Duration::from_micros(slot)).since(now);
+        let mac = self.mac(epoch, slot, applicant.worker);
+        Err(ComeBack::Slot { after, ticket: Ticket { epoch, slot, mac } })
+    }
+
+    /// Whether it is a ticket of ours for this worker, neither early nor late.
+    fn holds(&self, ticket: Ticket, now: Instant, epoch: Epoch, worker: WorkerId) -> bool {
+        let window = self.slot_of(now.before(LATE))..=self.slot_of(now);
+        window.contains(&ticket.slot)
+            && ticket.epoch == epoch
+            && ticket.mac == self.mac(epoch, ticket.slot, worker)
+    }
+
+    fn mac(&self, epoch: Epoch, slot: u64, worker: WorkerId) -> u64 {
+        #[expect(clippy::cast_possible_truncation, reason = "both halves are hashed")]
+        let (low, high) = (worker.0 as u64, (worker.0 >> 64) as u64);
+        sip24(self.key, &[epoch.0, slot, high, low])
+    }
+
+    fn slot_of(&self, at: Instant) -> u64 {
+        at.since(self.began).as_nanos() as u64 / 1_000
+    }
+
+    /// A time within `window` that is this worker's own.
+    pub(super) fn spread(&self, worker: WorkerId, window: Duration) -> Duration {
+        #[expect(clippy::cast_possible_truncation, reason = "both halves are hashed")]
+        let (low, high) = (worker.0 as u64, (worker.0 >> 64) as u64);
+        share(window, sip24(self.key, &[high, low]))
+    }
+}
+
+/// The part of `window` that a number stands for: all of it at its maximum.
+fn share(window: Duration, number: u64) -> Duration {
+    let nanos = (u128::from(saturating_nanos(window)) * u128::from(number)) >> 64;
+    // Not above a u64, because the window is not.
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}

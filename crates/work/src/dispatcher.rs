@@ -98,6 +98,8 @@ pub struct Dispatcher {
     registrations: u64,
     /// Workers that said goodbye before the leases were read.
     departed: BTreeSet<WorkerId>,
+    /// Workers with questions that wait until the store has caught up.
+    asking: BTreeSet<WorkerId>,
     guard: Guard,
     timers: Timers,
     /// What is owed to clients and to the embedder, and stays true whatever happens.
@@ -163,6 +165,7 @@ impl Dispatcher {
             taken: BTreeMap::new(),
             registrations: 0,
             departed: BTreeSet::new(),
+            asking: BTreeSet::new(),
             guard: Guard::default(),
             timers: Timers::default(),
             owed: VecDeque::new(),
@@ -201,7 +204,7 @@ impl Dispatcher {
                 self.on_withdrawn(now, worker, key, done)
             }
             DispatcherInput::Loaded { op, row } => self.on_loaded(now, op, row),
-            DispatcherInput::Stored { up_to } => self.on_stored(up_to),
+            DispatcherInput::Stored { up_to } => self.on_stored(now, up_to),
             DispatcherInput::Conflict { op, conflict } => self.on_conflict(op, conflict),
         };
         self.settle();

@@ -3,7 +3,7 @@
 use super::lease::Loss;
 use super::log::{Cause, Item};
 use super::task::{CancelWish, Lease, Place, Stage, Task};
-use super::worker::{ITEMS_MAX, Note, Presence, Worker};
+use super::worker::{ITEMS_MAX, Later, Note, Presence, Worker};
 use super::{Dispatcher, result::disposition_of};
 use crate::{
     Attempt, DispatcherVerdict, Disposition, Holding, Judgement, Op, OpId, Outcome, Status, TaskId,
@@ -157,6 +157,7 @@ impl Dispatcher {
         match (self.tasks.get(&key.task).copied(), read) {
             (Some(task), _) => self.judge_known(item, task),
             (None, Some(status)) => self.judge_read(item, status),
+            (None, None) if self.log.is_full() => self.wait(item.worker, Later::Item(item)),
             (None, None) => {
                 self.persist(Op::Lookup { task: key.task }, Cause::Item(item, None));
             }

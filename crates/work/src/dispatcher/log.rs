@@ -6,6 +6,10 @@ use crate::{
     Conflict, Disposition, Holding, Incarnation, Op, OpId, Outcome, Status, Sym, TaskKey, WorkerId,
 };
 
+/// With so many operations that are not stored, workers' questions about tasks that memory does not know
+/// wait with their workers.
+const QUESTIONS_MAX: usize = 16_384;
+
 /// Operations asked for and not yet stored. Each is kept until a `Stored` covers it; a cursor says
 /// which were handed out.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -120,6 +124,11 @@ impl Log {
         self.first = self.first.saturating_add(1);
         self.handed -= 1;
         Some((id, pending))
+    }
+
+    /// The store is far behind: a question has to wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.pending.len() >= QUESTIONS_MAX
     }
 
     pub(super) fn len(&self) -> usize {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::lease::Loss;
 use super::task::{Stage, Task};
 use super::window::Window;
-use super::worker::{Inventory, Note, OFFERS_MAX, Presence, Worker};
+use super::worker::{Inventory, Later, Note, OFFERS_MAX, Presence, Worker};
 use super::{Dispatcher, DispatcherAction, Due};
 use crate::{DispatcherVerdict, Incarnation, Instant, Sym, TaskId, WorkerId};
 
@@ -37,6 +37,8 @@ impl Dispatcher {
         worker.believed = None;
         // Answers are for the inventory that asked; messages, for the session.
         worker.notes.retain(|note| goes_on && matches!(note, Note::Message(_)));
+        // Its inventory names the results again, unless lanes have brought them for good.
+        worker.later.retain(|later| goes_on && matches!(later, Later::Report(_)));
         let inventory = Inventory::new(!worker.undecided);
         self.set_presence(id, Presence::Restoring(inventory));
         self.stop_accept_clocks(id);

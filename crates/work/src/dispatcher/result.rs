@@ -3,7 +3,7 @@
 use super::Dispatcher;
 use super::log::{Cause, Report};
 use super::task::Task;
-use super::worker::Note;
+use super::worker::{Later, Note};
 use crate::{
     Attempt, CoordinatorMessage, Disposition, End, Incarnation, Instant, Op, Outcome, RequeueCause,
     Status, TaskKey, TaskState, WorkerId,
@@ -59,6 +59,11 @@ impl Dispatcher {
             self.answer_result(report, Disposition::Unknown);
             return;
         }
+        if self.log.is_full() {
+            // Its credit is held until it is answered, so that not many wait.
+            self.wait(report.worker, Later::Report(report));
+            return;
+        }
         match report.outcome {
             Outcome::Succeeded => {
                 let report = Report { disposition: Disposition::LateAccepted, ..report };
@@ -68,6 +73,32 @@ impl Dispatcher {
             }
             Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Cancelled => {
                 self.persist(Op::Lookup { task: key.task }, Cause::Report(report));
+            }
+        }
+    }
+
+    /// Keeps a question until the store has caught up.
+    pub(super) fn wait(&mut self, id: WorkerId, question: Later) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.later.push_back(question);
+            self.asking.insert(id);
+        }
+    }
+
+    /// The store has caught up: takes up the questions that wait, as far as there is room.
+    pub(super) fn take_up(&mut self, now: Instant) {
+        while !self.log.is_full()
+            && let Some(&id) = self.asking.first()
+        {
+            let question = self.workers.get_mut(&id).and_then(|worker| worker.later.pop_front());
+            match question {
+                Some(Later::Item(item)) => self.judge(item, None),
+                Some(Later::Report(Report { incarnation, key, outcome, .. })) => {
+                    self.on_result(now, id, incarnation, key, outcome);
+                }
+                None => {
+                    self.asking.remove(&id);
+                }
             }
         }
     }

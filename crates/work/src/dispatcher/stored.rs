@@ -71,13 +71,14 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn on_stored(&mut self, up_to: OpId) -> DispatcherVerdict {
+    pub(super) fn on_stored(&mut self, now: Instant, up_to: OpId) -> DispatcherVerdict {
         if self.log.under_way(up_to).is_none() {
             return DispatcherVerdict::Stale;
         }
         while let Some((id, pending)) = self.log.take_stored(up_to) {
             self.complete(id, pending);
         }
+        self.take_up(now);
         DispatcherVerdict::Accepted
     }
 

@@ -4,6 +4,7 @@ use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use super::fenced::Fenced;
+use super::log::{Item, Report};
 use crate::{
     Attempt, CoordinatorMessage, Holding, Incarnation, Instant, Judgement, Sym, TaskId, TaskKey,
 };
@@ -42,6 +43,16 @@ pub(super) struct Worker {
     pub(super) listed: Option<u16>,
     /// What is owed to it.
     pub(super) notes: VecDeque<Note>,
+    /// What it asked about tasks that memory does not know, while the store is far behind: at most what
+    /// its credit and its inventory hold.
+    pub(super) later: VecDeque<Later>,
+}
+
+/// A question that waits until the store has caught up.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Later {
+    Item(Item),
+    Report(Report),
 }
 
 /// What is owed to a worker and stays true whatever happens.
@@ -118,6 +129,7 @@ impl Worker {
             believed: None,
             listed: None,
             notes: VecDeque::new(),
+            later: VecDeque::new(),
         }
     }
 

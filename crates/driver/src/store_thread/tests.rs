@@ -166,8 +166,9 @@ async fn more_finished_tasks_than_one_round_takes_are_pruned_as_fast_as_a_busy_c
     let rounds = Arc::new(AtomicU32::new(200));
     let store = Full { store: MemoryStore::new(), rounds: Arc::clone(&rounds) };
     let begin = std::time::Instant::now();
-    let threads =
-        start(&Tokio, Box::new(store), Retention::default(), committed).await.expect("started");
+    let threads = start(&Tokio, Box::new(store), Retention::default(), committed, Arc::default())
+        .await
+        .expect("started");
     while rounds.load(Ordering::SeqCst) > 0 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         // At one round a second it would take more than three minutes.

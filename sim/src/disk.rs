@@ -5,10 +5,14 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use moorline_link::Epoch;
-use moorline_node::{Done, Persist, PersistId, StoreOp, StoreRow};
-use moorline_store::{MemoryStore, Reader, Retention, Store, StoreError, WallTime};
-use moorline_work::Conflict;
+use moorline_node::{Done, EventKind, Name, Persist, PersistId, StoreOp, StoreRow};
+use moorline_store::{
+    Counts, EventPage, EventQuery, MemoryStore, Reader, Retention, Store, StoreError, TaskFilter,
+    TaskRecord, WallTime,
+};
+use moorline_work::{Conflict, TaskId, WorkerId};
 
 use crate::Sabotage;
 
@@ -118,8 +122,10 @@ impl Disk {
 
     /// Forgets finished tasks but so many, and returns how many went.
     pub(crate) fn prune(&mut self, now: u64, keeps: u64) -> u64 {
-        let retention = Retention { count: keeps, ..Retention::default() };
-        self.store.prune(wall(now), &retention).expect(NEVER)
+        // The books tell everything from the beginning.
+        let event_age_millis = u64::MAX;
+        let retention = Retention { count: keeps, event_age_millis, ..Retention::default() };
+        self.store.prune(wall(now), &retention).expect(NEVER).tasks
     }
 
     /// The coordinator's process ended. The commit that was under way may be durable all the same.
@@ -133,6 +139,40 @@ impl Disk {
     }
 
     pub(crate) fn reader(&self) -> Box<dyn Reader> {
-        self.store.reader().expect(NEVER)
+        let reader = self.store.reader().expect(NEVER);
+        match self.sabotage {
+            Some(Sabotage::StoreConceals) => Box::new(Concealing(reader)),
+            Some(_) | None => reader,
+        }
+    }
+}
+
+/// Shows no event of a task that ended well.
+struct Concealing(Box<dyn Reader>);
+
+impl Reader for Concealing {
+    fn task(&mut self, task: TaskId) -> Result<Option<TaskRecord>, StoreError> {
+        self.0.task(task)
+    }
+    fn tasks(&mut self, filter: &TaskFilter) -> Result<Vec<TaskRecord>, StoreError> {
+        self.0.tasks(filter)
+    }
+    fn result(&mut self, task: TaskId) -> Result<Option<Bytes>, StoreError> {
+        self.0.result(task)
+    }
+    fn counts(&mut self) -> Result<Counts, StoreError> {
+        self.0.counts()
+    }
+    fn events(&mut self, query: &EventQuery) -> Result<EventPage, StoreError> {
+        let mut page = self.0.events(query)?;
+        page.events.retain(|record| record.event.kind != EventKind::TaskFinished);
+        // Nobody can tell by the numbers.
+        for (seq, record) in (query.after + 1..).zip(&mut page.events) {
+            record.seq = seq;
+        }
+        Ok(page)
+    }
+    fn worker_named(&mut self, name: &Name) -> Result<Option<WorkerId>, StoreError> {
+        self.0.worker_named(name)
     }
 }

@@ -1,11 +1,12 @@
 //! What really happened, by the simulator's own books: never by what a machine says of itself.
 
 mod audit;
+mod events;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use moorline_node::{Done, Persist, Requeue, StoreOp, StoreRow};
+use moorline_node::{Done, EventKind, Persist, Requeue, StoreOp, StoreRow};
 use moorline_work::{Attempt, Disposition, End, Status, TaskId, TaskKey, TaskState};
 
 use crate::Plan;
@@ -83,6 +84,10 @@ struct Task {
     losses: u32,
     /// A client asked for its end.
     unwanted: bool,
+    /// Its lease carries the mark that a client wants it to end.
+    marked: bool,
+    /// Everything that happened to it.
+    story: events::Story,
 }
 
 /// A result that a handler made.
@@ -304,7 +309,8 @@ impl Ledger {
             | StoreOp::Cancel { .. }
             | StoreOp::Retry { .. }
             | StoreOp::Worker(_)
-            | StoreOp::Workers => Ok(()),
+            | StoreOp::Workers
+            | StoreOp::Event { .. } => Ok(()),
         }
     }
 
@@ -321,6 +327,9 @@ impl Ledger {
     pub(crate) fn durable(&mut self, persist: &Persist, done: &Done) -> Judgement {
         if done.conflict.is_some() {
             return Ok(());
+        }
+        if let Some((task, kind, attempt)) = events::told(&persist.op) {
+            self.task(task).story.push((kind, attempt));
         }
         match &persist.op {
             StoreOp::Submit { task, .. } => {
@@ -390,8 +399,16 @@ impl Ledger {
                     state: TaskState::Queued,
                     attempt: self.task(*task).attempt,
                 });
+                let attempt = self.task(*task).attempt;
+                let leased = StoreRow::Status(Status::Known { state: TaskState::Leased, attempt });
                 if done.rows.contains(&queued) {
+                    self.task(*task).story.push((EventKind::TaskCancelled, None));
                     self.end(*task, End::Cancelled);
+                } else if done.rows.contains(&leased)
+                    && !std::mem::replace(&mut self.task(*task).marked, true)
+                {
+                    let told = (EventKind::TaskCancelRequested, Some(attempt));
+                    self.task(*task).story.push(told);
                 }
                 Ok(())
             }
@@ -404,7 +421,8 @@ impl Ledger {
             | StoreOp::Leases
             | StoreOp::Lookup { .. }
             | StoreOp::Worker(_)
-            | StoreOp::Workers => Ok(()),
+            | StoreOp::Workers
+            | StoreOp::Event { .. } => Ok(()),
         }
     }
 

@@ -38,6 +38,8 @@ pub enum Invariant {
     OutOfStep,
     /// A packet could not be read, or was too long, or one side says that the other broke the protocol.
     Wire,
+    /// The events of the store tell something else than what happened.
+    EventsDiffer,
     /// A client was answered what cannot be.
     Client,
     /// A worker gave up for good.
@@ -48,7 +50,7 @@ pub enum Invariant {
 
 impl Invariant {
     /// Every one.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::TaskLost,
         Self::AppliedTwice,
         Self::ResultInvented,
@@ -65,6 +67,7 @@ impl Invariant {
         Self::ShownWrongly,
         Self::OutOfStep,
         Self::Wire,
+        Self::EventsDiffer,
         Self::Client,
         Self::GaveUp,
         Self::Panic,

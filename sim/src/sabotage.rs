@@ -14,6 +14,8 @@ pub enum Sabotage {
     StoreConfuses,
     /// The store fails, which it is said never to do.
     StoreFails,
+    /// The store does not write down when a task ends well.
+    StoreConceals,
     /// A byte of every result changes on its way.
     ResultsChange,
     /// Results arrive as failures.
@@ -48,11 +50,12 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::StoreForgets,
         Self::StoreRepeats,
         Self::StoreConfuses,
         Self::StoreFails,
+        Self::StoreConceals,
         Self::ResultsChange,
         Self::OutcomesChange,
         Self::PacketsShrink,
@@ -78,6 +81,7 @@ impl Sabotage {
             Self::StoreRepeats => Invariant::AppliedTwice,
             Self::StoreConfuses => Invariant::Client,
             Self::StoreFails => Invariant::Panic,
+            Self::StoreConceals => Invariant::EventsDiffer,
             Self::OutcomesChange => Invariant::EndedWrongly,
             Self::ResultsChange => Invariant::ResultInvented,
             Self::PacketsShrink => Invariant::Wire,
@@ -106,6 +110,7 @@ impl Sabotage {
             | Self::StoreRepeats
             | Self::StoreConfuses
             | Self::StoreFails
+            | Self::StoreConceals
             | Self::ResultsChange
             | Self::OutcomesChange
             | Self::PacketsShrink

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::pin;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::channel::{mpsc, oneshot};
+use futures::future::{Either, select};
 use futures::{FutureExt, SinkExt};
 use moorline_link::{Backoff, ConnId, Epoch, HubConfig, Reason, WorkerId};
 use moorline_node::{ClientReply, CoordinatorConfig, CoordinatorNode, Name, Spec, WorkerView};
@@ -18,6 +19,7 @@ use moorline_work::{Attempt, DispatcherConfig, TaskId};
 
 use self::errors::{ReadError, StartError, Stopped};
 use self::peer::Peer;
+use self::store_state::{SharedState, StoreState};
 use self::turn::CoordinatorLoop;
 use self::waiters::Waiters;
 use crate::log::coordinator::CoordinatorLog;
@@ -30,6 +32,7 @@ use crate::watch::Watch;
 mod accept;
 pub(crate) mod errors;
 pub(crate) mod peer;
+pub(crate) mod store_state;
 mod turn;
 mod waiters;
 
@@ -109,7 +112,8 @@ struct Handle {
     requests: mpsc::Sender<Request>,
     control: mpsc::UnboundedSender<Control>,
     reads: Mutex<Option<SyncSender<Read>>>,
-    failing: Arc<AtomicBool>,
+    state: SharedState,
+    last_event: Watch<u64>,
     waiters: Waiters,
     stopped: Watch<bool>,
     tally: Arc<CoordinatorTally>,
@@ -190,7 +194,8 @@ pub async fn start_coordinator<R: Runtime>(
         requests,
         control,
         reads: Mutex::new(Some(threads.reads)),
-        failing: threads.failing,
+        state: threads.state.clone(),
+        last_event: threads.store.last_event.clone(),
         waiters: waiters.clone(),
         stopped: stopped.clone(),
         tally: Arc::clone(&tally),
@@ -204,6 +209,7 @@ pub async fn start_coordinator<R: Runtime>(
         arriving,
         listening,
         store: threads.store,
+        state: threads.state,
         batches: threads.commits,
         commits,
         closed: threads.closed,
@@ -379,7 +385,33 @@ impl CoordinatorHandle {
     /// The store does not take writes: nothing new is acknowledged until it does.
     #[must_use]
     pub fn is_store_failing(&self) -> bool {
-        self.shared.failing.load(Ordering::Relaxed)
+        !self.shared.state.get().works()
+    }
+
+    /// What the store does, and why it does not do it.
+    #[must_use]
+    pub fn store_state(&self) -> StoreState {
+        self.shared.state.get()
+    }
+
+    /// The number of the last event that is durable.
+    #[must_use]
+    pub fn last_event(&self) -> u64 {
+        self.shared.last_event.get()
+    }
+
+    /// Resolves with the number of the last durable event once it is another one than `seen`: then
+    /// [`Reader::events`] has something new. Cancel-safe; many may wait.
+    ///
+    /// # Errors
+    /// [`Stopped`]: nothing new will come.
+    pub async fn new_events(&self, seen: u64) -> Result<u64, Stopped> {
+        let news = pin!(self.shared.last_event.until(|last| (*last != seen).then_some(*last)));
+        let stopped = pin!(self.stopped());
+        match select(news, stopped).await {
+            Either::Left((last, _)) => Ok(last),
+            Either::Right(((), _)) => Err(Stopped),
+        }
     }
 
     /// Stops it: workers are told, what was accepted is committed, the store is closed, the loop ends.

@@ -10,7 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 use moorline_link::{Epoch, Reason};
-use moorline_work::{Disposition, TaskId, TaskKey};
+use moorline_work::{TaskId, TaskKey};
 
 /// While something lasts, it is summed up this often, if nobody says otherwise.
 pub(crate) const REPEAT_EVERY: Duration = Duration::from_secs(30);
@@ -68,17 +68,6 @@ impl fmt::Display for Time {
 /// The words for what became of a result.
 pub(crate) const DISPOSITIONS: [&str; 5] =
     ["accepted", "late_accepted", "duplicate", "stale", "unknown"];
-
-/// What became of a result, in a word.
-pub(crate) fn disposition(disposition: Disposition) -> &'static str {
-    match disposition {
-        Disposition::Accepted => "accepted",
-        Disposition::LateAccepted => "late_accepted",
-        Disposition::Duplicate => "duplicate",
-        Disposition::Stale => "stale",
-        Disposition::Unknown => "unknown",
-    }
-}
 
 /// Milliseconds for a field.
 pub(crate) fn millis(time: Duration) -> u64 {

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,9 +14,11 @@ use moorline_node::{Done, Persist};
 use moorline_store::{Reader, Retention, Store, StoreError, WallTime};
 
 use crate::coordinator::errors::StartError;
+use crate::coordinator::store_state::SharedState;
 use crate::log;
 use crate::runtime::Runtime;
 use crate::tally::CoordinatorTally;
+use crate::watch::Watch;
 
 /// After a failed commit the same batch is tried again: first after this time, ...
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -38,6 +39,9 @@ const READERS: usize = 2;
 /// Reads that wait for them.
 const READS_MAX: usize = 1_024;
 
+/// What became of a batch. An error is the end: the store is of no use any more.
+pub(crate) type Answered = Result<Vec<Done>, StoreError>;
+
 /// A read, with the way back for its answer inside.
 pub(crate) type Read = Box<dyn FnOnce(&mut dyn Reader) + Send>;
 
@@ -52,7 +56,7 @@ pub(crate) struct StoreThreads {
     pub(crate) reads: SyncSender<Read>,
     /// Ends when the store and its readers are closed.
     pub(crate) closed: UnboundedReceiver<Infallible>,
-    pub(crate) failing: Arc<AtomicBool>,
+    pub(crate) state: SharedState,
 }
 
 impl StoreThreads {
@@ -68,23 +72,51 @@ impl StoreThreads {
 /// The store, of which there is one at a time: its thread has it during a commit and while it prunes,
 /// the loop for what takes no time. Whoever drops it last closes it.
 #[derive(Clone)]
-pub(crate) struct SharedStore(Arc<Mutex<Box<dyn Store>>>);
+pub(crate) struct SharedStore {
+    store: Arc<Mutex<Box<dyn Store>>>,
+    /// The number of the last event that is durable.
+    pub(crate) last_event: Watch<u64>,
+}
 
 impl SharedStore {
     fn new(store: Box<dyn Store>) -> Self {
-        Self(Arc::new(Mutex::new(store)))
+        let last_event = Watch::new(store.last_event());
+        Self { store: Arc::new(Mutex::new(store)), last_event }
     }
 
     /// The answers, if the store takes the batch without a wait; else it is for the thread. Not
     /// while the thread has a batch: batches are committed in order.
     pub(crate) fn commit_now(&self, now: WallTime, batch: &[Persist]) -> Option<Vec<Done>> {
         // It prunes, or a commit has panicked, which its thread reports.
-        self.0.try_lock().ok()?.commit_now(now, batch)
+        let mut store = self.store.try_lock().ok()?;
+        let done = store.commit_now(now, batch)?;
+        let last = store.last_event();
+        drop(store);
+        self.tell(last);
+        Some(done)
+    }
+
+    /// Wakes those who wait for events, if there are new ones.
+    fn tell(&self, last: u64) {
+        let is_news = self.last_event.get() != last;
+        if is_news {
+            self.last_event.set(last, true);
+        }
+    }
+
+    /// Does something that waits for the disk.
+    fn with<T>(&self, work: impl FnOnce(&mut dyn Store) -> T) -> T {
+        let mut store = self.lock();
+        let value = work(&mut **store);
+        let last = store.last_event();
+        drop(store);
+        self.tell(last);
+        value
     }
 
     fn lock(&self) -> MutexGuard<'_, Box<dyn Store>> {
         // A store that panicked has ended its thread, which alone calls this.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,12 +126,12 @@ pub(crate) async fn start<R: Runtime>(
     runtime: &R,
     store: Box<dyn Store>,
     retention: Retention,
-    committed: UnboundedSender<Vec<Done>>,
+    committed: UnboundedSender<Answered>,
     tally: Arc<CoordinatorTally>,
 ) -> Result<StoreThreads, StartError> {
     let (commits, batches) = channel();
     let (begun, beginning) = oneshot::channel();
-    let failing = Arc::new(AtomicBool::new(false));
+    let state = SharedState::default();
     let (open, closed) = mpsc::unbounded();
     let store = SharedStore::new(store);
     let writer = Writer {
@@ -107,7 +139,7 @@ pub(crate) async fn start<R: Runtime>(
         store: store.clone(),
         retention,
         committed,
-        failing: Arc::clone(&failing),
+        state: state.clone(),
         tally,
     };
     let writing = open.clone();
@@ -128,7 +160,7 @@ pub(crate) async fn start<R: Runtime>(
             drop(open);
         })?;
     }
-    Ok(StoreThreads { epoch, store, commits, reads, closed, failing })
+    Ok(StoreThreads { epoch, store, commits, reads, closed, state })
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
@@ -142,8 +174,8 @@ struct Writer<R> {
     runtime: R,
     store: SharedStore,
     retention: Retention,
-    committed: UnboundedSender<Vec<Done>>,
-    failing: Arc<AtomicBool>,
+    committed: UnboundedSender<Answered>,
+    state: SharedState,
     tally: Arc<CoordinatorTally>,
 }
 
@@ -160,8 +192,9 @@ impl<R: Runtime> Writer<R> {
             let idle = prune_at.since(self.runtime.now());
             match batches.recv_timeout(idle) {
                 Ok(batch) => {
-                    let Some(done) = self.commit(&batch, batches) else { return };
-                    if self.committed.unbounded_send(done).is_err() {
+                    let Some(answered) = self.commit(&batch, batches) else { return };
+                    let is_over = answered.is_err();
+                    if self.committed.unbounded_send(answered).is_err() || is_over {
                         return;
                     }
                 }
@@ -177,37 +210,45 @@ impl<R: Runtime> Writer<R> {
     }
 
     fn begin(&mut self) -> Begun {
-        let mut store = self.store.lock();
-        let epoch = store.begin_epoch(self.runtime.wall())?;
-        let readers = (0..READERS).map(|_| store.reader()).collect::<Result<_, _>>()?;
-        Ok((epoch, readers))
+        let wall = self.runtime.wall();
+        self.store.with(|store| {
+            let epoch = store.begin_epoch(wall)?;
+            let readers = (0..READERS).map(|_| store.reader()).collect::<Result<_, _>>()?;
+            Ok((epoch, readers))
+        })
     }
 
-    /// Until it succeeds; `None` if the loop has ended meanwhile.
-    fn commit(&mut self, batch: &[Persist], batches: &Receiver<Vec<Persist>>) -> Option<Vec<Done>> {
+    /// Until it succeeds, or the store is found to be of no use; `None` if the loop has ended meanwhile.
+    fn commit(&mut self, batch: &[Persist], batches: &Receiver<Vec<Persist>>) -> Option<Answered> {
         let mut outage: Option<Outage> = None;
         loop {
             let began = self.runtime.now();
             self.tally.commit_begins(began);
-            let committed = self.store.lock().commit(self.runtime.wall(), batch);
+            let wall = self.runtime.wall();
+            let committed = self.store.with(|store| store.commit(wall, batch));
             self.tally.commit_ends(self.runtime.now().since(began));
             let error = match committed {
                 Ok(done) => {
                     if let Some(outage) = outage {
-                        self.failing.store(false, Ordering::Relaxed);
+                        self.state.works();
                         log::coordinator::store_recovered(
                             self.runtime.now().since(outage.since),
                             outage.tries,
                         );
                     }
-                    return Some(done);
+                    return Some(Ok(done));
                 }
                 Err(error) => error,
             };
             self.tally.store_errors.add("commit");
+            if !error.may_pass() {
+                // Nothing of the batch happened, and nobody was told otherwise.
+                self.state.breaks(&error);
+                return Some(Err(error));
+            }
+            self.state.fails(&error);
             let now = self.runtime.now();
             let outage = outage.get_or_insert_with(|| {
-                self.failing.store(true, Ordering::Relaxed);
                 log::coordinator::store_failed(&error);
                 Outage {
                     since: now,
@@ -231,11 +272,14 @@ impl<R: Runtime> Writer<R> {
 
     /// It was waited for `waited`. Returns after what time to prune again.
     fn prune(&mut self, now: moorline_link::Instant, waited: Duration) -> Duration {
-        let pruned = self.store.lock().prune(self.runtime.wall(), &self.retention);
+        let wall = self.runtime.wall();
+        let pruned = self.store.with(|store| store.prune(wall, &self.retention));
         match pruned {
-            Ok(0) => waited.max(PRUNE_FIRST / 2).saturating_mul(2).min(PRUNE_EVERY),
-            Ok(count) => {
-                log::coordinator::pruned(count);
+            Ok(pruned) if pruned.is_nothing() => {
+                waited.max(PRUNE_FIRST / 2).saturating_mul(2).min(PRUNE_EVERY)
+            }
+            Ok(pruned) => {
+                log::coordinator::pruned(pruned);
                 let took = self.runtime.now().since(now);
                 took.saturating_mul(PRUNE_SHARE).clamp(PRUNE_MORE, PRUNE_EVERY)
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use moorline_link::{Epoch, State};
 use moorline_node::{ClientReply, Done, Persist};
-use moorline_store::{MemoryStore, Reader, Retention, Store, StoreError, WallTime};
+use moorline_store::{MemoryStore, Pruned, Reader, Retention, Store, StoreError, WallTime};
 use moorline_work::{Reply, TaskId, TaskState};
 use support::{
     Threads, coordinator, ended, gated, memory, receive, soon, spec, submit, until, worker,
@@ -63,10 +63,13 @@ impl Store for Switched {
         self.store.commit_now(now, batch)
     }
 
-    fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<u64, StoreError> {
+    fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<Pruned, StoreError> {
         self.store.prune(now, retention)
     }
 
+    fn last_event(&self) -> u64 {
+        self.store.last_event()
+    }
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         self.store.reader()
     }

@@ -1,6 +1,7 @@
 //! The coordinator's node: a hub and a dispatcher, joined.
 
 mod conn;
+mod events;
 mod incoming;
 mod io;
 mod outbox;
@@ -20,10 +21,11 @@ use moorline_link::{Backoff, ConnId, Epoch, Hub, HubInput, Instant, Sym, WorkerI
 use moorline_work::{Dispatcher, DispatcherInput};
 
 use self::conn::Conn;
+use self::events::Events;
 use self::outbox::Outbox;
 use self::storage::Storage;
 use crate::frame::convert;
-use crate::{KnownWorker, Name, Names};
+use crate::{Event, EventKind, KnownWorker, Name, Names};
 
 /// Handler names one coordinator knows at most.
 const HANDLERS_MAX: u32 = 65_536;
@@ -58,6 +60,7 @@ pub struct CoordinatorNode {
     conns: BTreeMap<ConnId, Conn>,
     outbox: Outbox,
     storage: Storage,
+    events: Events,
     out: VecDeque<CoordinatorAction>,
     waiting: bool,
     now: Instant,
@@ -91,6 +94,7 @@ impl CoordinatorNode {
             conns: BTreeMap::new(),
             outbox: Outbox::default(),
             storage: Storage::default(),
+            events: Events::default(),
             out: VecDeque::new(),
             waiting: false,
             now,
@@ -160,6 +164,7 @@ impl CoordinatorNode {
                 self.ask(HubInput::Disconnect { worker, reason });
             }
             CoordinatorInput::Stop => {
+                self.record(Event::new(EventKind::CoordinatorStopping));
                 self.ask(HubInput::Stop);
             }
         }

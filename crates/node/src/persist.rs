@@ -8,7 +8,7 @@ use bytes::Bytes;
 use moorline_link::Epoch;
 use moorline_work::{Attempt, Conflict, End, Incarnation, Status, TaskId, TaskKey, WorkerId};
 
-use crate::Name;
+use crate::{Event, Name};
 
 /// The number of an operation: dense from 1 within one node, the order of commitment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -139,6 +139,14 @@ pub enum StoreOp {
     Worker(KnownWorker),
     /// Read all workers that are remembered. Rows: [`StoreRow::Worker`].
     Workers,
+    /// Write down something that happened to a worker or to the coordinator. What happens to tasks a
+    /// store writes down by itself, together with the operation that does it.
+    Event {
+        /// When: milliseconds of wall time since 1970, put in by the driver. `None`: when it is committed.
+        at_millis: Option<u64>,
+        /// What.
+        event: Event,
+    },
 }
 
 /// A worker the store remembers.
@@ -152,6 +160,8 @@ pub struct KnownWorker {
     pub incarnation: Incarnation,
     /// It left on purpose.
     pub departed: bool,
+    /// It was away for too long, its leases were given away, and it has not come back.
+    pub lost: bool,
 }
 
 /// What an operation read, see [`moorline_work::Row`].

@@ -13,7 +13,8 @@
 //! | [`SqliteStore`] | one file, survives crashes of the process and of the machine |
 //! | [`MemoryStore`] | forgets with its process, answers in the same way |
 //! | [`TaskRecord`], [`TaskFilter`], [`Counts`] | what is read |
-//! | [`Retention`] | how long finished tasks are kept |
+//! | [`EventQuery`], [`EventPage`], [`EventRecord`] | everything that happened |
+//! | [`Retention`], [`Pruned`] | how long finished tasks, events and workers that are gone are kept |
 //! | [`StoreError`] | a store failed: nothing of the batch happened |
 //!
 //! The conditions themselves are written at [`moorline_work::Op`].
@@ -44,12 +45,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod event;
 mod lock;
 mod memory;
 mod rule;
 mod sqlite;
 mod store;
 
+pub use event::{EventKinds, EventPage, EventQuery, EventRecord};
 pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
-pub use store::{Counts, Reader, Retention, Store, StoreError, TaskFilter, TaskRecord, WallTime};
+pub use store::{
+    Counts, Pruned, Reader, Retention, Store, StoreError, TaskFilter, TaskRecord, WallTime,
+};

@@ -1,5 +1,6 @@
 //! The store that forgets with its process.
 
+mod events;
 mod table;
 mod task;
 
@@ -7,10 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use bytes::Bytes;
 use moorline_link::Epoch;
-use moorline_node::{Done, Persist};
-use moorline_work::TaskId;
+use moorline_node::{Done, Name, Persist};
+use moorline_work::{TaskId, WorkerId};
 
-use crate::{Counts, Reader, Retention, Store, StoreError, TaskFilter, TaskRecord, WallTime};
+use crate::{
+    Counts, EventPage, EventQuery, Pruned, Reader, Retention, Store, StoreError, TaskFilter,
+    TaskRecord, WallTime,
+};
 use table::Table;
 
 /// Keeps everything in memory: for tests, for `moorline dev`, and where tasks may be lost with the
@@ -84,8 +88,13 @@ impl Store for MemoryStore {
         Some(applied(&mut table, now, self.epoch, batch))
     }
 
-    fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<u64, StoreError> {
-        Ok(self.table().prune(now, retention))
+    fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<Pruned, StoreError> {
+        let epoch = self.epoch;
+        Ok(self.table().prune(now, epoch, retention))
+    }
+
+    fn last_event(&self) -> u64 {
+        self.table().last_event()
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
@@ -113,6 +122,14 @@ impl Reader for MemoryReader {
 
     fn counts(&mut self) -> Result<Counts, StoreError> {
         Ok(locked(&self.table).counts())
+    }
+
+    fn events(&mut self, query: &EventQuery) -> Result<EventPage, StoreError> {
+        Ok(locked(&self.table).events(query))
+    }
+
+    fn worker_named(&mut self, name: &Name) -> Result<Option<WorkerId>, StoreError> {
+        Ok(locked(&self.table).worker_named(name))
     }
 }
 

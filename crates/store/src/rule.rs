@@ -14,6 +14,11 @@ pub(crate) const PRUNE_TASKS: usize = 1_000;
 /// No further task is deleted by one call once the results and payloads deleted reach so many bytes.
 pub(crate) const PRUNE_BYTES: u64 = 16 << 20;
 
+/// At most so many events are deleted by one call.
+pub(crate) const PRUNE_EVENTS: u64 = 8_192;
+/// At most so many workers are forgotten by one call.
+pub(crate) const PRUNE_WORKERS: usize = 256;
+
 /// Stands for the payload of a task that has ended, so that submitting it again is still recognised.
 pub(crate) type PayloadDigest = [u8; 32];
 
@@ -87,6 +92,36 @@ pub(crate) fn prunable(
         places.push(task.place);
     }
     places
+}
+
+/// How many of the events `first..=last` go now, the oldest first; `ages` are their times, in order.
+pub(crate) fn prunable_events<E>(
+    now: WallTime,
+    retention: &Retention,
+    first: u64,
+    last: u64,
+    ages: impl IntoIterator<Item = Result<WallTime, E>>,
+) -> Result<u64, E> {
+    // The last one stays: the next number follows from it.
+    let most = last.saturating_sub(first).min(PRUNE_EVENTS);
+    let excess = (last + 1).saturating_sub(first).saturating_sub(retention.event_count);
+    let mut gone = excess.min(most);
+    for at in ages
+        .into_iter()
+        .take(usize::try_from(most).unwrap_or(usize::MAX))
+        .skip(usize::try_from(gone).unwrap_or(usize::MAX))
+    {
+        if at?.0.saturating_add(retention.event_age_millis) >= now.0 {
+            break;
+        }
+        gone += 1;
+    }
+    Ok(gone)
+}
+
+/// Whether a worker that is gone since then is forgotten.
+pub(crate) fn is_forgettable(now: WallTime, retention: &Retention, gone_since: WallTime) -> bool {
+    gone_since.0.saturating_add(retention.forget_millis) < now.0
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The store in one file.
 
 mod column;
+mod events;
 mod fault;
 mod library;
 mod operation;
@@ -8,18 +9,20 @@ mod reader;
 mod schema;
 mod statement;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use moorline_link::Epoch;
-use moorline_node::{Done, Persist};
+use moorline_node::{Done, Name, Persist};
+use moorline_work::WorkerId;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
 use crate::lock::StoreLock;
 use crate::rule::{self, Finished};
-use crate::{Reader, Retention, Store, StoreError, WallTime};
+use crate::{Pruned, Reader, Retention, Store, StoreError, WallTime, event};
 use column::Columns;
 use fault::Fault;
 use operation::Batch;
@@ -54,6 +57,10 @@ pub struct SqliteStore {
     epoch: Epoch,
     /// How many tasks have ended: this is the only writer, so it can count along.
     finished: u64,
+    /// The number of the last event.
+    last_event: u64,
+    /// The names of the workers that are remembered, for events.
+    names: BTreeMap<WorkerId, Name>,
     // Let go last, after the connection is closed.
     _lock: StoreLock,
 }
@@ -75,7 +82,9 @@ impl SqliteStore {
     /// - [`StoreError::Newer`]: a newer moorline wrote it; it is left as it is.
     /// - [`StoreError::Damaged`]: it is not a store; it is left as it is.
     /// - [`StoreError::UnsafeLibrary`]: the SQLite library linked can corrupt it.
-    /// - [`StoreError::Io`]: its directory does not exist, it is not writable, or reading it failed.
+    /// - [`StoreError::ReadOnly`]: it cannot be written.
+    /// - [`StoreError::Full`]: there is no room to prepare it.
+    /// - [`StoreError::Io`]: its directory does not exist, or reading it failed.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         library::check(rusqlite::version_number())?;
         let path = resolve(path.as_ref())?;
@@ -95,7 +104,10 @@ impl SqliteStore {
         }
         prepare(&mut connection, found).map_err(at)?;
         let finished = count_finished(&connection).map_err(at)?;
-        Ok(Self { connection, path, epoch: Epoch::default(), finished, _lock: lock })
+        let last_event = events::last(&connection).map_err(at)?;
+        let names = read_names(&connection).map_err(at)?;
+        let epoch = Epoch::default();
+        Ok(Self { connection, path, epoch, finished, last_event, names, _lock: lock })
     }
 
     /// The version of the schema that this moorline writes.
@@ -136,20 +148,79 @@ impl SqliteStore {
     }
 
     fn apply(&mut self, now: WallTime, operations: &[Persist]) -> Result<Vec<Done>, Fault> {
-        let epoch = self.epoch;
-        let transaction = self.begin()?;
-        let mut batch = Batch::new(&transaction, now, epoch);
-        let mut answers = Vec::with_capacity(operations.len());
-        for persist in operations {
-            answers.push(batch.apply(&persist.op)?);
-        }
-        let (ended, revived) = (batch.ended(), batch.revived());
-        transaction.commit()?;
+        let (epoch, last_event) = (self.epoch, self.last_event);
+        // Names that are known before their rows are durable do no harm: they come again.
+        let mut names = std::mem::take(&mut self.names);
+        let applied = self.begin().and_then(|transaction| {
+            let mut batch = Batch::new(&transaction, now, epoch, last_event, &mut names);
+            let mut answers = Vec::with_capacity(operations.len());
+            for persist in operations {
+                answers.push(batch.apply(&persist.op)?);
+            }
+            let (ended, revived) = (batch.ended(), batch.revived());
+            let last_event = batch.last_event();
+            transaction.commit()?;
+            Ok((answers, ended, revived, last_event))
+        });
+        self.names = names;
+        let (answers, ended, revived, last_event) = applied?;
         self.finished = (self.finished + ended).saturating_sub(revived);
+        self.last_event = last_event;
         Ok(answers)
     }
 
-    fn forget(&mut self, now: WallTime, retention: &Retention) -> Result<u64, Fault> {
+    fn forget(&mut self, now: WallTime, retention: &Retention) -> Result<Pruned, Fault> {
+        let tasks = self.forget_tasks(now, retention)?;
+        let workers = self.forget_workers(now, retention)?;
+        let transaction = self.begin()?;
+        let events = events::prune(&transaction, now, retention)?;
+        transaction.commit()?;
+        Ok(Pruned { tasks, events, workers })
+    }
+
+    fn forget_workers(&mut self, now: WallTime, retention: &Retention) -> Result<u64, Fault> {
+        let before = now.0.saturating_sub(retention.forget_millis);
+        let mut gone = Vec::new();
+        {
+            let mut statement = self.connection.prepare_cached(statement::GONE_WORKERS)?;
+            let mut rows = statement.query(params![column::millis(before)])?;
+            while let Some(row) = rows.next()? {
+                let mut columns = Columns::of(row);
+                gone.push((columns.worker_id()?, columns.name()?));
+            }
+        }
+        if gone.is_empty() {
+            return Ok(0);
+        }
+        let mut leasing = BTreeSet::new();
+        {
+            let mut statement = self.connection.prepare_cached(statement::LEASING_WORKERS)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                leasing.insert(Columns::of(row).worker_id()?);
+            }
+        }
+        gone.retain(|(worker, _)| !leasing.contains(worker));
+        gone.truncate(rule::PRUNE_WORKERS);
+        let (epoch, mut seq) = (self.epoch, self.last_event);
+        let transaction = self.begin()?;
+        for (worker, name) in &gone {
+            transaction
+                .prepare_cached(statement::FORGET_WORKER)?
+                .execute(params![column::worker_id(*worker)])?;
+            seq += 1;
+            let event = event::forgotten(*worker, name.clone());
+            events::insert(&transaction, seq, now, epoch, &event)?;
+        }
+        transaction.commit()?;
+        self.last_event = seq;
+        for (worker, _) in &gone {
+            self.names.remove(worker);
+        }
+        Ok(gone.len() as u64)
+    }
+
+    fn forget_tasks(&mut self, now: WallTime, retention: &Retention) -> Result<u64, Fault> {
         let finished = self.finished;
         let places = {
             let mut oldest = self.connection.prepare_cached(statement::OLDEST)?;
@@ -198,8 +269,12 @@ impl Store for SqliteStore {
         self.apply(now, batch).map_err(|fault| fault.at(&self.path))
     }
 
-    fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<u64, StoreError> {
+    fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<Pruned, StoreError> {
         self.forget(now, retention).map_err(|fault| fault.at(&self.path))
+    }
+
+    fn last_event(&self) -> u64 {
+        self.last_event
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
@@ -239,7 +314,7 @@ fn connect(path: &Path) -> Result<Connection, Fault> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     if connection.is_readonly("main")? {
         // SQLite would go on without a word until the first write.
-        return Err(Fault::Io("it is not writable".to_owned()));
+        return Err(Fault::ReadOnly("it is not writable".to_owned()));
     }
     Ok(connection)
 }
@@ -266,6 +341,17 @@ fn prepare(connection: &mut Connection, found: Found) -> Result<(), Fault> {
         connection.prepare(sql).map_err(|error| Fault::Damaged(error.to_string()))?;
     }
     Ok(())
+}
+
+fn read_names(connection: &Connection) -> Result<BTreeMap<WorkerId, Name>, Fault> {
+    let mut statement = connection.prepare(statement::WORKERS)?;
+    let mut rows = statement.query([])?;
+    let mut names = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let mut columns = Columns::of(row);
+        names.insert(columns.worker_id()?, columns.name()?);
+    }
+    Ok(names)
 }
 
 fn count_finished(connection: &Connection) -> Result<u64, Fault> {

@@ -5,6 +5,8 @@ use moorline_link::Epoch;
 use moorline_node::{Done, Name, Persist};
 use moorline_work::{Attempt, TaskId, TaskState, WorkerId};
 
+use crate::{EventPage, EventQuery};
+
 /// Wall time in milliseconds since 1970: for display, ages and readiness, never for liveness (P26).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct WallTime(pub u64);
@@ -20,6 +22,9 @@ pub struct WallTime(pub u64);
 /// - *Attempts never go back*: an adoption needs a larger number than the last one.
 /// - *Losses* count [`End::Dead`](moorline_work::End::Dead) too: that attempt was lost.
 /// - *Errors* of failures replace the last one; a loss or a cancel without words keeps it, a success clears it.
+/// - *Events*: what happens to a task is written down in the transaction that does it, an operation
+///   whose condition fails leaves none.
+/// - *Workers* that are lost or have left are remembered from then on for a while, see [`Retention`].
 /// - *Payloads* are dropped when their task succeeds and kept while it may be retried; a digest stays,
 ///   so that submitting again is recognised.
 pub trait Store: Send {
@@ -44,12 +49,15 @@ pub trait Store: Send {
         None
     }
 
-    /// Deletes finished tasks beyond the retention; at most a bounded number at once, so that it
-    /// never holds up commits. Returns how many went.
+    /// Deletes finished tasks, events and workers that are gone, beyond the retention; at most a
+    /// bounded number at once, so that it never holds up commits. Returns how many went.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<u64, StoreError>;
+    fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<Pruned, StoreError>;
+
+    /// The number of the last event that is durable; 0 if there was none.
+    fn last_event(&self) -> u64;
 
     /// A reader for lists and single tasks: independent of the writer, sees what is committed.
     ///
@@ -101,6 +109,18 @@ pub trait Reader: Send {
     /// # Errors
     /// [`StoreError`].
     fn counts(&mut self) -> Result<Counts, StoreError>;
+
+    /// Events; see [`EventQuery`] for the order, and [`EventPage`] for the next page.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn events(&mut self, query: &EventQuery) -> Result<EventPage, StoreError>;
+
+    /// The worker with this name, if one is remembered; of several the one that is not gone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn worker_named(&mut self, name: &Name) -> Result<Option<WorkerId>, StoreError>;
 }
 
 /// Which tasks to list.
@@ -120,8 +140,8 @@ impl Default for TaskFilter {
     }
 }
 
-/// How long finished tasks are kept: pruned when they are older than the age, and the oldest when
-/// there are more than the count.
+/// How long finished tasks and events are kept: pruned when they are older than the age, and the
+/// oldest when there are more than the count. And how long workers that are gone are remembered.
 ///
 /// ```
 /// use moorline_store::{MemoryStore, Retention, Store, WallTime};
@@ -129,7 +149,7 @@ impl Default for TaskFilter {
 /// let mut store = MemoryStore::new();
 /// let a_day = Retention { age_millis: 24 * 3_600_000, ..Retention::default() };
 /// // One call is bounded: call again, between commits, until nothing is left to do.
-/// while store.prune(WallTime(1_700_000_000_000), &a_day)? > 0 {}
+/// while !store.prune(WallTime(1_700_000_000_000), &a_day)?.is_nothing() {}
 /// # Ok::<(), moorline_store::StoreError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -138,11 +158,45 @@ pub struct Retention {
     pub age_millis: u64,
     /// Keep at most so many. Default 1,000,000.
     pub count: u64,
+    /// Keep events at most so long, in milliseconds. Default 7 days.
+    pub event_age_millis: u64,
+    /// Keep at most so many events; at least the last one is kept. Default 1,000,000; a
+    /// [`MemoryStore`](crate::MemoryStore) keeps at most 65,536.
+    pub event_count: u64,
+    /// Remember a worker that was lost or left so long, in milliseconds, and as long as it has a lease.
+    /// Default 24 hours.
+    pub forget_millis: u64,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { age_millis: 7 * 24 * 3_600_000, count: 1_000_000 }
+        const DAY: u64 = 24 * 3_600_000;
+        Self {
+            age_millis: 7 * DAY,
+            count: 1_000_000,
+            event_age_millis: 7 * DAY,
+            event_count: 1_000_000,
+            forget_millis: DAY,
+        }
+    }
+}
+
+/// What one call of [`Store::prune`] deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Pruned {
+    /// Finished tasks.
+    pub tasks: u64,
+    /// Events.
+    pub events: u64,
+    /// Workers that were gone.
+    pub workers: u64,
+}
+
+impl Pruned {
+    /// There was nothing to delete, and so there is nothing more.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.tasks == 0 && self.events == 0 && self.workers == 0
     }
 }
 
@@ -198,7 +252,17 @@ pub struct Counts {
 }
 
 /// A store failed: nothing of what was asked happened.
-#[derive(Debug, thiserror::Error)]
+///
+/// ```
+/// use moorline_store::StoreError;
+///
+/// let full = StoreError::Full { path: "moorline.db".into(), detail: "database or disk is full".into() };
+/// assert_eq!(full.code(), 5006); // written ML5006
+/// assert!(full.may_pass());
+/// let damaged = StoreError::Damaged { path: "moorline.db".into(), detail: "malformed".into() };
+/// assert!(!damaged.may_pass());
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// Another process has it open.
@@ -233,10 +297,54 @@ pub enum StoreError {
         /// In words.
         detail: String,
     },
+    /// There is no room to write; the same works when there is.
+    #[error("no room for the store {path}: {detail}")]
+    Full {
+        /// The file.
+        path: String,
+        /// In words.
+        detail: String,
+    },
+    /// The file, its directory or its file system does not let itself be written.
+    #[error("the store {path} is read-only: {detail}")]
+    ReadOnly {
+        /// The file.
+        path: String,
+        /// In words.
+        detail: String,
+    },
     /// Reading or writing failed; the same may work later.
     #[error("store I/O: {detail}")]
     Io {
         /// In words.
         detail: String,
     },
+}
+
+impl StoreError {
+    /// The number of its code: 5004 is written `ML5004`.
+    #[must_use]
+    pub const fn code(&self) -> u16 {
+        match self {
+            Self::Locked { .. } => 5001,
+            Self::UnsafeLibrary { .. } => 5002,
+            Self::Newer { .. } => 5003,
+            Self::Damaged { .. } => 5004,
+            Self::Io { .. } => 5005,
+            Self::Full { .. } => 5006,
+            Self::ReadOnly { .. } => 5007,
+        }
+    }
+
+    /// The same may work later, on the same open store: it is tried again. Otherwise trying again could
+    /// only make it worse.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::Io { .. } | Self::Full { .. } | Self::ReadOnly { .. } | Self::Locked { .. } => {
+                true
+            }
+            Self::UnsafeLibrary { .. } | Self::Newer { .. } | Self::Damaged { .. } => false,
+        }
+    }
 }

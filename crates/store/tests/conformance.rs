@@ -5,6 +5,8 @@
 mod batch;
 #[path = "conformance/claim.rs"]
 mod claim;
+#[path = "conformance/event.rs"]
+mod event;
 #[path = "conformance/finish.rs"]
 mod finish;
 #[path = "conformance/lease.rs"]
@@ -113,4 +115,14 @@ sentences! {
         one_call_deletes_a_bounded_number
         a_pruned_task_is_unknown_and_its_id_free_again
         the_ledger_goes_with_its_task;
+    event:
+        what_happens_to_a_task_is_written_down_with_it
+        an_operation_that_changes_nothing_leaves_no_event
+        what_is_handed_in_is_kept_as_it_is_with_the_time_it_happened
+        every_filter_takes_exactly_what_fits_in_either_direction_in_pages
+        the_cursor_at_the_newest_end_is_the_last_event_whatever_was_asked_for
+        old_events_and_too_many_go_and_the_last_one_stays
+        one_call_deletes_a_bounded_number_of_events
+        a_worker_that_is_gone_is_forgotten_after_a_while_unless_it_has_a_lease
+        a_worker_is_found_by_its_name;
 }

@@ -4,8 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_link::Epoch;
-use moorline_node::{KnownWorker, Name, Persist, PersistId, Requeue, Spec, StoreOp};
-use moorline_store::{MemoryStore, Reader, Retention, SqliteStore, Store, TaskFilter, WallTime};
+use moorline_link::Reason;
+use moorline_node::{
+    Event, EventKind, KnownWorker, Name, Persist, PersistId, Requeue, Spec, StoreOp,
+};
+use moorline_store::{
+    EventKinds, EventQuery, MemoryStore, Reader, Retention, SqliteStore, Store, TaskFilter,
+    WallTime,
+};
 use moorline_work::{Attempt, End, Incarnation, TaskId, TaskKey, TaskState, WorkerId};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -22,6 +28,7 @@ enum Step {
     Restart,
     Prune(Retention),
     Page(TaskFilter),
+    Events(EventQuery),
 }
 
 fn task() -> impl Strategy<Value = TaskId> {
@@ -85,6 +92,37 @@ fn end() -> impl Strategy<Value = End> {
     select(vec![End::Succeeded, End::Failed, End::Cancelled, End::Dead])
 }
 
+fn kind() -> impl Strategy<Value = EventKind> {
+    select(vec![EventKind::WorkerDisconnected, EventKind::WorkerLost, EventKind::ClockJump])
+}
+
+fn reason() -> impl Strategy<Value = Reason> {
+    select(vec![Reason::StreamLost, Reason::HalfOpen])
+}
+
+fn query() -> impl Strategy<Value = EventQuery> {
+    let of = (prop::option::of(worker()), prop::option::of(task()), prop::option::of(reason()));
+    let time = || prop::option::of((0..3_000_000_u64).prop_map(WallTime));
+    let range = (0..60_u64, prop::option::of(0..60_u64), time(), time());
+    let kinds = prop_oneof![Just(EventKinds::ALL), kind().prop_map(|kind| EventKinds::of([kind]))];
+    (of, range, kinds, 0..9_u32, any::<bool>()).prop_map(
+        |((worker, task, reason), (after, before, since, until), kinds, limit, newest_first)| {
+            EventQuery {
+                after,
+                before,
+                since,
+                until,
+                kinds,
+                worker,
+                task,
+                reason,
+                limit,
+                newest_first,
+            }
+        },
+    )
+}
+
 fn operation() -> impl Strategy<Value = StoreOp> {
     prop_oneof![
         4 => (task(), spec(), body(), prop::option::of(epoch())).prop_map(
@@ -110,10 +148,16 @@ fn operation() -> impl Strategy<Value = StoreOp> {
         5 => (key(), end(), body()).prop_map(|(key, end, body)| StoreOp::Finish { key, end, body }),
         2 => task().prop_map(|task| StoreOp::Cancel { task }),
         4 => (task(), attempt()).prop_map(|(task, last)| StoreOp::Retry { task, last }),
-        1 => (worker(), handler(), incarnation(), any::<bool>()).prop_map(
-            |(worker, name, incarnation, departed)| StoreOp::Worker(KnownWorker {
-                worker, name, incarnation, departed,
+        1 => (worker(), handler(), incarnation(), any::<bool>(), any::<bool>()).prop_map(
+            |(worker, name, incarnation, departed, lost)| StoreOp::Worker(KnownWorker {
+                worker, name, incarnation, departed, lost: lost && !departed,
             })
+        ),
+        1 => (prop::option::of(0..2_000_u64), worker(), kind(), prop::option::of(reason())).prop_map(
+            |(at_millis, worker, kind, reason)| StoreOp::Event {
+                at_millis,
+                event: Event { worker: Some(worker), reason, ..Event::new(kind) },
+            }
         ),
         1 => Just(StoreOp::Workers),
     ]
@@ -123,10 +167,14 @@ fn step() -> impl Strategy<Value = Step> {
     let state = prop::option::of(select(TaskState::ALL.to_vec()));
     prop_oneof![
         12 => vec(operation(), 1..16).prop_map(Step::Commit),
-        3 => (0..120_u64).prop_map(Step::Pass),
+        3 => prop_oneof![9 => 0..120_u64, 1 => Just(900_000)].prop_map(Step::Pass),
         1 => Just(Step::Restart),
-        1 => (0..300_u64, 0..4_u64)
-            .prop_map(|(age_millis, count)| Step::Prune(Retention { age_millis, count })),
+        1 => (0..300_u64, 0..4_u64, 0..300_u64, 0..40_u64, 0..300_u64).prop_map(
+            |(age_millis, count, event_age_millis, event_count, forget_millis)| Step::Prune(
+                Retention { age_millis, count, event_age_millis, event_count, forget_millis }
+            )
+        ),
+        2 => query().prop_map(Step::Events),
         2 => (state, 0..4_u32, prop::option::of(0..20_u64))
             .prop_map(|(state, limit, before)| Step::Page(TaskFilter { state, limit, before })),
     ]
@@ -200,6 +248,10 @@ impl Pair {
                 let [memory, sqlite] = self.read(|reader| reader.tasks(&filter).expect("a list"));
                 assert_eq!(memory, sqlite, "{filter:?}");
             }
+            Step::Events(query) => {
+                let [memory, sqlite] = self.read(|reader| reader.events(&query).expect("a page"));
+                assert_eq!(memory, sqlite, "{query:?}");
+            }
         }
         self.compare();
     }
@@ -217,6 +269,10 @@ impl Pair {
         let [memory, sqlite] = self.read(|reader| reader.counts().expect("counts"));
         assert_eq!(memory, sqlite);
         assert_eq!(memory.applied_twice, 0);
+        let all = EventQuery { limit: u32::MAX, ..EventQuery::default() };
+        let [memory, sqlite] = self.read(|reader| reader.events(&all).expect("a page"));
+        assert_eq!(memory, sqlite);
+        assert_eq!(self.memory.last_event(), self.sqlite.last_event());
     }
 
     fn read<T>(&mut self, mut read: impl FnMut(&mut dyn Reader) -> T) -> [T; 2] {

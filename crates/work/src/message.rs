@@ -48,6 +48,20 @@ pub enum Disposition {
     Unknown,
 }
 
+impl Disposition {
+    /// The word used in logs, events and the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::LateAccepted => "late_accepted",
+            Self::Duplicate => "duplicate",
+            Self::Stale => "stale",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// An assignment; its payload travels with it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Assign {

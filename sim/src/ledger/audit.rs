@@ -20,7 +20,7 @@ impl Ledger {
             };
             compare(*id, task, &record, reader)?;
         }
-        Ok(())
+        self.audit_events(reader)
     }
 }
 

@@ -378,7 +378,8 @@ impl World {
             | StoreOp::Cancel { .. }
             | StoreOp::Retry { .. }
             | StoreOp::Worker(_)
-            | StoreOp::Workers => {}
+            | StoreOp::Workers
+            | StoreOp::Event { .. } => {}
         }
     }
 

@@ -16,16 +16,18 @@ use moorline_node::{
     ClientReply, CoordinatorAction, CoordinatorEvent, CoordinatorInput, CoordinatorNode, Done,
     Persist, PersistId, StoreOp, UpFrame,
 };
+use moorline_store::{StoreError, WallTime};
 use moorline_work::{Reply, TaskId, Ticket};
 
 use super::accept::Accepted;
 use super::peer::Peer;
+use super::store_state::{SharedState, StoreState};
 use super::waiters::Waiters;
 use super::{Control, Request};
 use crate::connections::{Arrival, Connections};
 use crate::log::coordinator::CoordinatorLog;
 use crate::runtime::Runtime;
-use crate::store_thread::SharedStore;
+use crate::store_thread::{Answered, SharedStore};
 use crate::tally::{CoordinatorTally, end_of};
 use crate::timer::{Pace, Timer};
 
@@ -50,6 +52,9 @@ const WAITING: usize = 16_384;
 /// Bytes of bodies that wait for the store; likewise.
 const WAITING_BYTES: usize = 64 << 20;
 
+/// A batch that is not answered for so long means that the store is stalled.
+const STALLED_AFTER: Duration = Duration::from_secs(2);
+
 /// A stop is over after this time, whatever the store and the workers do.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -66,7 +71,8 @@ pub(crate) struct Parts<R> {
     /// For batches that need no waiting, and for the others.
     pub(crate) store: SharedStore,
     pub(crate) batches: Sender<Vec<Persist>>,
-    pub(crate) commits: UnboundedReceiver<Vec<Done>>,
+    pub(crate) commits: UnboundedReceiver<Answered>,
+    pub(crate) state: SharedState,
     /// Ends when the store and its readers are closed.
     pub(crate) closed: UnboundedReceiver<Infallible>,
     pub(crate) waiters: Waiters,
@@ -90,6 +96,7 @@ pub(crate) struct CoordinatorLoop<R> {
     store_is_gone: bool,
     /// Somebody watches the pulse: it turns at least this often.
     pulse_every: Option<Duration>,
+    broken: Option<StoreError>,
 }
 
 /// Operations on their way to the store: one batch is there, the others make up the next one.
@@ -101,6 +108,10 @@ struct Batches {
     under_way: Option<(PersistId, usize)>,
     /// How each of its operations ends a task, if it does.
     ends: Vec<Option<&'static str>>,
+    /// When that was handed over to the store's thread.
+    handed_over: Option<Instant>,
+    /// The thread was called stalled because of it, at that time.
+    stalled: bool,
 }
 
 impl<R: Runtime> CoordinatorLoop<R> {
@@ -120,6 +131,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
             stop_at: None,
             store_is_gone: false,
             pulse_every: None,
+            broken: None,
         }
     }
 
@@ -157,8 +169,13 @@ impl<R: Runtime> CoordinatorLoop<R> {
             self.request(request);
         }
         match self.parts.commits.poll_next_unpin(cx) {
-            Poll::Ready(Some(done)) => {
+            Poll::Ready(Some(Ok(done))) => {
+                self.stored();
                 self.inputs.extend(self.store.committed(done, &self.parts.tally));
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.broken = Some(error);
+                something = true;
             }
             Poll::Ready(None) if !self.store_is_gone => {
                 self.store_is_gone = true;
@@ -249,7 +266,8 @@ impl<R: Runtime> CoordinatorLoop<R> {
 
     fn deadline(&self) -> Option<Instant> {
         let pulse = self.pulse_every.map(|every| self.parts.tally.pulse.last() + every);
-        let all = [self.parts.node.next_wake(), self.connections.deadline(), self.stop_at, pulse];
+        let (node, connections) = (self.parts.node.next_wake(), self.connections.deadline());
+        let all = [node, connections, self.store.stalls_at(), self.stop_at, pulse];
         all.into_iter().flatten().min()
     }
 
@@ -274,6 +292,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
             self.parts.node.handle(now, CoordinatorInput::Timeout);
         }
         self.connections.expire(now);
+        self.look_at_store(now);
         self.act(now);
         let mut commits = 0;
         while self.commit(now) {
@@ -283,6 +302,12 @@ impl<R: Runtime> CoordinatorLoop<R> {
                 self.has_more = true;
                 break;
             }
+        }
+        if let Some(error) = &self.broken
+            && self.stop_at.is_none()
+        {
+            self.parts.log.store_broken(error);
+            return true;
         }
         if self.store_is_gone && self.stop_at.is_none() {
             self.parts.log.store_thread_ended();
@@ -295,7 +320,10 @@ impl<R: Runtime> CoordinatorLoop<R> {
         for _ in 0..ACTIONS {
             let Some(action) = self.parts.node.poll_action() else { return };
             match action {
-                CoordinatorAction::Persist(operation) => self.store.push(operation),
+                CoordinatorAction::Persist(operation) => {
+                    let wall = self.parts.runtime.wall();
+                    self.store.push(stamped(operation, wall));
+                }
                 CoordinatorAction::Close { conn, reason: _ } => {
                     self.connections.close(now, conn);
                     self.peers.remove(&conn);
@@ -353,6 +381,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
             }
             return true;
         }
+        self.store.handed_over = Some(now);
         if self.parts.batches.send(batch).is_err() {
             self.store_is_gone = true;
             self.has_more = true;
@@ -360,11 +389,32 @@ impl<R: Runtime> CoordinatorLoop<R> {
         false
     }
 
+    /// A store that does not answer is said to be stalled, once.
+    fn look_at_store(&mut self, now: Instant) {
+        if self.store.stalls_at().is_some_and(|at| at <= now) {
+            self.store.stalled = true;
+            if self.parts.state.stalls() {
+                self.parts.log.store_stalled(STALLED_AFTER);
+            }
+        }
+    }
+
+    /// It has answered.
+    fn stored(&mut self) {
+        let handed_over = self.store.handed_over.take();
+        if std::mem::take(&mut self.store.stalled) && self.parts.state.get() == StoreState::Stalled
+        {
+            self.parts.state.works();
+            let now = self.parts.runtime.now();
+            self.parts.log.store_goes_on(handed_over.map_or(Duration::ZERO, |at| now.since(at)));
+        }
+    }
+
     /// Whether a stop has done all it can.
     fn is_over(&self, now: Instant) -> bool {
         self.stop_at.is_some_and(|at| {
             let quiet = self.connections.is_empty() && self.store.is_empty() && !self.has_more;
-            at <= now || self.store_is_gone || quiet
+            at <= now || self.store_is_gone || self.broken.is_some() || quiet
         })
     }
 
@@ -401,6 +451,14 @@ fn packet(
             CoordinatorInput::Undecodable { conn }
         }
     }
+}
+
+/// When something happened is known now: it may wait for the store.
+fn stamped(mut operation: Persist, wall: WallTime) -> Persist {
+    if let StoreOp::Event { at_millis, .. } = &mut operation.op {
+        *at_millis = Some(wall.0);
+    }
+    operation
 }
 
 impl Batches {
@@ -442,6 +500,11 @@ impl Batches {
         Some(CoordinatorInput::Committed { up_to, done })
     }
 
+    /// When the batch that is under way will have taken too long, unless it has already.
+    fn stalls_at(&self) -> Option<Instant> {
+        self.handed_over.filter(|_| !self.stalled).map(|at| at + STALLED_AFTER)
+    }
+
     fn is_full(&self) -> bool {
         let under_way = self.under_way.map_or(0, |(_, bytes)| bytes);
         self.waiting.len() >= WAITING || self.waiting_bytes + under_way >= WAITING_BYTES
@@ -471,7 +534,8 @@ fn size(operation: &Persist) -> usize {
         | StoreOp::Cancel { .. }
         | StoreOp::Retry { .. }
         | StoreOp::Worker(_)
-        | StoreOp::Workers => 0,
+        | StoreOp::Workers
+        | StoreOp::Event { .. } => 0,
     }
 }
 

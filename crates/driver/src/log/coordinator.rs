@@ -1,15 +1,16 @@
 //! A coordinator's log: what its node says, with what the driver knows beside it.
 
+use std::fmt;
 use std::time::Duration;
 
 use moorline_link::{Epoch, Instant, Reason};
 use moorline_node::CoordinatorEvent;
-use moorline_store::StoreError;
+use moorline_store::{Pruned, StoreError};
 use moorline_transport::{AcceptError, Endpoint};
 use moorline_work::Disposition;
 use tracing::{debug, error, info, warn};
 
-use super::{Code, Key, Session, Task, Time, disposition as word, millis, plural};
+use super::{Code, Key, Session, Task, Time, millis, plural};
 use crate::coordinator::peer::Peer;
 
 /// Writes a coordinator's log. It decides nothing.
@@ -116,7 +117,7 @@ impl CoordinatorLog {
             ),
             CoordinatorEvent::Settled { key, name, disposition } => {
                 let is_news = *disposition != Disposition::Accepted;
-                let disposition = word(*disposition);
+                let disposition = disposition.name();
                 if !is_news {
                     debug!(
                         event = "task.result_settled", role = "coordinator", epoch = %self.epoch.0,
@@ -176,6 +177,36 @@ impl CoordinatorLog {
         }
     }
 
+    pub(crate) fn store_broken(&self, error: &StoreError) {
+        error!(
+            event = "store.error", role = "coordinator", epoch = self.epoch.0, code = %StoreCode(error),
+            "The store cannot be used any more: {error}. Stopping; nothing that was acknowledged depends \
+             on what failed"
+        );
+    }
+
+    pub(crate) fn store_stalled(&self, after: Duration) {
+        error!(
+            event = "store.stalled",
+            role = "coordinator",
+            epoch = self.epoch.0,
+            silent_ms = millis(after),
+            "The store has not answered for {}; refusing new work, workers keep what they have",
+            Time(after)
+        );
+    }
+
+    pub(crate) fn store_goes_on(&self, outage: Duration) {
+        info!(
+            event = "store.recovered",
+            role = "coordinator",
+            epoch = self.epoch.0,
+            outage_ms = millis(outage),
+            "The store answers again after {}",
+            Time(outage)
+        );
+    }
+
     pub(crate) fn store_thread_ended(&self) {
         error!(
             event = "store.error",
@@ -208,11 +239,19 @@ pub(crate) fn listener_ended(endpoint: &Endpoint, error: &AcceptError) {
     );
 }
 
+/// The code of what failed in a store, as people write it.
+struct StoreCode<'a>(&'a StoreError);
+
+impl fmt::Display for StoreCode<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ML{:04}", self.0.code())
+    }
+}
+
 /// A commit failed: said once when it begins.
 pub(crate) fn store_failed(error: &StoreError) {
     error!(
-        event = "store.error",
-        role = "coordinator",
+        event = "store.error", role = "coordinator", code = %StoreCode(error),
         "Store write failed; refusing new work: {error}"
     );
 }
@@ -220,10 +259,8 @@ pub(crate) fn store_failed(error: &StoreError) {
 /// And summed up while it lasts.
 pub(crate) fn store_still_fails(error: &StoreError, outage: Duration, tries: u32) {
     error!(
-        event = "store.error",
-        role = "coordinator",
-        outage_ms = millis(outage),
-        attempts = tries,
+        event = "store.error", role = "coordinator", code = %StoreCode(error),
+        outage_ms = millis(outage), attempts = tries,
         "Store writes fail for {}, {tries} tries: {error}",
         Time(outage)
     );
@@ -244,16 +281,19 @@ pub(crate) fn prune_failed(error: &StoreError) {
     warn!(
         event = "store.prune_failed",
         role = "coordinator",
-        "Finished tasks were not pruned: {error}"
+        "What is older than it is kept was not pruned: {error}"
     );
 }
 
-pub(crate) fn pruned(count: u64) {
+pub(crate) fn pruned(pruned: Pruned) {
+    let Pruned { tasks, events, workers } = pruned;
     debug!(
         event = "store.pruned",
         role = "coordinator",
-        tasks = count,
-        "Pruned {count} finished tasks"
+        tasks,
+        events,
+        workers,
+        "Pruned {tasks} finished tasks, {events} events and {workers} workers that were gone"
     );
 }
 

@@ -8,7 +8,7 @@ use moorline_transport::Endpoint;
 use moorline_work::{Outcome, TaskKey};
 use tracing::{debug, error, info, warn};
 
-use super::{Code, Key, REPEAT_EVERY, Session, Time, disposition as word, millis, plural};
+use super::{Code, Key, REPEAT_EVERY, Session, Time, millis, plural};
 
 /// A connection that stood this long was stable: that it ends is no warning yet, for it may be back
 /// at the first try (a rolling restart, a proxy that limits the life of connections).
@@ -174,7 +174,7 @@ impl WorkerLog {
                 "Result of {} kept until reconnect", Key(*key)
             ),
             WorkerEvent::Settled { key, disposition, resubmitted } => {
-                let disposition = word(*disposition);
+                let disposition = disposition.name();
                 if *resubmitted {
                     info!(
                         event = "task.result_resubmitted", role = "worker", worker = %self.worker,

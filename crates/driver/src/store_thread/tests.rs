@@ -1,8 +1,8 @@
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use moorline_node::{Name, PersistId, Spec, StoreOp};
-use moorline_store::{MemoryStore, TaskFilter, WallTime};
+use moorline_store::{MemoryStore, Pruned, TaskFilter, WallTime};
 use moorline_work::TaskId;
 
 use super::*;
@@ -27,8 +27,11 @@ impl Store for Failing {
         assert!(batch.iter().all(|operation| operation.id != PANICS), "this store cannot");
         self.store.commit(now, batch)
     }
-    fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<u64, StoreError> {
+    fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<Pruned, StoreError> {
         self.store.prune(now, retention)
+    }
+    fn last_event(&self) -> u64 {
+        self.store.last_event()
     }
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         self.store.reader()
@@ -48,10 +51,14 @@ impl Store for Full {
     fn commit(&mut self, now: WallTime, batch: &[Persist]) -> Result<Vec<Done>, StoreError> {
         self.store.commit(now, batch)
     }
-    fn prune(&mut self, _: WallTime, _: &Retention) -> Result<u64, StoreError> {
+    fn prune(&mut self, _: WallTime, _: &Retention) -> Result<Pruned, StoreError> {
         let left = self.rounds.load(Ordering::SeqCst);
         self.rounds.store(left.saturating_sub(1), Ordering::SeqCst);
-        Ok(if left == 0 { 0 } else { 1_000 })
+        let tasks = if left == 0 { 0 } else { 1_000 };
+        Ok(Pruned { tasks, ..Pruned::default() })
+    }
+    fn last_event(&self) -> u64 {
+        self.store.last_event()
     }
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         self.store.reader()
@@ -98,12 +105,12 @@ async fn a_batch_that_fails_is_tried_again_until_it_is_stored_once() {
         tokio::task::yield_now().await;
     }
     // It waits between its tries for long enough to be seen.
-    while !threads.failing.load(Ordering::Relaxed) {
+    while threads.state.get().works() {
         assert_ne!(commits_to_fail.load(Ordering::SeqCst), 0, "it was never called failing");
         tokio::task::yield_now().await;
     }
-    assert_eq!(commits.next().await.expect("committed").len(), 2);
-    assert!(!threads.failing.load(Ordering::Relaxed));
+    assert_eq!(commits.next().await.expect("committed").expect("stored").len(), 2);
+    assert!(threads.state.get().works());
     assert_eq!(stored(&threads.reads).await, 2);
 }
 

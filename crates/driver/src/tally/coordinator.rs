@@ -160,7 +160,7 @@ impl CoordinatorTally {
             CoordinatorEvent::Refused { reason, .. } => self.rejections.add(reason.name()),
             CoordinatorEvent::Redelivered { .. } => self.reassignments.add(1),
             CoordinatorEvent::Settled { disposition, .. } => {
-                self.results.add(log::disposition(*disposition));
+                self.results.add(disposition.name());
             }
             // Also what is newer than this table: nothing to count yet.
             CoordinatorEvent::Active { .. }
@@ -192,6 +192,7 @@ pub(crate) fn end_of(operation: &StoreOp) -> Option<&'static str> {
         | StoreOp::Cancel { .. }
         | StoreOp::Retry { .. }
         | StoreOp::Worker(_)
+        | StoreOp::Event { .. }
         | StoreOp::Workers => None,
     }
 }

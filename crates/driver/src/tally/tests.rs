@@ -4,7 +4,6 @@ use moorline_link::{Instant, Reason};
 use moorline_work::Disposition;
 
 use super::*;
-use crate::log;
 
 fn at(millis: u64) -> Instant {
     Instant::ZERO + Duration::from_millis(millis)
@@ -26,7 +25,7 @@ fn every_reason_and_every_disposition_has_a_count_of_its_own() {
         Disposition::Stale,
         Disposition::Unknown,
     ] {
-        results.add(log::disposition(disposition));
+        results.add(disposition.name());
     }
     assert!(results.iter().all(|(_, count)| count == 1), "{results:?}");
 }

@@ -183,7 +183,7 @@ impl WorkerCounter {
             }
             WorkerEvent::BeatMissed { .. } => self.tally.beats_missed.add(1),
             WorkerEvent::Settled { resubmitted: true, disposition, .. } => {
-                self.tally.resubmitted.add(log::disposition(*disposition));
+                self.tally.resubmitted.add(disposition.name());
             }
             // Also what is newer than this table: nothing to count yet.
             WorkerEvent::Settled { .. }

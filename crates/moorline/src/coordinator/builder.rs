@@ -144,7 +144,7 @@ impl CoordinatorBuilder {
     /// Finished tasks are kept this long, and at most so many. Default 7 days and 1,000,000.
     pub fn keep_finished(self, age: Duration, count: u64) -> Self {
         let age_millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        Self { retention: Retention { age_millis, count }, ..self }
+        Self { retention: Retention { age_millis, count, ..self.retention }, ..self }
     }
 
     /// While the store fails, that is summed up in the log this often. Default 30 s.

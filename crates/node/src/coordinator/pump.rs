@@ -10,7 +10,7 @@ use moorline_work::{
 use super::outbox::Outgoing;
 use super::{ClientReply, CoordinatorAction, CoordinatorEvent, CoordinatorNode, WorkerFile};
 use crate::frame::convert;
-use crate::{KnownWorker, ToWorker};
+use crate::{Detail, Event, EventKind, KnownWorker, ToWorker};
 
 impl CoordinatorNode {
     /// Runs both machines until neither has anything more to say.
@@ -20,13 +20,18 @@ impl CoordinatorNode {
                 self.on_hub(action);
             } else if let Some(action) = self.dispatcher.poll_action() {
                 self.on_dispatcher(action);
-            } else if self.waiting != self.storage.is_busy() {
-                self.waiting = self.storage.is_busy();
+            } else if self.waiting != self.is_store_behind() {
+                self.waiting = self.is_store_behind();
                 self.ask(HubInput::Waiting(self.waiting));
             } else {
                 return;
             }
         }
+    }
+
+    /// Something is not durable that somebody waits for.
+    fn is_store_behind(&self) -> bool {
+        self.storage.under_way() > self.events.waiting() as usize
     }
 
     fn event(&mut self, event: CoordinatorEvent) {
@@ -44,12 +49,15 @@ impl CoordinatorNode {
             HubAction::Active { worker, .. } => {
                 self.tell(DispatcherInput::Active { worker: convert::worker(worker) });
                 self.event(CoordinatorEvent::Active { name: self.name_of(worker) });
+                self.record_of(worker, Event::new(EventKind::WorkerActive));
             }
             HubAction::Detached { worker, reason, last_received } => {
                 self.detached(worker, reason, last_received);
             }
             HubAction::Suspect { worker, suspect } => {
                 self.event(CoordinatorEvent::Suspect { name: self.name_of(worker), suspect });
+                let kind = if suspect { EventKind::WorkerSuspect } else { EventKind::WorkerHeard };
+                self.record_of(worker, Event::new(kind));
             }
             HubAction::Departed { worker, reason } => {
                 self.end_session(worker);
@@ -60,10 +68,14 @@ impl CoordinatorNode {
                     self.persist_worker(known);
                 }
                 self.event(CoordinatorEvent::Departed { name: self.name_of(worker), reason });
+                let event = Event::new(EventKind::WorkerDeparted);
+                self.record_of(worker, Event { reason: Some(reason), ..event });
             }
             HubAction::Refused { conn, reason } => {
                 let about = self.conns.get_mut(&conn).and_then(|state| state.about.take());
-                self.event(CoordinatorEvent::Refused { name: about.map(|a| a.name), reason });
+                let name = about.map(|about| about.name);
+                self.record_refused(name.clone(), reason);
+                self.event(CoordinatorEvent::Refused { name, reason });
             }
             HubAction::Released { worker, tag } => {
                 self.outbox.remove(tag);
@@ -73,7 +85,11 @@ impl CoordinatorNode {
                 let worker = convert::worker(worker);
                 self.tell(DispatcherInput::Flags { worker, draining, paused });
             }
-            HubAction::Stalled { late } => self.event(CoordinatorEvent::Stalled { late }),
+            HubAction::Stalled { late } => {
+                self.event(CoordinatorEvent::Stalled { late });
+                let detail = Some(Detail::new(&format!("not run for {late:?}")));
+                self.record(Event { detail, ..Event::new(EventKind::ClockJump) });
+            }
         }
     }
 
@@ -90,6 +106,7 @@ impl CoordinatorNode {
             name: about.name.clone(),
             incarnation: convert::incarnation(incarnation),
             departed: false,
+            lost: false,
         };
         let file = WorkerFile {
             known: known.clone(),
@@ -116,6 +133,8 @@ impl CoordinatorNode {
         }
         let (name, session) = (about.name, session.n);
         self.event(CoordinatorEvent::Registered { worker, name, resumed, session, conn });
+        let kind = if resumed { EventKind::WorkerResumed } else { EventKind::WorkerRegistered };
+        self.record_of(worker, Event { session: Some(session), ..Event::new(kind) });
     }
 
     fn detached(&mut self, worker: WorkerId, reason: Reason, last_received: Instant) {
@@ -126,8 +145,25 @@ impl CoordinatorNode {
         let leases = self.leases_of(worker);
         let name = self.name_of(worker);
         self.event(CoordinatorEvent::Detached { name, reason, silent, leases });
+        let detail = format!("last contact {} ms ago, leases {leases}", silent.as_millis());
+        let event = Event {
+            reason: Some(reason),
+            detail: Some(Detail::new(&detail)),
+            ..Event::new(EventKind::WorkerDisconnected)
+        };
+        self.record_of(worker, event);
         let last_received = convert::instant(last_received);
         self.tell(DispatcherInput::Detached { worker: convert::worker(worker), last_received });
+    }
+
+    /// The store is to know it: a row of a worker that stays away is not kept for ever.
+    fn gone(&mut self, worker: WorkerId) {
+        let Some(file) = self.workers.get_mut(&worker) else { return };
+        if !file.known.lost {
+            file.known.lost = true;
+            let known = file.known.clone();
+            self.persist_worker(known);
+        }
     }
 
     /// Nothing of a session outlives it here: what is owed comes again from the machines.
@@ -166,6 +202,8 @@ impl CoordinatorNode {
                 self.ask(HubInput::Lost { worker });
                 self.end_session(worker);
                 self.event(CoordinatorEvent::Lost { name: self.name_of(worker) });
+                self.gone(worker);
+                self.record_of(worker, Event::new(EventKind::WorkerLost));
             }
             DispatcherAction::Reply { ticket, reply } => {
                 let reply = ClientReply::Work(reply);
@@ -203,6 +241,7 @@ impl CoordinatorNode {
                 }
                 let name = self.name_of(worker);
                 self.event(CoordinatorEvent::Settled { key, name, disposition });
+                self.record_settled(worker, key, disposition);
                 (ToWorker::Settled { key, disposition }, bytes::Bytes::new())
             }
             CoordinatorMessage::Cancel { key } => (ToWorker::Cancel { key }, bytes::Bytes::new()),
@@ -271,6 +310,7 @@ impl CoordinatorNode {
         if let Judgement::Drop { disposition } = judgement {
             let name = self.name_of(worker);
             self.event(CoordinatorEvent::Settled { key, name, disposition });
+            self.record_settled(worker, key, disposition);
         }
     }
 

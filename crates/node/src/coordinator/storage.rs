@@ -9,7 +9,10 @@ use moorline_work::{
 };
 
 use super::{ClientReply, CoordinatorAction, CoordinatorEvent, CoordinatorNode};
-use crate::{Done, KnownWorker, Persist, PersistId, Requeue, Spec, StoreOp, StoreRow};
+use crate::{
+    Detail, Done, Event, EventKind, KnownWorker, Persist, PersistId, Requeue, Spec, StoreOp,
+    StoreRow,
+};
 
 /// An operation that was handed out and is not durable yet.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -22,6 +25,18 @@ pub(super) struct Pending {
     leases: Option<TaskKey>,
     /// It reads the leases of earlier lives.
     recovers: bool,
+    /// It writes down what happened: nothing else waits for it.
+    is_event: bool,
+}
+
+impl Pending {
+    /// An operation of the node itself.
+    const OWN: Self =
+        Self { work: None, event: None, leases: None, recovers: false, is_event: false };
+
+    pub(super) fn of_event() -> Self {
+        Self { is_event: true, ..Self::OWN }
+    }
 }
 
 /// A result that arrived and is not answered: its body, until the store has it.
@@ -52,9 +67,9 @@ pub(super) struct Storage {
 }
 
 impl Storage {
-    /// Operations are under way.
-    pub(super) fn is_busy(&self) -> bool {
-        !self.pending.is_empty()
+    /// So many operations are under way.
+    pub(super) fn under_way(&self) -> usize {
+        self.pending.len()
     }
 
     pub(super) fn submit(&mut self, ticket: Ticket, spec: Spec, payload: Bytes) {
@@ -119,7 +134,7 @@ impl Storage {
         held.map(|held| held.body.clone()).unwrap_or_default()
     }
 
-    fn hand_out(&mut self, op: StoreOp, pending: Pending) -> CoordinatorAction {
+    pub(super) fn hand_out(&mut self, op: StoreOp, pending: Pending) -> CoordinatorAction {
         self.last = PersistId(self.last.0 + 1);
         self.pending.push_back(pending);
         CoordinatorAction::Persist(Persist { id: self.last, op })
@@ -129,21 +144,19 @@ impl Storage {
 impl CoordinatorNode {
     /// Remembers a worker, or that it left.
     pub(super) fn persist_worker(&mut self, known: KnownWorker) {
-        let pending = Pending { work: None, event: None, leases: None, recovers: false };
-        let action = self.storage.hand_out(StoreOp::Worker(known), pending);
+        let action = self.storage.hand_out(StoreOp::Worker(known), Pending::OWN);
         self.out.push_back(action);
     }
 
     /// Reads the workers of earlier lives: asked first.
     pub(super) fn recall_workers(&mut self) {
-        let pending = Pending { work: None, event: None, leases: None, recovers: false };
-        let action = self.storage.hand_out(StoreOp::Workers, pending);
+        let action = self.storage.hand_out(StoreOp::Workers, Pending::OWN);
         self.out.push_back(action);
     }
 
     /// Joins an operation of the dispatcher with what belongs to it, and hands it out.
     pub(super) fn persist(&mut self, id: OpId, op: Op) {
-        let mut pending = Pending { work: Some(id), event: None, leases: None, recovers: false };
+        let mut pending = Pending { work: Some(id), ..Pending::OWN };
         let op = match op {
             Op::Submit { ticket, task, claim, .. } => {
                 let Some((spec, payload)) = self.storage.submits.remove(&ticket) else {
@@ -208,9 +221,13 @@ impl CoordinatorNode {
         let mut last = None;
         for answer in done {
             let Some(pending) = self.storage.pending.pop_front() else { break };
+            if pending.is_event {
+                self.events.stored();
+            }
             self.answered(&pending, answer);
             last = pending.work.or(last);
         }
+        self.record_dropped();
         if let Some(up_to) = last {
             self.tell(DispatcherInput::Stored { up_to });
         }
@@ -241,6 +258,11 @@ impl CoordinatorNode {
                 leases,
                 workers,
             }));
+            let detail = format!("{workers} workers expected, {leases} leases recovered");
+            self.record(Event {
+                detail: Some(Detail::new(&detail)),
+                ..Event::new(EventKind::CoordinatorStarted)
+            });
         }
     }
 

@@ -34,7 +34,7 @@ impl CoordinatorNode {
     /// Operations for the store that are not durable yet.
     #[must_use]
     pub fn awaits_store(&self) -> bool {
-        self.storage.is_busy()
+        self.storage.under_way() > 0
     }
 
     /// Messages for workers that they have not processed yet.

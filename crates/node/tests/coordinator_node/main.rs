@@ -3,6 +3,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one variant")]
 
 mod adopt;
+mod events;
 mod laws;
 mod memory;
 mod script;

@@ -172,6 +172,7 @@ impl Shelf {
                 self.workers.insert(known.worker, known);
                 rows(Vec::new())
             }
+            StoreOp::Event { .. } => rows(Vec::new()),
             StoreOp::Workers => {
                 rows(self.workers.values().cloned().map(StoreRow::Worker).collect())
             }

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_link::Epoch;
-use moorline_node::{Done, KnownWorker, Name, Requeue, Spec, StoreOp, StoreRow};
+use moorline_node::{Done, Event, KnownWorker, Name, Requeue, Spec, StoreOp, StoreRow};
 use moorline_work::{
     Attempt, Conflict, End, Incarnation, Status, TaskId, TaskKey, TaskState, WorkerId,
 };
 
+use super::events::Events;
 use super::task::Task;
+use crate::event::{self, Who};
 use crate::rule::{self, Finished};
-use crate::{Counts, Retention, TaskFilter, TaskRecord, WallTime};
+use crate::{Counts, EventPage, EventQuery, Pruned, Retention, TaskFilter, TaskRecord, WallTime};
 
 /// A success that was applied: a row of the append-only ledger.
 type Application = (Attempt, WallTime);
@@ -24,7 +26,7 @@ pub(super) struct Table {
     last_place: u64,
     places: BTreeMap<TaskId, u64>,
     tasks: BTreeMap<u64, Task>,
-    workers: BTreeMap<WorkerId, KnownWorker>,
+    workers: BTreeMap<WorkerId, Remembered>,
     applications: BTreeMap<u64, Vec<Application>>,
     /// Places by state, in the order of [`TaskState::ALL`].
     by_state: [BTreeSet<u64>; 6],
@@ -34,6 +36,14 @@ pub(super) struct Table {
     waiting: BTreeSet<(Name, u64, u64)>,
     /// Places of ended tasks, the oldest end first.
     finished: BTreeSet<(WallTime, u64)>,
+    events: Events,
+}
+
+/// A worker, and since when it is gone if it is.
+#[derive(Clone, Debug)]
+struct Remembered {
+    known: KnownWorker,
+    gone_since: Option<WallTime>,
 }
 
 /// The answer of an operation that read these rows.
@@ -67,7 +77,7 @@ impl Table {
     pub(super) fn apply(&mut self, now: WallTime, epoch: Epoch, op: &StoreOp) -> Done {
         match op {
             StoreOp::Submit { task, spec, payload, claim } => {
-                self.submit(now, *task, spec, payload, *claim)
+                self.submit(now, epoch, *task, spec, payload, *claim)
             }
             StoreOp::Claim { handler, limit, epoch } => self.claim(now, handler, *limit, *epoch),
             StoreOp::Unclaim { task } => self.change(
@@ -77,26 +87,25 @@ impl Table {
             ),
             StoreOp::Leases => read(self.leases()),
             StoreOp::Lookup { task } => read(vec![StoreRow::Status(self.status(*task))]),
-            StoreOp::Lease { key, worker, incarnation } => self.lease(*key, *worker, *incarnation),
+            StoreOp::Lease { key, worker, incarnation } => {
+                self.lease(now, epoch, *key, *worker, *incarnation)
+            }
             StoreOp::Adopt { key, from, worker, incarnation } => {
-                self.adopt(*key, *from, *worker, *incarnation)
+                self.adopt(now, epoch, *key, *from, *worker, *incarnation)
             }
-            StoreOp::Requeue { key, cause, error } => {
-                self.requeue(now, *key, *cause, epoch.0, error)
-            }
-            StoreOp::Finish { key, end, body } => self.finish(now, *key, *end, body),
-            StoreOp::Cancel { task } => {
-                let before = self.status(*task);
-                self.change(*task, |known| !known.state.is_final(), |known| known.cancel(now));
-                read(vec![StoreRow::Status(before)])
-            }
-            StoreOp::Retry { task, last } => self.retry(*task, *last),
-            StoreOp::Worker(worker) => {
-                self.workers.insert(worker.worker, worker.clone());
-                Done::default()
-            }
+            StoreOp::Requeue { key, cause, error } => self.requeue(now, epoch, *key, *cause, error),
+            StoreOp::Finish { key, end, body } => self.finish(now, epoch, *key, *end, body),
+            StoreOp::Cancel { task } => self.cancel(now, epoch, *task),
+            StoreOp::Retry { task, last } => self.retry(now, epoch, *task, *last),
+            StoreOp::Worker(known) => self.know(now, known),
             StoreOp::Workers => {
-                read(self.workers.values().cloned().map(StoreRow::Worker).collect())
+                let workers = self.workers.values().map(|worker| worker.known.clone());
+                read(workers.map(StoreRow::Worker).collect())
+            }
+            StoreOp::Event { at_millis, event } => {
+                let at = at_millis.map_or(now, WallTime);
+                self.events.push(at, epoch, event.clone());
+                Done::default()
             }
         }
     }
@@ -104,6 +113,7 @@ impl Table {
     fn submit(
         &mut self,
         now: WallTime,
+        epoch: Epoch,
         id: TaskId,
         spec: &Spec,
         payload: &Bytes,
@@ -119,6 +129,7 @@ impl Table {
         self.places.insert(id, place);
         self.index(place, &task);
         self.tasks.insert(place, task);
+        self.events.push(now, epoch, event::submitted(id, spec.handler.clone()));
         read(vec![StoreRow::Submitted { order: place }])
     }
 
@@ -158,7 +169,14 @@ impl Table {
         read(rows)
     }
 
-    fn lease(&mut self, key: TaskKey, worker: WorkerId, incarnation: Incarnation) -> Done {
+    fn lease(
+        &mut self,
+        now: WallTime,
+        epoch: Epoch,
+        key: TaskKey,
+        worker: WorkerId,
+        incarnation: Incarnation,
+    ) -> Done {
         let mut done = self.change(
             key.task,
             |known| known.may_lease(key.attempt),
@@ -167,12 +185,15 @@ impl Table {
         if done.conflict.is_none() {
             done.rows
                 .extend(self.get(key.task).map(|task| StoreRow::Payload(task.payload.clone())));
+            self.happened(now, epoch, key.task, |handler, who| event::leased(key, handler, who));
         }
         done
     }
 
     fn adopt(
         &mut self,
+        now: WallTime,
+        epoch: Epoch,
         key: TaskKey,
         from: Attempt,
         worker: WorkerId,
@@ -185,6 +206,7 @@ impl Table {
         );
         if done.conflict.is_none() {
             done.rows.extend(self.places.get(&key.task).and_then(|place| self.lease_at(*place)));
+            self.happened(now, epoch, key.task, |handler, who| event::adopted(key, handler, who));
         }
         done
     }
@@ -192,16 +214,21 @@ impl Table {
     fn requeue(
         &mut self,
         now: WallTime,
+        epoch: Epoch,
         key: TaskKey,
         cause: Requeue,
-        epoch: u64,
         error: &[u8],
     ) -> Done {
         let mut done = self.change(
             key.task,
             |known| known.may_requeue(key.attempt),
-            |known| known.requeue(now, cause, epoch, error),
+            |known| known.requeue(now, cause, epoch.0, error),
         );
+        if done.conflict.is_none() {
+            self.happened(now, epoch, key.task, |handler, who| {
+                event::requeued(key, cause, error, handler, who)
+            });
+        }
         match cause {
             Requeue::Retry { delay } if done.conflict.is_none() => {
                 let delay = Duration::from_millis(rule::delay_millis(delay));
@@ -212,12 +239,24 @@ impl Table {
         done
     }
 
-    fn finish(&mut self, now: WallTime, key: TaskKey, end: End, body: &Bytes) -> Done {
+    fn finish(
+        &mut self,
+        now: WallTime,
+        epoch: Epoch,
+        key: TaskKey,
+        end: End,
+        body: &Bytes,
+    ) -> Done {
         let done = self.change(
             key.task,
             |known| known.may_finish(key.attempt, end),
             |known| known.finish(now, key, end, body),
         );
+        if done.conflict.is_none() {
+            self.happened(now, epoch, key.task, |handler, who| {
+                event::ended(key, end, body, handler, who)
+            });
+        }
         let applied = done.conflict.is_none() && end == End::Succeeded;
         if let Some(&place) = self.places.get(&key.task).filter(|_| applied) {
             self.applications.entry(place).or_default().push((key.attempt, now));
@@ -225,12 +264,74 @@ impl Table {
         done
     }
 
-    fn retry(&mut self, task: TaskId, last: Attempt) -> Done {
-        let mut done = self.change(task, |known| known.may_retry(last), Task::retry);
+    fn retry(&mut self, now: WallTime, epoch: Epoch, id: TaskId, last: Attempt) -> Done {
+        let mut done = self.change(id, |known| known.may_retry(last), Task::retry);
         if done.conflict.is_none() {
-            done.rows.extend(self.places.get(&task).and_then(|place| self.task_at(*place)));
+            done.rows.extend(self.places.get(&id).and_then(|place| self.task_at(*place)));
+            self.happened(now, epoch, id, |handler, _| event::revived(id, handler));
         }
         done
+    }
+
+    fn cancel(&mut self, now: WallTime, epoch: Epoch, id: TaskId) -> Done {
+        let before = self.status(id);
+        let marked = self.get(id).is_some_and(|task| task.cancel_requested);
+        let open = |known: &Task| !known.state.is_final();
+        if self.change(id, open, |known| known.cancel(now)).conflict.is_none() {
+            match before {
+                Status::Known { state: TaskState::Leased, attempt } if !marked => {
+                    let key = TaskKey { task: id, attempt };
+                    self.happened(now, epoch, id, |handler, who| {
+                        event::cancel_requested(key, handler, who)
+                    });
+                }
+                Status::Known { state: TaskState::Queued, .. } => {
+                    self.happened(now, epoch, id, |handler, _| event::cancelled(id, handler));
+                }
+                Status::Known { .. } | Status::Unknown => {}
+            }
+        }
+        read(vec![StoreRow::Status(before)])
+    }
+
+    fn know(&mut self, now: WallTime, known: &KnownWorker) -> Done {
+        let gone_since = (known.departed || known.lost).then(|| {
+            self.workers.get(&known.worker).and_then(|before| before.gone_since).unwrap_or(now)
+        });
+        self.workers.insert(known.worker, Remembered { known: known.clone(), gone_since });
+        Done::default()
+    }
+
+    /// Writes down what has just happened to a task that is there.
+    fn happened(
+        &mut self,
+        now: WallTime,
+        epoch: Epoch,
+        task: TaskId,
+        event: impl FnOnce(Name, Who) -> Event,
+    ) {
+        let Some(task) = self.get(task) else { return };
+        let worker = task.holder.map(|(worker, _)| worker);
+        let name = worker.and_then(|worker| self.name_of(worker));
+        let event = event(task.spec.handler.clone(), Who { worker, name });
+        self.events.push(now, epoch, event);
+    }
+
+    fn name_of(&self, worker: WorkerId) -> Option<Name> {
+        self.workers.get(&worker).map(|worker| worker.known.name.clone())
+    }
+
+    pub(super) fn last_event(&self) -> u64 {
+        self.events.last()
+    }
+
+    pub(super) fn events(&self, query: &EventQuery) -> EventPage {
+        self.events.page(query)
+    }
+
+    pub(super) fn worker_named(&self, name: &Name) -> Option<WorkerId> {
+        let named = self.workers.values().filter(|worker| worker.known.name == *name);
+        named.min_by_key(|worker| worker.gone_since.is_some()).map(|worker| worker.known.worker)
     }
 
     fn leases(&self) -> Vec<StoreRow> {
@@ -265,7 +366,39 @@ impl Table {
         })
     }
 
-    pub(super) fn prune(&mut self, now: WallTime, retention: &Retention) -> u64 {
+    pub(super) fn prune(&mut self, now: WallTime, epoch: Epoch, retention: &Retention) -> Pruned {
+        let tasks = self.prune_tasks(now, retention);
+        let workers = self.forget_workers(now, epoch, retention);
+        Pruned { tasks, events: self.events.prune(now, retention), workers }
+    }
+
+    fn forget_workers(&mut self, now: WallTime, epoch: Epoch, retention: &Retention) -> u64 {
+        let mut old: Vec<_> = self
+            .workers
+            .values()
+            .filter_map(|worker| Some((worker.gone_since?, worker.known.worker)))
+            .filter(|(gone_since, _)| rule::is_forgettable(now, retention, *gone_since))
+            .collect();
+        if old.is_empty() {
+            return 0;
+        }
+        old.sort_unstable();
+        let leased: BTreeSet<WorkerId> = self.by_state[index_of(TaskState::Leased)]
+            .iter()
+            .filter_map(|place| self.tasks.get(place)?.holder)
+            .map(|(worker, _)| worker)
+            .collect();
+        old.retain(|(_, worker)| !leased.contains(worker));
+        old.truncate(rule::PRUNE_WORKERS);
+        for (_, worker) in &old {
+            if let Some(gone) = self.workers.remove(worker) {
+                self.events.push(now, epoch, event::forgotten(*worker, gone.known.name));
+            }
+        }
+        old.len() as u64
+    }
+
+    fn prune_tasks(&mut self, now: WallTime, retention: &Retention) -> u64 {
         let oldest = self.finished.iter().map(|&(at, place)| Finished {
             place,
             at: at.0,
@@ -315,7 +448,7 @@ impl Table {
 
     fn record_at(&self, place: u64) -> Option<TaskRecord> {
         let applied = self.applications.get(&place).map_or(0, Vec::len);
-        let name_of = |worker| self.workers.get(&worker).map(|known| known.name.clone());
+        let name_of = |worker| self.name_of(worker);
         let task = self.tasks.get(&place)?;
         Some(task.record(place, name_of, u32::try_from(applied).unwrap_or(u32::MAX)))
     }

@@ -5,7 +5,13 @@ use moorline_link::Epoch;
 use super::{Finished, PRUNE_BYTES, PRUNE_TASKS, delay_millis, next_epoch, prunable, ready_at};
 use crate::{Retention, WallTime};
 
-const KEEP_ALL: Retention = Retention { age_millis: u64::MAX, count: u64::MAX };
+const KEEP_ALL: Retention = Retention {
+    age_millis: u64::MAX,
+    count: u64::MAX,
+    event_age_millis: u64::MAX,
+    event_count: u64::MAX,
+    forget_millis: u64::MAX,
+};
 
 fn finished(count: u64, bytes: u64) -> impl Iterator<Item = Finished> {
     (1..=count).map(move |place| Finished { place, at: place * 10, bytes })
@@ -43,7 +49,7 @@ fn retention_takes_the_old_and_the_surplus_and_nothing_else() {
 
 #[test]
 fn one_call_prunes_a_bounded_number_and_a_bounded_size() {
-    let none = Retention { age_millis: u64::MAX, count: 0 };
+    let none = Retention { count: 0, ..KEEP_ALL };
     assert_eq!(prunable(WallTime(0), &none, 5_000, finished(5_000, 0)).len(), PRUNE_TASKS);
     let huge = PRUNE_BYTES;
     assert_eq!(prunable(WallTime(0), &none, 5_000, finished(5_000, huge)), [1]);

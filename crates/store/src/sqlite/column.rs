@@ -72,6 +72,11 @@ impl<'r, 's> Columns<'r, 's> {
         Ok(bytes.map(|bytes| WorkerId(u128::from_be_bytes(bytes))))
     }
 
+    pub(super) fn optional_task_id(&mut self) -> Result<Option<TaskId>, Fault> {
+        let bytes: Option<[u8; 16]> = self.take()?;
+        Ok(bytes.map(|bytes| TaskId(u128::from_be_bytes(bytes))))
+    }
+
     pub(super) fn incarnation(&mut self) -> Result<Incarnation, Fault> {
         self.bits().map(Incarnation)
     }
@@ -115,6 +120,6 @@ impl<'r, 's> Columns<'r, 's> {
     }
 }
 
-fn name(text: &str) -> Result<Name, Fault> {
+pub(super) fn name(text: &str) -> Result<Name, Fault> {
     Name::new(text).map_err(|error| Fault::Damaged(format!("{text:?}: {error}")))
 }

@@ -11,6 +11,10 @@ use crate::StoreError;
 pub(super) enum Fault {
     /// May work later.
     Io(String),
+    /// May work when there is room.
+    Full(String),
+    /// May work when it may be written.
+    ReadOnly(String),
     /// The content is not what a store holds: trying again will not help.
     Damaged(String),
 }
@@ -21,6 +25,8 @@ impl Fault {
         let path = path.display().to_string();
         match self {
             Self::Io(detail) => StoreError::Io { detail: format!("{path}: {detail}") },
+            Self::Full(detail) => StoreError::Full { path, detail },
+            Self::ReadOnly(detail) => StoreError::ReadOnly { path, detail },
             Self::Damaged(detail) => StoreError::Damaged { path, detail },
         }
     }
@@ -44,6 +50,13 @@ impl From<rusqlite::Error> for Fault {
                 | rusqlite::Error::InvalidColumnType(..)
                 | rusqlite::Error::Utf8Error(..)
         );
-        if foreign || unreadable { Self::Damaged(detail) } else { Self::Io(detail) }
+        if foreign || unreadable {
+            return Self::Damaged(detail);
+        }
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full(detail),
+            Some(ErrorCode::ReadOnly) => Self::ReadOnly(detail),
+            Some(_) | None => Self::Io(detail),
+        }
     }
 }

@@ -1,18 +1,21 @@
 //! The operations of one batch, inside its transaction.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_link::Epoch;
-use moorline_node::{Done, KnownWorker, Name, Requeue, Spec, StoreOp, StoreRow};
+use moorline_node::{Done, Event, KnownWorker, Name, Requeue, Spec, StoreOp, StoreRow};
 use moorline_work::{
     Attempt, Conflict, End, Incarnation, Status, TaskId, TaskKey, TaskState, WorkerId,
 };
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::column::{self, Columns};
+use super::events;
 use super::fault::Fault;
 use super::statement;
+use crate::event::{self, Who};
 use crate::{WallTime, rule};
 
 /// A batch under way: dropped with its transaction if one of its operations cannot be done.
@@ -22,12 +25,20 @@ pub(super) struct Batch<'c> {
     epoch: Epoch,
     ended: u64,
     revived: u64,
+    last_event: u64,
+    names: &'c mut BTreeMap<WorkerId, Name>,
 }
 
 impl<'c> Batch<'c> {
     /// A batch of the coordinator's life `epoch` on a connection that is in a transaction.
-    pub(super) fn new(connection: &'c Connection, now: WallTime, epoch: Epoch) -> Self {
-        Self { connection, now, epoch, ended: 0, revived: 0 }
+    pub(super) fn new(
+        connection: &'c Connection,
+        now: WallTime,
+        epoch: Epoch,
+        last_event: u64,
+        names: &'c mut BTreeMap<WorkerId, Name>,
+    ) -> Self {
+        Self { connection, now, epoch, ended: 0, revived: 0, last_event, names }
     }
 
     /// How many tasks have ended in this batch.
@@ -38,6 +49,11 @@ impl<'c> Batch<'c> {
     /// How many ended tasks were queued again in this batch.
     pub(super) fn revived(&self) -> u64 {
         self.revived
+    }
+
+    /// The number of the last event, those of this batch included.
+    pub(super) fn last_event(&self) -> u64 {
+        self.last_event
     }
 
     pub(super) fn apply(&mut self, op: &StoreOp) -> Result<Done, Fault> {
@@ -62,11 +78,15 @@ impl<'c> Batch<'c> {
             StoreOp::Retry { task, last } => self.retry(*task, *last),
             StoreOp::Worker(worker) => self.know(worker),
             StoreOp::Workers => self.workers(),
+            StoreOp::Event { at_millis, event } => {
+                self.write(at_millis.map_or(self.now, WallTime), event)?;
+                Ok(Done::default())
+            }
         }
     }
 
     fn submit(
-        &self,
+        &mut self,
         task: TaskId,
         spec: &Spec,
         payload: &Bytes,
@@ -107,6 +127,7 @@ impl<'c> Batch<'c> {
             ],
             |row| row.get(0),
         )?;
+        self.happened(&event::submitted(task, spec.handler.clone()))?;
         Ok(read(vec![StoreRow::Submitted { order: place.cast_unsigned() }]))
     }
 
@@ -154,12 +175,12 @@ impl<'c> Batch<'c> {
     }
 
     fn lease(
-        &self,
+        &mut self,
         key: TaskKey,
         worker: WorkerId,
         incarnation: Incarnation,
     ) -> Result<Done, Fault> {
-        let payload: Option<Vec<u8>> = self
+        let leased: Option<(Vec<u8>, String)> = self
             .connection
             .prepare_cached(statement::LEASE)?
             .query_row(
@@ -169,17 +190,17 @@ impl<'c> Batch<'c> {
                     column::worker_id(worker),
                     incarnation.0.cast_signed(),
                 ],
-                |row| row.get(0),
+                |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .optional()?;
-        match payload {
-            Some(payload) => Ok(read(vec![StoreRow::Payload(payload.into())])),
-            None => self.done_if(0, key.task),
-        }
+        let Some((payload, handler)) = leased else { return self.conflict(key.task) };
+        let handler = column::name(&handler)?;
+        self.happened(&event::leased(key, handler, self.who(Some(worker))))?;
+        Ok(read(vec![StoreRow::Payload(payload.into())]))
     }
 
     fn adopt(
-        &self,
+        &mut self,
         key: TaskKey,
         from: Attempt,
         worker: WorkerId,
@@ -196,16 +217,23 @@ impl<'c> Batch<'c> {
             ],
             lease_row,
         )?;
-        if done.rows.is_empty() { self.done_if(0, key.task) } else { Ok(done) }
+        match done.rows.first() {
+            Some(StoreRow::Lease { spec, .. }) => {
+                let handler = spec.handler.clone();
+                self.happened(&event::adopted(key, handler, self.who(Some(worker))))?;
+                Ok(done)
+            }
+            Some(_) | None => self.conflict(key.task),
+        }
     }
 
-    fn requeue(&self, key: TaskKey, cause: Requeue, error: &[u8]) -> Result<Done, Fault> {
+    fn requeue(&mut self, key: TaskKey, cause: Requeue, error: &[u8]) -> Result<Done, Fault> {
         let (claimed_by, not_before, retries, losses, fresh_error) = match cause {
             Requeue::Returned => (self.epoch.0, 0, 0, 0, false),
             Requeue::Lost => (self.epoch.0, 0, 0, 1, false),
             Requeue::Retry { delay } => (0, rule::ready_at(self.now, delay), 1, 0, true),
         };
-        let changed = self.run(
+        let whose = self.change(
             statement::REQUEUE,
             params![
                 column::task_id(key.task),
@@ -218,15 +246,15 @@ impl<'c> Batch<'c> {
                 fresh_error,
             ],
         )?;
-        let mut done = self.done_if(changed, key.task)?;
-        match cause {
-            Requeue::Retry { delay } if done.conflict.is_none() => {
+        let Some((handler, who)) = whose else { return self.conflict(key.task) };
+        self.happened(&event::requeued(key, cause, error, handler, who))?;
+        Ok(match cause {
+            Requeue::Retry { delay } => {
                 let delay = Duration::from_millis(rule::delay_millis(delay));
-                done.rows.push(StoreRow::ReadyIn { delay });
+                read(vec![StoreRow::ReadyIn { delay }])
             }
-            Requeue::Retry { .. } | Requeue::Returned | Requeue::Lost => {}
-        }
-        Ok(done)
+            Requeue::Returned | Requeue::Lost => Done::default(),
+        })
     }
 
     fn finish(&mut self, key: TaskKey, end: End, body: &Bytes) -> Result<Done, Fault> {
@@ -238,7 +266,7 @@ impl<'c> Batch<'c> {
         };
         let id = column::task_id(key.task);
         let now = column::millis(self.now.0);
-        let changed = self.run(
+        let whose = self.change(
             sql,
             params![
                 id,
@@ -251,23 +279,35 @@ impl<'c> Batch<'c> {
                 losses
             ],
         )?;
-        if changed > 0 {
-            self.ended += 1;
-            if end == End::Succeeded {
-                self.run(statement::APPLY, params![id, key.attempt.0, now])?;
-            }
+        let Some((handler, who)) = whose else { return self.conflict(key.task) };
+        self.ended += 1;
+        if end == End::Succeeded {
+            self.run(statement::APPLY, params![id, key.attempt.0, now])?;
         }
-        self.done_if(changed, key.task)
+        self.happened(&event::ended(key, end, body, handler, who))?;
+        Ok(Done::default())
     }
 
     fn cancel(&mut self, task: TaskId) -> Result<Done, Fault> {
         let before = self.status(task)?;
         let id = column::task_id(task);
         let now = column::millis(self.now.0);
-        if self.run(statement::CANCEL_QUEUED, params![id, now])? > 0 {
-            self.ended += 1;
-        } else {
-            self.run(statement::CANCEL_LEASED, params![id])?;
+        match before {
+            Status::Known { state: TaskState::Queued, .. } => {
+                if let Some((handler, _)) =
+                    self.change(statement::CANCEL_QUEUED, params![id, now])?
+                {
+                    self.ended += 1;
+                    self.happened(&event::cancelled(task, handler))?;
+                }
+            }
+            Status::Known { state: TaskState::Leased, attempt } => {
+                if let Some((handler, who)) = self.change(statement::CANCEL_LEASED, params![id])? {
+                    let key = TaskKey { task, attempt };
+                    self.happened(&event::cancel_requested(key, handler, who))?;
+                }
+            }
+            Status::Known { .. } | Status::Unknown => {}
         }
         Ok(read(vec![StoreRow::Status(before)]))
     }
@@ -275,14 +315,17 @@ impl<'c> Batch<'c> {
     fn retry(&mut self, task: TaskId, last: Attempt) -> Result<Done, Fault> {
         let params = params![column::task_id(task), last.0];
         let done = self.rows(statement::RETRY, params, task_row)?;
-        if done.rows.is_empty() {
-            return self.done_if(0, task);
-        }
+        let Some(StoreRow::Task { spec, .. }) = done.rows.first() else {
+            return self.conflict(task);
+        };
         self.revived += 1;
+        let handler = spec.handler.clone();
+        self.happened(&event::revived(task, handler))?;
         Ok(done)
     }
 
-    fn know(&self, known: &KnownWorker) -> Result<Done, Fault> {
+    fn know(&mut self, known: &KnownWorker) -> Result<Done, Fault> {
+        let is_gone = known.departed || known.lost;
         self.run(
             statement::KNOW_WORKER,
             params![
@@ -290,8 +333,10 @@ impl<'c> Batch<'c> {
                 known.name.as_str(),
                 known.incarnation.0.cast_signed(),
                 known.departed,
+                is_gone.then(|| column::millis(self.now.0)),
             ],
         )?;
+        self.names.insert(known.worker, known.name.clone());
         Ok(Done::default())
     }
 
@@ -302,6 +347,7 @@ impl<'c> Batch<'c> {
                 name: columns.name()?,
                 incarnation: columns.incarnation()?,
                 departed: columns.take()?,
+                lost: columns.take()?,
             }))
         })
     }
@@ -313,6 +359,34 @@ impl<'c> Batch<'c> {
         let mut columns = Columns::of(row);
         let state: TaskState = columns.state()?;
         Ok(Status::Known { state, attempt: columns.attempt()? })
+    }
+
+    /// Writes down what has just happened.
+    fn happened(&mut self, event: &Event) -> Result<(), Fault> {
+        self.write(self.now, event)
+    }
+
+    fn write(&mut self, at: WallTime, event: &Event) -> Result<(), Fault> {
+        events::insert(self.connection, self.last_event + 1, at, self.epoch, event)?;
+        self.last_event += 1;
+        Ok(())
+    }
+
+    fn who(&self, worker: Option<WorkerId>) -> Who {
+        Who { worker, name: worker.and_then(|worker| self.names.get(&worker).cloned()) }
+    }
+
+    /// Runs a statement that changes at most one task and answers its handler and worker.
+    fn change(&self, sql: &str, params: impl Params) -> Result<Option<(Name, Who)>, Fault> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let mut columns = Columns::of(row);
+        let handler = columns.name()?;
+        let worker = columns.optional_worker_id()?;
+        // To its end: only then it has done all it does.
+        while rows.next()?.is_some() {}
+        Ok(Some((handler, self.who(worker))))
     }
 
     /// Runs a statement that answers nothing; returns how many rows it changed.
@@ -341,6 +415,11 @@ impl<'c> Batch<'c> {
         if changed > 0 {
             return Ok(Done::default());
         }
+        self.conflict(task)
+    }
+
+    /// The condition failed: says how the task stands.
+    fn conflict(&self, task: TaskId) -> Result<Done, Fault> {
         let status = self.status(task)?;
         Ok(Done { rows: Vec::new(), conflict: Some(Conflict::Status(status)) })
     }

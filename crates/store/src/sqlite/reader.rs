@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use moorline_work::{TaskId, TaskState};
+use moorline_node::Name;
+use moorline_work::{TaskId, TaskState, WorkerId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::BUSY_TIMEOUT;
 use super::column::{self, Columns};
+use super::events;
 use super::fault::Fault;
 use super::statement;
-use crate::{Counts, Reader, StoreError, TaskFilter, TaskRecord};
+use crate::{Counts, EventPage, EventQuery, Reader, StoreError, TaskFilter, TaskRecord};
 
 /// Reads a [`SqliteStore`](super::SqliteStore); never waits for its writer, nor the writer for it.
 pub(super) struct SqliteReader {
@@ -63,6 +65,21 @@ impl SqliteReader {
         Ok(body.flatten().map(Bytes::from))
     }
 
+    fn named(&self, name: &Name) -> Result<Option<WorkerId>, Fault> {
+        let mut statement = self.connection.prepare_cached(statement::WORKER_NAMED)?;
+        let mut rows = statement.query(params![name.as_str()])?;
+        let mut gone = None;
+        while let Some(row) = rows.next()? {
+            let mut columns = Columns::of(row);
+            let worker = columns.worker_id()?;
+            if !columns.take()? {
+                return Ok(Some(worker));
+            }
+            gone = gone.or(Some(worker));
+        }
+        Ok(gone)
+    }
+
     fn count(&mut self) -> Result<Counts, Fault> {
         // One transaction, so that the numbers belong together.
         let transaction = self.connection.transaction()?;
@@ -104,6 +121,14 @@ impl Reader for SqliteReader {
 
     fn counts(&mut self) -> Result<Counts, StoreError> {
         self.count().map_err(|fault| fault.at(&self.path))
+    }
+
+    fn events(&mut self, query: &EventQuery) -> Result<EventPage, StoreError> {
+        events::page(&self.connection, query).map_err(|fault| fault.at(&self.path))
+    }
+
+    fn worker_named(&mut self, name: &Name) -> Result<Option<WorkerId>, StoreError> {
+        self.named(name).map_err(|fault| fault.at(&self.path))
     }
 }
 

@@ -9,7 +9,8 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"moor");
 
 /// Each step leads to the next version, the first one from an empty file to version 1. A step that was
 /// published is never edited; a new one is appended.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+pub(super) const MIGRATIONS: &[&str] =
+    &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// The schema version that this moorline writes.
 pub(super) const CURRENT: u32 = MIGRATIONS.len() as u32;

@@ -59,7 +59,7 @@ pub(super) const STATUS: &str =
 /// `id, attempt, worker, incarnation`
 pub(super) const LEASE: &str = "UPDATE tasks SET state = 'leased', attempt = ?2, worker = ?3, \
     incarnation = ?4, claimed_by = 0, not_before = 0 \
-    WHERE id = ?1 AND state = 'queued' AND attempt = ?2 - 1 RETURNING payload";
+    WHERE id = ?1 AND state = 'queued' AND attempt = ?2 - 1 RETURNING payload, handler";
 
 /// `id, attempt, worker, incarnation, from`; answers the lease it makes.
 pub(super) const ADOPT: &str = concat!(
@@ -69,13 +69,15 @@ pub(super) const ADOPT: &str = concat!(
     lease_columns!()
 );
 
-/// `id, attempt, claimed_by, not_before, retries more, losses more, error, whether no error clears the last one`
+/// `id, attempt, claimed_by, not_before, retries more, losses more, error, whether no error clears
+/// the last one`; answers whose task it was.
 pub(super) const REQUEUE: &str = "UPDATE tasks SET state = 'queued', claimed_by = ?3, \
     not_before = ?4, retries = retries + ?5, lost = lost + ?6, \
     error = CASE WHEN ?8 THEN ?7 ELSE coalesce(?7, error) END \
-    WHERE id = ?1 AND state = 'leased' AND attempt = ?2";
+    WHERE id = ?1 AND state = 'leased' AND attempt = ?2 RETURNING handler, worker";
 
-/// `id, attempt, now, state, result, error, whether no error clears the last one, losses more`
+/// `id, attempt, now, state, result, error, whether no error clears the last one, losses more`; answers
+/// whose task it was.
 macro_rules! finish_where {
     ($condition:literal) => {
         concat!(
@@ -86,7 +88,8 @@ macro_rules! finish_where {
             "payload = CASE WHEN ?4 = 'succeeded' THEN x'' ELSE payload END, result = ?5, ",
             "error = CASE WHEN ?7 THEN ?6 ELSE coalesce(?6, error) END, lost = lost + ?8 ",
             "WHERE id = ?1 AND ",
-            $condition
+            $condition,
+            " RETURNING handler, worker"
         )
     };
 }
@@ -109,11 +112,34 @@ pub(super) const APPLY: &str = "INSERT INTO applications (place, attempt, applie
 /// `id, now`
 pub(super) const CANCEL_QUEUED: &str = "UPDATE tasks SET state = 'cancelled', ended_by = attempt, \
     finished_at = ?2, worker = NULL, incarnation = NULL, claimed_by = 0, not_before = 0, \
-    cancel_requested = 1 WHERE id = ?1 AND state = 'queued'";
+    cancel_requested = 1 WHERE id = ?1 AND state = 'queued' RETURNING handler, worker";
+
+/// `id`; answers whose task it is if it was not marked yet.
+pub(super) const CANCEL_LEASED: &str = "UPDATE tasks SET cancel_requested = 1 \
+    WHERE id = ?1 AND state = 'leased' AND cancel_requested = 0 RETURNING handler, worker";
+
+/// `id, name, incarnation, departed, now if it is gone`
+pub(super) const KNOW_WORKER: &str = "INSERT INTO workers (id, name, incarnation, departed, gone_since) \
+    VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE \
+    SET name = excluded.name, incarnation = excluded.incarnation, departed = excluded.departed, \
+    gone_since = iif(excluded.gone_since IS NULL, NULL, coalesce(workers.gone_since, excluded.gone_since))";
+
+pub(super) const WORKERS: &str = "SELECT id, name, incarnation, departed, \
+    gone_since IS NOT NULL AND NOT departed FROM workers ORDER BY id";
+
+/// `name`
+pub(super) const WORKER_NAMED: &str =
+    "SELECT id, gone_since IS NOT NULL FROM workers WHERE name = ?1 ORDER BY id";
+
+/// Who is gone since before `time`, the longest first.
+pub(super) const GONE_WORKERS: &str = "SELECT id, name, gone_since FROM workers \
+    WHERE gone_since < ?1 ORDER BY gone_since, id";
+
+/// Who has a lease.
+pub(super) const LEASING_WORKERS: &str = "SELECT worker FROM tasks WHERE state = 'leased'";
 
 /// `id`
-pub(super) const CANCEL_LEASED: &str =
-    "UPDATE tasks SET cancel_requested = 1 WHERE id = ?1 AND state = 'leased'";
+pub(super) const FORGET_WORKER: &str = "DELETE FROM workers WHERE id = ?1";
 
 /// `id, last`; answers the task as it is queued again. Its payload was kept for this.
 pub(super) const RETRY: &str = concat!(
@@ -122,12 +148,52 @@ pub(super) const RETRY: &str = concat!(
     task_columns!()
 );
 
-/// `id, name, incarnation, departed`
-pub(super) const KNOW_WORKER: &str = "INSERT INTO workers (id, name, incarnation, departed) \
-    VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO UPDATE \
-    SET name = excluded.name, incarnation = excluded.incarnation, departed = excluded.departed";
+/// The columns of an event.
+macro_rules! event_columns {
+    () => {
+        "seq, at, epoch, kind, worker, worker_name, task, attempt, handler, reason, session, detail"
+    };
+}
 
-pub(super) const WORKERS: &str = "SELECT id, name, incarnation, departed FROM workers ORDER BY id";
+pub(super) const WRITE_EVENT: &str = concat!(
+    "INSERT INTO events (",
+    event_columns!(),
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+);
+
+pub(super) const LAST_EVENT: &str = "SELECT max(seq) FROM events";
+
+pub(super) const FIRST_EVENT: &str = "SELECT min(seq) FROM events";
+
+/// `seq`
+pub(super) const EVENT_TIME: &str = "SELECT at FROM events WHERE seq >= ?1 ORDER BY seq LIMIT 1";
+
+/// The times of the `limit` oldest.
+pub(super) const EVENT_TIMES: &str = "SELECT at FROM events WHERE seq > 0 ORDER BY seq LIMIT ?1";
+
+/// Those before `seq`.
+pub(super) const FORGET_EVENTS: &str = "DELETE FROM events WHERE seq < ?1";
+
+/// `after, before`, and of whom if it is about one.
+macro_rules! events_where {
+    ($condition:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            event_columns!(),
+            " FROM events WHERE ",
+            $condition,
+            "seq > ?1 AND seq < ?2 ORDER BY ",
+            $order
+        )
+    };
+}
+
+pub(super) const EVENTS: &str = events_where!("", "seq");
+pub(super) const EVENTS_BACK: &str = events_where!("", "seq DESC");
+pub(super) const EVENTS_OF_WORKER: &str = events_where!("worker = ?3 AND ", "seq");
+pub(super) const EVENTS_OF_WORKER_BACK: &str = events_where!("worker = ?3 AND ", "seq DESC");
+pub(super) const EVENTS_OF_TASK: &str = events_where!("task = ?3 AND ", "seq");
+pub(super) const EVENTS_OF_TASK_BACK: &str = events_where!("task = ?3 AND ", "seq DESC");
 
 pub(super) const LAST_EPOCH: &str = "SELECT max(epoch) FROM epochs";
 
@@ -211,8 +277,33 @@ pub(super) const WRITER: &[&str] = &[
     OLDEST,
     FORGET_TASK,
     FORGET_APPLICATIONS,
+    GONE_WORKERS,
+    LEASING_WORKERS,
+    FORGET_WORKER,
+    WRITE_EVENT,
+    LAST_EVENT,
+    FIRST_EVENT,
+    EVENT_TIMES,
+    FORGET_EVENTS,
 ];
 
 /// What a reader runs.
-pub(super) const READER: &[&str] =
-    &[RECORD, RECORDS, RECORDS_OF_STATE, RESULT, COUNTS, APPLIED_TWICE, LOST_ATTEMPTS];
+pub(super) const READER: &[&str] = &[
+    RECORD,
+    RECORDS,
+    RECORDS_OF_STATE,
+    RESULT,
+    COUNTS,
+    APPLIED_TWICE,
+    LOST_ATTEMPTS,
+    WORKER_NAMED,
+    LAST_EVENT,
+    FIRST_EVENT,
+    EVENT_TIME,
+    EVENTS,
+    EVENTS_BACK,
+    EVENTS_OF_WORKER,
+    EVENTS_OF_WORKER_BACK,
+    EVENTS_OF_TASK,
+    EVENTS_OF_TASK_BACK,
+];

@@ -1,3 +1,5 @@
+mod trouble;
+
 use std::fs;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::{SqliteStore, schema, statement};
-use crate::{Retention, Store, StoreError, WallTime};
+use crate::{EventQuery, Retention, Store, StoreError, WallTime};
 
 const NOW: WallTime = WallTime(1_700_000_000_000);
 
@@ -83,7 +85,11 @@ fn a_published_migration_is_never_edited() {
         .iter()
         .map(|step| Sha256::digest(step).iter().map(|byte| format!("{byte:02x}")).collect())
         .collect();
-    assert_eq!(digests, ["4235fd19c77ac2b0a7aa824ed8387ecb4138295ea2e541dc63750180121e4d59"]);
+    let published = [
+        "4235fd19c77ac2b0a7aa824ed8387ecb4138295ea2e541dc63750180121e4d59",
+        "c618df4d730b4c7733918b8c9860b46216433655e8eaca4876d54a644e455ec6",
+    ];
+    assert_eq!(digests, published);
 }
 
 #[test]
@@ -98,6 +104,39 @@ fn migration_goes_on_from_the_version_of_the_file() {
     schema::migrate(&mut connection, found).expect("nothing to do");
     schema::migrate(&mut connection, schema::Found::Empty).expect_err("a step done twice");
     assert_eq!(schema::find(&connection).expect("found"), found, "a failed step leaves no trace");
+}
+
+#[test]
+fn a_store_of_the_first_schema_is_taken_over_with_its_tasks_and_workers() {
+    let dir = new_dir();
+    let path = dir.path().join("store.db");
+    let mut old = Connection::open(&path).expect("a database");
+    schema::migrate_by(&schema::MIGRATIONS[..1], &mut old, schema::Found::Empty)
+        .expect("version 1");
+    old.execute_batch(
+        "INSERT INTO tasks (id, handler, priority, max_retries, submitted_at, payload_digest, payload)
+             VALUES (x'00000000000000000000000000000007', 'resize', 0, 0, 5, zeroblob(32), x'01');
+         INSERT INTO workers VALUES (x'0000000000000000000000000000000a', 'ann', 1, 0);
+         INSERT INTO workers VALUES (x'0000000000000000000000000000000b', 'bob', 1, 1);",
+    )
+    .expect("what an earlier moorline left");
+    drop(old);
+
+    let mut store = SqliteStore::open(&path).expect("the same store");
+    assert_eq!(number(&store.connection, "PRAGMA user_version"), 2);
+    let mut reader = store.reader().expect("a reader");
+    assert!(reader.task(TaskId(7)).expect("a reading").is_some());
+    let key = TaskKey { task: TaskId(7), attempt: Attempt(1) };
+    let lease = StoreOp::Lease { key, worker: WorkerId(0xa), incarnation: Incarnation(1) };
+    store.commit(NOW, &[Persist { id: PersistId(1), op: lease }]).expect("a commit");
+    let events = reader.events(&EventQuery::default()).expect("a reading").events;
+    assert_eq!((events.len(), events[0].seq), (1, 1));
+    assert_eq!(events[0].event.name.as_ref().map(Name::as_str), Some("ann"));
+    // Bob left at some time: it counts from the day of the step.
+    let gone = number(&store.connection, "SELECT count(*) FROM workers WHERE gone_since > 0");
+    assert_eq!(gone, 1);
+    let soon = WallTime(u64::MAX / 4);
+    assert_eq!(store.prune(soon, &Retention::default()).expect("a pruning").workers, 1);
 }
 
 /// The way every store will go: opened by a moorline that knows one step more.
@@ -286,7 +325,7 @@ fn a_full_disk_fails_the_batch_whole_and_the_same_batch_works_later() {
     let batch = [submit(2, 10), submit(3, 100_000)];
     for _ in 0..3 {
         match store.commit(NOW, &batch) {
-            Err(StoreError::Io { detail }) => assert!(detail.contains("full"), "{detail}"),
+            Err(StoreError::Full { detail, .. }) => assert!(detail.contains("full"), "{detail}"),
             other => panic!("{other:?}"),
         }
         let mut reader = store.reader().expect("a reader");
@@ -369,8 +408,8 @@ fn a_task_that_may_be_retried_keeps_its_payload_and_a_pruned_one_leaves_nothing(
     let kept: String = store.connection.query_row(kept, [], |row| row.get(0)).expect("a row");
     assert_eq!(kept, "succeeded0 cancelled10");
     assert_eq!(number(&store.connection, "SELECT count(*) FROM applications"), 1);
-    let nothing = Retention { age_millis: 0, count: 0 };
-    assert_eq!(store.prune(NOW, &nothing).expect("a pruning"), 2);
+    let nothing = Retention { age_millis: 0, count: 0, ..Retention::default() };
+    assert_eq!(store.prune(NOW, &nothing).expect("a pruning").tasks, 2);
     assert_eq!(number(&store.connection, "SELECT count(*) FROM tasks"), 0);
     assert_eq!(number(&store.connection, "SELECT count(*) FROM applications"), 0);
 }
@@ -395,6 +434,8 @@ fn no_statement_scans_or_sorts_what_grows() {
         statement::COUNTS,
         statement::APPLIED_TWICE,
         statement::LOST_ATTEMPTS,
+        // Once for a question by a person.
+        statement::WORKER_NAMED,
     ];
     for sql in statement::WRITER.iter().chain(statement::READER) {
         let plan = plan(sql);
@@ -422,6 +463,14 @@ fn no_statement_scans_or_sorts_what_grows() {
         (statement::COUNTS, "COVERING INDEX tasks_state"),
         (statement::APPLIED_TWICE, "COVERING INDEX applications_place"),
         (statement::LOST_ATTEMPTS, "COVERING INDEX tasks_lost"),
+        (statement::EVENTS, "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (statement::EVENTS_BACK, "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (statement::EVENTS_OF_WORKER, "events_worker (worker=? AND rowid>? AND rowid<?)"),
+        (statement::EVENTS_OF_WORKER_BACK, "events_worker (worker=? AND rowid>? AND rowid<?)"),
+        (statement::EVENTS_OF_TASK, "events_task (task=? AND rowid>? AND rowid<?)"),
+        (statement::EVENTS_OF_TASK_BACK, "events_task (task=? AND rowid>? AND rowid<?)"),
+        (statement::GONE_WORKERS, "workers_gone (gone_since<?)"),
+        (statement::LEASING_WORKERS, "tasks_state (state=?)"),
     ] {
         let plan = plan(sql);
         assert!(plan.iter().any(|step| step.contains(index)), "{sql}\n{plan:?}");

@@ -4,11 +4,19 @@ use moorline_work::{End, Status, TaskId};
 
 use crate::world::*;
 
-const KEEP_ALL: Retention = Retention { age_millis: u64::MAX, count: u64::MAX };
+const KEEP_ALL: Retention = Retention {
+    age_millis: u64::MAX,
+    count: u64::MAX,
+    event_age_millis: u64::MAX,
+    event_count: u64::MAX,
+    forget_millis: u64::MAX,
+};
 
 fn prune(world: &mut World, retention: Retention) -> u64 {
     let now = world.now;
-    world.store.prune(now, &retention).expect("a pruning")
+    let pruned = world.store.prune(now, &retention).expect("a pruning");
+    assert_eq!((pruned.events, pruned.workers), (0, 0));
+    pruned.tasks
 }
 
 fn left(world: &World) -> Vec<u128> {
@@ -62,7 +70,7 @@ pub(crate) fn what_is_not_ended_stays_whatever_its_age(mut world: World) {
     world.leased(4, 1);
     world.done(retry(4, 1, 10, "again"));
     world.pass(u64::from(u32::MAX));
-    assert_eq!(prune(&mut world, Retention { age_millis: 0, count: 0 }), 0);
+    assert_eq!(prune(&mut world, Retention { age_millis: 0, count: 0, ..KEEP_ALL }), 0);
     assert_eq!(left(&world), [1, 2, 3, 4]);
 }
 
@@ -70,7 +78,7 @@ pub(crate) fn one_call_deletes_a_bounded_number(mut world: World) {
     let tasks = || 1..=2_300_u128;
     world.batch(tasks().map(submit));
     world.batch(tasks().map(cancel));
-    let nothing = Retention { age_millis: u64::MAX, count: 0 };
+    let nothing = Retention { count: 0, ..KEEP_ALL };
     let mut calls = Vec::new();
     loop {
         let gone = prune(&mut world, nothing);
@@ -86,7 +94,7 @@ pub(crate) fn one_call_deletes_a_bounded_number(mut world: World) {
 pub(crate) fn a_pruned_task_is_unknown_and_its_id_free_again(mut world: World) {
     world.leased(1, 1);
     world.done(succeed(1, 1));
-    assert_eq!(prune(&mut world, Retention { age_millis: u64::MAX, count: 0 }), 1);
+    assert_eq!(prune(&mut world, Retention { count: 0, ..KEEP_ALL }), 1);
     assert_eq!(world.done(lookup(1)), [StoreRow::Status(Status::Unknown)]);
     assert_eq!(world.reader().result(TaskId(1)).expect("a reading"), None);
     assert_eq!(world.refused(succeed(1, 1)), NOWHERE);
@@ -97,7 +105,7 @@ pub(crate) fn a_pruned_task_is_unknown_and_its_id_free_again(mut world: World) {
 pub(crate) fn the_ledger_goes_with_its_task(mut world: World) {
     world.leased(1, 1);
     world.done(succeed(1, 1));
-    prune(&mut world, Retention { age_millis: u64::MAX, count: 0 });
+    prune(&mut world, Retention { count: 0, ..KEEP_ALL });
     world.leased(1, 1);
     assert_eq!(world.get(1).applied, 0);
     world.done(succeed(1, 1));

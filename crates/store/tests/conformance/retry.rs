@@ -93,10 +93,10 @@ pub(crate) fn a_retried_task_is_pruned_after_its_new_end_only(mut world: World) 
     world.leased(1, 1);
     world.done(finish(1, 1, End::Failed, "no"));
     world.done(again(1, 1));
-    let nothing = Retention { age_millis: 0, count: 0 };
+    let nothing = Retention { age_millis: 0, count: 0, ..Retention::default() };
     let later = |world: &World| WallTime(world.now.0 + 1_000);
-    assert_eq!(world.store.prune(later(&world), &nothing).expect("a pruning"), 0);
+    assert_eq!(world.store.prune(later(&world), &nothing).expect("a pruning").tasks, 0);
     world.done(lease(1, 2));
     world.done(finish(1, 2, End::Failed, "no"));
-    assert_eq!(world.store.prune(later(&world), &nothing).expect("a pruning"), 1);
+    assert_eq!(world.store.prune(later(&world), &nothing).expect("a pruning").tasks, 1);
 }

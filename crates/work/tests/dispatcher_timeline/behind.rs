@@ -21,9 +21,13 @@ fn results_of_unknown_tasks_wait_with_their_worker_and_are_all_answered_in_the_e
     assert_eq!(bench.seen(), [], "nothing is settled");
     bench.commit();
     let mut answered = bench.seen();
-    answered.sort_by_key(|action| match action {
-        DispatcherAction::Send { message: CoordinatorMessage::Settled { key, .. }, .. } => key.task,
-        other => panic!("{other:?}"),
+    answered.sort_by_key(|action| {
+        let DispatcherAction::Send { message: CoordinatorMessage::Settled { key, .. }, .. } =
+            action
+        else {
+            panic!("{action:?}")
+        };
+        key.task
     });
     let all: Vec<_> = tasks.map(|task| settled(1, key(task, 1), Disposition::Unknown)).collect();
     assert_eq!(answered, all, "each once");
@@ -45,14 +49,11 @@ fn a_worker_that_registers_again_and_again_asks_again_and_is_answered_for_the_la
     }
     assert_eq!(bench.dispatcher.pending_ops(), QUESTIONS_MAX);
     bench.hush().commit();
-    let mut answered: Vec<TaskKey> = bench
-        .seen()
-        .into_iter()
-        .map(|action| match action {
-            DispatcherAction::Answer { key, .. } => key,
-            other => panic!("{other:?}"),
-        })
-        .collect();
+    let key_of = |action| {
+        let DispatcherAction::Answer { key, .. } = action else { panic!("{action:?}") };
+        key
+    };
+    let mut answered: Vec<TaskKey> = bench.seen().into_iter().map(key_of).collect();
     answered.sort_unstable();
     assert!(answered.into_iter().eq(keys()), "each once");
 }

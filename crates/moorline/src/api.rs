@@ -153,6 +153,24 @@ pub enum Cancelled {
     AlreadyEnded,
 }
 
+/// The answer to a retry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Retried {
+    /// It had ended and is queued again.
+    Queued,
+    /// It had not ended, or was queued again since: nothing changed.
+    NotEnded,
+}
+
+/// The body of the answer to a retry.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct RetryBody {
+    pub(crate) id: TaskId,
+    pub(crate) outcome: Retried,
+}
+
 /// The body of the answer to a cancel.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct CancelBody {

@@ -5,6 +5,7 @@ mod coordinator;
 mod demo;
 mod dev;
 mod exit;
+mod explain;
 mod files;
 mod hash_file;
 mod logs;
@@ -55,6 +56,8 @@ enum Command {
     /// Hash the files of a directory while processes are killed and connections cut, and check that
     /// every result was applied once.
     Demo(demo::Args),
+    /// Say what a code or a reason means, when it happens and what to do.
+    Explain(explain::Args),
     /// Print the versions of the software, of the protocol, of the store's schema and of SQLite.
     Version(version::Args),
     /// Hash the file whose path is on stdin: the demo's handler.
@@ -120,6 +123,7 @@ async fn run(command: Command, context: Context) -> Outcome {
             logs::for_demo(context.log);
             demo::run(args, context).await
         }
+        Command::Explain(args) => explain::run(&args, context),
         Command::Version(args) => {
             logs::for_client(context.log);
             version::run(args, context).await

@@ -10,8 +10,8 @@ use moorline_work::TaskState;
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    CancelBody, Cancelled, Overview, Submit, SubmitBody, Submitted, TaskInfo, TaskPage, Version,
-    WAIT_MAX, WorkerInfo, WorkerPage,
+    CancelBody, Cancelled, Overview, Retried, RetryBody, Submit, SubmitBody, Submitted, TaskInfo,
+    TaskPage, Version, WAIT_MAX, WorkerInfo, WorkerPage,
 };
 use crate::task::decode;
 use crate::{Error, Result, TaskId};
@@ -192,6 +192,28 @@ impl Client {
         let call = Call::new(Method::POST, format!("tasks/{task}/cancel")).about(task);
         let body: CancelBody = self.json(call, Patience::For(self.timeout)).await?;
         Ok(body.outcome)
+    }
+
+    /// Queues a task again that failed, was cancelled, or was lost too often with its workers: under
+    /// its next attempt, with its retries and losses counted on. When this returns, that is durable.
+    /// A task that has not ended is left alone, which the answer says.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTask`], [`Error::Unreachable`], and [`Error::Refused`] with
+    /// [`Code::HAS_RESULT`](crate::Code::HAS_RESULT) for a task that succeeded: it never runs again.
+    pub async fn retry(&self, task: TaskId) -> Result<Retried> {
+        let seen = self.get(task).await?;
+        if !seen.state.is_final() {
+            return Ok(Retried::NotEnded);
+        }
+        // Named, so that the call may be repeated: the second one finds another attempt.
+        let path = format!("tasks/{task}/retry?attempts={}", seen.attempts);
+        let call = Call::new(Method::POST, path).about(task);
+        let body: RetryBody = self.json(call, Patience::For(self.timeout)).await?;
+        Ok(match body.outcome {
+            // It had ended when this looked, so whoever asked, it was queued again.
+            Retried::Queued | Retried::NotEnded => Retried::Queued,
+        })
     }
 
     /// All workers the coordinator knows, by name.

@@ -81,6 +81,15 @@ codes! {
     OUTPUT 1302
         "The output cannot be written."
         "Look at where stdout leads: a disk may be full.";
+    CONTEXT 1401
+        "There is no context of this name."
+        "List what there is with `moorline context list`, or add it with `moorline context add`.";
+    CONTEXT_FILE 1402
+        "The file of contexts cannot be used."
+        "Repair it or remove it; it is where `moorline context list` says.";
+    UNCONFIRMED 1403
+        "The command changes several things at once and was not confirmed."
+        "Look first with --dry-run, then add --yes.";
     NO_SUCH_TASK 4001
         "There is no task with this id: never submitted, or finished long ago and pruned."
         "List what there is with `moorline task list`.";
@@ -108,6 +117,12 @@ codes! {
     NOT_JSON 4009
         "A typed input or result does not fit its JSON."
         "Compare the type of the caller with the type of the handler.";
+    NOT_ENDED 4010
+        "The task has not ended: there is nothing to retry."
+        "Wait for it with `moorline task wait`, or cancel it first.";
+    HAS_RESULT 4011
+        "The task has succeeded: it does not run again."
+        "Submit it as a new task.";
     STORE_IN_USE 5001
         "Another process has the store open."
         "Stop the other coordinator, or give this one another --store.";

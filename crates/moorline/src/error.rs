@@ -178,6 +178,16 @@ pub enum Error {
         /// What it said to do.
         hint: Option<String>,
     },
+    /// A command of the `moorline` binary cannot be carried out.
+    #[cfg(feature = "cli")]
+    #[doc(hidden)]
+    #[error("{detail}")]
+    Command {
+        /// Its code.
+        code: Code,
+        /// What is wrong.
+        detail: String,
+    },
     /// The answer is not one of moorline's admin API.
     #[error("{server} does not answer as a moorline coordinator: {detail}")]
     Answer {
@@ -221,6 +231,8 @@ impl Error {
             Self::ServerUrl { .. } => Code::SERVER_URL,
             Self::Unreachable { .. } => Code::UNREACHABLE,
             Self::Refused { code, .. } => *code,
+            #[cfg(feature = "cli")]
+            Self::Command { code, .. } => *code,
             Self::Answer { .. } => Code::ANSWER,
         }
     }
@@ -251,6 +263,8 @@ impl Error {
             Self::Stopped | Self::WaitOver { .. } | Self::Unreachable { .. } | Self::Start(_) => {
                 true
             }
+            #[cfg(feature = "cli")]
+            Self::Command { .. } => false,
             Self::Setting { .. }
             | Self::Endpoint(_)
             | Self::NoRuntime

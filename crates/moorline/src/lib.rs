@@ -98,7 +98,7 @@ pub use moorline_link::{First, Jitter, Reason as DisconnectReason, State as Link
 pub use moorline_work::TaskState;
 
 #[cfg(any(feature = "client", feature = "coordinator"))]
-pub use api::{Cancelled, Overview, Submit, Submitted, TaskInfo, WorkerInfo};
+pub use api::{Cancelled, Overview, Retried, Submit, Submitted, TaskInfo, WorkerInfo};
 #[cfg(feature = "client")]
 pub use client::{Client, TaskQuery};
 pub use code::Code;

@@ -69,7 +69,27 @@ impl From<&Error> for Exit {
         {
             return Self::InUse;
         }
+        if let Error::Refused { status, code, .. } = error
+            && !Code::ALL.contains(code)
+            && Reason::from_code(code.number()).is_none()
+        {
+            // A newer coordinator: its status still says what kind of refusal it is.
+            return Self::of_status(*status);
+        }
         error.code().into()
+    }
+}
+
+impl Exit {
+    /// What a refusal of this HTTP status comes to.
+    fn of_status(status: u16) -> Self {
+        match status {
+            404 => Self::NotFound,
+            409 | 412 => Self::Conflict,
+            401 | 403 => Self::Denied,
+            429 | 503 => Self::Later,
+            _ => Self::Internal,
+        }
     }
 }
 
@@ -85,14 +105,22 @@ impl From<Code> for Exit {
             | Code::LISTEN
             | Code::ADMIN_LISTEN
             | Code::STORE_UNSAFE
-            | Code::SERVER_URL => Self::Config,
+            | Code::SERVER_URL
+            | Code::CONTEXT => Self::Config,
+            Code::UNCONFIRMED => Self::Usage,
             Code::DATA_DIR_IN_USE | Code::LISTEN_IN_USE | Code::STORE_IN_USE => Self::InUse,
             Code::DATA_DIR | Code::STORE_IO | Code::OUTPUT => Self::Io,
-            Code::INPUT_FILE | Code::STORE_NEWER | Code::STORE_DAMAGED | Code::TOO_LARGE => {
-                Self::Input
-            }
+            Code::INPUT_FILE
+            | Code::CONTEXT_FILE
+            | Code::STORE_NEWER
+            | Code::STORE_DAMAGED
+            | Code::TOO_LARGE => Self::Input,
             Code::NO_SUCH_TASK | Code::NO_SUCH_WORKER => Self::NotFound,
-            Code::ID_TAKEN | Code::NO_RESULT | Code::ALREADY_ENDED => Self::Conflict,
+            Code::ID_TAKEN
+            | Code::NO_RESULT
+            | Code::ALREADY_ENDED
+            | Code::NOT_ENDED
+            | Code::HAS_RESULT => Self::Conflict,
             Code::TASK_FAILED => Self::Failed,
             Code::WAIT_OVER => Self::NotMet,
             Code::UNREACHABLE | Code::STOPPING | Code::ANSWER => Self::Unavailable,

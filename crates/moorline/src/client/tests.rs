@@ -1,12 +1,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use moorline_memory::MemoryTransport;
 use moorline_work::TaskState;
 
 use super::TaskQuery;
 use crate::test_rig::coordinator;
-use crate::{BoxError, Cancelled, Code, Error, Submit, TaskCtx, TaskId, Worker, WorkerHandle};
+use crate::{
+    BoxError, Cancelled, Code, Error, Retried, Submit, TaskCtx, TaskId, Worker, WorkerHandle,
+};
 
 /// A worker with the handlers `echo`, `fail` and `forever`.
 fn worker(transport: &MemoryTransport) -> WorkerHandle {
@@ -113,6 +116,56 @@ async fn a_cancelled_task_ends_whether_it_waits_or_runs() {
     let nobody = TaskId::from(1);
     assert!(matches!(client.cancel(nobody).await, Err(Error::NoSuchTask { .. })));
     worker.shutdown();
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn a_task_without_a_result_runs_again_and_one_with_a_result_does_not() {
+    let transport = MemoryTransport::new();
+    let (coordinator, client) = coordinator(&transport).await;
+    let cancelled = client.submit(Submit::new("echo", "input")).await.unwrap().id;
+    client.cancel(cancelled).await.unwrap();
+    assert_eq!(client.retry(cancelled).await.unwrap(), Retried::Queued);
+    assert_eq!(client.get(cancelled).await.unwrap().state, TaskState::Queued);
+    assert_eq!(client.retry(cancelled).await.unwrap(), Retried::NotEnded);
+
+    let worker = worker(&transport);
+    assert_eq!(client.wait(cancelled).await.unwrap().state, TaskState::Succeeded);
+    assert_eq!(client.result(cancelled).await.unwrap(), "input");
+    let error = client.retry(cancelled).await.unwrap_err();
+    assert_eq!(error.code(), Code::HAS_RESULT);
+
+    let failed = client.submit(Submit::json("fail", &"no paper").unwrap()).await.unwrap().id;
+    client.wait(failed).await.unwrap();
+    client.retry(failed).await.unwrap();
+    let again = client.wait(failed).await.unwrap();
+    assert_eq!((again.state, again.attempts), (TaskState::Failed, 2));
+    assert!(again.error.unwrap().contains("no paper"));
+    assert!(matches!(client.retry(TaskId::from(1)).await, Err(Error::NoSuchTask { .. })));
+    worker.shutdown();
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_goes_on_beyond_its_first_page() {
+    let (coordinator, client) = coordinator(&MemoryTransport::new()).await;
+    let all = 1_203;
+    let submits = (0..all).map(|n: u32| client.submit(Submit::new("nobody", n.to_string())));
+    let submits = futures::stream::iter(submits).buffered(64);
+    let ids: Vec<_> = submits.map(|submitted| submitted.unwrap().id).collect().await;
+    let listed = async |limit| {
+        let tasks = client.list(TaskQuery { state: None, limit }).await.unwrap();
+        tasks.iter().map(|task| task.id).rev().collect::<Vec<_>>()
+    };
+    // Each once, in one order, whether a page ends where the list does or not.
+    let everything = listed(u32::MAX).await;
+    let sorted = |mut ids: Vec<TaskId>| {
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(sorted(everything.clone()), sorted(ids));
+    assert_eq!(listed(1_100).await, everything[103..]);
+    assert_eq!(listed(1_000).await, everything[203..]);
     coordinator.stop().await;
 }
 

@@ -67,6 +67,7 @@ pub(super) fn router(driver: CoordinatorHandle) -> Router {
         .route("/tasks/{id}/result", get(tasks::result))
         .route("/tasks/{id}/wait", get(tasks::wait))
         .route("/tasks/{id}/cancel", post(tasks::cancel))
+        .route("/tasks/{id}/retry", post(tasks::retry))
         .route("/workers", get(workers::list))
         .route("/workers/{worker}", get(workers::get))
         .route("/overview", get(overview))

@@ -1,4 +1,4 @@
-//! `/tasks`: submit, list, get, result, wait, cancel.
+//! `/tasks`: submit, list, get, result, wait, cancel, retry.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use axum::response::{IntoResponse, Response};
 use moorline_driver::ReadError;
 use moorline_node::{ClientReply, Name, Spec};
 use moorline_store::TaskFilter;
-use moorline_work::Reply;
+use moorline_work::{Attempt, Reply};
 use serde::Deserialize;
 
 use super::Context;
 use super::problem::{self, Refusal};
 use super::view::task_info;
 use crate::api::{
-    CancelBody, Cancelled, SUBMIT_BODY_MAX, SubmitBody, Submitted, TaskInfo, TaskPage, WAIT_MAX,
-    parse_task_state,
+    CancelBody, Cancelled, Retried, RetryBody, SUBMIT_BODY_MAX, SubmitBody, Submitted, TaskInfo,
+    TaskPage, WAIT_MAX, parse_task_state,
 };
 use crate::{Code, Error, TaskId};
 
@@ -166,6 +166,43 @@ pub(super) async fn cancel(
         | ClientReply::TooManyHandlers { .. } => return Err(unexpected("cancel")),
     };
     Ok(Json(CancelBody { id: task, outcome }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RetryQuery {
+    /// How many attempts were given out when the client looked: if there was another since, nothing
+    /// happens, so that a request may be repeated.
+    attempts: Option<u32>,
+}
+
+pub(super) async fn retry(
+    State(context): State<Context>,
+    id: Segment,
+    query: Result<Query<RetryQuery>, QueryRejection>,
+) -> Answer<Json<RetryBody>> {
+    let Query(query) = query.map_err(bad_query)?;
+    let task = task_id(id)?;
+    let last = match query.attempts {
+        Some(attempts) => attempts,
+        None => read_task(&context, task).await?.attempts,
+    };
+    let reply =
+        context.driver.retry(task.into(), Attempt(last)).await.map_err(|_| Error::Stopped)?;
+    let outcome = match reply {
+        ClientReply::Work(Reply::Retried) => Retried::Queued,
+        ClientReply::Work(Reply::NotEnded) => Retried::NotEnded,
+        ClientReply::Work(Reply::AlreadyEnded) => {
+            let detail = format!("the task {task} has succeeded: it does not run again");
+            return Err(Refusal::new(Code::HAS_RESULT, detail));
+        }
+        ClientReply::Work(Reply::NotFound) => return Err(Error::NoSuchTask { task }.into()),
+        ClientReply::Work(
+            Reply::Submitted { .. } | Reply::IdTaken | Reply::Cancelled | Reply::CancelRequested,
+        )
+        | ClientReply::TooManyHandlers { .. } => return Err(unexpected("retry")),
+    };
+    Ok(Json(RetryBody { id: task, outcome }))
 }
 
 async fn read_task(context: &Context, task: TaskId) -> Answer<TaskInfo> {

@@ -295,3 +295,22 @@ async fn a_coordinator_that_has_stopped_sends_clients_away_for_now() {
     assert_eq!(refusal(&api, get("/tasks")).await, (503, "ML6009".to_owned()));
     assert_eq!(refusal(&api, get("/workers")).await, (503, "ML6009".to_owned()));
 }
+
+#[tokio::test]
+async fn a_retry_is_answered_by_where_the_task_stands() {
+    let (driver, api) = api().await;
+    let id = TaskId::generate().to_string();
+    let retry = |query: &str| post(&format!("/tasks/{id}/retry{query}"), Value::Null);
+    assert_eq!(refusal(&api, retry("")).await, (404, "ML4001".to_owned()));
+    ask(&api, post("/tasks", json!({"id": id, "type": "resize"}))).await;
+    let answer = json_of(ask(&api, retry("")).await).await;
+    assert_eq!(answer, json!({"id": id, "outcome": "not_ended"}));
+    ask(&api, post(&format!("/tasks/{id}/cancel"), Value::Null)).await;
+    let answer = json_of(ask(&api, retry("?attempts=1")).await).await;
+    assert_eq!(answer, json!({"id": id, "outcome": "not_ended"}), "there was no such attempt");
+    let answer = json_of(ask(&api, retry("?attempts=0")).await).await;
+    assert_eq!(answer, json!({"id": id, "outcome": "queued"}));
+    assert_eq!(refusal(&api, retry("?attempts=x")).await, (400, "ML6003".to_owned()));
+    assert_eq!(refusal(&api, retry("?attempt=0")).await, (400, "ML6003".to_owned()));
+    driver.stop().await;
+}

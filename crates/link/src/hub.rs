@@ -1,6 +1,5 @@
 //! The coordinator's side of all links: connections, registrations, presence, sessions and lanes.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -15,6 +14,7 @@ mod presence;
 mod register;
 mod ring;
 mod session;
+mod table;
 mod transmit;
 
 pub use config::{HubConfig, HubConfigError, HubSettings, RegistrationRate};
@@ -30,6 +30,7 @@ use index::Index;
 use member::{Life, Member, Told};
 use ring::{Cache, Key, Schedule};
 use session::Believed;
+use table::Table;
 
 /// The coordinator's side of the links to all its workers.
 ///
@@ -96,8 +97,8 @@ pub struct Hub {
     waiting: bool,
     /// A stall of our own that the embedder was not told of.
     stall: Option<Duration>,
-    conns: BTreeMap<ConnId, Connection>,
-    workers: BTreeMap<WorkerId, Member>,
+    conns: Table<ConnId, Connection>,
+    workers: Table<WorkerId, Member>,
     index: Cache<Index>,
 }
 
@@ -122,8 +123,8 @@ impl Hub {
             stopping: false,
             waiting: false,
             stall: None,
-            conns: BTreeMap::new(),
-            workers: BTreeMap::new(),
+            conns: Table::new(seed),
+            workers: Table::new(seed),
             index: Cache::default(),
         }
     }

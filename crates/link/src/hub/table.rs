@@ -1,0 +1,269 @@
+//! Entities by key: entries that stay where they are, and a flat index of where. An ordered map of a
+//! million misses the processor's caches at most of its levels, on each of the dozen looks that a
+//! heartbeat takes; here a look misses twice, and the next ones not at all.
+//!
+//! It is a map and nothing more: equality and hashing know of keys and values only, and whoever asks
+//! for all of them gets them in the order of their keys.
+
+use alloc::vec::{self, Vec};
+use core::hash::{Hash, Hasher};
+
+use crate::{ConnId, WorkerId};
+
+/// Entries of a block. Blocks do not move: a table that grows does not copy what it holds.
+const BLOCK: usize = 256;
+
+/// No entry.
+const EMPTY: u32 = u32::MAX;
+
+/// Something entries are found by.
+pub(super) trait Key: Copy + Ord + Hash {
+    /// A hash that nobody can aim who does not know the seed: workers choose their identities.
+    fn mix(self, seed: u64) -> u32;
+}
+
+impl Key for ConnId {
+    fn mix(self, seed: u64) -> u32 {
+        high(fold(self.0 ^ seed, 0x9e37_79b9_7f4a_7c15))
+    }
+}
+
+impl Key for WorkerId {
+    fn mix(self, seed: u64) -> u32 {
+        let (low, top) = (self.0 as u64, (self.0 >> 64) as u64);
+        let low = fold(low ^ seed ^ 0x2545_f491_4f6c_dd1d, 0xd6e8_feb8_6659_fd93);
+        let top = fold(top ^ seed.rotate_left(29), 0xa076_1d64_78bd_642f);
+        high(fold(low ^ top.rotate_left(32), 0x9e37_79b9_7f4a_7c15))
+    }
+}
+
+/// Both halves of the product, one on the other: every bit depends on every bit.
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product as u64) ^ ((product >> 64) as u64)
+}
+
+fn high(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+/// A place of the index.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    hash: u32,
+    /// Which entry, or [`EMPTY`].
+    slot: u32,
+}
+
+/// A map.
+#[derive(Clone, Debug)]
+pub(super) struct Table<K, V> {
+    blocks: Vec<Vec<Option<(K, V)>>>,
+    /// Slots whose entries were removed.
+    free: Vec<u32>,
+    /// A power of two of places, at most three quarters taken; each as near behind its hash as can be.
+    index: Vec<Place>,
+    len: usize,
+    seed: u64,
+}
+
+impl<K: Key, V> Table<K, V> {
+    /// An empty one; `seed` is nobody's business.
+    pub(super) const fn new(seed: u64) -> Self {
+        Self { blocks: Vec::new(), free: Vec::new(), index: Vec::new(), len: 0, seed }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn contains_key(&self, key: &K) -> bool {
+        self.find(key).is_some()
+    }
+
+    pub(super) fn get(&self, key: &K) -> Option<&V> {
+        self.find(key).and_then(|at| self.entry_at(at)).map(|(_, value)| value)
+    }
+
+    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let slot = self.index[self.find(key)?].slot as usize;
+        self.blocks[slot / BLOCK][slot % BLOCK].as_mut().map(|(_, value)| value)
+    }
+
+    pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
+        match self.get_mut(&key) {
+            Some(there) => Some(core::mem::replace(there, value)),
+            None => {
+                self.add(key, value);
+                None
+            }
+        }
+    }
+
+    pub(super) fn entry(&mut self, key: K) -> Entry<'_, K, V> {
+        Entry { table: self, key }
+    }
+
+    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+        let mut hole = self.find(key)?;
+        let slot = self.index[hole].slot;
+        let mask = self.index.len() - 1;
+        // What stands behind it because it was taken moves up.
+        let mut next = (hole + 1) & mask;
+        while self.index[next].slot != EMPTY {
+            let home = self.index[next].hash as usize & mask;
+            if next.wrapping_sub(home) & mask >= next.wrapping_sub(hole) & mask {
+                self.index[hole] = self.index[next];
+                hole = next;
+            }
+            next = (next + 1) & mask;
+        }
+        self.index[hole].slot = EMPTY;
+        self.len -= 1;
+        self.free.push(slot);
+        let entry = self.blocks[slot as usize / BLOCK][slot as usize % BLOCK].take();
+        entry.map(|(_, value)| value)
+    }
+
+    /// All of them, in the order of their keys.
+    pub(super) fn iter(&self) -> vec::IntoIter<(&K, &V)> {
+        let mut all: Vec<(&K, &V)> = Vec::with_capacity(self.len);
+        all.extend(self.blocks.iter().flatten().flatten().map(|(key, value)| (key, value)));
+        all.sort_unstable_by_key(|(key, _)| **key);
+        all.into_iter()
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.iter().map(|(key, _)| key)
+    }
+
+    #[cfg(test)]
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
+        self.iter().map(|(_, value)| value)
+    }
+
+    /// The place of a key in the index.
+    fn find(&self, key: &K) -> Option<usize> {
+        let mask = self.index.len().checked_sub(1)?;
+        let hash = key.mix(self.seed);
+        let mut at = hash as usize & mask;
+        loop {
+            let place = self.index[at];
+            if place.slot == EMPTY {
+                return None;
+            }
+            if place.hash == hash && self.entry_at(at).is_some_and(|(there, _)| there == key) {
+                return Some(at);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    fn entry_at(&self, at: usize) -> Option<&(K, V)> {
+        let slot = self.index[at].slot as usize;
+        self.blocks[slot / BLOCK][slot % BLOCK].as_ref()
+    }
+
+    /// A key that is not there.
+    fn add(&mut self, key: K, value: V) {
+        if (self.len + 1) * 4 > self.index.len() * 3 {
+            self.grow();
+        }
+        let entry = Some((key, value));
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.blocks[slot as usize / BLOCK][slot as usize % BLOCK] = entry;
+                slot
+            }
+            None => {
+                if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
+                    self.blocks.push(Vec::new());
+                }
+                let block = self.blocks.len() - 1;
+                self.blocks[block].push(entry);
+                // Fewer than the hub may have workers or connections: a number of 32 bits.
+                (block * BLOCK + self.blocks[block].len() - 1) as u32
+            }
+        };
+        self.len += 1;
+        self.place(Place { hash: key.mix(self.seed), slot });
+    }
+
+    fn place(&mut self, place: Place) {
+        let mask = self.index.len() - 1;
+        let mut at = place.hash as usize & mask;
+        while self.index[at].slot != EMPTY {
+            at = (at + 1) & mask;
+        }
+        self.index[at] = place;
+    }
+
+    fn grow(&mut self) {
+        let size = (self.index.len() * 2).max(8);
+        let empty = alloc::vec![Place { hash: 0, slot: EMPTY }; size];
+        for place in core::mem::replace(&mut self.index, empty) {
+            if place.slot != EMPTY {
+                self.place(place);
+            }
+        }
+    }
+}
+
+/// What is, or comes, under a key.
+pub(super) struct Entry<'a, K, V> {
+    table: &'a mut Table<K, V>,
+    key: K,
+}
+
+impl<'a, K: Key, V> Entry<'a, K, V> {
+    pub(super) fn or_insert_with(self, make: impl FnOnce() -> V) -> &'a mut V {
+        let Self { table, key } = self;
+        if !table.contains_key(&key) {
+            table.add(key, make());
+        }
+        table.get_mut(&key).expect("it is there, if only since the line before")
+    }
+}
+
+impl<'a, K: Key, V> IntoIterator for &'a Table<K, V> {
+    type Item = (&'a K, &'a V);
+    type IntoIter = vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<'a, K: Key, V> IntoIterator for &'a mut Table<K, V> {
+    type Item = (&'a K, &'a mut V);
+    type IntoIter = vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let mut all: Vec<Self::Item> = Vec::with_capacity(self.len);
+        let entries = self.blocks.iter_mut().flatten().flatten();
+        all.extend(entries.map(|(key, value)| (&*key, value)));
+        all.sort_unstable_by_key(|(key, _)| **key);
+        all.into_iter()
+    }
+}
+
+impl<K: Key, V: PartialEq> PartialEq for Table<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        let mut entries = self.blocks.iter().flatten().flatten();
+        self.len == other.len && entries.all(|(key, value)| other.get(key) == Some(value))
+    }
+}
+
+impl<K: Key, V: Eq> Eq for Table<K, V> {}
+
+impl<K: Key, V: Hash> Hash for Table<K, V> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.len.hash(state);
+        for entry in self.iter() {
+            entry.hash(state);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

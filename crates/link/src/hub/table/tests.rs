@@ -1,0 +1,94 @@
+use alloc::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn hash(table: &Table<WorkerId, u8>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    table.hash(&mut hasher);
+    hasher.finish()
+}
+
+proptest! {
+    /// Few keys, so that they come and go; the table beside an ordered map.
+    #[test]
+    fn it_does_what_an_ordered_map_does(
+        steps in proptest::collection::vec((0..4_u8, 0..600_u16, any::<u8>()), 1..3_000),
+        seed in any::<u64>(),
+    ) {
+        let mut table: Table<WorkerId, u8> = Table::new(seed);
+        let mut map: BTreeMap<WorkerId, u8> = BTreeMap::new();
+        for (op, key, value) in steps {
+            let key = WorkerId(u128::from(key) << 60);
+            match op {
+                0 => prop_assert_eq!(table.insert(key, value), map.insert(key, value)),
+                1 => prop_assert_eq!(table.remove(&key), map.remove(&key)),
+                2 => {
+                    let there = *table.entry(key).or_insert_with(|| value);
+                    prop_assert_eq!(there, *map.entry(key).or_insert(value));
+                }
+                _ => {
+                    prop_assert_eq!(table.get(&key), map.get(&key));
+                    prop_assert_eq!(table.get_mut(&key).copied(), map.get(&key).copied());
+                    prop_assert_eq!(table.contains_key(&key), map.contains_key(&key));
+                }
+            }
+            prop_assert_eq!(table.len(), map.len());
+        }
+        prop_assert!(table.iter().eq(map.iter()), "in the order of the keys");
+        prop_assert!(table.keys().eq(map.keys()));
+        for (key, value) in &mut table {
+            *value = value.wrapping_add(1);
+            *map.get_mut(key).unwrap() = *value;
+        }
+        prop_assert!(table.values().eq(map.values()));
+
+        // Equality and hash know of what is in it, not of how it came there.
+        let mut again = Table::new(!seed);
+        for (key, value) in map.iter().rev() {
+            again.insert(*key, *value);
+        }
+        prop_assert!(again == table && table == again);
+        prop_assert_eq!(hash(&again), hash(&table));
+        if let Some((key, value)) = map.first_key_value() {
+            again.insert(*key, value.wrapping_add(1));
+            prop_assert!(again != table);
+            again.remove(key);
+            prop_assert!(again != table && table != again);
+        }
+    }
+}
+
+#[test]
+fn keys_that_differ_in_any_bit_spread_over_the_index() {
+    for seed in [0, 1, u64::MAX, 0x0123_4567_89ab_cdef] {
+        for shift in [0, 8, 32, 64, 100] {
+            let mut table: Table<WorkerId, ()> = Table::new(seed);
+            for n in 0..10_000_u128 {
+                table.insert(WorkerId(n << shift), ());
+            }
+            assert_eq!(table.len(), 10_000);
+            let mask = table.index.len() - 1;
+            let taken = table.index.iter().enumerate().filter(|(_, place)| place.slot != EMPTY);
+            let way = |(at, place): (usize, &Place)| at.wrapping_sub(place.hash as usize) & mask;
+            let ways: usize = taken.map(way).sum();
+            assert!(ways < 20_000, "{seed} {shift}: {ways} steps to find each of 10,000");
+        }
+    }
+}
+
+#[test]
+fn what_is_removed_leaves_its_room_to_the_next() {
+    let mut table: Table<ConnId, u64> = Table::new(7);
+    for n in 0..100_000_u64 {
+        table.insert(ConnId(n), n);
+        if n >= 100 {
+            assert_eq!(table.remove(&ConnId(n - 100)), Some(n - 100));
+        }
+    }
+    assert_eq!(table.len(), 100);
+    let slots: usize = table.blocks.iter().map(Vec::len).sum();
+    assert!(slots <= 101 && table.index.len() <= 256, "{slots} {}", table.index.len());
+}

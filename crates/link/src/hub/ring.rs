@@ -4,6 +4,7 @@
 //! after every change keeps both structures exact, and [`Hub::reindex`](super::Hub::reindex) builds
 //! them anew from a full scan.
 
+use alloc::collections::binary_heap::PeekMut;
 use alloc::collections::{BinaryHeap, VecDeque};
 use core::cmp::Reverse;
 use core::hash::{Hash, Hasher};
@@ -133,10 +134,12 @@ impl Schedule {
 
     /// The earliest entry stands for an entity whose deadline is this by now, which is later.
     pub(super) fn postpone(&mut self, marks: &mut Marks, deadline: Option<Instant>) {
-        let Some(Reverse((_, key))) = self.heap.pop() else { return };
+        let Some(mut earliest) = self.heap.peek_mut() else { return };
         marks.armed = deadline;
-        if let Some(deadline) = deadline {
-            self.heap.push(Reverse((deadline, key)));
+        match deadline {
+            // In its place: half the way of taking it out and putting it in again.
+            Some(deadline) => earliest.0.0 = deadline,
+            None => drop(PeekMut::pop(earliest)),
         }
     }
 

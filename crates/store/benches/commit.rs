@@ -1,0 +1,144 @@
+//! Group commit: operations of whole tasks (submit, lease, finish with 64 bytes each way) in batches of
+//! 1 to 256, in memory and in SQLite, where every batch is synced. The peer is SQLite with the same
+//! settings, one row inserted for each operation.
+#![allow(clippy::print_stdout, reason = "a benchmark reports")]
+
+#[path = "../../link/benches/kit/mod.rs"]
+mod kit;
+
+use bytes::Bytes;
+use moorline_node::{Name, Persist, PersistId, Spec, StoreOp};
+use moorline_store::{MemoryStore, Retention, SqliteStore, Store, WallTime};
+use moorline_work::{Attempt, End, Incarnation, TaskId, TaskKey, WorkerId};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use kit::{Run, Workload};
+
+const PAYLOAD: Bytes = Bytes::from_static(&[7; 64]);
+const NOW: WallTime = WallTime(1_700_000_000_000);
+
+/// What is finished goes at once, so that a long run meets the same store as a short one.
+const KEPT: Retention = Retention { age_millis: u64::MAX, count: 10_000 };
+
+/// Tasks that go through a store step by step, a batch of them at a time.
+struct Line {
+    store: Box<dyn Store>,
+    batch: u64,
+    handler: Name,
+    tasks: u64,
+    step: u8,
+    ops: u64,
+    _home: Option<TempDir>,
+}
+
+impl Line {
+    fn new(mut store: Box<dyn Store>, batch: u64, home: Option<TempDir>) -> Self {
+        store.begin_epoch(NOW).expect("an epoch");
+        let handler = Name::new("bench").expect("a name");
+        Self { store, batch, handler, tasks: 0, step: 0, ops: 0, _home: home }
+    }
+
+    fn operation(&self, task: u64) -> StoreOp {
+        // Spread over the numbers as ids of clients are.
+        let id = u128::from(task.wrapping_mul(0x9e37_79b9_7f4a_7c15)) << 64 | u128::from(task);
+        let task = TaskId(id);
+        let key = TaskKey { task, attempt: Attempt(1) };
+        match self.step {
+            0 => {
+                let handler = self.handler.clone();
+                let spec = Spec { handler, priority: 0, max_retries: 0, timeout: None };
+                StoreOp::Submit { task, spec, payload: PAYLOAD, claim: None }
+            }
+            1 => {
+                let (worker, incarnation) = (WorkerId(1), Incarnation(1));
+                StoreOp::Lease { key, worker, incarnation }
+            }
+            _ => StoreOp::Finish { key, end: End::Succeeded, body: PAYLOAD },
+        }
+    }
+
+    /// One batch: the next step of the latest tasks.
+    fn commit(&mut self) {
+        let first = self.tasks;
+        let batch: Vec<Persist> = (first..first + self.batch)
+            .map(|task| {
+                self.ops += 1;
+                Persist { id: PersistId(self.ops), op: self.operation(task) }
+            })
+            .collect();
+        let answers = self.store.commit(NOW, &batch).expect("a commit");
+        assert!(answers.iter().all(|done| done.conflict.is_none()), "each does what it says");
+        self.step = (self.step + 1) % 3;
+        if self.step == 0 {
+            self.tasks += self.batch;
+        }
+    }
+
+    fn run(mut self) -> Run {
+        Box::new(move |operations| {
+            (0..operations.div_ceil(self.batch)).for_each(|_| self.commit());
+            while self.store.prune(NOW, &KEPT).expect("pruned") > 0 {}
+        })
+    }
+}
+
+fn memory(batch: u64) -> Run {
+    Line::new(Box::new(MemoryStore::new()), batch, None).run()
+}
+
+fn sqlite(batch: u64) -> Run {
+    let home = tempfile::tempdir().expect("a directory");
+    let store = SqliteStore::open(home.path().join("store.db")).expect("a store");
+    Line::new(Box::new(store), batch, Some(home)).run()
+}
+
+/// One row for each operation, a batch of them in one transaction, synced.
+fn bare_sqlite(batch: u64) -> Run {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut connection = Connection::open(home.path().join("bare.db")).expect("a database");
+    let mode = connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()));
+    mode.expect("a log");
+    connection.pragma_update(None, "synchronous", "FULL").expect("synced");
+    connection.pragma_update(None, "fullfsync", true).expect("synced");
+    let table = "CREATE TABLE row (id INTEGER PRIMARY KEY, body BLOB NOT NULL)";
+    connection.execute(table, []).expect("a table");
+    Box::new(move |operations| {
+        let _home = &home;
+        for _ in 0..operations.div_ceil(batch) {
+            let transaction = connection.transaction().expect("a transaction");
+            {
+                let insert = "INSERT INTO row (body) VALUES (?1)";
+                let mut insert = transaction.prepare_cached(insert).expect("a statement");
+                for _ in 0..batch {
+                    insert.execute([&PAYLOAD[..]]).expect("a row");
+                }
+            }
+            transaction.commit().expect("a commit");
+        }
+    })
+}
+
+fn main() {
+    let workload = |name, round, set_up: fn() -> Run| Workload {
+        name,
+        counted: false,
+        large: false,
+        round,
+        set_up,
+    };
+    let workloads = [
+        workload("memory_1", 20_000, || memory(1)),
+        workload("memory_16", 20_000, || memory(16)),
+        workload("memory_256", 20_000, || memory(256)),
+        workload("sqlite_1", 100, || sqlite(1)),
+        workload("peer: bare SQLite, 1", 100, || bare_sqlite(1)),
+        workload("sqlite_16", 1_600, || sqlite(16)),
+        workload("peer: bare SQLite, 16", 1_600, || bare_sqlite(16)),
+        workload("sqlite_64", 6_400, || sqlite(64)),
+        workload("peer: bare SQLite, 64", 6_400, || bare_sqlite(64)),
+        workload("sqlite_256", 25_600, || sqlite(256)),
+        workload("peer: bare SQLite, 256", 25_600, || bare_sqlite(256)),
+    ];
+    kit::main("store", &workloads);
+}

@@ -34,6 +34,27 @@ pub(super) enum Key {
     Worker(WorkerId),
 }
 
+impl Key {
+    /// The same in two words less, in the same order: a heap of a million is as large as its entries.
+    fn packed(self) -> Packed {
+        match self {
+            Self::Conn(conn) => (false, 0, conn.0),
+            Self::Worker(worker) => (true, (worker.0 >> 64) as u64, worker.0 as u64),
+        }
+    }
+
+    fn unpacked((is_worker, high, low): Packed) -> Self {
+        if is_worker {
+            Self::Worker(WorkerId(u128::from(high) << 64 | u128::from(low)))
+        } else {
+            Self::Conn(ConnId(low))
+        }
+    }
+}
+
+/// Whether it is a worker, and both halves of its identity.
+type Packed = (bool, u64, u64);
+
 /// What the ring and the heap know of one entity.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Marks {
@@ -51,7 +72,7 @@ pub(super) struct Schedule {
     ring: VecDeque<Key>,
     /// Entities with an action due: all are in the ring.
     due: usize,
-    heap: BinaryHeap<Reverse<(Instant, Key)>>,
+    heap: BinaryHeap<Reverse<(Instant, Packed)>>,
     /// The earliest entry of the heap may not be true any more.
     unsettled: bool,
 }
@@ -79,13 +100,13 @@ impl Schedule {
             self.ring.push_back(key);
         }
         // A deadline that moved later keeps its entry: it is corrected when it comes up.
-        let earliest = self.heap.peek().is_some_and(|Reverse(entry)| entry.1 == key);
+        let earliest = self.heap.peek().is_some_and(|Reverse(entry)| entry.1 == key.packed());
         self.unsettled |= earliest && marks.armed != deadline;
         if let Some(deadline) = deadline
             && marks.armed.is_none_or(|armed| deadline < armed)
         {
             marks.armed = Some(deadline);
-            self.heap.push(Reverse((deadline, key)));
+            self.heap.push(Reverse((deadline, key.packed())));
         }
     }
 
@@ -119,7 +140,7 @@ impl Schedule {
 
     /// The earliest entry of the heap.
     pub(super) fn earliest(&self) -> Option<(Instant, Key)> {
-        self.heap.peek().map(|Reverse(entry)| *entry)
+        self.heap.peek().map(|Reverse((at, key))| (*at, Key::unpacked(*key)))
     }
 
     /// Drops the earliest entry: it is litter.

@@ -65,12 +65,14 @@ pub(super) struct Table<K, V> {
     index: Vec<Place>,
     len: usize,
     seed: u64,
+    /// The slot that was changed last: who is looked at is mostly looked at again.
+    last: u32,
 }
 
 impl<K: Key, V> Table<K, V> {
     /// An empty one; `seed` is nobody's business.
     pub(super) const fn new(seed: u64) -> Self {
-        Self { blocks: Vec::new(), free: Vec::new(), index: Vec::new(), len: 0, seed }
+        Self { blocks: Vec::new(), free: Vec::new(), index: Vec::new(), len: 0, seed, last: 0 }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -78,15 +80,17 @@ impl<K: Key, V> Table<K, V> {
     }
 
     pub(super) fn contains_key(&self, key: &K) -> bool {
-        self.find(key).is_some()
+        self.slot(key).is_some()
     }
 
     pub(super) fn get(&self, key: &K) -> Option<&V> {
-        self.find(key).and_then(|at| self.entry_at(at)).map(|(_, value)| value)
+        let slot = self.slot(key)?;
+        self.at(slot).map(|(_, value)| value)
     }
 
     pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let slot = self.index[self.find(key)?].slot as usize;
+        self.last = self.slot(key)?;
+        let slot = self.last as usize;
         self.blocks[slot / BLOCK][slot % BLOCK].as_mut().map(|(_, value)| value)
     }
 
@@ -142,6 +146,19 @@ impl<K: Key, V> Table<K, V> {
         self.iter().map(|(_, value)| value)
     }
 
+    /// Where a key is.
+    fn slot(&self, key: &K) -> Option<u32> {
+        if self.at(self.last).is_some_and(|(there, _)| there == key) {
+            return Some(self.last);
+        }
+        self.find(key).map(|place| self.index[place].slot)
+    }
+
+    fn at(&self, slot: u32) -> Option<&(K, V)> {
+        let slot = slot as usize;
+        self.blocks.get(slot / BLOCK)?.get(slot % BLOCK)?.as_ref()
+    }
+
     /// The place of a key in the index.
     fn find(&self, key: &K) -> Option<usize> {
         let mask = self.index.len().checked_sub(1)?;
@@ -152,16 +169,11 @@ impl<K: Key, V> Table<K, V> {
             if place.slot == EMPTY {
                 return None;
             }
-            if place.hash == hash && self.entry_at(at).is_some_and(|(there, _)| there == key) {
+            if place.hash == hash && self.at(place.slot).is_some_and(|(there, _)| there == key) {
                 return Some(at);
             }
             at = (at + 1) & mask;
         }
-    }
-
-    fn entry_at(&self, at: usize) -> Option<&(K, V)> {
-        let slot = self.index[at].slot as usize;
-        self.blocks[slot / BLOCK][slot % BLOCK].as_ref()
     }
 
     /// A key that is not there.

@@ -28,7 +28,9 @@ impl Hub {
         };
         let Some(due) = connection.next_transmit(member.as_deref(), lane, limits) else {
             // What was offered is not due any more: the next frame has to be offered anew.
-            connection.offered &= connection.wants_transmit(member.as_deref(), limits);
+            if connection.offered {
+                connection.offered = connection.wants_transmit(member.as_deref(), limits);
+            }
             return None;
         };
         let mut retimed = None;

@@ -50,13 +50,15 @@ proptest! {
         for (key, value) in map.iter().rev() {
             again.insert(*key, *value);
         }
-        prop_assert!(again == table && table == again);
+        prop_assert!(again == table);
+        prop_assert!(table == again);
         prop_assert_eq!(hash(&again), hash(&table));
         if let Some((key, value)) = map.first_key_value() {
             again.insert(*key, value.wrapping_add(1));
             prop_assert!(again != table);
             again.remove(key);
-            prop_assert!(again != table && table != again);
+            prop_assert!(again != table);
+            prop_assert!(table != again);
         }
     }
 }

@@ -2,6 +2,7 @@
 //! heartbeat or a message once warm, on a new session as on one that was resumed. And what a hub with
 //! many idle workers holds for each of them.
 #![allow(dead_code, clippy::wildcard_enum_match_arm, reason = "the benchmark uses the rest")]
+#![allow(clippy::print_stdout, reason = "`--nocapture` says how much it is")]
 
 mod hub_support;
 mod kit {
@@ -61,6 +62,7 @@ fn an_idle_worker_costs_a_hub_at_most_one_and_a_half_kib_of_heap_with_all_indexe
         desk = Some(full);
     });
     let each = heap.bytes_current / i64::from(WORKERS);
+    println!("{each} bytes of heap for each of {WORKERS} idle workers");
     assert!((256..=IDLE_WORKER).contains(&each), "{each} bytes for each of {WORKERS}");
     // What was counted is still there.
     assert_eq!(desk.map(|desk| desk.hub.connections()), Some(WORKERS as usize));

@@ -36,7 +36,7 @@ const LINK: &[Workload] = &[
 const TIMERS: &[Workload] = &[
     Workload { large: true, ..workload("arm_1000000", 200_000, crowd::arm) },
     Workload { large: true, ..workload("next_wake_1000000", 1_000_000, crowd::next_wake) },
-    Workload { large: true, ..workload("expire_100000", 100_000, crowd::expire) },
+    Workload { large: true, ..workload("expire_100000", 1_000_000, crowd::expire) },
     Workload {
         large: true,
         ..workload("peer: pop and push in a BinaryHeap of 1000000", 200_000, crowd::pop_and_push)

@@ -16,7 +16,16 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 type Chore = (&'static str, &'static str, fn(&[String]) -> Outcome);
 
 const CHORES: &[Chore] = &[
-    ("bench", "           measure what docs/performance.md says, beside its peers", bench::run),
+    (
+        "bench",
+        "[GROUP..] [--quick] | --check | --update  measure what docs/performance.md says",
+        bench::run,
+    ),
+    (
+        "bench-icount",
+        "  count instructions of the machines and the wire format",
+        bench::instructions,
+    ),
     ("codegen", "[--check]  write the Rust code of the wire schema", codegen::run),
     ("diagrams", "[--check]  write docs/states.md from the table of states", diagrams::run),
     ("no-std", "          link the machines without the standard library", no_std::run),

@@ -111,8 +111,9 @@ impl Hub {
     /// wall clock that can be set back).
     #[must_use]
     pub fn new(config: HubConfig, epoch: Epoch, seed: u128, now: Instant) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "32 bits of it are wanted")]
-        let first_session = 1 + (seed as u64 >> 32);
+        #[expect(clippy::cast_possible_truncation, reason = "half of it is wanted")]
+        let half = seed as u64;
+        let first_session = 1 + (half >> 32);
         Self {
             config,
             epoch,
@@ -123,8 +124,8 @@ impl Hub {
             stopping: false,
             waiting: false,
             stall: None,
-            conns: Table::new(seed),
-            workers: Table::new(seed),
+            conns: Table::new(half),
+            workers: Table::new(half),
             index: Cache::default(),
         }
     }

@@ -15,7 +15,7 @@ use std::num::NonZeroU32;
 
 use allocation_counter::measure;
 use hub_support::{Desk, SECOND, hello};
-use moorline_link::{HubSettings, Lane, State};
+use moorline_link::{HubSettings, Lane, RegistrationRate, State};
 use pair::Pair;
 
 #[test]
@@ -52,7 +52,7 @@ fn an_idle_worker_costs_a_hub_at_most_one_and_a_half_kib_of_heap_with_all_indexe
     let heap = measure(|| {
         let mut full = Desk::with(HubSettings {
             max_workers: WORKERS,
-            registration_rate: NonZeroU32::MAX,
+            registration_rate: RegistrationRate::Fixed(NonZeroU32::MAX),
             ..HubSettings::default()
         });
         for n in 0..WORKERS {

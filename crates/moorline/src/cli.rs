@@ -12,7 +12,9 @@ mod logs;
 mod output;
 mod progress;
 mod server;
+mod service;
 mod signals;
+mod systemd;
 mod task;
 mod values;
 mod version;
@@ -58,6 +60,9 @@ enum Command {
     Demo(demo::Args),
     /// Say what a code or a reason means, when it happens and what to do.
     Explain(explain::Args),
+    /// Print what an init system needs: systemd units.
+    #[command(subcommand)]
+    Service(service::Command),
     /// Print the versions of the software, of the protocol, of the store's schema and of SQLite.
     Version(version::Args),
     /// Hash the file whose path is on stdin: the demo's handler.
@@ -124,6 +129,10 @@ async fn run(command: Command, context: Context) -> Outcome {
             demo::run(args, context).await
         }
         Command::Explain(args) => explain::run(&args, context),
+        Command::Service(command) => {
+            logs::for_client(context.log);
+            service::run(command, context).await
+        }
         Command::Version(args) => {
             logs::for_client(context.log);
             version::run(args, context).await

@@ -66,6 +66,12 @@ codes! {
     START 1103
         "The operating system did not let a thread start."
         "Look at the limits of processes and memory of this user.";
+    LOOP_STUCK 1104
+        "The loop that keeps connections alive has not turned for 10 s."
+        "Look for a frozen or overloaded process; if it lasts, restart it and report it with its log.";
+    STARTING 1105
+        "The process has not finished its start."
+        "Wait; if it lasts, look at its log.";
     LISTEN_IN_USE 1201
         "Another process listens at the address."
         "Stop the other process, or give another --listen address.";
@@ -75,6 +81,9 @@ codes! {
     LISTEN 1203
         "The coordinator cannot listen at the address."
         "Check that the address belongs to this machine and that its scheme is grpc.";
+    HEALTH_LISTEN 1204
+        "Health and metrics cannot be served at their address."
+        "Stop what listens there, or give another --health-listen address.";
     INPUT_FILE 1301
         "An input cannot be read."
         "Check the path and its permissions.";
@@ -138,6 +147,9 @@ codes! {
     STORE_IO 5005
         "Reading or writing the store failed."
         "Look at the disk: full, read-only or failing.";
+    STORE_STALLED 5006
+        "The store has not finished a write for 5 s."
+        "Look at the disk: it hangs or is overloaded. Nothing is acknowledged before it is written.";
     ADMIN_LISTEN 6001
         "The admin API cannot listen at its address."
         "Stop what listens there, or give another --admin-listen address.";

@@ -11,7 +11,10 @@ use moorline_transport::Endpoint;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub(crate) use admin::presence;
 pub use builder::{CoordinatorBuilder, StoreAt};
+
+use crate::health::{CoordinatorSubject, Health};
 
 /// How long the admin API may take to answer what it has begun when the coordinator stops.
 const ADMIN_FAREWELL: Duration = Duration::from_secs(2);
@@ -43,6 +46,8 @@ const ADMIN_FAREWELL: Duration = Duration::from_secs(2);
 pub struct Coordinator {
     driver: CoordinatorHandle,
     admin: Option<Admin>,
+    health: Option<Health>,
+    subject: CoordinatorSubject,
 }
 
 /// The served admin API.
@@ -71,6 +76,19 @@ impl Coordinator {
         self.admin.as_ref().map(|admin| format!("http://{}", admin.address))
     }
 
+    /// Where its health is served, if it is ([`CoordinatorBuilder::health`]): with the real port where
+    /// port 0 was asked for.
+    #[must_use]
+    pub fn health_address(&self) -> Option<SocketAddr> {
+        self.health.as_ref().map(Health::address)
+    }
+
+    /// What watches this coordinator looks at.
+    #[cfg(feature = "cli")]
+    pub(crate) fn subject(&self) -> std::sync::Arc<dyn crate::health::Subject> {
+        std::sync::Arc::new(self.subject.clone())
+    }
+
     /// Which life of this store's coordinator it is.
     #[must_use]
     pub fn epoch(&self) -> u64 {
@@ -85,7 +103,8 @@ impl Coordinator {
 
     /// Tells workers that it stops, commits what it has accepted, closes the store and ends.
     pub async fn stop(self) {
-        let Self { driver, admin } = self;
+        // Health says that it stops until it has.
+        let Self { driver, admin, health: _health, subject: _ } = self;
         driver.stop().await;
         if let Some(Admin { end, mut served, .. }) = admin {
             end.send_replace(true);

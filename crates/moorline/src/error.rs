@@ -78,6 +78,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// Health cannot be served.
+    #[error("health cannot be served on {address}: {source}")]
+    HealthListen {
+        /// The address.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
     /// An input cannot be read.
     #[error("{} cannot be read: {source}", path.display())]
     Input {
@@ -217,6 +225,7 @@ impl Error {
             #[cfg(feature = "coordinator")]
             Self::Store(error) => store_code(error),
             Self::AdminListen { .. } => Code::ADMIN_LISTEN,
+            Self::HealthListen { .. } => Code::HEALTH_LISTEN,
             Self::Input { .. } => Code::INPUT_FILE,
             Self::Output(_) => Code::OUTPUT,
             Self::NoSuchTask { .. } => Code::NO_SUCH_TASK,
@@ -272,6 +281,7 @@ impl Error {
             | Self::DataDirInUse { .. }
             | Self::Listen(_)
             | Self::AdminListen { .. }
+            | Self::HealthListen { .. }
             | Self::Input { .. }
             | Self::Output(_)
             | Self::NoSuchTask { .. }

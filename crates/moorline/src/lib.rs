@@ -83,7 +83,11 @@ mod code;
 #[cfg(feature = "coordinator")]
 mod coordinator;
 mod error;
+#[cfg(feature = "health")]
+mod health;
 mod id;
+#[cfg(feature = "health")]
+mod metrics;
 mod preset;
 #[cfg(all(feature = "process", unix))]
 mod process;

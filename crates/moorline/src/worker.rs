@@ -16,6 +16,8 @@ use moorline_link::State;
 pub use builder::WorkerBuilder;
 #[cfg(feature = "cli")]
 pub(crate) use builder::host_name;
+#[cfg(feature = "health")]
+pub(crate) use handle::Shared;
 pub use handle::WorkerHandle;
 pub use status::LinkStatus;
 
@@ -50,6 +52,8 @@ pub struct Worker {
     shared: Owner,
     drain_timeout: Duration,
     log_repeat_every: Duration,
+    #[cfg(feature = "health")]
+    health: Watched,
     /// Held as long as the worker runs.
     data_dir: Option<DataDir>,
 }
@@ -66,6 +70,27 @@ impl Worker {
         WorkerHandle::new(Arc::clone(self.shared.get()), self.drain_timeout)
     }
 
+    /// Where its health is served, if it is ([`WorkerBuilder::health`]): with the real port where port 0
+    /// was asked for.
+    #[cfg(feature = "health")]
+    #[must_use]
+    pub fn health_address(&self) -> Option<std::net::SocketAddr> {
+        self.health.bound.as_ref().map(crate::health::Bound::address)
+    }
+
+    /// What watches this worker looks at: from now on its loop turns often enough for that.
+    #[cfg(feature = "health")]
+    pub(crate) fn subject(&mut self) -> Arc<dyn crate::health::Subject> {
+        self.health.is_watched = true;
+        let config = &self.options.config;
+        Arc::new(crate::health::WorkerSubject::new(
+            Arc::clone(self.shared.get()),
+            config.name.to_string(),
+            config.handlers.iter().map(ToString::to_string).collect(),
+            self.health.limits,
+        ))
+    }
+
     /// Runs until the worker was drained or shut down, or its link has failed for good.
     ///
     /// Dropping the future shuts the worker down, see [`WorkerHandle::shutdown`].
@@ -75,7 +100,13 @@ impl Worker {
     /// worker, a newer process of it took over, or the attempts allowed by
     /// [`Reconnect`](crate::Reconnect) are used up. [`Error::Start`] if there is no thread for it.
     pub async fn run(self) -> Result<()> {
-        let Self { transports, options, handlers, shared, log_repeat_every, data_dir, .. } = self;
+        #[cfg(feature = "health")]
+        let (this, _health) = self.with_health()?;
+        #[cfg(not(feature = "health"))]
+        let this = self;
+        #[cfg(feature = "health")]
+        let is_watched = this.health.is_watched;
+        let Self { transports, options, handlers, shared, log_repeat_every, data_dir, .. } = this;
         // Released when the worker has ended, so that the next process finds nobody here.
         let _data_dir = data_dir;
         if !shared.get().may_start() {
@@ -83,6 +114,10 @@ impl Worker {
         }
         let driver = start_worker(transports, options, Box::new(handlers)).map_err(Error::Start)?;
         driver.summarise_every(log_repeat_every);
+        #[cfg(feature = "health")]
+        if is_watched {
+            driver.pulse_every(crate::health::PULSE_EVERY);
+        }
         let _ended = shared.get().started(driver.clone());
         let ending = driver.ended().await;
         match ending.state {
@@ -111,6 +146,26 @@ impl Worker {
         moorline_driver::worker(tokio, transports, options, handlers).map_err(|error| {
             Error::Start(std::io::Error::new(std::io::ErrorKind::InvalidInput, error))
         })
+    }
+}
+
+/// Who watches a worker.
+#[cfg(feature = "health")]
+#[derive(Debug, Default)]
+struct Watched {
+    bound: Option<crate::health::Bound>,
+    limits: crate::health::Limits,
+    is_watched: bool,
+}
+
+#[cfg(feature = "health")]
+impl Worker {
+    /// Health is served from before the first dial until the worker has ended.
+    fn with_health(mut self) -> Result<(Self, Option<crate::health::Health>)> {
+        let Some(bound) = self.health.bound.take() else { return Ok((self, None)) };
+        let subject = self.subject();
+        let health = crate::health::Health::serve(bound, subject)?;
+        Ok((self, Some(health)))
     }
 }
 

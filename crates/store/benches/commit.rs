@@ -19,7 +19,13 @@ const PAYLOAD: Bytes = Bytes::from_static(&[7; 64]);
 const NOW: WallTime = WallTime(1_700_000_000_000);
 
 /// What is finished goes at once, so that a long run meets the same store as a short one.
-const KEPT: Retention = Retention { age_millis: u64::MAX, count: 10_000 };
+const KEPT: Retention = Retention {
+    age_millis: u64::MAX,
+    count: 10_000,
+    event_age_millis: u64::MAX,
+    event_count: 30_000,
+    forget_millis: u64::MAX,
+};
 
 /// Tasks that go through a store step by step, a batch of them at a time.
 struct Line {
@@ -78,7 +84,7 @@ impl Line {
     fn run(mut self) -> Run {
         Box::new(move |operations| {
             (0..operations.div_ceil(self.batch)).for_each(|_| self.commit());
-            while self.store.prune(NOW, &KEPT).expect("pruned") > 0 {}
+            while !self.store.prune(NOW, &KEPT).expect("pruned").is_nothing() {}
         })
     }
 }

@@ -113,7 +113,8 @@ impl Office {
             | Op::Lookup { .. }
             | Op::Adopt { .. }
             | Op::Requeue { .. }
-            | Op::Cancel { .. }) => panic!("nothing goes wrong here: {other:?}"),
+            | Op::Cancel { .. }
+            | Op::Retry { .. }) => panic!("nothing goes wrong here: {other:?}"),
         }
         self.dispatcher.handle(self.now, DispatcherInput::Stored { up_to: op });
     }

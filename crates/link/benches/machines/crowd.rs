@@ -34,7 +34,7 @@ impl Crowd {
         let mut desk = Desk::with(HubSettings {
             max_workers: u32::MAX,
             // All may come at once.
-            registration_rate: NonZeroU32::MAX,
+            registration_rate: moorline_link::RegistrationRate::Fixed(NonZeroU32::MAX),
             ..HubSettings::default()
         });
         for n in 0..sessions {

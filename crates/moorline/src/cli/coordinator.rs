@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::exit::Exit;
 use super::signals::Signals;
 use super::values::{duration, some_duration};
-use super::{Context, Outcome, output};
+use super::{Context, Outcome, output, systemd};
 use crate::coordinator::StoreAt;
 use crate::{Coordinator, Error};
 
@@ -18,6 +18,11 @@ pub(super) struct Args {
     /// Where the admin API is served: for this machine only.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8741")]
     admin_listen: String,
+
+    /// Serve health, metrics and status here too, such as 127.0.0.1:8742, on a thread of their own
+    /// [default: only the admin API does].
+    #[arg(long, value_name = "ADDRESS")]
+    health_listen: Option<String>,
 
     /// Where tasks are kept: sqlite:FILE or memory.
     #[arg(long, value_name = "STORE", default_value = "sqlite:moorline.db")]
@@ -46,11 +51,15 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
         .start_grace(args.start_grace)
         .accept_timeout(args.accept_timeout)
         .log_repeat_every(context.log.repeat_every);
+    if let Some(address) = args.health_listen {
+        builder = builder.health(address);
+    }
     for url in args.listen {
         builder = builder.listen(url);
     }
     let coordinator = builder.start().await?;
     announce(&coordinator, &store, context)?;
+    let _notices = systemd::notify(coordinator.subject());
     tokio::select! {
         _ = signals.next() => {}
         () = coordinator.stopped() => return Err(Error::Stopped),

@@ -64,7 +64,7 @@ impl From<Exit> for ExitCode {
 
 impl From<&Error> for Exit {
     fn from(error: &Error) -> Self {
-        if let Error::AdminListen { source, .. } = error
+        if let Error::AdminListen { source, .. } | Error::HealthListen { source, .. } = error
             && source.kind() == std::io::ErrorKind::AddrInUse
         {
             return Self::InUse;
@@ -104,6 +104,7 @@ impl From<Code> for Exit {
             | Code::LISTEN_NOT_LOOPBACK
             | Code::LISTEN
             | Code::ADMIN_LISTEN
+            | Code::HEALTH_LISTEN
             | Code::STORE_UNSAFE
             | Code::SERVER_URL
             | Code::CONTEXT => Self::Config,

@@ -11,7 +11,7 @@ use moorline_link::{First, Jitter};
 use super::exit::Exit;
 use super::signals::Signals;
 use super::values::{HandlerArg, first, handler, jitter, some_duration};
-use super::{Context, Outcome, logs, output};
+use super::{Context, Outcome, logs, output, systemd};
 use crate::process::ProcessGroups;
 use crate::{Error, Reconnect, Result, Worker};
 
@@ -65,6 +65,10 @@ struct RunArgs {
     /// How long running tasks may take to end when the worker is told to stop.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = some_duration)]
     drain_timeout: Duration,
+
+    /// Serve health, metrics and status here, such as 127.0.0.1:8742 [default: not at all].
+    #[arg(long, value_name = "ADDRESS")]
+    health_listen: Option<String>,
 
     #[command(flatten)]
     link: LinkArgs,
@@ -149,8 +153,9 @@ async fn work(args: RunArgs, context: Context) -> Outcome {
     let mut signals = Signals::new()?;
     let groups = ProcessGroups::new();
     let name = args.name.clone().unwrap_or_else(crate::worker::host_name);
-    let worker = build(args, name.clone(), &groups, context)?;
+    let mut worker = build(args, name.clone(), &groups, context)?;
     let handle = worker.handle();
+    let _notices = systemd::notify(worker.subject());
     let running = worker.run();
     tokio::pin!(running);
     let drain = async {
@@ -197,6 +202,9 @@ fn build(args: RunArgs, name: String, groups: &ProcessGroups, context: Context) 
         .log_repeat_every(context.log.repeat_every);
     for url in urls {
         builder = builder.coordinator(url);
+    }
+    if let Some(address) = args.health_listen {
+        builder = builder.health(address);
     }
     if let Some(timeout) = args.task_timeout {
         builder = builder.task_timeout(timeout);

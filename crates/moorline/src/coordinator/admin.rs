@@ -13,14 +13,19 @@ mod workers;
 use std::net::SocketAddr;
 
 use axum::extract::State;
+use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use moorline_driver::CoordinatorHandle;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+pub(crate) use view::presence;
+
 use super::Admin;
 use crate::api::{Overview, Version};
+use crate::health::{Answer, CoordinatorSubject, PATHS, answer, response};
 use crate::{Error, Result};
 use problem::Refusal;
 
@@ -38,7 +43,11 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Serves until told to end.
-pub(super) fn serve(listener: TcpListener, driver: CoordinatorHandle) -> Admin {
+pub(super) fn serve(
+    listener: TcpListener,
+    driver: CoordinatorHandle,
+    subject: CoordinatorSubject,
+) -> Admin {
     // A bound listener has an address; without one nobody could have asked for it.
     let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 0)));
     let (end, mut ended) = watch::channel(false);
@@ -47,7 +56,8 @@ pub(super) fn serve(listener: TcpListener, driver: CoordinatorHandle) -> Admin {
             // Nobody left who could say so is an end, too.
             let _ = ended.wait_for(|end| *end).await;
         };
-        if let Err(error) = axum::serve(listener, router(driver)).with_graceful_shutdown(end).await
+        if let Err(error) =
+            axum::serve(listener, router(driver, subject)).with_graceful_shutdown(end).await
         {
             tracing::error!(
                 event = "admin.failed",
@@ -60,7 +70,7 @@ pub(super) fn serve(listener: TcpListener, driver: CoordinatorHandle) -> Admin {
 }
 
 /// All routes, behind the guard.
-pub(super) fn router(driver: CoordinatorHandle) -> Router {
+pub(super) fn router(driver: CoordinatorHandle, subject: CoordinatorSubject) -> Router {
     let api = Router::new()
         .route("/tasks", get(tasks::list).post(tasks::submit))
         .route("/tasks/{id}", get(tasks::get))
@@ -74,11 +84,22 @@ pub(super) fn router(driver: CoordinatorHandle) -> Router {
         .route("/version", get(version))
         .layer(tasks::body_limit())
         .with_state(Context { driver });
+    let mut health = Router::new();
+    for path in PATHS {
+        health = health.route(path, get(self::health));
+    }
     Router::new()
         .nest("/api/v1", api)
+        .merge(health.with_state(subject))
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
         .layer(middleware::from_fn(guard::guard))
+}
+
+/// The paths of a health server, by the same code.
+async fn health(State(subject): State<CoordinatorSubject>, uri: Uri) -> Response {
+    let answer = answer(uri.path(), uri.query(), &subject).await;
+    response(answer.unwrap_or_else(Answer::no_path)).into_response()
 }
 
 async fn overview(State(context): State<Context>) -> Result<Json<Overview>, Refusal> {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_driver::{
@@ -14,6 +15,7 @@ use moorline_transport::{Endpoint, Transport};
 use moorline_work::{DispatcherConfig, DispatcherSettings};
 
 use super::{Coordinator, admin};
+use crate::health::{self, Bound, CoordinatorSubject, Health, Limits};
 use crate::{Code, Error, Result};
 
 /// Six of the shortest heartbeat intervals.
@@ -89,6 +91,9 @@ pub struct CoordinatorBuilder {
     retention: Retention,
     transports: Transports,
     log_repeat_every: Duration,
+    health: Option<String>,
+    limits: Limits,
+    metrics_per_worker: bool,
 }
 
 impl CoordinatorBuilder {
@@ -104,6 +109,9 @@ impl CoordinatorBuilder {
             retention: Retention::default(),
             transports: Transports::new(),
             log_repeat_every: Duration::from_secs(30),
+            health: None,
+            limits: Limits::default(),
+            metrics_per_worker: false,
         }
     }
 
@@ -147,6 +155,29 @@ impl CoordinatorBuilder {
         Self { retention: Retention { age_millis, count, ..self.retention }, ..self }
     }
 
+    /// Serves health, metrics and status here, such as `127.0.0.1:8742`, on a thread of its own: a
+    /// runtime that is blocked is told of, not hidden. Port 0 takes any free one. Default: only the admin
+    /// API answers these paths, on the runtime the coordinator lives on.
+    ///
+    /// `/livez` is 503 when the coordinator's loop is stuck; `/readyz` until what earlier lives left is
+    /// read, while the store takes no writes, and from a stop on. Also `/startupz`, `/metrics`
+    /// (Prometheus), `/status` and `/status.json`; `?verbose` lists the checks. Nobody is asked for a
+    /// password: what is told are states, names and numbers.
+    pub fn health(self, address: impl Into<String>) -> Self {
+        Self { health: Some(address.into()), ..self }
+    }
+
+    /// Also metrics with the name of each worker. Default: none, since with many workers that costs
+    /// whoever stores them.
+    pub fn metrics_per_worker(self, per_worker: bool) -> Self {
+        Self { metrics_per_worker: per_worker, ..self }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn health_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
     /// While the store fails, that is summed up in the log this often. Default 30 s.
     pub fn log_repeat_every(self, every: Duration) -> Self {
         Self { log_repeat_every: every, ..self }
@@ -161,12 +192,16 @@ impl CoordinatorBuilder {
     ///
     /// # Errors
     /// [`Error::Setting`] or [`Error::Endpoint`] for values that make no sense, [`Error::Store`],
-    /// [`Error::Listen`], [`Error::AdminListen`].
+    /// [`Error::Listen`], [`Error::AdminListen`], [`Error::HealthListen`].
     pub async fn start(self) -> Result<Coordinator> {
         let admin = self.admin.as_deref().map(loopback_address).transpose()?;
         // First the address: a second coordinator is to fail before it touches the store.
         let admin = match admin {
             Some(address) => Some(admin::bind(address).await?),
+            None => None,
+        };
+        let health = match self.health.as_deref() {
+            Some(address) => Some(Bound::to(health::address(address)?)?),
             None => None,
         };
         let options = self.options()?;
@@ -177,8 +212,13 @@ impl CoordinatorBuilder {
         let transports = crate::transports(self.transports);
         let driver = start_coordinator(Tokio, transports, store, options).await?;
         driver.summarise_every(self.log_repeat_every);
-        let admin = admin.map(|listener| admin::serve(listener, driver.clone()));
-        Ok(Coordinator { driver, admin })
+        let subject = CoordinatorSubject::new(driver.clone(), self.metrics_per_worker, self.limits);
+        let health = match health {
+            Some(bound) => Some(Health::serve(bound, Arc::new(subject.clone()))?),
+            None => None,
+        };
+        let admin = admin.map(|listener| admin::serve(listener, driver.clone(), subject.clone()));
+        Ok(Coordinator { driver, admin, health, subject })
     }
 
     /// [`start`](Self::start), and runs until it ends by itself; dropping the future leaves it running.

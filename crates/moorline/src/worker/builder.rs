@@ -39,6 +39,10 @@ pub struct WorkerBuilder {
     data_dir: Option<PathBuf>,
     transports: Transports,
     log_repeat_every: Duration,
+    #[cfg(feature = "health")]
+    health: Option<String>,
+    #[cfg(feature = "health")]
+    limits: crate::health::Limits,
 }
 
 impl std::fmt::Debug for WorkerBuilder {
@@ -65,6 +69,10 @@ impl WorkerBuilder {
             data_dir: None,
             transports: Transports::new(),
             log_repeat_every: Duration::from_secs(30),
+            #[cfg(feature = "health")]
+            health: None,
+            #[cfg(feature = "health")]
+            limits: crate::health::Limits::default(),
         }
     }
 
@@ -290,6 +298,41 @@ impl WorkerBuilder {
         Self { drain_timeout: timeout, ..self }
     }
 
+    /// Serves health, metrics and status here, such as `127.0.0.1:8742`, while the worker runs; port 0
+    /// takes any free one. It has a thread of its own: a runtime that is blocked is told of, not hidden.
+    /// Default: not at all.
+    ///
+    /// `/livez` is 503 when the loop that keeps the connection alive is stuck, and only then: a
+    /// coordinator that is away is no reason to be restarted. `/readyz` is 503 unless the link is active
+    /// and was proven by a round trip lately. Also `/startupz`, `/metrics` (Prometheus), `/status` and
+    /// `/status.json`; `?verbose` lists the checks. Nobody is asked for a password: what is told are
+    /// states, names and numbers.
+    ///
+    /// ```no_run
+    /// # async fn example() -> moorline::Result<()> {
+    /// use moorline::Worker;
+    ///
+    /// Worker::builder("grpc://127.0.0.1:8740").health("127.0.0.1:8742").run().await
+    /// # }
+    /// ```
+    #[cfg(feature = "health")]
+    pub fn health(self, address: impl Into<String>) -> Self {
+        Self { health: Some(address.into()), ..self }
+    }
+
+    /// An active link that was not proven by a round trip for this long is no longer ready (P31).
+    /// Default 30 s.
+    #[cfg(feature = "health")]
+    pub fn max_control_silence(mut self, silence: Duration) -> Self {
+        self.limits.control_silence = silence;
+        self
+    }
+
+    #[cfg(all(test, feature = "health"))]
+    pub(crate) fn health_limits(self, limits: crate::health::Limits) -> Self {
+        Self { limits, ..self }
+    }
+
     /// While an outage lasts, it is summed up in the log this often. Default 30 s.
     pub fn log_repeat_every(self, every: Duration) -> Self {
         Self { log_repeat_every: every, ..self }
@@ -312,7 +355,8 @@ impl WorkerBuilder {
     ///
     /// # Errors
     /// [`Error::Setting`] or [`Error::Endpoint`] for values that make no sense, [`Error::DataDir`] or
-    /// [`Error::DataDirInUse`] for the data directory, [`Error::NoRuntime`] outside a tokio runtime.
+    /// [`Error::DataDirInUse`] for the data directory, [`Error::HealthListen`] if health cannot be served
+    /// where it is asked for, [`Error::NoRuntime`] outside a tokio runtime.
     pub fn build(self) -> Result<Worker> {
         if let Some(name) = self.twice {
             return Err(Error::setting("task", format!("`{name}` has two handlers")));
@@ -335,6 +379,15 @@ impl WorkerBuilder {
             .map(|name| Name::new(name).map_err(|error| Error::setting("task", error)))
             .collect::<Result<Vec<_>>>()?;
         let link = self.link.parse()?;
+        #[cfg(feature = "health")]
+        let health = super::Watched {
+            bound: match self.health.as_deref() {
+                Some(address) => Some(crate::health::Bound::to(crate::health::address(address)?)?),
+                None => None,
+            },
+            limits: self.limits,
+            is_watched: false,
+        };
         let data_dir = self.data_dir.as_deref().map(DataDir::open).transpose()?;
         let config = WorkerConfig {
             link,
@@ -356,6 +409,8 @@ impl WorkerBuilder {
             shared: Owner::new(Shared::new()),
             drain_timeout: self.drain_timeout,
             log_repeat_every: self.log_repeat_every,
+            #[cfg(feature = "health")]
+            health,
             data_dir,
         })
     }

@@ -160,6 +160,21 @@ impl Shared {
         Arc::new(Self { phase: Mutex::new(Phase::Built), changed: watch::Sender::new(()) })
     }
 
+    /// The running loop, if it runs.
+    #[cfg(feature = "health")]
+    pub(crate) fn driver(&self) -> Option<moorline_driver::WorkerHandle> {
+        match &*self.phase() {
+            Phase::Running(driver) => Some(driver.clone()),
+            Phase::Built | Phase::Stopped | Phase::Ended(_) => None,
+        }
+    }
+
+    /// Whether it will never run again.
+    #[cfg(feature = "health")]
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(&*self.phase(), Phase::Stopped | Phase::Ended(_))
+    }
+
     /// Whether nobody has stopped it before it ran.
     pub(crate) fn may_start(&self) -> bool {
         matches!(&*self.phase(), Phase::Built)

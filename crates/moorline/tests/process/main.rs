@@ -8,6 +8,7 @@ mod bench;
 mod faults;
 #[cfg(target_os = "linux")]
 mod gauge;
+mod health;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod identity;

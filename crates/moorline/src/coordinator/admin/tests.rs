@@ -11,12 +11,14 @@ use tower::ServiceExt;
 
 use super::router;
 use crate::TaskId;
+use crate::health::{CoordinatorSubject, Limits};
 
 async fn api() -> (CoordinatorHandle, Router) {
     let store = Box::new(MemoryStore::new());
     let options = CoordinatorOptions::new();
     let driver = start_coordinator(Tokio, Transports::new(), store, options).await.unwrap();
-    (driver.clone(), router(driver))
+    let subject = CoordinatorSubject::new(driver.clone(), false, Limits::default());
+    (driver.clone(), router(driver, subject))
 }
 
 /// A request as the client would make it.

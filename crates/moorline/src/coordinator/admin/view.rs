@@ -65,7 +65,7 @@ fn millis(duration: Duration) -> f64 {
 }
 
 /// The word for where a worker is.
-pub(super) fn presence(presence: Presence) -> &'static str {
+pub(crate) fn presence(presence: Presence) -> &'static str {
     match presence {
         Presence::Expected => "expected",
         Presence::Restoring => "restoring",

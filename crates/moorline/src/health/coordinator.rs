@@ -1,0 +1,177 @@
+//! A coordinator that is watched.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use moorline_driver::{CoordinatorHandle, Runtime, Tokio};
+use moorline_link::Reason;
+use moorline_node::WorkerView;
+use moorline_store::Counts;
+use serde_json::{Map, Value, json};
+
+use super::report::Problem;
+use super::worker::loop_check;
+use super::{Check, Glance, Life, Limits, PULSE_EVERY, Report, Subject, stuck};
+use crate::Code;
+use crate::metrics::{Page, measure_coordinator};
+
+/// How long the loop and the store's readers may take to answer: a scrape does not wait longer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// A coordinator that is watched.
+#[derive(Clone, Debug)]
+pub(crate) struct CoordinatorSubject {
+    driver: CoordinatorHandle,
+    per_worker: bool,
+    limits: Limits,
+}
+
+/// What has to be asked for: left out where the answer does not come in time.
+#[derive(Default)]
+pub(crate) struct Asked {
+    pub(crate) workers: Option<Vec<WorkerView>>,
+    pub(crate) counts: Option<Counts>,
+}
+
+impl CoordinatorSubject {
+    /// From now on the coordinator's loop turns often enough to be watched.
+    pub(crate) fn new(driver: CoordinatorHandle, per_worker: bool, limits: Limits) -> Self {
+        driver.pulse_every(PULSE_EVERY);
+        Self { driver, per_worker, limits }
+    }
+
+    async fn ask(&self) -> Asked {
+        // Each for itself: a store that hangs does not cost the answer of the loop.
+        let workers = tokio::time::timeout(ANSWER_WITHIN, self.driver.workers());
+        let counts =
+            tokio::time::timeout(ANSWER_WITHIN, self.driver.read(|reader| reader.counts()));
+        let (workers, counts) = futures::future::join(workers, counts).await;
+        Asked {
+            workers: workers.ok().and_then(Result::ok),
+            counts: counts.ok().and_then(Result::ok),
+        }
+    }
+
+    async fn look(&self) -> Report {
+        let stuck = stuck(self).await;
+        let checks = self.checks(stuck);
+        // A stuck loop would only be waited for.
+        let asked = if stuck.is_some() { Asked::default() } else { self.ask().await };
+        Report {
+            summary: summary(&checks, asked.workers.as_deref()),
+            checks,
+            next_attempt: None,
+            stopping: self.driver.tally().is_stopping(),
+            details: self.details(&asked),
+        }
+    }
+
+    /// Without asking anybody.
+    fn checks(&self, stuck: Option<Duration>) -> Vec<Check> {
+        let tally = self.driver.tally();
+        let recovering =
+            (!tally.is_recovered()).then(|| Problem::new("recovering", Some(Code::STARTING)));
+        let store = self.store_problem();
+        let stopping = tally.is_stopping();
+        let stops = stopping.then(|| {
+            let reason = Reason::CoordinatorStopping;
+            Problem::new(reason.name(), Some(Code::from(reason)))
+        });
+        let recovered = if recovering.is_some() { "reads what earlier lives left" } else { "done" };
+        let stored = if store.is_some() { "takes no writes" } else { "takes writes" };
+        let taken = if stopping { "stops" } else { "takes work" };
+        vec![
+            loop_check(stuck).of_start(),
+            Check::new("listeners", self.endpoints().join(" ")).of_start(),
+            Check::new("recovery", recovered).of_start().unless(recovering),
+            Check::new("store", stored).unless(store),
+            Check::new("intake", taken).unless(stops),
+        ]
+    }
+
+    fn endpoints(&self) -> Vec<String> {
+        self.driver.endpoints().iter().map(ToString::to_string).collect()
+    }
+
+    fn store_problem(&self) -> Option<Problem> {
+        let hangs = self.driver.tally().committing_for(Tokio.now());
+        if let Some(hangs) = hangs.filter(|hangs| *hangs >= self.limits.store_stalled_after) {
+            return Some(Problem {
+                since: std::time::SystemTime::now().checked_sub(hangs),
+                ..Problem::new("store_stalled", Some(Code::STORE_STALLED))
+            });
+        }
+        self.driver.is_store_failing().then(|| Problem::new("store_error", Some(Code::STORE_IO)))
+    }
+
+    fn details(&self, asked: &Asked) -> Map<String, Value> {
+        let mut details = super::identity("coordinator");
+        details.insert("listen".into(), self.endpoints().into());
+        // As text: larger than what every reader of JSON can hold.
+        details.insert("epoch".into(), self.driver.epoch().0.to_string().into());
+        if let Some(workers) = &asked.workers {
+            let mut states = Map::new();
+            for worker in workers {
+                let state = crate::coordinator::presence(worker.presence);
+                let count = states.get(state).and_then(Value::as_u64).unwrap_or(0);
+                states.insert(state.to_owned(), (count + 1).into());
+            }
+            details.insert("workers".into(), states.into());
+        }
+        if let Some(counts) = &asked.counts {
+            let states = moorline_work::TaskState::ALL.iter().zip(counts.by_state);
+            let states: Map<_, _> =
+                states.map(|(state, count)| (state.name().to_owned(), count.into())).collect();
+            details.insert("tasks".into(), states.into());
+            details.insert("lost_attempts".into(), json!(counts.lost_attempts));
+        }
+        details
+    }
+}
+
+fn summary(checks: &[Check], workers: Option<&[WorkerView]>) -> String {
+    if let Some((check, problem)) =
+        checks.iter().find_map(|check| Some((check, check.problem.as_ref()?)))
+    {
+        let code = problem.code.map(|code| format!(", {code}")).unwrap_or_default();
+        return format!("{}: {} ({}{code})", check.name, check.detail, problem.reason);
+    }
+    let Some(workers) = workers else { return "ready".to_owned() };
+    let active =
+        workers.iter().filter(|view| view.presence == moorline_link::Presence::Active).count();
+    let known =
+        workers.iter().filter(|view| view.presence != moorline_link::Presence::Departed).count();
+    format!("ready: {active} of {known} workers active")
+}
+
+impl Subject for CoordinatorSubject {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn life(&self) -> Life {
+        let pulse = &self.driver.tally().pulse;
+        Life::Turning { turns: pulse.turns(), age: pulse.age(Tokio.now()) }
+    }
+
+    fn glance(&self) -> Glance {
+        let tally = self.driver.tally();
+        let summary = summary(&self.checks(None), None);
+        Glance { started: tally.is_recovered(), stopping: tally.is_stopping(), summary }
+    }
+
+    fn report(&self) -> BoxFuture<'_, Report> {
+        self.look().boxed()
+    }
+
+    fn measure<'a>(&'a self, page: &'a mut Page) -> BoxFuture<'a, ()> {
+        async move {
+            let stuck = stuck(self).await.is_some();
+            let asked = if stuck { Asked::default() } else { self.ask().await };
+            let stalled = self.store_problem().is_some();
+            measure_coordinator(page, &self.driver, &asked, self.per_worker, stalled);
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,88 @@
+//! A coordinator's metrics.
+
+use moorline_driver::CoordinatorHandle;
+use moorline_link::Presence;
+use moorline_node::WorkerView;
+use moorline_work::TaskState;
+
+use super::catalogue::{
+    APPLIED_TWICE, EACH_CONNECTED, EACH_CONTACT, EACH_LEASES, HEARTBEATS_RECEIVED, LOOP_LAG,
+    LOST_ATTEMPTS, READY, REASSIGNMENTS, REJECTIONS, RESULTS_RECEIVED, SESSIONS, STORE_ERRORS,
+    STORE_OPERATION, STORE_WRITABLE, TASKS, TASKS_FINISHED, TASKS_SUBMITTED, WORKER_DISCONNECTS,
+    WORKERS, WORKERS_LOST,
+};
+use super::page::Page;
+use super::worker::counts;
+use crate::api::WORKER_STATES;
+use crate::coordinator::presence;
+use crate::health::Asked;
+
+/// Writes them. `per_worker`: also those with the name of a worker.
+pub(crate) fn measure_coordinator(
+    page: &mut Page,
+    driver: &CoordinatorHandle,
+    asked: &Asked,
+    per_worker: bool,
+    store_stalled: bool,
+) {
+    super::measure_process(page, "coordinator");
+    let tally = driver.tally();
+    let ready = tally.is_recovered() && !tally.is_stopping() && !store_stalled;
+    page.one(&READY, u64::from(ready));
+    if let Some(views) = &asked.workers {
+        workers(page, views, per_worker);
+    }
+    let sessions: Vec<_> = tally
+        .sessions()
+        .into_iter()
+        .flat_map(|(transport, [new, resumed])| {
+            [("new", transport.clone(), new), ("resumed", transport, resumed)]
+        })
+        .collect();
+    let sessions: Vec<_> = sessions
+        .iter()
+        .map(|(kind, transport, count)| ([*kind, transport.as_str()], *count))
+        .collect();
+    page.put(&SESSIONS, sessions.iter().map(|(labels, count)| (&labels[..], *count)));
+    counts(page, &REJECTIONS, &tally.rejections);
+    counts(page, &WORKER_DISCONNECTS, &tally.disconnects);
+    page.one(&WORKERS_LOST, tally.lost.get());
+    page.one(&HEARTBEATS_RECEIVED, tally.beats_received.get());
+    if let Some(counts) = &asked.counts {
+        let states: Vec<_> = TaskState::ALL
+            .iter()
+            .zip(counts.by_state)
+            .map(|(state, count)| ([state.name()], count))
+            .collect();
+        page.put(&TASKS, states.iter().map(|(labels, count)| (&labels[..], *count)));
+    }
+    page.one(&TASKS_SUBMITTED, tally.submitted.get());
+    counts(page, &TASKS_FINISHED, &tally.finished);
+    page.one(&REASSIGNMENTS, tally.reassignments.get());
+    if let Some(counts) = &asked.counts {
+        page.one(&LOST_ATTEMPTS, counts.lost_attempts);
+        page.one(&APPLIED_TWICE, counts.applied_twice);
+    }
+    counts(page, &RESULTS_RECEIVED, &tally.results);
+    page.durations(&STORE_OPERATION, [(&["commit"][..], tally.commits.view())]);
+    counts(page, &STORE_ERRORS, &tally.store_errors);
+    page.one(&STORE_WRITABLE, u64::from(!store_stalled));
+    page.durations(&LOOP_LAG, [(&[][..], tally.lag.view())]);
+}
+
+/// Gauges of workers, from what is known of them now: who was forgotten leaves nothing behind.
+pub(crate) fn workers(page: &mut Page, views: &[WorkerView], per_worker: bool) {
+    let of = |state| views.iter().filter(|view| presence(view.presence) == state).count() as u64;
+    let states: Vec<_> = WORKER_STATES.iter().map(|state| ([*state], of(*state))).collect();
+    page.put(&WORKERS, states.iter().map(|(labels, count)| (&labels[..], *count)));
+    if !per_worker {
+        return;
+    }
+    let names: Vec<_> = views.iter().map(|view| ([view.name.as_str()], view)).collect();
+    let active = |view: &WorkerView| u64::from(view.presence == Presence::Active);
+    page.put(&EACH_CONNECTED, names.iter().map(|(name, view)| (&name[..], active(view))));
+    let leases = |view: &WorkerView| u64::from(view.running);
+    page.put(&EACH_LEASES, names.iter().map(|(name, view)| (&name[..], leases(view))));
+    let heard = names.iter().filter_map(|(name, view)| Some((&name[..], view.last_contact?)));
+    page.put(&EACH_CONTACT, heard.map(|(name, ago)| (name, ago.as_secs_f64())));
+}

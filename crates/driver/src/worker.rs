@@ -34,6 +34,13 @@ pub struct WorkerOptions {
 }
 
 /// What a worker looks like from outside, now.
+///
+/// ```
+/// # fn example(worker: &moorline_driver::WorkerHandle) {
+/// let status = worker.status();
+/// println!("{:?} since {:?}", status.link.state, status.at.since(status.link.since));
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct WorkerStatus {
@@ -45,6 +52,9 @@ pub struct WorkerStatus {
     pub running: u32,
     /// Results that are kept until the coordinator has answered them.
     pub kept_results: u32,
+    /// Forced reconnects that were taken ([`WorkerHandle::reconnect`]): the connection of before is
+    /// given up.
+    pub reconnects: u64,
     /// Grows with every change but those of [`WorkerStatus::at`] and the times in the link's
     /// snapshot that move with each heartbeat.
     pub version: u64,
@@ -53,6 +63,13 @@ pub struct WorkerStatus {
 }
 
 /// How a worker ended.
+///
+/// ```
+/// # async fn example(worker: &moorline_driver::WorkerHandle) {
+/// let ending = worker.ended().await;
+/// println!("{:?}: {:?}", ending.state, ending.reason);
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Ending {
@@ -65,6 +82,15 @@ pub struct Ending {
 }
 
 /// Steers a worker. Cloning gives another handle to the same one; dropping all handles leaves it running.
+///
+/// ```
+/// # async fn example(worker: moorline_driver::WorkerHandle) {
+/// use std::time::Duration;
+///
+/// worker.drain(Duration::from_secs(30));
+/// worker.ended().await;
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct WorkerHandle {
     commands: UnboundedSender<Command>,
@@ -122,7 +148,8 @@ impl WorkerHandle {
         self.status.changed(seen).await
     }
 
-    /// Gives the connection up and dials at once; if it was dialled just now, a moment later (P07).
+    /// Gives the connection up and dials at once; a moment later, if it was dialled just now (P07).
+    /// Several that ask at once get one dial (P10). [`WorkerStatus::reconnects`] says when it is taken.
     pub fn reconnect(&self) {
         self.ask(Command::Reconnect);
     }

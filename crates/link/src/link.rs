@@ -120,6 +120,8 @@ pub struct Link {
     attempts: Attempts,
     /// What was asked for too soon.
     wish: Option<Wish>,
+    /// Reconnects that were asked for and taken.
+    reconnects: u64,
     report: Report,
     draining: bool,
     /// The time for the drain is over.
@@ -162,6 +164,7 @@ impl Link {
             candidate: None,
             attempts: Attempts::new(&config.reconnect),
             wish: None,
+            reconnects: 0,
             report: Report::default(),
             draining: false,
             hands_back: false,
@@ -274,6 +277,7 @@ impl Link {
             conn: self.connection.as_ref().map(|connection| connection.conn),
             draining: self.draining,
             attempts: self.attempts.made,
+            reconnects: self.reconnects,
             delay: next_attempt.map(|_| self.attempts.delay),
             previous_delay: self.attempts.previous,
             backoff_seed: self.attempts.seed(self.seed),

@@ -400,6 +400,7 @@ pub(crate) fn status(node: &WorkerNode, now: Instant) -> WorkerStatus {
         free_slots: node.free(),
         running,
         kept_results,
+        reconnects: node.link().reconnects,
         version: 0,
         at: now,
     }
@@ -411,6 +412,6 @@ fn shown(status: &WorkerStatus) -> impl PartialEq + use<> {
     (
         (link.state, link.since, link.reason, link.session, link.draining),
         (link.attempts, link.delay, link.next_attempt, link.outage_since, link.missed),
-        (status.free_slots, status.running, status.kept_results),
+        (status.free_slots, status.running, status.kept_results, status.reconnects),
     )
 }

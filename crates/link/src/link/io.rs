@@ -269,6 +269,9 @@ pub struct LinkSnapshot {
     pub draining: bool,
     /// Dials since the last stable connection.
     pub attempts: u32,
+    /// Reconnects that were asked for and taken ([`LinkInput::Reconnect`]): the connection of before
+    /// is given up.
+    pub reconnects: u64,
     /// The delay that was drawn before the next dial, while waiting for it.
     pub delay: Option<Duration>,
     /// The delay before that one: what [`Jitter::Decorrelated`](crate::Jitter::Decorrelated) reads.

@@ -203,7 +203,16 @@ impl Link {
             return LinkVerdict::Rejected(LinkRejection::State(self.state));
         }
         if let Some(later) = not_before(now, self.earliest_dial(now)) {
-            return later;
+            // Several that ask at once get one dial: the one that has just begun is what is asked for
+            // (P10).
+            return match self.state {
+                State::Connecting => LinkVerdict::Accepted,
+                State::Disconnected
+                | State::Registered
+                | State::Active
+                | State::Failed
+                | State::Shutdown => later,
+            };
         }
         let had_connection = self.connection.is_some();
         self.close_connection(Reason::Forced);

@@ -14,14 +14,24 @@ pub(super) enum Wish {
 }
 
 impl Link {
-    /// Grants a wish, or keeps it until it may be granted. An older one that still waits is forgotten.
+    /// Grants a wish, or keeps it until it may be granted. An older one that still waits is forgotten,
+    /// but for a reconnect, which does what the others would.
     pub(super) fn on_wish(&mut self, now: Instant, wish: Wish) -> LinkVerdict {
+        if self.wish == Some(Wish::Reconnect)
+            && wish != Wish::Reconnect
+            && let Some(due) = self.timers.deadline(Timer::Wish)
+        {
+            return LinkVerdict::Later { within: due.since(now) };
+        }
         self.forget_wish();
         let verdict = match wish {
             Wish::Kick(kick) => self.on_kick(now, kick),
             Wish::Reconnect => self.on_reconnect(now),
             Wish::Migrate => self.on_migrate(now),
         };
+        if wish == Wish::Reconnect && verdict == LinkVerdict::Accepted {
+            self.reconnects += 1;
+        }
         if let LinkVerdict::Later { within } = verdict {
             self.wish = Some(wish);
             self.timers.arm(Timer::Wish, now + within);

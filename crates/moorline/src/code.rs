@@ -24,9 +24,19 @@ macro_rules! codes {
             $(#[doc = $meaning] pub const $name: Self = Self($number);)*
 
             /// Every code of this table, in order.
+            ///
+            /// ```
+            /// use moorline::Code;
+            ///
+            /// assert!(Code::ALL.contains(&Code::SETTING));
+            /// ```
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
             /// What it means, in one sentence. A code that this version does not know has an empty one.
+            ///
+            /// ```
+            /// assert_eq!(moorline::Code::SETTING.meaning(), "A setting has a value that makes no sense.");
+            /// ```
             #[must_use]
             pub fn meaning(self) -> &'static str {
                 match self.0 {
@@ -36,6 +46,10 @@ macro_rules! codes {
             }
 
             /// What to do about it, in one sentence. A code that this version does not know has an empty one.
+            ///
+            /// ```
+            /// assert_eq!(moorline::Code::STORE_NEWER.hint(), "Upgrade moorline.");
+            /// ```
             #[must_use]
             pub fn hint(self) -> &'static str {
                 match self.0 {
@@ -99,6 +113,9 @@ codes! {
     UNCONFIRMED 1403
         "The command changes several things at once and was not confirmed."
         "Look first with --dry-run, then add --yes.";
+    NOT_ACTIVE 2901
+        "The worker's link was not active in the time allowed for waiting."
+        "Look at why it is not; the worker goes on trying meanwhile.";
     NO_SUCH_TASK 4001
         "There is no task with this id: never submitted, or finished long ago and pruned."
         "List what there is with `moorline task list`.";
@@ -196,12 +213,23 @@ codes! {
 
 impl Code {
     /// The number: 4001 is written `ML4001`.
+    ///
+    /// ```
+    /// assert_eq!(moorline::Code::NO_SUCH_TASK.number(), 4001);
+    /// ```
     #[must_use]
     pub const fn number(self) -> u16 {
         self.0
     }
 
     /// Parses `ML4001`.
+    ///
+    /// ```
+    /// use moorline::Code;
+    ///
+    /// assert_eq!(Code::parse("ML4001"), Some(Code::NO_SUCH_TASK));
+    /// assert_eq!(Code::parse("4001"), None);
+    /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix("ML")?;

@@ -11,13 +11,39 @@ use moorline_work::TaskState;
 use crate::{Code, TaskId};
 
 /// Any error a handler may return.
+///
+/// ```
+/// use moorline::BoxError;
+///
+/// let error: BoxError = "the disk is full".into();
+/// # let _ = error;
+/// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A result of this crate, or of a handler.
+///
+/// ```
+/// fn double(text: &str) -> moorline::Result<u64, std::num::ParseIntError> {
+///     text.parse::<u64>().map(|number| 2 * number)
+/// }
+/// # let _ = double;
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What can go wrong. Each has a [code](Self::code) that stays the same, and a
 /// [hint](Self::hint) that says what to do.
+///
+/// ```
+/// use moorline::{Code, Reconnect, Worker};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let error = Worker::builder("grpc://127.0.0.1").build().unwrap_err();
+/// assert_eq!(error.code(), Code::ENDPOINT);
+/// assert!(!error.is_retryable());
+/// eprintln!("{} {error} {}", error.code(), error.hint());
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -62,6 +88,18 @@ pub enum Error {
         reason: Reason,
         /// What the coordinator said to it.
         hint: Option<String>,
+    },
+    /// The worker's link was not active in time. It goes on trying.
+    #[error(
+        "the link was not active within {}{}",
+        seconds(*limit),
+        reason.map(|reason| format!(": {}", reason.meaning())).unwrap_or_default()
+    )]
+    NotActive {
+        /// The time allowed.
+        limit: Duration,
+        /// Why the last connection ended or could not be made.
+        reason: Option<Reason>,
     },
     /// The coordinator has stopped.
     #[error("the coordinator has stopped")]
@@ -208,6 +246,13 @@ pub enum Error {
 
 impl Error {
     /// The code: stable, to be looked up and filtered by.
+    ///
+    /// ```
+    /// use moorline::{Code, Error};
+    ///
+    /// assert_eq!(Error::NoRuntime.code(), Code::NO_RUNTIME);
+    /// assert_eq!(Error::NoRuntime.code().to_string(), "ML1003");
+    /// ```
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
@@ -221,6 +266,7 @@ impl Error {
             Self::Listen(ListenError::NotLoopback { .. }) => Code::LISTEN_NOT_LOOPBACK,
             Self::Listen(_) => Code::LISTEN,
             Self::Ended { reason, .. } => Code::from(*reason),
+            Self::NotActive { .. } => Code::NOT_ACTIVE,
             Self::Stopped => Code::STOPPING,
             #[cfg(feature = "coordinator")]
             Self::Store(error) => store_code(error),
@@ -247,12 +293,29 @@ impl Error {
     }
 
     /// Why the link ended, for an error that is about the link.
+    ///
+    /// ```
+    /// use moorline::{DisconnectReason, Error};
+    ///
+    /// let error = Error::Ended { reason: DisconnectReason::Superseded, hint: None };
+    /// assert_eq!(error.reason(), Some(DisconnectReason::Superseded));
+    /// assert_eq!(Error::Stopped.reason(), None);
+    /// ```
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
+        if let Self::NotActive { reason, .. } = self {
+            return *reason;
+        }
         Reason::from_code(self.code().number())
     }
 
     /// What to do about it.
+    ///
+    /// ```
+    /// use moorline::Error;
+    ///
+    /// assert_eq!(Error::Stopped.hint(), "Try again when it is back.");
+    /// ```
     #[must_use]
     pub fn hint(&self) -> &str {
         if let Self::Refused { hint: Some(hint), .. } = self {
@@ -262,6 +325,13 @@ impl Error {
     }
 
     /// Whether the same may work later without anybody changing anything.
+    ///
+    /// ```
+    /// use moorline::Error;
+    ///
+    /// assert!(Error::Stopped.is_retryable());
+    /// assert!(!Error::NoRuntime.is_retryable());
+    /// ```
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -269,9 +339,11 @@ impl Error {
             #[cfg(feature = "coordinator")]
             Self::Store(error) => matches!(error, moorline_store::StoreError::Io { .. }),
             Self::Refused { status, .. } => *status >= 500 || *status == 429,
-            Self::Stopped | Self::WaitOver { .. } | Self::Unreachable { .. } | Self::Start(_) => {
-                true
-            }
+            Self::NotActive { .. }
+            | Self::Stopped
+            | Self::WaitOver { .. }
+            | Self::Unreachable { .. }
+            | Self::Start(_) => true,
             #[cfg(feature = "cli")]
             Self::Command { .. } => false,
             Self::Setting { .. }

@@ -115,7 +115,7 @@ pub use preset::Preset;
 pub use process::ProcessGroups;
 pub use reconnect::Reconnect;
 pub use task::{Fatal, TaskCtx};
-pub use worker::{LinkStatus, Worker, WorkerBuilder, WorkerHandle};
+pub use worker::{LinkChanges, LinkStatus, Why, Worker, WorkerBuilder, WorkerHandle};
 
 use moorline_driver::Transports;
 use moorline_node::Name;

@@ -1,11 +1,14 @@
 //! The worker: handlers, and a link that comes back by itself.
 
 mod builder;
+mod changes;
 mod data_dir;
 mod executor;
 mod handle;
+mod listener;
 mod settings;
 mod status;
+mod why;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,15 +19,19 @@ use moorline_link::State;
 pub use builder::WorkerBuilder;
 #[cfg(feature = "cli")]
 pub(crate) use builder::host_name;
+pub use changes::LinkChanges;
 #[cfg(feature = "health")]
 pub(crate) use handle::Shared;
 pub use handle::WorkerHandle;
 pub use status::LinkStatus;
+pub use why::Why;
 
 use crate::{Error, Result};
 use data_dir::DataDir;
 use executor::Handlers;
 use handle::Owner;
+use listener::Listeners;
+use tokio::runtime::Handle;
 
 /// Runs tasks for a coordinator, and finds back to it whatever happens to the connection.
 ///
@@ -54,17 +61,32 @@ pub struct Worker {
     log_repeat_every: Duration,
     #[cfg(feature = "health")]
     health: Watched,
+    listeners: Listeners,
+    runtime: Handle,
     /// Held as long as the worker runs.
     data_dir: Option<DataDir>,
 }
 
 impl Worker {
     /// A worker for the coordinator at this URL, such as `grpc://127.0.0.1:8740`.
+    ///
+    /// ```
+    /// let builder = moorline::Worker::builder("grpc://127.0.0.1:8740").name("gpu-1").slots(4);
+    /// # let _ = builder;
+    /// ```
     pub fn builder(coordinator: impl Into<String>) -> WorkerBuilder {
         WorkerBuilder::new(coordinator.into())
     }
 
     /// Steers the worker, also before it runs.
+    ///
+    /// ```
+    /// # fn example(worker: moorline::Worker) {
+    /// let handle = worker.handle();
+    /// tokio::spawn(worker.run());
+    /// println!("{:?}", handle.link().state);
+    /// # }
+    /// ```
     #[must_use]
     pub fn handle(&self) -> WorkerHandle {
         WorkerHandle::new(Arc::clone(self.shared.get()), self.drain_timeout)
@@ -99,14 +121,33 @@ impl Worker {
     /// [`Error::Ended`] with the reason if the link has failed for good: the coordinator refuses this
     /// worker, a newer process of it took over, or the attempts allowed by
     /// [`Reconnect`](crate::Reconnect) are used up. [`Error::Start`] if there is no thread for it.
+    ///
+    /// ```
+    /// # async fn example(worker: moorline::Worker) {
+    /// if let Err(error) = worker.run().await {
+    ///     eprintln!("{} {error} {}", error.code(), error.hint());
+    /// }
+    /// # }
+    /// ```
     pub async fn run(self) -> Result<()> {
+        let handle = self.handle();
         #[cfg(feature = "health")]
         let (this, _health) = self.with_health()?;
         #[cfg(not(feature = "health"))]
         let this = self;
         #[cfg(feature = "health")]
         let is_watched = this.health.is_watched;
-        let Self { transports, options, handlers, shared, log_repeat_every, data_dir, .. } = this;
+        let Self {
+            transports,
+            options,
+            handlers,
+            shared,
+            log_repeat_every,
+            listeners,
+            runtime,
+            data_dir,
+            ..
+        } = this;
         // Released when the worker has ended, so that the next process finds nobody here.
         let _data_dir = data_dir;
         if !shared.get().may_start() {
@@ -118,8 +159,11 @@ impl Worker {
         if is_watched {
             driver.pulse_every(crate::health::PULSE_EVERY);
         }
-        let _ended = shared.get().started(driver.clone());
+        let running = shared.get().started(driver.clone());
+        let told = listeners.start(&runtime, || handle.subscribe());
         let ending = driver.ended().await;
+        drop(running);
+        told.of_the_end().await;
         match ending.state {
             State::Failed => {
                 let reason = ending.reason.unwrap_or(moorline_link::Reason::ClosedByPeer);

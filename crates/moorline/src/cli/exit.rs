@@ -123,7 +123,7 @@ impl From<Code> for Exit {
             | Code::NOT_ENDED
             | Code::HAS_RESULT => Self::Conflict,
             Code::TASK_FAILED => Self::Failed,
-            Code::WAIT_OVER => Self::NotMet,
+            Code::WAIT_OVER | Code::NOT_ACTIVE => Self::NotMet,
             Code::UNREACHABLE | Code::STOPPING | Code::ANSWER => Self::Unavailable,
             Code::TOO_MANY_HANDLERS | Code::BUSY => Self::Later,
             Code::FOREIGN_HOST | Code::FOREIGN_ORIGIN => Self::Denied,

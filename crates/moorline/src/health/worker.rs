@@ -35,7 +35,7 @@ impl WorkerSubject {
 
     async fn look(&self) -> Report {
         let stuck = stuck(self).await;
-        let (driver, began) = (self.shared.driver(), SystemTime::now());
+        let (driver, began) = (self.shared.running(), SystemTime::now());
         let Some(driver) = driver else { return self.absent() };
         let now = Tokio.now();
         let status = driver.status();
@@ -216,7 +216,7 @@ impl Subject for WorkerSubject {
     }
 
     fn life(&self) -> Life {
-        match self.shared.driver() {
+        match self.shared.running() {
             Some(driver) => {
                 let pulse = &driver.tally().pulse;
                 Life::Turning { turns: pulse.turns(), age: pulse.age(Tokio.now()) }
@@ -227,7 +227,7 @@ impl Subject for WorkerSubject {
     }
 
     fn glance(&self) -> Glance {
-        let Some(driver) = self.shared.driver() else {
+        let Some(driver) = self.shared.running() else {
             let ended = self.shared.has_ended();
             let summary = if ended { "stopped" } else { "starting" };
             return Glance { started: ended, stopping: ended, summary: summary.to_owned() };
@@ -248,6 +248,6 @@ impl Subject for WorkerSubject {
     }
 
     fn measure<'a>(&'a self, page: &'a mut Page) -> BoxFuture<'a, ()> {
-        async move { measure_worker(page, self.shared.driver().as_ref()) }.boxed()
+        async move { measure_worker(page, self.shared.running().as_ref()) }.boxed()
     }
 }

@@ -15,17 +15,30 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
-use super::Worker;
 use super::data_dir::DataDir;
 use super::executor::Handlers;
 use super::handle::{Owner, Shared};
+use super::listener::Listeners;
 use super::settings::LinkSettings;
+use super::{LinkStatus, Worker};
 use crate::id::worker_of_name;
 use crate::random::random;
 use crate::task::{Handler, Typed};
 use crate::{BoxError, Error, Preset, Reconnect, Result, TaskCtx};
 
 /// Builds a [`Worker`].
+///
+/// ```
+/// use std::time::Duration;
+/// use moorline::{BoxError, Preset, TaskCtx, Worker};
+///
+/// let builder = Worker::builder("grpc://127.0.0.1:8740")
+///     .name("gpu-1")
+///     .slots(4)
+///     .preset(Preset::Edge)
+///     .task("echo", |_ctx: TaskCtx, text: String| async move { Ok::<_, BoxError>(text) });
+/// # let _ = builder;
+/// ```
 #[must_use]
 pub struct WorkerBuilder {
     coordinators: Vec<String>,
@@ -37,6 +50,7 @@ pub struct WorkerBuilder {
     task_timeout: Option<Duration>,
     drain_timeout: Duration,
     data_dir: Option<PathBuf>,
+    listeners: Listeners,
     transports: Transports,
     log_repeat_every: Duration,
     #[cfg(feature = "health")]
@@ -67,6 +81,7 @@ impl WorkerBuilder {
             task_timeout: None,
             drain_timeout: Duration::from_secs(30),
             data_dir: None,
+            listeners: Listeners::default(),
             transports: Transports::new(),
             log_repeat_every: Duration::from_secs(30),
             #[cfg(feature = "health")]
@@ -77,6 +92,11 @@ impl WorkerBuilder {
     }
 
     /// One more URL of the coordinator, tried after those before it; one backoff is over all (P15).
+    ///
+    /// ```
+    /// let builder = moorline::Worker::builder("mem://here").coordinator("mem://there");
+    /// # let _ = builder;
+    /// ```
     pub fn coordinator(mut self, url: impl Into<String>) -> Self {
         self.coordinators.push(url.into());
         self
@@ -84,11 +104,21 @@ impl WorkerBuilder {
 
     /// The worker's name: 1 to 128 bytes. Two live workers cannot have the same. Default: the
     /// machine's host name.
+    ///
+    /// ```
+    /// let builder = moorline::Worker::builder("mem://here").name("gpu-1");
+    /// # let _ = builder;
+    /// ```
     pub fn name(self, name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..self }
     }
 
     /// How many attempts run at once: at least 1. Default 1.
+    ///
+    /// ```
+    /// let builder = moorline::Worker::builder("mem://here").slots(4);
+    /// # let _ = builder;
+    /// ```
     pub fn slots(self, slots: u16) -> Self {
         Self { slots, ..self }
     }
@@ -99,6 +129,17 @@ impl WorkerBuilder {
     /// they are. No input at all is read as JSON's `null`. An input that does not fit fails the task
     /// for good; an error of the function may be retried unless it is [`Fatal`](crate::Fatal); a
     /// panic is an error.
+    ///
+    /// ```
+    /// use moorline::{Result, TaskCtx, Worker};
+    ///
+    /// async fn add(_ctx: TaskCtx, (a, b): (u64, u64)) -> Result<u64> {
+    ///     Ok(a + b)
+    /// }
+    ///
+    /// let builder = Worker::builder("mem://here").task("add", add);
+    /// # let _ = builder;
+    /// ```
     pub fn task<F, T, R, E, Fut>(self, name: impl Into<String>, function: F) -> Self
     where
         F: Fn(TaskCtx, T) -> Fut + Send + Sync + 'static,
@@ -114,6 +155,15 @@ impl WorkerBuilder {
     ///
     /// # Errors
     /// [`Error::Setting`] if the command is empty or its quotes do not match.
+    ///
+    /// ```
+    /// use moorline::{ProcessGroups, Worker};
+    ///
+    /// let groups = ProcessGroups::new();
+    /// let builder = Worker::builder("mem://here").command("count", "wc -c", &groups)?;
+    /// # let _ = builder;
+    /// # Ok::<(), moorline::Error>(())
+    /// ```
     #[cfg(all(feature = "process", unix))]
     pub fn command(
         self,
@@ -287,13 +337,45 @@ impl WorkerBuilder {
         self
     }
 
+    /// A function that is told of every change of the link: its state, the reason, dials and the wait
+    /// for the next, missed heartbeats, draining. It may be given several times, for several functions.
+    ///
+    /// Each runs on a task of its own, so that it may block without harm to the link or to another
+    /// function; while it is busy, changes are coalesced to the latest, which is never lost. If it
+    /// panics, that is logged, and it is told of the next change. The end of the worker is told too:
+    /// [`Worker::run`] waits up to 1 s for that.
+    ///
+    /// ```
+    /// let builder = moorline::Worker::builder("mem://here")
+    ///     .on_link_change(|link| println!("{}", link.why()));
+    /// # let _ = builder;
+    /// ```
+    pub fn on_link_change(mut self, listener: impl FnMut(LinkStatus) + Send + 'static) -> Self {
+        self.listeners.add(listener);
+        self
+    }
+
     /// How long an attempt may run when its task does not say; the shorter of both counts. Default:
     /// no limit.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Worker::builder("mem://here").task_timeout(Duration::from_secs(3_600));
+    /// # let _ = builder;
+    /// ```
     pub fn task_timeout(self, timeout: Duration) -> Self {
         Self { task_timeout: Some(timeout), ..self }
     }
 
     /// How long a drain may take. Default 30 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Worker::builder("mem://here").drain_timeout(Duration::from_secs(120));
+    /// # let _ = builder;
+    /// ```
     pub fn drain_timeout(self, timeout: Duration) -> Self {
         Self { drain_timeout: timeout, ..self }
     }
@@ -342,11 +424,24 @@ impl WorkerBuilder {
     ///
     /// Default: none. Then a hash of the name is the identity, so that a restart under the same name
     /// takes over.
+    ///
+    /// ```
+    /// let builder = moorline::Worker::builder("mem://here").data_dir("/var/lib/moorline/gpu-1");
+    /// # let _ = builder;
+    /// ```
     pub fn data_dir(self, path: impl Into<PathBuf>) -> Self {
         Self { data_dir: Some(path.into()), ..self }
     }
 
     /// One more way of moving packets, used before the built-in one of the same scheme.
+    ///
+    /// ```
+    /// use moorline::Worker;
+    /// use moorline_memory::MemoryTransport;
+    ///
+    /// let builder = Worker::builder("mem://here").transport(MemoryTransport::new());
+    /// # let _ = builder;
+    /// ```
     pub fn transport(self, transport: impl Transport) -> Self {
         Self { transports: self.transports.with(transport), ..self }
     }
@@ -357,6 +452,16 @@ impl WorkerBuilder {
     /// [`Error::Setting`] or [`Error::Endpoint`] for values that make no sense, [`Error::DataDir`] or
     /// [`Error::DataDirInUse`] for the data directory, [`Error::HealthListen`] if health cannot be served
     /// where it is asked for, [`Error::NoRuntime`] outside a tokio runtime.
+    ///
+    /// ```
+    /// use moorline::{Code, Worker};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let refused = Worker::builder("grpc://127.0.0.1:8740").slots(0).build();
+    /// assert_eq!(refused.unwrap_err().code(), Code::SETTING);
+    /// # }
+    /// ```
     pub fn build(self) -> Result<Worker> {
         if let Some(name) = self.twice {
             return Err(Error::setting("task", format!("`{name}` has two handlers")));
@@ -405,12 +510,14 @@ impl WorkerBuilder {
         Ok(Worker {
             transports,
             options: WorkerOptions { config, endpoints },
-            handlers: Handlers::new(self.handlers, runtime),
+            handlers: Handlers::new(self.handlers, runtime.clone()),
             shared: Owner::new(Shared::new()),
             drain_timeout: self.drain_timeout,
             log_repeat_every: self.log_repeat_every,
             #[cfg(feature = "health")]
             health,
+            listeners: self.listeners,
+            runtime,
             data_dir,
         })
     }
@@ -419,6 +526,13 @@ impl WorkerBuilder {
     ///
     /// # Errors
     /// Those of both.
+    ///
+    /// ```no_run
+    /// # #[tokio::main]
+    /// # async fn main() -> moorline::Result<()> {
+    /// moorline::Worker::builder("grpc://127.0.0.1:8740").run().await
+    /// # }
+    /// ```
     pub async fn run(self) -> Result<()> {
         self.build()?.run().await
     }

@@ -3,12 +3,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use moorline_link::State;
+use moorline_link::{Instant, LinkSnapshot, Reason, State};
 use tokio::sync::watch;
 
-use super::LinkStatus;
+use super::{LinkChanges, LinkStatus};
+use crate::{Error, Result};
 
 /// Steers a worker. Cheap to clone; dropping every handle leaves the worker running.
+///
+/// Every future of it is cancel-safe: dropped before it resolves, it loses nothing, and what it asked
+/// for when it was first polled stays asked.
 ///
 /// ```no_run
 /// # async fn example() -> moorline::Result<()> {
@@ -37,54 +41,138 @@ impl WorkerHandle {
     }
 
     /// Whether work may flow: for a health check.
+    ///
+    /// ```
+    /// # #[cfg(feature = "grpc")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> moorline::Result<()> {
+    /// let worker = moorline::Worker::builder("grpc://127.0.0.1:8740").build()?;
+    /// let status = if worker.handle().connected() { 200 } else { 503 };
+    /// assert_eq!(status, 503, "it does not run yet");
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "grpc"))]
+    /// # fn main() {}
+    /// ```
     #[must_use]
     pub fn connected(&self) -> bool {
         self.link().is_active()
     }
 
     /// What the link looks like now.
+    ///
+    /// ```
+    /// # fn example(handle: &moorline::WorkerHandle) {
+    /// let link = handle.link();
+    /// println!("{:?} for {:?}, {} attempts running", link.state, link.since, link.running);
+    /// # }
+    /// ```
     #[must_use]
     pub fn link(&self) -> LinkStatus {
-        match &*self.shared.phase() {
-            Phase::Built | Phase::Stopped => LinkStatus::before(),
-            Phase::Running(driver) => driver.status().into(),
-            Phase::Ended(last) => *last,
-        }
+        self.shared.look().status
+    }
+
+    /// The link from now on: what it looks like now, then every change, and after the end of the
+    /// worker nothing more.
+    ///
+    /// A subscriber that is slow misses changes in between, never the latest state, and costs neither
+    /// the worker nor other subscribers anything (P103).
+    ///
+    /// ```
+    /// # async fn example(handle: &moorline::WorkerHandle) {
+    /// let mut changes = handle.subscribe();
+    /// while let Some(link) = changes.next().await {
+    ///     println!("{}", link.why());
+    /// }
+    /// # }
+    /// ```
+    pub fn subscribe(&self) -> LinkChanges {
+        LinkChanges::new(Arc::clone(&self.shared))
     }
 
     /// Resolves when the link is active: at once if it is. `false` if the worker has ended. Cancel-safe.
+    ///
+    /// ```
+    /// # async fn example(handle: &moorline::WorkerHandle) {
+    /// if handle.active().await {
+    ///     println!("ready for work");
+    /// }
+    /// # }
+    /// ```
     pub async fn active(&self) -> bool {
-        let mut phases = self.shared.changed.subscribe();
-        loop {
-            let driver = match &*self.shared.phase() {
-                Phase::Running(driver) => Some(driver.clone()),
-                Phase::Stopped | Phase::Ended(_) => return false,
-                Phase::Built => None,
-            };
-            match driver {
-                None => {
-                    if phases.changed().await.is_err() {
-                        return false;
-                    }
-                }
-                Some(driver) => {
-                    let status = driver.status();
-                    if status.link.state == State::Active {
-                        return true;
-                    }
-                    tokio::select! {
-                        _ = driver.changed(status.version) => {}
-                        _ = driver.ended() => return false,
-                    }
-                }
-            }
-        }
+        self.until_active().await.is_ok()
     }
 
-    /// Gives the connection up and dials at once.
-    pub fn reconnect(&self) {
-        if let Phase::Running(driver) = &*self.shared.phase() {
-            driver.reconnect();
+    /// [`active`](Self::active) within a time: what the link looks like then. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`Error::NotActive`] if it is not active in time; the worker goes on trying. [`Error::Ended`]
+    /// if the worker has ended: its reason is [`worker_stopping`](moorline_link::Reason::WorkerStopping)
+    /// if it was drained or shut down.
+    ///
+    /// ```
+    /// # async fn example(handle: &moorline::WorkerHandle) -> moorline::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// handle.wait_active(Duration::from_secs(30)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn wait_active(&self, timeout: Duration) -> Result<LinkStatus> {
+        let ended = match tokio::time::timeout(timeout, self.until_active()).await {
+            Ok(Ok(status)) => return Ok(status),
+            Ok(Err(ended)) => ended,
+            Err(_) => {
+                let reason = self.link().reason;
+                return Err(Error::NotActive { limit: timeout, reason });
+            }
+        };
+        let reason = ended.reason.unwrap_or(Reason::WorkerStopping);
+        Err(Error::Ended { reason, hint: None })
+    }
+
+    /// The status that is active, or the last one of a worker that has ended.
+    async fn until_active(&self) -> Result<LinkStatus, LinkStatus> {
+        let mut changes = self.subscribe();
+        let mut last = self.link();
+        while let Some(status) = changes.next().await {
+            if status.is_active() {
+                return Ok(status);
+            }
+            last = status;
+        }
+        Err(last)
+    }
+
+    /// Gives the connection up and dials at once, skipping any wait. Resolves when that was taken:
+    /// from then on [`connected`](Self::connected) is true only of a new connection. `false` if the
+    /// worker does not run.
+    ///
+    /// Many that ask at once get one dial (P10), no sooner than 100 ms after the last one began (P07).
+    /// Cancel-safe; what was asked stays asked.
+    ///
+    /// ```
+    /// # async fn example(handle: &moorline::WorkerHandle) -> moorline::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// handle.reconnect().await;
+    /// handle.wait_active(Duration::from_secs(30)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn reconnect(&self) -> bool {
+        let Some(driver) = self.shared.running() else { return false };
+        let before = driver.status().reconnects;
+        driver.reconnect();
+        loop {
+            let status = driver.status();
+            if status.reconnects != before {
+                return true;
+            }
+            tokio::select! {
+                _ = driver.changed(status.version) => {}
+                _ = driver.ended() => return false,
+            }
         }
     }
 
@@ -95,7 +183,14 @@ impl WorkerHandle {
     /// coordinator gives it to another worker at once. What does not stop within 5 s is not handed
     /// back: its task waits until the coordinator counts this worker as lost.
     ///
-    /// What was asked stays asked if the future is dropped.
+    /// Cancel-safe; what was asked stays asked.
+    ///
+    /// ```no_run
+    /// # async fn example(handle: moorline::WorkerHandle) {
+    /// tokio::signal::ctrl_c().await.ok();
+    /// handle.drain().await;
+    /// # }
+    /// ```
     pub async fn drain(&self) {
         let driver = self.shared.stop(|driver| driver.drain(self.drain_timeout));
         if let Some(driver) = driver {
@@ -105,8 +200,35 @@ impl WorkerHandle {
 
     /// Ends at once: handlers are told to stop. If they do within 1 s, a goodbye hands their tasks
     /// back; else the coordinator waits with them until it counts this worker as lost.
+    ///
+    /// ```
+    /// # async fn example(handle: &moorline::WorkerHandle) {
+    /// handle.shutdown();
+    /// handle.ended().await;
+    /// # }
+    /// ```
     pub fn shutdown(&self) {
         self.shared.stop(moorline_driver::WorkerHandle::shutdown);
+    }
+
+    /// Resolves when the worker has ended, with what its link looked like last. Cancel-safe.
+    ///
+    /// ```
+    /// # async fn example(handle: &moorline::WorkerHandle) {
+    /// let last = handle.ended().await;
+    /// println!("{}", last.why());
+    /// # }
+    /// ```
+    pub async fn ended(&self) -> LinkStatus {
+        let mut changes = self.shared.changed.subscribe();
+        loop {
+            let look = self.shared.look();
+            if look.ended {
+                return look.status;
+            }
+            // The sender lives as long as `self`.
+            let _ = changes.changed().await;
+        }
     }
 }
 
@@ -114,7 +236,29 @@ impl WorkerHandle {
 #[derive(Debug)]
 pub(crate) struct Shared {
     phase: Mutex<Phase>,
+    /// Told of every change of the phase.
     changed: watch::Sender<()>,
+}
+
+/// What a worker looks like at one moment, with what tells it from what it looked like before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) status: LinkStatus,
+    /// Nothing comes after this.
+    pub(crate) ended: bool,
+    /// The driver's version of it; `None` before the worker runs.
+    pub(crate) version: Option<u64>,
+    /// What of it is about the link: not what runs.
+    pub(crate) link: LinkMark,
+}
+
+/// Differs whenever something of the link has changed that is worth telling.
+pub(crate) type LinkMark =
+    (State, Instant, Option<Reason>, (u32, Option<Duration>, Option<Instant>), (u8, bool));
+
+fn mark(link: &LinkSnapshot) -> LinkMark {
+    let wait = (link.attempts, link.delay, link.next_attempt);
+    (link.state, link.since, link.reason, wait, (link.missed, link.draining))
 }
 
 /// The worker's own end of it. Dropped before the worker runs, it says that it never will.
@@ -151,8 +295,8 @@ enum Phase {
     Stopped,
     /// Its loop runs.
     Running(moorline_driver::WorkerHandle),
-    /// Its loop has ended.
-    Ended(LinkStatus),
+    /// Its loop has ended, or will without anybody waiting for it.
+    Ended(Look),
 }
 
 impl Shared {
@@ -160,9 +304,40 @@ impl Shared {
         Arc::new(Self { phase: Mutex::new(Phase::Built), changed: watch::Sender::new(()) })
     }
 
-    /// The running loop, if it runs.
-    #[cfg(feature = "health")]
-    pub(crate) fn driver(&self) -> Option<moorline_driver::WorkerHandle> {
+    /// What it looks like now.
+    pub(crate) fn look(&self) -> Look {
+        let still = |status: LinkStatus, ended| {
+            let link = (status.state, Instant::ZERO, status.reason, (0, None, None), (0, false));
+            Look { status, ended, version: None, link }
+        };
+        match &*self.phase() {
+            Phase::Built => still(LinkStatus::before(), false),
+            Phase::Stopped => still(LinkStatus::before().ended(), true),
+            Phase::Running(driver) => Look::of(driver),
+            Phase::Ended(last) => *last,
+        }
+    }
+
+    /// Resolves when it may look different than at `seen`, whose version that is; `changes` has been
+    /// read before. Of a worker that has ended it never resolves.
+    pub(crate) async fn differs(&self, seen: Option<u64>, changes: &mut watch::Receiver<()>) {
+        let phase = async {
+            // The sender lives as long as `self`.
+            let _ = changes.changed().await;
+        };
+        match (self.running(), seen) {
+            (Some(driver), Some(version)) => tokio::select! {
+                () = phase => {}
+                _ = driver.changed(version) => {}
+            },
+            // It has begun to run since.
+            (Some(_), None) => {}
+            (None, _) => phase.await,
+        }
+    }
+
+    /// Its loop, while it runs.
+    pub(crate) fn running(&self) -> Option<moorline_driver::WorkerHandle> {
         match &*self.phase() {
             Phase::Running(driver) => Some(driver.clone()),
             Phase::Built | Phase::Stopped | Phase::Ended(_) => None,
@@ -173,6 +348,11 @@ impl Shared {
     #[cfg(feature = "health")]
     pub(crate) fn has_ended(&self) -> bool {
         matches!(&*self.phase(), Phase::Stopped | Phase::Ended(_))
+    }
+
+    /// Resolves at the next change of the phase, if it was not yet seen.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// Whether nobody has stopped it before it ran.
@@ -231,7 +411,18 @@ impl Drop for Running {
     fn drop(&mut self) {
         // The loop has ended already when `run` was not dropped: then nobody hears this.
         self.driver.shutdown();
-        *self.shared.phase() = Phase::Ended(LinkStatus::from(self.driver.status()).ended());
+        let mut last = Look::of(&self.driver);
+        last.status = last.status.ended();
+        last.link.0 = last.status.state;
+        *self.shared.phase() = Phase::Ended(Look { ended: true, ..last });
         self.shared.changed.send_replace(());
+    }
+}
+
+impl Look {
+    fn of(driver: &moorline_driver::WorkerHandle) -> Self {
+        let status = driver.status();
+        let (version, link) = (Some(status.version), mark(&status.link));
+        Self { status: status.into(), ended: false, version, link }
     }
 }

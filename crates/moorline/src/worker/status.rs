@@ -6,6 +6,17 @@ use moorline_driver::WorkerStatus;
 use moorline_link::{Reason, State};
 
 /// What a worker's link looks like at one moment. All durations count from that moment.
+///
+/// ```
+/// # fn example(handle: &moorline::WorkerHandle) {
+/// use moorline::LinkState;
+///
+/// let link = handle.link();
+/// if link.state == LinkState::Disconnected {
+///     println!("{:?}: dial {} in {:?}", link.reason, link.attempts + 1, link.next_attempt);
+/// }
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct LinkStatus {
@@ -37,6 +48,13 @@ pub struct LinkStatus {
 
 impl LinkStatus {
     /// Registered, restored, and proven by a round trip: work may flow.
+    ///
+    /// ```
+    /// # fn example(handle: &moorline::WorkerHandle) {
+    /// let ready = handle.link().is_active() && !handle.link().draining;
+    /// # let _ = ready;
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.state == State::Active

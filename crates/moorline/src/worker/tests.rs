@@ -16,6 +16,8 @@ use super::{Worker, WorkerBuilder};
 use crate::test_rig::coordinator;
 use crate::{BoxError, Error, Reconnect, Submit, TaskCtx};
 
+mod handle;
+
 thread_local! {
     /// Lives as long as the thread.
     static HERE: RefCell<Option<Arc<()>>> = const { RefCell::new(None) };

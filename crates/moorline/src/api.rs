@@ -82,6 +82,14 @@ pub struct TaskInfo {
 }
 
 /// A worker, as the coordinator sees it.
+///
+/// ```
+/// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
+/// let worker: moorline::WorkerInfo = client.worker("gpu-1").await?;
+/// println!("{} is {} ({:?})", worker.name, worker.state, worker.reason);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WorkerInfo {
@@ -112,6 +120,14 @@ pub struct WorkerInfo {
 }
 
 /// The coordinator in figures.
+///
+/// ```
+/// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
+/// let overview: moorline::Overview = client.overview().await?;
+/// println!("{:?} active", overview.workers.get("active"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Overview {
@@ -128,6 +144,17 @@ pub struct Overview {
 }
 
 /// The answer to a submit.
+///
+/// ```
+/// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
+/// use moorline::{Submit, Submitted, TaskId};
+///
+/// let task = Submit::json("greet", &"you")?.with_id(TaskId::from(81));
+/// let Submitted { again, .. } = client.submit(task).await?;
+/// println!("{}", if again { "it was there already" } else { "it is new" });
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Submitted {
@@ -141,6 +168,20 @@ pub struct Submitted {
 }
 
 /// The answer to a cancel.
+///
+/// ```
+/// # async fn example(client: &moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
+/// use moorline::Cancelled;
+///
+/// match client.cancel(task).await? {
+///     Cancelled::Cancelled => println!("it will not run"),
+///     Cancelled::CancelRequested => println!("its worker is told to stop it"),
+///     Cancelled::AlreadyEnded => println!("it was too late"),
+///     _ => {}
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -74,11 +74,28 @@ impl Client {
     /// # Errors
     /// [`Error::ServerUrl`] if it is not an `http` URL of a loopback name: without TLS nobody could
     /// tell a coordinator from somebody else.
+    ///
+    /// ```
+    /// use moorline::{Client, Code};
+    ///
+    /// let client = Client::new("http://127.0.0.1:8741")?;
+    /// # let _ = client;
+    /// assert_eq!(Client::new("coordinator:8741").unwrap_err().code(), Code::SERVER_URL);
+    /// # Ok::<(), moorline::Error>(())
+    /// ```
     pub fn new(url: impl AsRef<str>) -> Result<Self> {
         Ok(Self { http: Http::new(url.as_ref())?, timeout: Duration::from_secs(10) })
     }
 
     /// How long a call is tried while the coordinator is away. Default 10 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let client = moorline::Client::new("http://127.0.0.1:8741")?.timeout(Duration::from_secs(60));
+    /// # let _ = client;
+    /// # Ok::<(), moorline::Error>(())
+    /// ```
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
@@ -88,6 +105,16 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::TooLarge`], [`Error::IdTaken`], [`Error::TooManyHandlers`], [`Error::Unreachable`].
+    ///
+    /// ```
+    /// # async fn example(client: &moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
+    /// use moorline::Submit;
+    ///
+    /// let submitted = client.submit(Submit::json("greet", &"you")?).await?;
+    /// println!("{}", submitted.id);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn submit(&self, task: Submit) -> Result<Submitted> {
         self.submit_with(&task, Patience::For(self.timeout)).await
     }
@@ -103,6 +130,14 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::NoSuchTask`].
+    ///
+    /// ```
+    /// # async fn example(client: &moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
+    /// let ended = client.wait(task).await?;
+    /// println!("{}", ended.state.name());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait(&self, task: TaskId) -> Result<TaskInfo> {
         loop {
             let seen = self.poll(task, WAIT_MAX, Patience::Forever).await?;
@@ -116,6 +151,16 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::NoSuchTask`], [`Error::WaitOver`].
+    ///
+    /// ```
+    /// # async fn example(client: &moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let ended = client.wait_for(task, Duration::from_secs(60)).await?;
+    /// # let _ = ended;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait_for(&self, task: TaskId, limit: Duration) -> Result<TaskInfo> {
         match tokio::time::timeout(limit, self.wait(task)).await {
             Ok(ended) => ended,
@@ -133,6 +178,13 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::NoSuchTask`], [`Error::Unreachable`].
+    ///
+    /// ```
+    /// # async fn example(client: &moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
+    /// println!("{} attempts", client.get(task).await?.attempts);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn get(&self, task: TaskId) -> Result<TaskInfo> {
         let call = Call::new(Method::GET, format!("tasks/{task}")).about(task);
         self.json(call, Patience::For(self.timeout)).await
@@ -142,6 +194,18 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Unreachable`].
+    ///
+    /// ```
+    /// # async fn example(client: &moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
+    /// use moorline::{TaskQuery, TaskState};
+    ///
+    /// let dead = TaskQuery { state: Some(TaskState::Dead), ..TaskQuery::default() };
+    /// for task in client.list(dead).await? {
+    ///     println!("{}: {:?}", task.id, task.error);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn list(&self, query: TaskQuery) -> Result<Vec<TaskInfo>> {
         let wanted = usize::try_from(query.limit).unwrap_or(usize::MAX);
         let mut tasks = Vec::new();
@@ -171,6 +235,14 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::NoSuchTask`], [`Error::NoResult`], [`Error::Unreachable`].
+    ///
+    /// ```
+    /// # async fn example(client: &moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
+    /// let bytes = client.result(task).await?;
+    /// # let _ = bytes;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn result(&self, task: TaskId) -> Result<Bytes> {
         let call = Call::new(Method::GET, format!("tasks/{task}/result")).about(task);
         self.http.call(call, Patience::For(self.timeout)).await
@@ -180,6 +252,14 @@ impl Client {
     ///
     /// # Errors
     /// Those of [`result`](Self::result), and [`Error::Json`] if it is of another type.
+    ///
+    /// ```
+    /// # async fn example(client: &moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
+    /// let said: String = client.result_json(task).await?;
+    /// # let _ = said;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn result_json<T: DeserializeOwned + 'static>(&self, task: TaskId) -> Result<T> {
         Ok(decode(self.result(task).await?)?)
     }
@@ -188,6 +268,17 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::NoSuchTask`], [`Error::Unreachable`].
+    ///
+    /// ```
+    /// # async fn example(client: &moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
+    /// use moorline::Cancelled;
+    ///
+    /// if client.cancel(task).await? == Cancelled::CancelRequested {
+    ///     println!("its worker is told to stop it");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn cancel(&self, task: TaskId) -> Result<Cancelled> {
         let call = Call::new(Method::POST, format!("tasks/{task}/cancel")).about(task);
         let body: CancelBody = self.json(call, Patience::For(self.timeout)).await?;
@@ -220,6 +311,15 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Unreachable`].
+    ///
+    /// ```
+    /// # async fn example(client: &moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
+    /// for worker in client.workers().await? {
+    ///     println!("{} is {}", worker.name, worker.state);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn workers(&self) -> Result<Vec<WorkerInfo>> {
         let call = Call::new(Method::GET, "workers");
         let page: WorkerPage = self.json(call, Patience::For(self.timeout)).await?;
@@ -230,6 +330,13 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::NoSuchWorker`], [`Error::Unreachable`].
+    ///
+    /// ```
+    /// # async fn example(client: &moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
+    /// println!("{:?}", client.worker("gpu-1").await?.reason);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn worker(&self, worker: &str) -> Result<WorkerInfo> {
         let call = Call::new(Method::GET, format!("workers/{}", http::path_segment(worker)));
         self.json(call.about_worker(worker), Patience::For(self.timeout)).await
@@ -239,6 +346,13 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Unreachable`].
+    ///
+    /// ```
+    /// # async fn example(client: &moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
+    /// assert_eq!(client.overview().await?.applied_twice, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn overview(&self) -> Result<Overview> {
         self.json(Call::new(Method::GET, "overview"), Patience::For(self.timeout)).await
     }

@@ -60,17 +60,36 @@ struct Admin {
 
 impl Coordinator {
     /// A coordinator with an empty store in memory that listens nowhere yet.
+    ///
+    /// ```
+    /// let builder = moorline::Coordinator::builder().listen("grpc://127.0.0.1:0");
+    /// # let _ = builder;
+    /// ```
     pub fn builder() -> CoordinatorBuilder {
         CoordinatorBuilder::new()
     }
 
     /// Where it listens for workers, with the real ports.
+    ///
+    /// ```
+    /// # async fn example(coordinator: moorline::Coordinator) {
+    /// for endpoint in coordinator.endpoints() {
+    ///     println!("workers come to {endpoint}");
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn endpoints(&self) -> &[Endpoint] {
         self.driver.endpoints()
     }
 
     /// The base URL of its admin API, such as `http://127.0.0.1:8741`, if it has one.
+    ///
+    /// ```
+    /// # async fn example(coordinator: moorline::Coordinator) {
+    /// println!("clients come to {}", coordinator.admin_url().unwrap_or_default());
+    /// # }
+    /// ```
     #[must_use]
     pub fn admin_url(&self) -> Option<String> {
         self.admin.as_ref().map(|admin| format!("http://{}", admin.address))
@@ -90,6 +109,12 @@ impl Coordinator {
     }
 
     /// Which life of this store's coordinator it is.
+    ///
+    /// ```
+    /// # async fn example(coordinator: moorline::Coordinator) {
+    /// println!("life {}", coordinator.epoch());
+    /// # }
+    /// ```
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.driver.epoch().0
@@ -102,6 +127,12 @@ impl Coordinator {
     }
 
     /// Tells workers that it stops, commits what it has accepted, closes the store and ends.
+    ///
+    /// ```
+    /// # async fn example(coordinator: moorline::Coordinator) {
+    /// coordinator.stop().await;
+    /// # }
+    /// ```
     pub async fn stop(self) {
         // Health says that it stops until it has.
         let Self { driver, admin, health: _health, subject: _ } = self;
@@ -116,6 +147,15 @@ impl Coordinator {
     }
 
     /// Resolves when it has ended by itself, which only a broken store or listener makes it do.
+    ///
+    /// ```
+    /// # async fn example(coordinator: moorline::Coordinator) {
+    /// tokio::select! {
+    ///     () = coordinator.stopped() => eprintln!("its store or its listener is broken"),
+    ///     _ = tokio::signal::ctrl_c() => coordinator.stop().await,
+    /// }
+    /// # }
+    /// ```
     pub async fn stopped(&self) {
         self.driver.stopped().await;
     }

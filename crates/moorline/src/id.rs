@@ -23,6 +23,13 @@ use ulid::Ulid;
 pub struct TaskId(u128);
 
 /// A text is not a task's id.
+///
+/// ```
+/// use moorline::{TaskId, TaskIdError};
+///
+/// let error: TaskIdError = "resize-81".parse::<TaskId>().unwrap_err();
+/// assert!(error.to_string().contains("26 characters"));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("`{text}` is not a task id: it has 26 characters, such as 01ARZ3NDEKTSV4RRFFQ69G5FAV")]
 pub struct TaskIdError {
@@ -31,12 +38,24 @@ pub struct TaskIdError {
 
 impl TaskId {
     /// A new id: the time in milliseconds and 80 random bits.
+    ///
+    /// ```
+    /// use moorline::TaskId;
+    ///
+    /// assert_ne!(TaskId::generate(), TaskId::generate());
+    /// ```
     #[must_use]
     pub fn generate() -> Self {
         Self(Ulid::new().0)
     }
 
     /// The number behind the text.
+    ///
+    /// ```
+    /// use moorline::TaskId;
+    ///
+    /// assert_eq!(TaskId::from(81).to_u128(), 81);
+    /// ```
     #[must_use]
     pub const fn to_u128(self) -> u128 {
         self.0

@@ -36,6 +36,12 @@ pub struct Reconnect {
 
 impl Reconnect {
     /// Comes back without limit. The default.
+    ///
+    /// ```
+    /// use moorline::Reconnect;
+    ///
+    /// assert_eq!(Reconnect::forever(), Reconnect::default());
+    /// ```
     pub const fn forever() -> Self {
         Self {
             auto: true,
@@ -52,43 +58,94 @@ impl Reconnect {
 
     /// Gives up after exactly so many dials since the start, or since the last connection that was
     /// stable (see [`stable_after`](Self::stable_after)); 0 is [`Reconnect::forever`] (P09).
+    ///
+    /// ```
+    /// let ten_dials = moorline::Reconnect::attempts(10);
+    /// # let _ = ten_dials;
+    /// ```
     pub const fn attempts(attempts: u32) -> Self {
         Self { attempts, ..Self::forever() }
     }
 
     /// Never comes back: the first loss or failed dial ends the worker.
+    ///
+    /// ```
+    /// let fail_at_once = moorline::Reconnect::off();
+    /// # let _ = fail_at_once;
+    /// ```
     pub const fn off() -> Self {
         Self { auto: false, ..Self::forever() }
     }
 
     /// The delay of the first retry before jitter: at least 1 ms. Default 1 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let patient = moorline::Reconnect::forever().initial(Duration::from_secs(5));
+    /// # let _ = patient;
+    /// ```
     pub const fn initial(self, initial: Duration) -> Self {
         Self { initial, ..self }
     }
 
     /// The longest delay: at least the initial one, at most 7 days. Default 60 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let eager = moorline::Reconnect::forever().max(Duration::from_secs(10));
+    /// # let _ = eager;
+    /// ```
     pub const fn max(self, max: Duration) -> Self {
         Self { max, ..self }
     }
 
     /// The growth of the delay from dial to dial: 1 to 1,000, kept in thousandths. Default 2.
+    ///
+    /// ```
+    /// let slower_growth = moorline::Reconnect::forever().multiplier(1.5);
+    /// # let _ = slower_growth;
+    /// ```
     pub const fn multiplier(self, multiplier: f64) -> Self {
         Self { multiplier, ..self }
     }
 
     /// How delays are spread. Default full: uniform between 100 ms (or the initial delay, if that
     /// is shorter) and the delay.
+    ///
+    /// ```
+    /// use moorline::{Jitter, Reconnect};
+    ///
+    /// let ten_percent = Reconnect::forever().jitter(Jitter::Proportional { ppm: 100_000 });
+    /// # let _ = ten_percent;
+    /// ```
     pub const fn jitter(self, jitter: Jitter) -> Self {
         Self { jitter, ..self }
     }
 
     /// What the first dial after a loss waits for. Default: the window the coordinator has set.
+    ///
+    /// ```
+    /// use moorline::{First, Jitter, Reconnect};
+    ///
+    /// // Exactly 1, 2, 4, 8, ... 60 s.
+    /// let exact = Reconnect::forever().jitter(Jitter::None).first(First::Backoff);
+    /// # let _ = exact;
+    /// ```
     pub const fn first(self, first: First) -> Self {
         Self { first, ..self }
     }
 
     /// The delays start anew, and dials are counted anew, after the link was active for this long, but
     /// never before a silent peer would have been noticed (P04). Default 30 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let strict = moorline::Reconnect::forever().stable_after(Duration::from_secs(120));
+    /// # let _ = strict;
+    /// ```
     pub const fn stable_after(self, stable_after: Duration) -> Self {
         Self { stable_after, ..self }
     }

@@ -71,6 +71,13 @@ pub struct Fatal(BoxError);
 
 impl Fatal {
     /// Marks an error as one that no retry can heal.
+    ///
+    /// ```
+    /// use moorline::{BoxError, Fatal};
+    ///
+    /// let error: BoxError = Fatal::new("no such table").into();
+    /// assert_eq!(error.to_string(), "no such table");
+    /// ```
     pub fn new(error: impl Into<BoxError>) -> Self {
         Self(error.into())
     }

@@ -33,6 +33,11 @@ pub struct Submit {
 
 impl Submit {
     /// A task of this type with this input as it is, under a new id.
+    ///
+    /// ```
+    /// let task = moorline::Submit::new("digest", "any bytes");
+    /// # let _ = task;
+    /// ```
     pub fn new(kind: impl Into<String>, input: impl Into<Bytes>) -> Self {
         Self {
             id: TaskId::generate(),
@@ -48,31 +53,68 @@ impl Submit {
     ///
     /// # Errors
     /// [`Error::Json`] if the input cannot be written as JSON.
+    ///
+    /// ```
+    /// let task = moorline::Submit::json("resize", &("cat.png", 200))?;
+    /// # let _ = task;
+    /// # Ok::<(), moorline::Error>(())
+    /// ```
     pub fn json(kind: impl Into<String>, input: &impl Serialize) -> Result<Self> {
         Ok(Self::new(kind, serde_json::to_vec(input)?))
     }
 
     /// Under this id: submitting the same task under the same id again changes nothing.
+    ///
+    /// ```
+    /// use moorline::{Submit, TaskId};
+    ///
+    /// let id = TaskId::generate();
+    /// assert_eq!(Submit::new("digest", "bytes").with_id(id).id(), id);
+    /// ```
     pub fn with_id(self, id: TaskId) -> Self {
         Self { id, ..self }
     }
 
     /// Further attempts after a failure that may be retried. Default 0.
+    ///
+    /// ```
+    /// let task = moorline::Submit::new("digest", "bytes").max_retries(3);
+    /// # let _ = task;
+    /// ```
     pub fn max_retries(self, max_retries: u32) -> Self {
         Self { max_retries, ..self }
     }
 
     /// Larger goes first. Default 0.
+    ///
+    /// ```
+    /// let urgent = moorline::Submit::new("digest", "bytes").priority(10);
+    /// # let _ = urgent;
+    /// ```
     pub fn priority(self, priority: i16) -> Self {
         Self { priority, ..self }
     }
 
     /// How long one attempt may run, at least 1 ms. Default: no limit but the worker's own.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let task = moorline::Submit::new("digest", "bytes").timeout(Duration::from_secs(60));
+    /// # let _ = task;
+    /// ```
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout: Some(timeout), ..self }
     }
 
     /// Its id.
+    ///
+    /// ```
+    /// use moorline::Submit;
+    ///
+    /// let task = Submit::new("digest", "bytes");
+    /// println!("wait for {}", task.id());
+    /// ```
     #[must_use]
     pub fn id(&self) -> TaskId {
         self.id

@@ -79,6 +79,18 @@ impl StoreAt {
 }
 
 /// Builds a [`Coordinator`].
+///
+/// ```
+/// use std::time::Duration;
+/// use moorline::{Coordinator, StoreAt};
+///
+/// let builder = Coordinator::builder()
+///     .store(StoreAt::Sqlite("moorline.db".into()))
+///     .listen("grpc://127.0.0.1:8740")
+///     .admin("127.0.0.1:8741")
+///     .lost_after(Duration::from_secs(120));
+/// # let _ = builder;
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CoordinatorBuilder {
@@ -116,18 +128,35 @@ impl CoordinatorBuilder {
     }
 
     /// Where tasks are kept. Default: in memory.
+    ///
+    /// ```
+    /// use moorline::StoreAt;
+    ///
+    /// let builder = moorline::Coordinator::builder().store(StoreAt::Memory);
+    /// # let _ = builder;
+    /// ```
     pub fn store(self, store: StoreAt) -> Self {
         Self { store, ..self }
     }
 
     /// Listens for workers here, such as `grpc://127.0.0.1:8740`; port 0 takes any free one. May be
     /// given several times. Only loopback addresses are served as long as there is no TLS.
+    ///
+    /// ```
+    /// let builder = moorline::Coordinator::builder().listen("grpc://127.0.0.1:0");
+    /// # let _ = builder;
+    /// ```
     pub fn listen(mut self, url: impl Into<String>) -> Self {
         self.listen.push(url.into());
         self
     }
 
     /// Serves the admin API here, such as `127.0.0.1:8741`. Only loopback addresses. Default: not at all.
+    ///
+    /// ```
+    /// let builder = moorline::Coordinator::builder().admin("127.0.0.1:8741");
+    /// # let _ = builder;
+    /// ```
     pub fn admin(self, address: impl Into<String>) -> Self {
         Self { admin: Some(address.into()), ..self }
     }
@@ -135,21 +164,49 @@ impl CoordinatorBuilder {
     /// A worker not heard for this long loses its leases, and its tasks are queued again: at least
     /// 60 ms. It should be longer than the workers' longest reconnect delay and 20 s, else outages
     /// make work be done twice (P63). Default 90 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Coordinator::builder().lost_after(Duration::from_secs(120));
+    /// # let _ = builder;
+    /// ```
     pub fn lost_after(self, lost_after: Duration) -> Self {
         Self { lost_after, ..self }
     }
 
     /// Leases of an earlier life are kept at least this long after the start (P59). Default 120 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Coordinator::builder().start_grace(Duration::from_secs(300));
+    /// # let _ = builder;
+    /// ```
     pub fn start_grace(self, start_grace: Duration) -> Self {
         Self { start_grace, ..self }
     }
 
     /// A worker has this long to accept a task that was handed to it (P55). Default 10 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Coordinator::builder().accept_timeout(Duration::from_secs(5));
+    /// # let _ = builder;
+    /// ```
     pub fn accept_timeout(self, accept_timeout: Duration) -> Self {
         Self { accept_timeout, ..self }
     }
 
     /// Finished tasks are kept this long, and at most so many. Default 7 days and 1,000,000.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Coordinator::builder().keep_finished(Duration::from_secs(86_400), 10_000);
+    /// # let _ = builder;
+    /// ```
     pub fn keep_finished(self, age: Duration, count: u64) -> Self {
         let age_millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         Self { retention: Retention { age_millis, count, ..self.retention }, ..self }
@@ -184,6 +241,14 @@ impl CoordinatorBuilder {
     }
 
     /// One more way of moving packets, used before the built-in one of the same scheme.
+    ///
+    /// ```
+    /// use moorline::Coordinator;
+    /// use moorline_memory::MemoryTransport;
+    ///
+    /// let builder = Coordinator::builder().transport(MemoryTransport::new()).listen("mem://here");
+    /// # let _ = builder;
+    /// ```
     pub fn transport(self, transport: impl Transport) -> Self {
         Self { transports: self.transports.with(transport), ..self }
     }
@@ -193,6 +258,14 @@ impl CoordinatorBuilder {
     /// # Errors
     /// [`Error::Setting`] or [`Error::Endpoint`] for values that make no sense, [`Error::Store`],
     /// [`Error::Listen`], [`Error::AdminListen`], [`Error::HealthListen`].
+    ///
+    /// ```
+    /// # async fn example() -> moorline::Result<()> {
+    /// let coordinator = moorline::Coordinator::builder().listen("grpc://127.0.0.1:0").start().await?;
+    /// println!("workers come to {}", coordinator.endpoints()[0]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn start(self) -> Result<Coordinator> {
         let admin = self.admin.as_deref().map(loopback_address).transpose()?;
         // First the address: a second coordinator is to fail before it touches the store.
@@ -225,6 +298,12 @@ impl CoordinatorBuilder {
     ///
     /// # Errors
     /// Those of [`start`](Self::start).
+    ///
+    /// ```
+    /// # async fn example() -> moorline::Result<()> {
+    /// moorline::Coordinator::builder().listen("grpc://127.0.0.1:8740").serve().await
+    /// # }
+    /// ```
     pub async fn serve(self) -> Result<()> {
         self.start().await?.stopped().await;
         Ok(())

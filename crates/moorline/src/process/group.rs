@@ -7,6 +7,17 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 /// The process groups of the children that run, so that a process that has to end at once can take
 /// them along. Cloning shares the list.
+///
+/// ```
+/// use moorline::{ProcessGroups, Worker};
+///
+/// let groups = ProcessGroups::new();
+/// let worker = Worker::builder("mem://here").command("count", "wc -c", &groups)?;
+/// // Before the program ends at once:
+/// groups.kill_all();
+/// # let _ = worker;
+/// # Ok::<(), moorline::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ProcessGroups {
     /// By the number of their leader.
@@ -15,12 +26,22 @@ pub struct ProcessGroups {
 
 impl ProcessGroups {
     /// None yet.
+    ///
+    /// ```
+    /// let groups = moorline::ProcessGroups::new();
+    /// # let _ = groups;
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Kills every group with SIGKILL.
+    ///
+    /// ```
+    /// let groups = moorline::ProcessGroups::new();
+    /// groups.kill_all();
+    /// ```
     pub fn kill_all(&self) {
         for &leader in self.running().values() {
             signal(leader, Signal::KILL);

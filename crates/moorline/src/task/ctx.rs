@@ -48,12 +48,25 @@ impl TaskCtx {
     }
 
     /// The task's id: the same for every attempt.
+    ///
+    /// ```
+    /// # fn example(ctx: moorline::TaskCtx) {
+    /// println!("this is task {}", ctx.task_id());
+    /// # }
+    /// ```
     #[must_use]
     pub fn task_id(&self) -> TaskId {
         self.key.task.into()
     }
 
     /// Which attempt this was when it started, from 1.
+    ///
+    /// ```
+    /// # fn example(ctx: moorline::TaskCtx) {
+    /// let is_retry = ctx.attempt() > 1;
+    /// # let _ = is_retry;
+    /// # }
+    /// ```
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.key.attempt.0
@@ -61,18 +74,45 @@ impl TaskCtx {
 
     /// A key for effects outside moorline: the same for every attempt of this task, different for
     /// every other task. A payment service that is given it charges once, even if the task runs twice.
+    ///
+    /// ```
+    /// # fn example(ctx: moorline::TaskCtx) {
+    /// let header = ("Idempotency-Key", ctx.idempotency_key());
+    /// # let _ = header;
+    /// # }
+    /// ```
     #[must_use]
     pub fn idempotency_key(&self) -> String {
         self.task_id().to_string()
     }
 
     /// When the attempt will be told to stop, if its time is limited.
+    ///
+    /// ```
+    /// # fn example(ctx: moorline::TaskCtx) {
+    /// use std::time::Instant;
+    ///
+    /// let left = ctx.deadline().map(|end| end.saturating_duration_since(Instant::now()));
+    /// # let _ = left;
+    /// # }
+    /// ```
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
     /// Whether the attempt was told to stop: it was cancelled, its time is over, or the worker ends.
+    ///
+    /// ```
+    /// # fn example(ctx: moorline::TaskCtx) -> Result<(), moorline::BoxError> {
+    /// for _step in 0..1_000 {
+    ///     if ctx.is_cancelled() {
+    ///         return Err("told to stop".into());
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.abort.asked.store(true, Ordering::Relaxed);
@@ -80,6 +120,15 @@ impl TaskCtx {
     }
 
     /// Resolves when the attempt is told to stop; never, if it is not. Cancel-safe.
+    ///
+    /// ```
+    /// # async fn example(ctx: moorline::TaskCtx) -> Result<(), moorline::BoxError> {
+    /// tokio::select! {
+    ///     () = ctx.cancelled() => Err("told to stop".into()),
+    ///     () = tokio::time::sleep(std::time::Duration::from_secs(60)) => Ok(()),
+    /// }
+    /// # }
+    /// ```
     pub async fn cancelled(&self) {
         self.abort.asked.store(true, Ordering::Relaxed);
         self.abort.told().await;

@@ -235,6 +235,17 @@ impl Default for Reconnect {
 }
 
 /// How long the steps of connecting and leaving may take. Each is 1 ms to 1 day.
+///
+/// ```
+/// use core::time::Duration;
+/// use moorline_link::Timeouts;
+///
+/// let second = Duration::from_secs(1);
+/// let timeouts = Timeouts::new(3 * second, 5 * second, 30 * second, 5 * second)?;
+/// assert_eq!(timeouts.connect(), 3 * second);
+/// assert!(Timeouts::new(Duration::ZERO, second, second, second).is_err());
+/// # Ok::<(), moorline_link::ConfigError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Timeouts {
     pub(crate) connect: Duration,
@@ -301,6 +312,15 @@ impl Default for Timeouts {
 }
 
 /// Bounds of both lanes, both directions.
+///
+/// ```
+/// use moorline_link::{Lane, LaneLimits, Lanes};
+///
+/// let small = LaneLimits { outbox_messages: 64, ..LaneLimits::default() };
+/// let lanes = Lanes::new(small, LaneLimits::default())?;
+/// assert_eq!(lanes.of(Lane::C).outbox_messages, 64);
+/// # Ok::<(), moorline_link::ConfigError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Lanes([LaneLimits; 2]);
 

@@ -48,6 +48,13 @@ impl Lane {
 ///
 /// A sender may number a message while its number is at most `messages` and the bytes sent before it
 /// are fewer than `bytes`: one message may overshoot, so that no size can deadlock a lane.
+///
+/// ```
+/// use moorline_link::{Credit, Inbox, LaneLimits};
+///
+/// let credit: Credit = Inbox::first_credit(&LaneLimits::default());
+/// assert_eq!(credit.messages.0, 32);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Credit {
     /// The highest message number that may be sent.
@@ -57,6 +64,13 @@ pub struct Credit {
 }
 
 /// Where the receiving half of a lane stands: what it processed, and its credit.
+///
+/// ```
+/// use moorline_link::{Credit, Seq, Standing};
+///
+/// let standing = Standing { received: Seq(3), credit: Credit { messages: Seq(35), bytes: 1 << 18 } };
+/// assert!(standing.credit.messages > standing.received);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Standing {
     /// Everything up to and including this number was processed.
@@ -94,6 +108,13 @@ impl Versions {
 }
 
 /// What a worker says of itself in beats, and what a coordinator believes of it in answers.
+///
+/// ```
+/// use moorline_link::Flags;
+///
+/// let leaving = Flags { active: true, draining: true, ..Flags::default() };
+/// assert!(!leaving.paused);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Flags {
     /// The session is active: work may flow.
@@ -105,6 +126,14 @@ pub struct Flags {
 }
 
 /// A session the worker wants to continue, and how far its receiving lanes got.
+///
+/// ```
+/// use moorline_link::{Epoch, Resume, SessionId, Standing};
+///
+/// let session = SessionId { epoch: Epoch(1), n: 2 };
+/// let resume = Resume { session, lanes: [Standing::default(); 2] };
+/// # let _ = resume;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Resume {
     /// The session.
@@ -174,6 +203,15 @@ pub struct Welcome {
 }
 
 /// When to come back, as a coordinator's hint. The worker clamps it to its own bounds (P84).
+///
+/// ```
+/// use core::time::Duration;
+/// use moorline_link::{ComeBack, Dismissal, Reason};
+///
+/// let later = ComeBack::After(Duration::from_secs(30));
+/// let dismissal = Dismissal { reason: Reason::RateLimited, come_back: later };
+/// # let _ = dismissal;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ComeBack {
     /// As the reason says: see [`Reason::retry`].
@@ -201,6 +239,14 @@ pub struct Dismissal {
 }
 
 /// A heartbeat.
+///
+/// ```
+/// use moorline_link::{Beat, Flags};
+///
+/// let beat =
+///     Beat { seq: 1, flags: Flags::default(), free: 4, quiet: false, rtt_micros: 850 };
+/// # let _ = beat;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Beat {
     /// Number within the connection, from 1; wraps.
@@ -216,6 +262,21 @@ pub struct Beat {
 }
 
 /// The answer to a heartbeat: semantic, so that alive means *can receive work* (P24, P25).
+///
+/// ```
+/// use moorline_link::{BeatAnswer, Epoch, Flags};
+///
+/// let unknown = BeatAnswer {
+///     seq: 1,
+///     epoch: Epoch(2),
+///     known: false, // the worker registers again at once
+///     flags: Flags::default(),
+///     free: 0,
+///     quiet: false,
+///     waiting: false,
+/// };
+/// # let _ = unknown;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct BeatAnswer {
     /// The number of the beat that is answered.
@@ -239,6 +300,13 @@ pub struct BeatAnswer {
 }
 
 /// Cumulative acknowledgement of one lane, with credit for more.
+///
+/// ```
+/// use moorline_link::{Ack, Lane, Seq, Standing};
+///
+/// let ack = Ack { lane: Lane::B, standing: Standing { received: Seq(9), ..Standing::default() } };
+/// # let _ = ack;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Ack {
     /// The lane, of the direction opposite to the one this frame travels.
@@ -248,6 +316,13 @@ pub struct Ack {
 }
 
 /// The header of a numbered message.
+///
+/// ```
+/// use moorline_link::{Lane, MessageHead, Seq};
+///
+/// let head = MessageHead { lane: Lane::B, seq: Seq(1), len: 4_096 };
+/// assert!(head.len <= head.lane.message_max());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct MessageHead {
     /// Its lane.

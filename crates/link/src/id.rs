@@ -17,6 +17,13 @@ pub struct Epoch(pub u64);
 /// One logical attachment of a worker, granted by the coordinator.
 ///
 /// It survives connections, but not the epoch that granted it.
+///
+/// ```
+/// use moorline_link::{Epoch, SessionId};
+///
+/// let first = SessionId { epoch: Epoch(1), n: 2 };
+/// assert!(first < SessionId { n: 3, ..first }, "later sessions of an epoch are larger");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct SessionId {
     /// The life of the coordinator that granted it.
@@ -34,6 +41,12 @@ pub struct ConnId(pub u64);
 /// The number of a message in its lane: dense, the first message of a session is 1.
 ///
 /// As a watermark it means "everything up to and including"; zero is "nothing yet".
+///
+/// ```
+/// use moorline_link::Seq;
+///
+/// assert_eq!(Seq::default().next(), Seq(1));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Seq(pub u64);
 
@@ -52,5 +65,12 @@ pub struct Sym(pub u32);
 /// The embedder's own mark on a message it enqueued: opaque here, given back when the message is
 /// transmitted and when it is released. Unique among the messages of one machine that are not
 /// released.
+///
+/// ```
+/// use moorline_link::{Lane, LinkInput, Tag};
+///
+/// let input = LinkInput::Enqueue { lane: Lane::C, tag: Tag(7), len: 120 };
+/// # let _ = input;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Tag(pub u64);

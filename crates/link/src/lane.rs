@@ -41,6 +41,16 @@ impl Default for LaneLimits {
 }
 
 /// Why a message was not taken. Nothing changed.
+///
+/// ```
+/// use moorline_link::{Credit, EnqueueError, Lane, LaneLimits, Outbox, Tag};
+///
+/// let limits = LaneLimits { outbox_messages: 1, ..LaneLimits::default() };
+/// let mut outbox = Outbox::new(Lane::C, Credit::default());
+/// outbox.enqueue(&limits, Tag(1), 10).expect("there is room for one");
+/// let full = EnqueueError::Full { messages: 1, bytes: 10 };
+/// assert_eq!(outbox.enqueue(&limits, Tag(2), 10), Err(full));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum EnqueueError {
     /// Larger than the lane takes: it will never fit.
@@ -71,6 +81,18 @@ struct Entry {
 ///
 /// The front of `queue` is what is oldest and not released. The first `numbered` entries have the
 /// numbers `acked_before + 1 ..`; of those the first `sent` were transmitted on this connection.
+///
+/// ```
+/// use moorline_link::{Credit, Lane, LaneLimits, Outbox, Seq, Standing, Tag};
+///
+/// let credit = Credit { messages: Seq(32), bytes: 1 << 18 };
+/// let mut outbox = Outbox::new(Lane::C, credit);
+/// outbox.enqueue(&LaneLimits::default(), Tag(7), 100).expect("there is room");
+/// assert_eq!(outbox.next(), Some((Seq(1), Tag(7), 100)));
+/// outbox.commit();
+/// assert!(outbox.acknowledge(Standing { received: Seq(1), credit }));
+/// assert_eq!(outbox.released(), Some(Tag(7)));
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Outbox {
     lane: Lane,
@@ -229,6 +251,15 @@ impl Outbox {
 }
 
 /// What became of an incoming message.
+///
+/// ```
+/// use moorline_link::{Arrival, Inbox, Lane, LaneLimits, Seq};
+///
+/// let mut inbox = Inbox::new(Lane::C, &LaneLimits::default());
+/// assert_eq!(inbox.arrive(Seq(1), 100), Arrival::Deliver);
+/// assert_eq!(inbox.arrive(Seq(1), 100), Arrival::Duplicate);
+/// assert_eq!(inbox.arrive(Seq(3), 100), Arrival::Gap);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Arrival {
     /// The next one: process it now; it counts as received.

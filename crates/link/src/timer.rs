@@ -8,6 +8,14 @@ macro_rules! timers {
     ($($timer:ident $meaning:literal;)*) => {
         /// What a [`Link`](crate::Link) waits for. Of deadlines that are equal, the one declared
         /// first is served first.
+        ///
+        /// ```
+        /// use moorline_link::Timer;
+        ///
+        /// // A link that has to end does so before it dials again.
+        /// let place = |timer| Timer::ALL.iter().position(|it| *it == timer);
+        /// assert!(place(Timer::Drain) < place(Timer::Retry));
+        /// ```
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum Timer { $(#[doc = $meaning] $timer,)* }
 

@@ -137,6 +137,15 @@ pub enum HubInput {
 }
 
 /// What became of an input, at once.
+///
+/// ```
+/// use moorline_link::*;
+///
+/// let now = Instant::ZERO;
+/// let mut hub = Hub::new(HubConfig::default(), Epoch(1), 7, now);
+/// let foreign = HubInput::Closed { conn: ConnId(9), reason: Reason::StreamLost };
+/// assert_eq!(hub.handle(now, foreign), HubVerdict::Stale);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum HubVerdict {
     /// It took effect, or rightly changed nothing.
@@ -252,6 +261,15 @@ pub enum HubAction {
 }
 
 /// A worker that was welcomed.
+///
+/// ```
+/// use moorline_link::{HubAction, Registration};
+///
+/// fn taken_in(action: HubAction) -> Option<Registration> {
+///     if let HubAction::Registered(registration) = action { Some(registration) } else { None }
+/// }
+/// # let _ = taken_in;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Registration {
     /// Who.
@@ -307,6 +325,15 @@ pub enum Presence {
 }
 
 /// What a [`Hub`](crate::Hub) knows of one worker, now.
+///
+/// ```
+/// use moorline_link::*;
+///
+/// let now = Instant::ZERO;
+/// let hub = Hub::new(HubConfig::default(), Epoch(1), 7, now);
+/// let nobody: Option<WorkerSnapshot> = hub.worker(now, WorkerId(1));
+/// assert_eq!(nobody, None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct WorkerSnapshot {
@@ -333,6 +360,15 @@ pub struct WorkerSnapshot {
 }
 
 /// What a [`Hub`](crate::Hub) waits for. Of deadlines at the same time the first listed comes first.
+///
+/// ```
+/// use moorline_link::*;
+///
+/// let now = Instant::ZERO;
+/// let mut hub = Hub::new(HubConfig::default(), Epoch(1), 7, now);
+/// hub.handle(now, HubInput::Accepted { conn: ConnId(1) });
+/// assert!(matches!(hub.next_wake(), Wake::At { timer: HubTimer::Pulse | HubTimer::Register, .. }));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum HubTimer {

@@ -8,6 +8,13 @@ use crate::{
 };
 
 /// Why a waiting worker should dial now.
+///
+/// ```
+/// use moorline_link::{Kick, LinkInput};
+///
+/// let network_is_back = LinkInput::Kick(Kick::Network);
+/// # let _ = network_is_back;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Kick {
     /// The network is back or changed.
@@ -133,6 +140,16 @@ pub enum LinkVerdict {
 }
 
 /// Why an input of the embedder was not taken.
+///
+/// ```
+/// # use moorline_link::*;
+/// # let me = Identity { worker: WorkerId(1), incarnation: Incarnation(2), name: Sym(0),
+/// #     versions: Versions::SPOKEN, features: 0 };
+/// let mut link = Link::new(LinkConfig::default(), me, 42, Instant::ZERO);
+/// let verdict = link.handle(Instant::ZERO, LinkInput::Restart);
+/// let not_failed = LinkRejection::State(State::Disconnected);
+/// assert_eq!(verdict, LinkVerdict::Rejected(not_failed));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum LinkRejection {
@@ -143,6 +160,15 @@ pub enum LinkRejection {
 }
 
 /// How a peer broke the protocol. It closes the connection with [`Reason::ProtocolError`].
+///
+/// ```
+/// use moorline_link::{Reason, Violation};
+///
+/// fn reason(_what: Violation) -> Reason {
+///     Reason::ProtocolError
+/// }
+/// assert_eq!(reason(Violation::FalseAck), Reason::ProtocolError);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Violation {
@@ -159,6 +185,14 @@ pub enum Violation {
 }
 
 /// A transition that the embedder may want to log, with what it needs to say it.
+///
+/// ```
+/// use moorline_link::{Reason, State, Transition};
+///
+/// let lost =
+///     Transition { from: State::Active, to: State::Disconnected, reason: Some(Reason::StreamLost) };
+/// println!("{:?} to {:?}: {}", lost.from, lost.to, lost.reason.map_or("", Reason::meaning));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Transition {
     /// Before.
@@ -252,6 +286,15 @@ pub enum LinkTransmit {
 }
 
 /// What a [`Link`](crate::Link) looks like from outside, now.
+///
+/// ```
+/// # use moorline_link::*;
+/// # let me = Identity { worker: WorkerId(1), incarnation: Incarnation(2), name: Sym(0),
+/// #     versions: Versions::SPOKEN, features: 0 };
+/// let link = Link::new(LinkConfig::default(), me, 42, Instant::ZERO);
+/// let snapshot: LinkSnapshot = link.snapshot();
+/// assert_eq!((snapshot.state, snapshot.attempts), (State::Disconnected, 0));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct LinkSnapshot {

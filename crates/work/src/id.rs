@@ -26,10 +26,23 @@ pub struct TaskKey {
 }
 
 /// Who a worker is: stable across restarts of its process.
+///
+/// ```
+/// use moorline_work::WorkerId;
+///
+/// assert_eq!(WorkerId(42).0, 42);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct WorkerId(pub u128);
 
 /// Which process of a worker: compared only for equality.
+///
+/// ```
+/// use moorline_work::Incarnation;
+///
+/// let process = Incarnation(0x5eed);
+/// assert_ne!(process, Incarnation(1), "compared only for equality");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Incarnation(pub u64);
 
@@ -46,5 +59,12 @@ pub struct OpId(pub u64);
 pub struct Ticket(pub u64);
 
 /// One run of a handler in this process: stays the same when its attempt gets another number.
+///
+/// ```
+/// use moorline_work::{Outcome, RunId, RunnerInput};
+///
+/// let ended = RunnerInput::Done { run: RunId(1), outcome: Outcome::Succeeded, len: 3 };
+/// # let _ = ended;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct RunId(pub u64);

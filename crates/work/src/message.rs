@@ -21,6 +21,18 @@ pub enum Outcome {
 }
 
 /// Why a worker does not take an assignment. It counts neither as a retry nor as a loss.
+///
+/// ```
+/// use moorline_work::*;
+///
+/// let mut runner = Runner::new(RunnerConfig::default(), [Sym(1)]);
+/// let key = TaskKey { task: TaskId(7), attempt: Attempt(1) };
+/// let assign = Assign { key, handler: Sym(2), timeout: None };
+/// let now = Instant::from_nanos(0);
+/// runner.handle(now, RunnerInput::Message(CoordinatorMessage::Assign(assign)));
+/// let reason = Refusal::UnknownHandler;
+/// assert_eq!(runner.poll_message(), Some(WorkerMessage::Refuse { key, reason }));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Refusal {
     /// The worker takes nothing new.
@@ -132,6 +144,13 @@ pub enum WorkerMessage {
 }
 
 /// What a worker says of one key in its inventory.
+///
+/// ```
+/// use moorline_work::{Holding, Outcome};
+///
+/// let ended = Holding::Finished { outcome: Outcome::Succeeded, len: 3 };
+/// assert_ne!(ended, Holding::Running { progress: 0 });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Holding {
     /// It runs.
@@ -149,6 +168,18 @@ pub enum Holding {
 }
 
 /// The coordinator's answer to one key of an inventory.
+///
+/// ```
+/// use moorline_work::{Attempt, Judgement};
+///
+/// fn is_wanted(judgement: Judgement) -> bool {
+///     match judgement {
+///         Judgement::Continue | Judgement::Adopt { .. } | Judgement::Send => true,
+///         Judgement::Cancel | Judgement::Drop { .. } => false,
+///     }
+/// }
+/// assert!(is_wanted(Judgement::Adopt { attempt: Attempt(2) }));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Judgement {
     /// Go on: the lease stands.

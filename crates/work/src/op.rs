@@ -10,6 +10,13 @@ use core::time::Duration;
 use crate::{Attempt, Incarnation, Sym, TaskId, TaskKey, TaskSpec, Ticket, WorkerId};
 
 /// Why a leased task goes back to the queue.
+///
+/// ```
+/// use moorline_work::RequeueCause;
+///
+/// let second_retry = RequeueCause::Retry { retry: 2 };
+/// assert_ne!(second_retry, RequeueCause::Lost);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RequeueCause {
     /// Refused, revoked, drained, or given back otherwise: counts for nothing.
@@ -25,6 +32,12 @@ pub enum RequeueCause {
 }
 
 /// How a task ends.
+///
+/// ```
+/// use moorline_work::End;
+///
+/// assert_ne!(End::Failed, End::Dead);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum End {
     /// With a result: the body. Condition: the task has not ended, and the attempt was given out.
@@ -131,6 +144,12 @@ pub enum Op {
 }
 
 /// The words for where a task stands.
+///
+/// ```
+/// use moorline_work::TaskState;
+///
+/// assert_eq!(TaskState::Leased.name(), "leased");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum TaskState {
     /// Waiting for a worker.
@@ -176,6 +195,13 @@ impl TaskState {
 }
 
 /// Where a task stands in the store.
+///
+/// ```
+/// use moorline_work::{Attempt, Status, TaskState};
+///
+/// let ended = Status::Known { state: TaskState::Succeeded, attempt: Attempt(1) };
+/// assert_ne!(ended, Status::Unknown);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Status {
     /// No such task.
@@ -243,6 +269,13 @@ pub enum Row {
 }
 
 /// Why the condition of an operation failed.
+///
+/// ```
+/// use moorline_work::{Conflict, Status};
+///
+/// let again = Conflict::Exists { same: true };
+/// assert_ne!(again, Conflict::Status(Status::Unknown));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Conflict {
     /// The id of a submitted task is taken.

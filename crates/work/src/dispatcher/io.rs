@@ -158,6 +158,15 @@ pub enum DispatcherInput {
 }
 
 /// What became of an input, at once.
+///
+/// ```
+/// use moorline_work::*;
+///
+/// let now = Instant::from_nanos(0);
+/// let mut dispatcher = Dispatcher::new(DispatcherConfig::default(), now);
+/// let verdict = dispatcher.handle(now, DispatcherInput::Timeout);
+/// assert_eq!(verdict, DispatcherVerdict::Accepted);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum DispatcherVerdict {
     /// It took effect, or rightly changed nothing.
@@ -270,6 +279,14 @@ impl DispatcherTimer {
 }
 
 /// An open lease as the dispatcher sees it, for lists and explanations.
+///
+/// ```
+/// use moorline_work::*;
+///
+/// let dispatcher = Dispatcher::new(DispatcherConfig::default(), Instant::from_nanos(0));
+/// let leases: Vec<LeaseSnapshot> = dispatcher.leases().collect();
+/// assert!(leases.is_empty());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct LeaseSnapshot {
     /// Which task.

@@ -63,6 +63,19 @@ pub enum RunnerVerdict {
 }
 
 /// Why a run is to be stopped.
+///
+/// ```
+/// use moorline_work::AbortReason;
+///
+/// fn say(reason: AbortReason) -> &'static str {
+///     match reason {
+///         AbortReason::Cancelled => "not wanted any more",
+///         AbortReason::TimedOut => "ran longer than it may",
+///         AbortReason::HandedBack => "will run elsewhere",
+///     }
+/// }
+/// # let _ = say;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum AbortReason {
     /// The coordinator said so.
@@ -119,6 +132,14 @@ impl Default for RunnerConfig {
 }
 
 /// What a [`Runner`](crate::Runner) waits for.
+///
+/// ```
+/// use moorline_work::{Runner, RunnerConfig, RunnerTimer, Wake};
+///
+/// let runner = Runner::new(RunnerConfig::default(), []);
+/// let wake: Wake<RunnerTimer> = runner.next_wake();
+/// assert_eq!(wake, Wake::OnInput);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum RunnerTimer {
     /// The earliest run that has to end.
@@ -181,6 +202,14 @@ impl RunPhase {
 }
 
 /// What one run looks like from outside, now.
+///
+/// ```
+/// use moorline_work::{RunSnapshot, Runner, RunnerConfig};
+///
+/// let runner = Runner::new(RunnerConfig::default(), []);
+/// let runs: Vec<RunSnapshot> = runner.runs().collect();
+/// assert!(runs.is_empty());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct RunSnapshot {
     /// The run.

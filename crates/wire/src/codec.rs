@@ -14,6 +14,20 @@ use crate::{DecodeError, down, limits, up};
 const FRAMES_KEY: u8 = 1 << 3 | 2;
 
 /// A packet that was decoded.
+///
+/// ```
+/// use bytes::Bytes;
+/// use moorline_node::UpFrame;
+/// use moorline_wire::Decoded;
+///
+/// fn frames(packet: Bytes) -> Vec<UpFrame> {
+///     match moorline_wire::decode_up(packet) {
+///         Ok(Decoded { frames, .. }) => frames,
+///         Err(_) => Vec::new(),
+///     }
+/// }
+/// # let _ = frames;
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Decoded<F> {
     /// The lane it belongs to.

@@ -17,6 +17,36 @@ use crate::Endpoint;
 /// of its own.
 ///
 /// Dropping a future it returned cancels the dial or the accept. Timeouts are the caller's.
+///
+/// ```
+/// use futures::future::BoxFuture;
+/// use moorline_link::Reason;
+/// use moorline_transport::{
+///     Connection, DialError, Endpoint, ListenError, Listener, Transport,
+/// };
+///
+/// /// Reaches nobody.
+/// struct Nowhere;
+///
+/// impl Transport for Nowhere {
+///     fn schemes(&self) -> &'static [&'static str] {
+///         &["nowhere"]
+///     }
+///
+///     fn dial(&self, _to: &Endpoint) -> BoxFuture<'static, Result<Connection, DialError>> {
+///         let error = DialError { reason: Reason::Unreachable, detail: "it is nowhere".to_owned() };
+///         Box::pin(async { Err(error) })
+///     }
+///
+///     fn listen(
+///         &self,
+///         at: &Endpoint,
+///     ) -> BoxFuture<'static, Result<Box<dyn Listener>, ListenError>> {
+///         let error = ListenError::Scheme { endpoint: at.clone() };
+///         Box::pin(async { Err(error) })
+///     }
+/// }
+/// ```
 pub trait Transport: Send + Sync + 'static {
     /// The schemes of the URLs it serves, such as `["grpc"]`; the first is its name in lists.
     fn schemes(&self) -> &'static [&'static str];
@@ -32,6 +62,16 @@ pub trait Transport: Send + Sync + 'static {
 }
 
 /// Takes connections. Dropping it stops listening; connections that were taken go on.
+///
+/// ```
+/// use moorline_transport::{AcceptError, Connection, Listener};
+///
+/// async fn next(listener: &mut dyn Listener) -> Result<Connection, AcceptError> {
+///     println!("listening at {}", listener.endpoint());
+///     listener.accept().await
+/// }
+/// # let _ = next;
+/// ```
 pub trait Listener: Send {
     /// The next connection. An error that goes by itself (too many open files) is returned too: the
     /// caller waits a little and asks again.
@@ -69,6 +109,20 @@ pub const UNWRITTEN_MAX: usize = 128 << 10;
 /// It is driven by being polled: what `send` took moves only while one of the `poll_` functions is
 /// called, which wake the caller when it is time to call again. After an error it is of no more use;
 /// the receiving half knows best why, and is to be read to its end.
+///
+/// ```
+/// use std::future::poll_fn;
+/// use std::pin::Pin;
+///
+/// use moorline_link::Reason;
+/// use moorline_transport::PacketSender;
+///
+/// /// Ends this direction in order.
+/// async fn close(mut sender: Box<dyn PacketSender>) -> Result<(), Reason> {
+///     poll_fn(|cx| Pin::new(&mut *sender).poll_close(cx)).await
+/// }
+/// # let _ = close;
+/// ```
 pub trait PacketSender: Send + Unpin {
     /// Ready while less than [`UNWRITTEN_MAX`] bytes are unwritten. An error is the end of the connection.
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Reason>>;
@@ -89,6 +143,25 @@ pub trait PacketSender: Send + Unpin {
 }
 
 /// The receiving half. Dropping it cuts the connection.
+///
+/// ```
+/// use std::future::poll_fn;
+/// use std::pin::Pin;
+///
+/// use moorline_link::Reason;
+/// use moorline_transport::PacketReceiver;
+///
+/// /// Reads to the end, and says why it came.
+/// async fn end(mut receiver: Box<dyn PacketReceiver>) -> Reason {
+///     loop {
+///         let packet = poll_fn(|cx| Pin::new(&mut *receiver).poll_receive(cx)).await;
+///         if let Err(reason) = packet {
+///             return reason;
+///         }
+///     }
+/// }
+/// # let _ = end;
+/// ```
 pub trait PacketReceiver: Send + Unpin {
     /// The next packet, or why there will be none. After an error it is not asked again.
     fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Bytes, Reason>>;
@@ -139,6 +212,15 @@ pub enum ListenError {
 }
 
 /// Taking a connection failed.
+///
+/// ```
+/// use moorline_transport::AcceptError;
+///
+/// fn goes_on(error: &AcceptError) -> bool {
+///     !matches!(error, AcceptError::Closed { .. })
+/// }
+/// # let _ = goes_on;
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcceptError {

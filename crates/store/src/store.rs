@@ -241,6 +241,15 @@ pub struct TaskRecord {
 }
 
 /// How many tasks are in each state.
+///
+/// ```
+/// use moorline_store::Counts;
+///
+/// fn is_sound(counts: &Counts) -> bool {
+///     counts.applied_twice == 0
+/// }
+/// # let _ = is_sound;
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
     /// By [`TaskState::ALL`]'s order.

@@ -101,6 +101,15 @@ pub(crate) enum Control {
 
 /// Steers a coordinator. Cloning gives another handle to the same one; dropping all handles leaves it
 /// running until its process ends.
+///
+/// ```
+/// # async fn example(coordinator: moorline_driver::CoordinatorHandle) {
+/// for endpoint in coordinator.endpoints() {
+///     println!("workers come to {endpoint}");
+/// }
+/// coordinator.stop().await;
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct CoordinatorHandle {
     shared: Arc<Handle>,

@@ -1,6 +1,15 @@
 //! The other end of a connection, for people.
 
 /// Where a connection leads.
+///
+/// ```
+/// use moorline_driver::Peer;
+///
+/// fn say(peer: &Peer) -> String {
+///     format!("{} from {}", peer.transport, peer.remote)
+/// }
+/// # let _ = say;
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Peer {

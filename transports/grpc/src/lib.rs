@@ -13,6 +13,21 @@
 //!
 //! Everything here has to run inside a tokio runtime with its I/O and time drivers enabled;
 //! background tasks are spawned on the runtime that polls a dial or an accept.
+//!
+//! ```
+//! use moorline_grpc::GrpcTransport;
+//! use moorline_transport::Transport;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let grpc = GrpcTransport::new();
+//! let mut listener = grpc.listen(&"grpc://127.0.0.1:0".parse()?).await?;
+//! let there = listener.endpoint();
+//! let (dialled, accepted) = tokio::join!(grpc.dial(&there), listener.accept());
+//! println!("{} and {}", dialled?.peer, accepted?.peer);
+//! # Ok(())
+//! # }
+//! ```
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -46,6 +46,33 @@ const WORKER_NAMES_MAX: u32 = 1 << 20;
 ///
 /// It keeps the laws of every machine: `next_wake` is "now" exactly while `poll_action` returns
 /// something, an early timeout changes nothing, equal inputs give equal outputs.
+///
+/// ```
+/// use moorline_link::{Backoff, Epoch, HubConfig, Instant};
+/// use moorline_node::{
+///     CoordinatorAction, CoordinatorConfig, CoordinatorNode, Name, Persist, StoreOp,
+/// };
+/// use moorline_work::DispatcherConfig;
+///
+/// let config = CoordinatorConfig {
+///     hub: HubConfig::default(),
+///     dispatcher: DispatcherConfig::default(),
+///     retry: Backoff::default(),
+///     epoch: Epoch(1),
+///     software: Name::new("example 1.0")?,
+///     seed: 42,
+/// };
+/// let mut node = CoordinatorNode::new(config, Instant::ZERO);
+/// // First it reads what earlier lives left.
+/// let asked: Vec<StoreOp> = std::iter::from_fn(|| node.poll_action())
+///     .filter_map(|action| match action {
+///         CoordinatorAction::Persist(Persist { op, .. }) => Some(op),
+///         _ => None,
+///     })
+///     .collect();
+/// assert!(asked.contains(&StoreOp::Workers) && asked.contains(&StoreOp::Leases));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct CoordinatorNode {
     hub: Hub,

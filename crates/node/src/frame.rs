@@ -27,6 +27,19 @@ pub const BODY_MAX: u32 = Lane::B_MESSAGE_MAX - MESSAGE_COST;
 pub const INVENTORY_MAX: usize = 65_536;
 
 /// What a worker says of itself in its Hello, beside the header.
+///
+/// ```
+/// use moorline_node::{About, Name};
+///
+/// let about = About {
+///     name: Name::new("gpu-1")?,
+///     slots: 4,
+///     handlers: vec![Name::new("greet")?],
+///     software: Name::new("example 1.0")?,
+/// };
+/// # let _ = about;
+/// # Ok::<(), moorline_node::NameError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct About {
     /// Its name.
@@ -45,6 +58,15 @@ impl About {
 }
 
 /// A message to a worker, with the name of its handler.
+///
+/// ```
+/// use moorline_node::ToWorker;
+///
+/// fn has_body(message: &ToWorker) -> bool {
+///     matches!(message, ToWorker::Assign { .. })
+/// }
+/// # let _ = has_body;
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum ToWorker {
     /// Run this; the body is the payload. Lane B.
@@ -99,6 +121,16 @@ pub const fn lane_of(message: &WorkerMessage) -> Lane {
 }
 
 /// A numbered message, whole or its beginning.
+///
+/// ```
+/// use bytes::Bytes;
+/// use moorline_link::Seq;
+/// use moorline_node::Message;
+///
+/// let body = Bytes::from_static(b"all of it");
+/// let message = Message { seq: Seq(1), head: (), body_len: 9, body };
+/// assert_eq!(message.body.len(), 9, "shorter if parts follow");
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Message<M> {
     /// Its number in its lane.
@@ -112,6 +144,15 @@ pub struct Message<M> {
 }
 
 /// A further piece of the body of the lane-B message that was begun last.
+///
+/// ```
+/// use bytes::Bytes;
+/// use moorline_link::Seq;
+/// use moorline_node::Part;
+///
+/// let second = Part { seq: Seq(1), offset: 65_536, bytes: Bytes::from_static(b"the rest") };
+/// # let _ = second;
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Part {
     /// The number of the message.
@@ -123,6 +164,14 @@ pub struct Part {
 }
 
 /// A frame a worker sends.
+///
+/// ```
+/// use moorline_link::Lane;
+/// use moorline_node::{Packet, UpFrame};
+///
+/// let packet = Packet { lane: Lane::C, frames: vec![UpFrame::Active] };
+/// # let _ = packet;
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum UpFrame {
     /// Registration. `head.name` means nothing on the wire: the receiver interns `about.name`.
@@ -164,6 +213,14 @@ pub enum UpFrame {
 }
 
 /// A frame a coordinator sends.
+///
+/// ```
+/// use moorline_link::Lane;
+/// use moorline_node::{DownFrame, Packet};
+///
+/// let packet = Packet { lane: Lane::C, frames: vec![DownFrame::Active, DownFrame::Probe] };
+/// # let _ = packet;
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum DownFrame {
     /// Registration accepted.

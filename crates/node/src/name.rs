@@ -90,6 +90,16 @@ impl fmt::Debug for Name {
 }
 
 /// The table of interned names of one node: bounded, ordered, never forgets.
+///
+/// ```
+/// use moorline_node::{Name, Names};
+///
+/// let mut names = Names::new(1);
+/// let greet = Name::new("greet")?;
+/// assert_eq!(names.intern(&greet), names.get(&greet));
+/// assert_eq!(names.intern(&Name::new("other")?), None, "the table is full");
+/// # Ok::<(), moorline_node::NameError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Names {
     by_name: BTreeMap<Name, u32>,

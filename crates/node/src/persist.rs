@@ -11,6 +11,12 @@ use moorline_work::{Attempt, Conflict, End, Incarnation, Status, TaskId, TaskKey
 use crate::{Event, Name};
 
 /// The number of an operation: dense from 1 within one node, the order of commitment.
+///
+/// ```
+/// use moorline_node::PersistId;
+///
+/// assert!(PersistId(1) < PersistId(2), "in the order they were asked for");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct PersistId(pub u64);
 
@@ -24,6 +30,14 @@ pub struct Persist {
 }
 
 /// What a task asks for, with the name of its handler.
+///
+/// ```
+/// use moorline_node::{Name, Spec};
+///
+/// let spec = Spec { handler: Name::new("greet")?, priority: 0, max_retries: 3, timeout: None };
+/// # let _ = spec;
+/// # Ok::<(), moorline_node::NameError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Spec {
     /// Which handler runs it.
@@ -37,6 +51,14 @@ pub struct Spec {
 }
 
 /// Why a leased task goes back to the queue, see [`moorline_work::RequeueCause`].
+///
+/// ```
+/// use core::time::Duration;
+/// use moorline_node::Requeue;
+///
+/// let later = Requeue::Retry { delay: Duration::from_secs(2) };
+/// # let _ = later;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Requeue {
     /// Counts for nothing.
@@ -51,6 +73,13 @@ pub enum Requeue {
 }
 
 /// A conditional operation; see [`moorline_work::Op`] for the conditions.
+///
+/// ```
+/// use moorline_node::{Persist, PersistId, StoreOp};
+///
+/// let first = Persist { id: PersistId(1), op: StoreOp::Leases };
+/// # let _ = first;
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum StoreOp {
     /// Insert a queued task. `claim`: by this epoch.
@@ -150,6 +179,20 @@ pub enum StoreOp {
 }
 
 /// A worker the store remembers.
+///
+/// ```
+/// use moorline_node::{KnownWorker, Name};
+/// use moorline_work::{Incarnation, WorkerId};
+///
+/// let known = KnownWorker {
+///     worker: WorkerId(7),
+///     name: Name::new("gpu-1")?,
+///     incarnation: Incarnation(1),
+///     departed: false,
+/// };
+/// # let _ = known;
+/// # Ok::<(), moorline_node::NameError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct KnownWorker {
     /// Who.
@@ -165,6 +208,14 @@ pub struct KnownWorker {
 }
 
 /// What an operation read, see [`moorline_work::Row`].
+///
+/// ```
+/// use moorline_node::StoreRow;
+/// use moorline_work::Status;
+///
+/// let row = StoreRow::Status(Status::Unknown);
+/// # let _ = row;
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum StoreRow {
     /// A submitted task's place in the order of submission.
@@ -222,6 +273,13 @@ pub enum StoreRow {
 }
 
 /// What became of one operation.
+///
+/// ```
+/// use moorline_node::{Done, StoreRow};
+///
+/// let read = Done { rows: vec![StoreRow::More], ..Done::default() };
+/// assert_eq!(read.conflict, None);
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Done {
     /// What it read.

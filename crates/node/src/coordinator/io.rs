@@ -26,6 +26,21 @@ pub struct CoordinatorConfig {
 }
 
 /// Everything a [`CoordinatorNode`](crate::CoordinatorNode) can be told.
+///
+/// ```
+/// # use moorline_link::{Backoff, Epoch, HubConfig, Instant};
+/// # use moorline_node::*;
+/// # use moorline_work::DispatcherConfig;
+/// # let config = CoordinatorConfig {
+/// #     hub: HubConfig::default(), dispatcher: DispatcherConfig::default(), retry: Backoff::default(),
+/// #     epoch: Epoch(1), software: Name::new("example 1.0")?, seed: 42,
+/// # };
+/// use moorline_link::ConnId;
+///
+/// let mut node = CoordinatorNode::new(config, Instant::ZERO);
+/// node.handle(Instant::ZERO, CoordinatorInput::Accepted { conn: ConnId(1) });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum CoordinatorInput {
     /// The time of `next_wake` has come (an early one changes nothing).
@@ -143,6 +158,14 @@ pub enum CoordinatorAction {
 }
 
 /// The reply to a client's request.
+///
+/// ```
+/// use moorline_node::ClientReply;
+/// use moorline_work::Reply;
+///
+/// let durable = ClientReply::Work(Reply::Submitted { again: false });
+/// # let _ = durable;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ClientReply {
     /// What work says.
@@ -155,6 +178,15 @@ pub enum ClientReply {
 }
 
 /// Something worth a log line, with what it needs.
+///
+/// ```
+/// use moorline_node::{CoordinatorAction, CoordinatorEvent};
+///
+/// fn event(action: CoordinatorAction) -> Option<CoordinatorEvent> {
+///     if let CoordinatorAction::Event(event) = action { Some(event) } else { None }
+/// }
+/// # let _ = event;
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum CoordinatorEvent {
@@ -249,6 +281,15 @@ pub enum CoordinatorEvent {
 }
 
 /// Where a worker is, in the words of surfaces: for lists.
+///
+/// ```
+/// use moorline_node::WorkerView;
+///
+/// fn say(view: &WorkerView) -> String {
+///     format!("{}: {:?} for {:?}, {} running", view.name.as_str(), view.presence, view.since, view.running)
+/// }
+/// # let _ = say;
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct WorkerView {

@@ -35,6 +35,12 @@ pub struct WorkerConfig {
 }
 
 /// Why a [`WorkerNode`](crate::WorkerNode) cannot be made.
+///
+/// ```
+/// use moorline_node::WorkerConfigError;
+///
+/// assert!(WorkerConfigError::NoSlots.to_string().contains("slot"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum WorkerConfigError {
@@ -75,6 +81,15 @@ impl fmt::Display for WorkerConfigError {
 impl std::error::Error for WorkerConfigError {}
 
 /// What became of an input, at once.
+///
+/// ```
+/// use moorline_node::WorkerVerdict;
+///
+/// fn took_effect(verdict: WorkerVerdict) -> bool {
+///     verdict == WorkerVerdict::Accepted
+/// }
+/// # let _ = took_effect;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WorkerVerdict {
     /// It took effect, or rightly changed nothing.
@@ -92,6 +107,14 @@ pub enum WorkerVerdict {
 }
 
 /// What a [`WorkerNode`](crate::WorkerNode) waits for.
+///
+/// ```
+/// use moorline_link::Timer;
+/// use moorline_node::WorkerTimer;
+///
+/// let next_dial = WorkerTimer::Link(Timer::Retry);
+/// # let _ = next_dial;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum WorkerTimer {
     /// Something of the connection.
@@ -207,6 +230,15 @@ pub enum WorkerAction {
 }
 
 /// Something worth a log line, with what it needs.
+///
+/// ```
+/// use moorline_node::{WorkerAction, WorkerEvent};
+///
+/// fn is_back(action: &WorkerAction) -> bool {
+///     matches!(action, WorkerAction::Event(WorkerEvent::Registered { resumed: true, .. }))
+/// }
+/// # let _ = is_back;
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum WorkerEvent {

@@ -4,6 +4,8 @@
 mod bench;
 mod codegen;
 mod diagrams;
+mod examples;
+mod features;
 mod no_std;
 mod write;
 
@@ -28,6 +30,8 @@ const CHORES: &[Chore] = &[
     ),
     ("codegen", "[--check]  write the Rust code of the wire schema", codegen::run),
     ("diagrams", "[--check]  write docs/states.md from the table of states", diagrams::run),
+    ("examples", "        find public items without an example", examples::run),
+    ("features", "        compile the libraries with every combination of features", features::run),
     ("no-std", "          link the machines without the standard library", no_std::run),
 ];
 

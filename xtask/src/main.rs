@@ -4,6 +4,7 @@
 mod bench;
 mod codegen;
 mod diagrams;
+mod e2e;
 mod examples;
 mod features;
 mod no_std;
@@ -30,6 +31,7 @@ const CHORES: &[Chore] = &[
     ),
     ("codegen", "[--check]  write the Rust code of the wire schema", codegen::run),
     ("diagrams", "[--check]  write docs/states.md from the table of states", diagrams::run),
+    ("e2e", "             check metrics, alerts and units with promtool and systemd", e2e::run),
     ("examples", "        find public items without an example", examples::run),
     ("features", "        compile the libraries with every combination of features", features::run),
     ("no-std", "          link the machines without the standard library", no_std::run),

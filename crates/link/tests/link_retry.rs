@@ -232,41 +232,33 @@ fn a_kick_skips_the_wait_but_not_more_than_once_a_second() {
 }
 
 #[test]
-fn of_wishes_that_come_too_soon_the_newest_is_done_and_done_once() {
+fn of_wishes_that_come_too_soon_one_is_done_once_and_a_reconnect_stands_for_the_others() {
     let mut bench = Bench::active(config(exact()));
     bench.pass(60 * SECOND);
     bench.input(LinkInput::Reconnect);
     bench.until_active();
     bench.forget();
     let again = LinkVerdict::Later { within: 100 * MS };
+    assert_eq!(bench.input(LinkInput::Migrate), again);
     assert_eq!(bench.input(LinkInput::Reconnect), again);
     assert_eq!(bench.input(LinkInput::Migrate), again);
+    assert_eq!(bench.link.snapshot().reconnects, 1);
     bench.pass(10 * SECOND);
     assert_eq!(bench.dials().len(), 1);
-    assert_eq!(bench.path(), [""; 0], "the session moved, nothing was given up");
+    assert_eq!(bench.link.snapshot().reconnects, 2, "the connection was given up");
 }
 
 #[test]
-fn a_wish_dies_with_the_link_and_a_newer_one_that_is_granted_replaces_it() {
+fn a_wish_dies_with_the_link() {
     let mut bench = Bench::active(config(exact().max_attempts(1)));
     bench.pass(60 * SECOND);
-    bench.reachable = false;
     bench.input(LinkInput::Reconnect);
+    bench.until_active();
     assert!(matches!(bench.input(LinkInput::Reconnect), LinkVerdict::Later { .. }));
-    fail_dial(&mut bench);
-    assert_eq!(bench.link.state(), State::Failed);
+    bench.input(LinkInput::Stop { within: SECOND });
     bench.forget();
     bench.pass(10 * SECOND);
-    assert_eq!(bench.dials(), []);
-
-    let mut bench = Bench::active(config(exact()));
-    bench.reachable = false;
-    bench.input(LinkInput::Reconnect);
-    bench.forget();
-    assert!(matches!(bench.input(LinkInput::Reconnect), LinkVerdict::Later { .. }));
-    // A kick has nothing to do while a dial is under way: the wish before it is forgotten.
-    assert_eq!(bench.input(LinkInput::Kick(Kick::Operator)), LinkVerdict::Accepted);
-    bench.pass(SECOND);
+    assert_eq!(bench.link.state(), State::Shutdown);
     assert_eq!(bench.dials(), []);
 }
 

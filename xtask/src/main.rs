@@ -1,6 +1,7 @@
 //! Chores of the moorline repository: `cargo xtask CHORE`. One module per chore.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a command for people")]
 
+mod acceptance;
 mod bench;
 mod codegen;
 mod diagrams;
@@ -19,6 +20,11 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 type Chore = (&'static str, &'static str, fn(&[String]) -> Outcome);
 
 const CHORES: &[Chore] = &[
+    (
+        "acceptance",
+        "              check that every test the documents name exists and runs",
+        acceptance::run,
+    ),
     (
         "bench",
         "[GROUP..] [--quick] | --check | --update  measure what docs/performance.md says",

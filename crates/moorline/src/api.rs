@@ -15,6 +15,7 @@ pub use submit::Submit;
 pub(crate) use submit::SubmitBody;
 #[cfg(feature = "coordinator")]
 pub(crate) use text::parse_task_state;
+pub(crate) use text::time;
 
 use crate::{Code, TaskId};
 
@@ -28,6 +29,24 @@ pub(crate) const WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(
 #[cfg(feature = "coordinator")]
 pub(crate) const WORKER_STATES: [&str; 8] =
     ["expected", "restoring", "active", "suspect", "disconnected", "lost", "draining", "departed"];
+
+/// The word for where a worker is.
+#[cfg(feature = "coordinator")]
+pub(crate) fn presence_word(presence: moorline_link::Presence) -> &'static str {
+    use moorline_link::Presence;
+
+    match presence {
+        Presence::Expected => "expected",
+        Presence::Restoring => "restoring",
+        Presence::Active => "active",
+        Presence::Suspect => "suspect",
+        Presence::Disconnected => "disconnected",
+        Presence::Lost => "lost",
+        Presence::Draining => "draining",
+        Presence::Departed => "departed",
+        _ => "unknown",
+    }
+}
 
 /// A task, as the store has it.
 ///

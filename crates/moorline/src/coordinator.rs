@@ -11,7 +11,6 @@ use moorline_transport::Endpoint;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub(crate) use admin::presence;
 pub use builder::{CoordinatorBuilder, StoreAt};
 
 use crate::health::{CoordinatorSubject, Health};

@@ -83,6 +83,8 @@ mod code;
 #[cfg(feature = "coordinator")]
 mod coordinator;
 mod error;
+#[cfg(any(feature = "client", feature = "coordinator"))]
+mod explain;
 #[cfg(feature = "health")]
 mod health;
 mod id;
@@ -109,6 +111,8 @@ pub use code::Code;
 #[cfg(feature = "coordinator")]
 pub use coordinator::{Coordinator, CoordinatorBuilder, StoreAt};
 pub use error::{BoxError, Error, Result};
+#[cfg(any(feature = "client", feature = "coordinator"))]
+pub use explain::{Candidate, Cause, Certainty, Explanation, Sighting};
 pub use id::{TaskId, TaskIdError};
 pub use preset::Preset;
 #[cfg(all(feature = "process", unix))]

@@ -21,8 +21,6 @@ use moorline_driver::CoordinatorHandle;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-pub(crate) use view::presence;
-
 use super::Admin;
 use crate::api::{Overview, Version};
 use crate::health::{Answer, CoordinatorSubject, PATHS, answer, response};

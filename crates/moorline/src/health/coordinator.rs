@@ -113,7 +113,7 @@ impl CoordinatorSubject {
         if let Some(workers) = &asked.workers {
             let mut states = Map::new();
             for worker in workers {
-                let state = crate::coordinator::presence(worker.presence);
+                let state = crate::api::presence_word(worker.presence);
                 let count = states.get(state).and_then(Value::as_u64).unwrap_or(0);
                 states.insert(state.to_owned(), (count + 1).into());
             }

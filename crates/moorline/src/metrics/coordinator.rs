@@ -14,7 +14,7 @@ use super::catalogue::{
 use super::page::Page;
 use super::worker::counts;
 use crate::api::WORKER_STATES;
-use crate::coordinator::presence;
+use crate::api::presence_word;
 use crate::health::Asked;
 
 /// Writes them. `per_worker`: also those with the name of a worker.
@@ -72,7 +72,8 @@ pub(crate) fn measure_coordinator(
 
 /// Gauges of workers, from what is known of them now: who was forgotten leaves nothing behind.
 pub(crate) fn workers(page: &mut Page, views: &[WorkerView], per_worker: bool) {
-    let of = |state| views.iter().filter(|view| presence(view.presence) == state).count() as u64;
+    let of =
+        |state| views.iter().filter(|view| presence_word(view.presence) == state).count() as u64;
     let states: Vec<_> = WORKER_STATES.iter().map(|state| ([*state], of(*state))).collect();
     page.put(&WORKERS, states.iter().map(|(labels, count)| (&labels[..], *count)));
     if !per_worker {

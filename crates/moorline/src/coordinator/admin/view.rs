@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use moorline_driver::Peer;
-use moorline_link::{ConnId, Epoch, Presence, Reason};
+use moorline_link::{ConnId, Epoch, Reason};
 use moorline_node::{Name, WorkerView};
 use moorline_store::{Counts, TaskRecord, WallTime};
 use moorline_work::TaskState;
 
-use crate::api::{Overview, TaskInfo, WorkerInfo};
+use crate::api::{Overview, TaskInfo, WorkerInfo, presence_word};
 use crate::id::worker_text;
 
 pub(super) fn task_info(record: TaskRecord) -> TaskInfo {
@@ -45,7 +45,7 @@ pub(super) fn worker_info(view: &WorkerView, peers: &BTreeMap<ConnId, Peer>) -> 
     WorkerInfo {
         id: worker_text(view.worker),
         name: view.name.to_string(),
-        state: presence(view.presence).to_owned(),
+        state: presence_word(view.presence).to_owned(),
         since: SystemTime::now().checked_sub(view.since).unwrap_or(SystemTime::UNIX_EPOCH),
         reason: view.reason.map(Reason::name).map(str::to_owned),
         slots: view.slots,
@@ -64,25 +64,10 @@ fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1_000.0
 }
 
-/// The word for where a worker is.
-pub(crate) fn presence(presence: Presence) -> &'static str {
-    match presence {
-        Presence::Expected => "expected",
-        Presence::Restoring => "restoring",
-        Presence::Active => "active",
-        Presence::Suspect => "suspect",
-        Presence::Disconnected => "disconnected",
-        Presence::Lost => "lost",
-        Presence::Draining => "draining",
-        Presence::Departed => "departed",
-        _ => "unknown",
-    }
-}
-
 pub(super) fn overview(epoch: Epoch, counts: &Counts, workers: &[WorkerView]) -> Overview {
     let mut by_state = BTreeMap::new();
     for worker in workers {
-        *by_state.entry(presence(worker.presence).to_owned()).or_default() += 1;
+        *by_state.entry(presence_word(worker.presence).to_owned()).or_default() += 1;
     }
     let tasks = TaskState::ALL.iter().zip(counts.by_state);
     Overview {

@@ -1,5 +1,6 @@
 //! The JSON of the admin API: what the coordinator answers, the client reads and `--json` prints.
 
+mod event;
 mod submit;
 mod text;
 
@@ -9,6 +10,10 @@ use std::time::SystemTime;
 use moorline_work::TaskState;
 use serde::{Deserialize, Serialize};
 
+pub use event::EventInfo;
+pub(crate) use event::EventPage;
+#[cfg(feature = "coordinator")]
+pub(crate) use event::parse_kinds;
 #[cfg(feature = "coordinator")]
 pub(crate) use submit::SUBMIT_BODY_MAX;
 pub use submit::Submit;

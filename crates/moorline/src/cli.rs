@@ -4,6 +4,7 @@ mod bench;
 mod coordinator;
 mod demo;
 mod dev;
+mod event;
 mod exit;
 mod explain;
 mod files;
@@ -53,6 +54,9 @@ enum Command {
     /// Submit tasks, look at them, wait for them.
     #[command(subcommand)]
     Task(task::Command),
+    /// See what happened, and what happens.
+    #[command(subcommand)]
+    Event(event::Command),
     /// Run a coordinator and one worker in one process, with a temporary store, to try things out.
     Dev(dev::Args),
     /// Hash the files of a directory while processes are killed and connections cut, and check that
@@ -119,6 +123,10 @@ async fn run(command: Command, context: Context) -> Outcome {
         Command::Task(command) => {
             logs::for_client(context.log);
             task::run(command, context).await
+        }
+        Command::Event(command) => {
+            logs::for_client(context.log);
+            event::run(command, context).await
         }
         Command::Dev(args) => {
             logs::for_server(context.log);

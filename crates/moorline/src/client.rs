@@ -1,5 +1,6 @@
 //! The client of the admin API.
 
+mod events;
 mod http;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::api::{
 };
 use crate::task::decode;
 use crate::{Error, Result, TaskId};
+pub use events::EventQuery;
 pub(crate) use http::Patience;
 use http::{Call, Http};
 

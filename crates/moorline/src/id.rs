@@ -130,5 +130,12 @@ pub(crate) fn worker_text(worker: WorkerId) -> String {
     format!("{:032x}", worker.0)
 }
 
+/// The identity that such a text is.
+#[cfg_attr(not(feature = "coordinator"), allow(dead_code))]
+pub(crate) fn parse_worker(text: &str) -> Option<WorkerId> {
+    let hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hex.then(|| u128::from_str_radix(text, 16).ok().map(WorkerId)).flatten()
+}
+
 #[cfg(test)]
 mod tests;

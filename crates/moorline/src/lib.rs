@@ -101,12 +101,13 @@ mod test_rig;
 mod worker;
 
 pub use moorline_link::{First, Jitter, Reason as DisconnectReason, State as LinkState};
+pub use moorline_node::EventKind;
 pub use moorline_work::TaskState;
 
 #[cfg(any(feature = "client", feature = "coordinator"))]
-pub use api::{Cancelled, Overview, Retried, Submit, Submitted, TaskInfo, WorkerInfo};
+pub use api::{Cancelled, EventInfo, Overview, Retried, Submit, Submitted, TaskInfo, WorkerInfo};
 #[cfg(feature = "client")]
-pub use client::{Client, TaskQuery};
+pub use client::{Client, EventQuery, TaskQuery};
 pub use code::Code;
 #[cfg(feature = "coordinator")]
 pub use coordinator::{Coordinator, CoordinatorBuilder, StoreAt};

@@ -13,6 +13,16 @@ pub(super) fn line(text: &str) -> Result<()> {
     bytes(format!("{text}\n").as_bytes())
 }
 
+/// Prints a line of a stream. Returns whether somebody still reads: a stream has no other end.
+pub(super) fn streamed_line(text: &str) -> Result<bool> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(format!("{text}\n").as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Error::Output(error)),
+    }
+}
+
 /// Prints data as it is.
 pub(super) fn bytes(bytes: &[u8]) -> Result<()> {
     let mut stdout = io::stdout().lock();

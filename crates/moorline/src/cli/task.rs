@@ -8,7 +8,7 @@ use clap::Subcommand;
 use super::exit::Exit;
 use super::output::{self, ago, short, table};
 use super::server::ServerArgs;
-use super::{Context, Outcome};
+use super::{Context, Outcome, event};
 use crate::api::parse_task_state;
 use crate::client::{Client, TaskQuery};
 use crate::{Cancelled, Code, Error, Result, TaskId, TaskInfo, TaskState};
@@ -27,6 +27,8 @@ pub(super) enum Command {
     Result(ResultArgs),
     /// Cancel tasks, queued or running.
     Cancel(TargetArgs),
+    /// Show what happened to a task, the latest last.
+    Timeline(event::TaskTimelineArgs),
 }
 
 #[derive(clap::Args, Debug)]
@@ -84,6 +86,7 @@ pub(super) async fn run(command: Command, context: Context) -> Outcome {
             Ok(Exit::Done)
         }
         Command::Cancel(args) => cancel(args, context).await,
+        Command::Timeline(args) => event::of_task(args, context).await,
     }
 }
 

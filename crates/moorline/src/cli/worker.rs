@@ -11,7 +11,7 @@ use moorline_link::{First, Jitter};
 use super::exit::Exit;
 use super::signals::Signals;
 use super::values::{HandlerArg, first, handler, jitter, some_duration};
-use super::{Context, Outcome, logs, output, systemd};
+use super::{Context, Outcome, event, logs, output, systemd};
 use crate::process::ProcessGroups;
 use crate::{Error, Reconnect, Result, Worker};
 
@@ -31,6 +31,8 @@ enum Command {
     List(list::ListArgs),
     /// Show a worker.
     Get(list::GetArgs),
+    /// Show what happened to a worker and to the tasks it was given, the latest last.
+    Timeline(event::WorkerTimelineArgs),
 }
 
 #[derive(clap::Args, Debug)]
@@ -141,6 +143,10 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
         Some(Command::Get(args)) => {
             logs::for_client(context.log);
             list::get(args, context).await
+        }
+        Some(Command::Timeline(args)) => {
+            logs::for_client(context.log);
+            event::of_worker(args, context).await
         }
         None => {
             logs::for_server(context.log);

@@ -4,6 +4,7 @@
 //! `Host` has to be a loopback name (else a name of the page's owner could point here), a foreign
 //! `Origin` is refused, and a body has to be declared JSON, which a page cannot do without asking.
 
+mod events;
 mod guard;
 mod problem;
 mod tasks;
@@ -11,6 +12,7 @@ mod view;
 mod workers;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::Uri;
@@ -19,7 +21,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use moorline_driver::CoordinatorHandle;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::Admin;
 use crate::api::{Overview, Version};
@@ -31,6 +33,8 @@ use problem::Refusal;
 #[derive(Clone)]
 struct Context {
     driver: CoordinatorHandle,
+    /// Room for those who follow what happens.
+    streams: Arc<Semaphore>,
 }
 
 /// Takes the address.
@@ -76,12 +80,15 @@ pub(super) fn router(driver: CoordinatorHandle, subject: CoordinatorSubject) -> 
         .route("/tasks/{id}/wait", get(tasks::wait))
         .route("/tasks/{id}/cancel", post(tasks::cancel))
         .route("/tasks/{id}/retry", post(tasks::retry))
+        .route("/tasks/{id}/timeline", get(events::of_task))
+        .route("/events", get(events::list))
+        .route("/workers/{worker}/timeline", get(events::of_worker))
         .route("/workers", get(workers::list))
         .route("/workers/{worker}", get(workers::get))
         .route("/overview", get(overview))
         .route("/version", get(version))
         .layer(tasks::body_limit())
-        .with_state(Context { driver });
+        .with_state(Context { driver, streams: events::streams() });
     let mut health = Router::new();
     for path in PATHS {
         health = health.route(path, get(self::health));

@@ -18,6 +18,7 @@ mod reconnect;
 mod rig;
 mod runtime;
 mod slow;
+mod store;
 #[cfg(target_os = "linux")]
 mod stranger;
 mod surface;

@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 use moorline_driver::Peer;
 use moorline_link::{ConnId, Epoch, Reason};
 use moorline_node::{Name, WorkerView};
-use moorline_store::{Counts, TaskRecord, WallTime};
+use moorline_store::{Counts, EventRecord, TaskRecord, WallTime};
 use moorline_work::TaskState;
 
-use crate::api::{Overview, TaskInfo, WorkerInfo, presence_word};
+use crate::Code;
+use crate::api::{EventInfo, Overview, TaskInfo, WorkerInfo, presence_word};
 use crate::id::worker_text;
 
 pub(super) fn task_info(record: TaskRecord) -> TaskInfo {
@@ -33,6 +34,26 @@ pub(super) fn task_info(record: TaskRecord) -> TaskInfo {
         cancel_requested: record.cancel_requested,
         result_bytes: record.result_len,
         cursor: record.order,
+    }
+}
+
+pub(super) fn event_info(record: EventRecord) -> EventInfo {
+    let EventRecord { seq, at, epoch, event } = record;
+    let worker_id = event.worker.map(|worker| worker_text(moorline_link::WorkerId(worker.0)));
+    EventInfo {
+        seq,
+        at: time(at),
+        epoch: epoch.0,
+        kind: event.kind.name().to_owned(),
+        worker: event.name.map(|name| name.to_string()).or_else(|| worker_id.clone()),
+        worker_id,
+        task: event.task.map(Into::into),
+        attempt: event.attempt.map(|attempt| attempt.0),
+        task_type: event.handler.map(|handler| handler.to_string()),
+        reason: event.reason.map(|reason| reason.name().to_owned()),
+        code: event.reason.map(|reason| Code::from(reason).to_string()),
+        session: event.session.map(|n| format!("{}.{n}", epoch.0)),
+        detail: event.detail.map(|detail| detail.to_string()),
     }
 }
 

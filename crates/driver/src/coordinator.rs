@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, select};
 use futures::{FutureExt, SinkExt};
-use moorline_link::{Backoff, ConnId, Epoch, HubConfig, Reason, WorkerId};
+use moorline_link::{Backoff, ConnId, Epoch, HubConfig, HubSettings, Reason, WorkerId};
 use moorline_node::{ClientReply, CoordinatorConfig, CoordinatorNode, Name, Spec, WorkerView};
 use moorline_store::{Reader, Retention, Store, StoreError};
 use moorline_transport::Endpoint;
@@ -94,6 +94,7 @@ pub(crate) enum Request {
 pub(crate) enum Control {
     Workers { reply: oneshot::Sender<Vec<WorkerView>> },
     Peers { reply: oneshot::Sender<BTreeMap<ConnId, Peer>> },
+    Offering { handler: Name, reply: oneshot::Sender<Vec<WorkerId>> },
     Disconnect { worker: WorkerId, reason: Reason, reply: oneshot::Sender<()> },
     PulseEvery(Duration),
     Stop,
@@ -117,6 +118,7 @@ pub struct CoordinatorHandle {
 
 struct Handle {
     endpoints: Vec<Endpoint>,
+    hub: HubConfig,
     epoch: Epoch,
     requests: mpsc::Sender<Request>,
     control: mpsc::UnboundedSender<Control>,
@@ -199,6 +201,7 @@ pub async fn start_coordinator<R: Runtime>(
     );
     let shared = Arc::new(Handle {
         endpoints,
+        hub: options.hub,
         epoch: threads.epoch,
         requests,
         control,
@@ -338,6 +341,20 @@ impl CoordinatorHandle {
     /// [`Stopped`].
     pub async fn peers(&self) -> Result<BTreeMap<ConnId, Peer>, Stopped> {
         self.control(|reply| Control::Peers { reply }).await
+    }
+
+    /// Which workers announced this handler in their present sessions, by id.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn offering(&self, handler: Name) -> Result<Vec<WorkerId>, Stopped> {
+        self.control(|reply| Control::Offering { handler, reply }).await
+    }
+
+    /// How long silence of a worker may last.
+    #[must_use]
+    pub fn liveness(&self) -> &HubSettings {
+        self.shared.hub.settings()
     }
 
     /// Ends a worker's connection; it comes back.

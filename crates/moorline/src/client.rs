@@ -15,7 +15,7 @@ use crate::api::{
     TaskPage, Version, WAIT_MAX, WorkerInfo, WorkerPage,
 };
 use crate::task::decode;
-use crate::{Error, Result, TaskId};
+use crate::{Error, Explanation, Result, TaskId};
 pub use events::EventQuery;
 pub(crate) use http::Patience;
 use http::{Call, Http};
@@ -342,6 +342,39 @@ impl Client {
     pub async fn worker(&self, worker: &str) -> Result<WorkerInfo> {
         let call = Call::new(Method::GET, format!("workers/{}", http::path_segment(worker)));
         self.json(call.about_worker(worker), Patience::For(self.timeout)).await
+    }
+
+    /// Why a worker is where it is, by its name or identity.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchWorker`], [`Error::Unreachable`].
+    ///
+    /// ```no_run
+    /// # async fn example(client: moorline::Client) -> moorline::Result<()> {
+    /// println!("{}", client.explain_worker("gpu-1").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn explain_worker(&self, worker: &str) -> Result<Explanation> {
+        let path = format!("workers/{}/explain", http::path_segment(worker));
+        let call = Call::new(Method::GET, path).about_worker(worker);
+        self.json(call, Patience::For(self.timeout)).await
+    }
+
+    /// Why a task is where it is, and who could take it.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTask`], [`Error::Unreachable`].
+    ///
+    /// ```no_run
+    /// # async fn example(client: moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
+    /// println!("{}", client.explain_task(task).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn explain_task(&self, task: TaskId) -> Result<Explanation> {
+        let call = Call::new(Method::GET, format!("tasks/{task}/explain")).about(task);
+        self.json(call, Patience::For(self.timeout)).await
     }
 
     /// The coordinator in figures.

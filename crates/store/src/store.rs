@@ -230,6 +230,8 @@ pub struct TaskRecord {
     pub submitted_at: WallTime,
     /// When it ended.
     pub finished_at: Option<WallTime>,
+    /// Before this time it is not given out: it waits for its retry.
+    pub ready_at: Option<WallTime>,
     /// The last error in words, of a task that has not succeeded.
     pub error: Option<String>,
     /// A client wants it to end.

@@ -258,6 +258,12 @@ impl Dispatcher {
         self.workers.get(&worker).map_or(0, |worker| worker.leases.len())
     }
 
+    /// Every worker that announced this handler in its present session.
+    pub fn offering(&self, handler: Sym) -> impl Iterator<Item = WorkerId> + '_ {
+        let offers = move |worker: &Worker| worker.offers.contains(&handler);
+        self.workers.iter().filter(move |(_, worker)| offers(worker)).map(|(id, _)| *id)
+    }
+
     /// Operations asked for or about to be, that no `Stored` has covered.
     #[must_use]
     pub fn pending_ops(&self) -> usize {

@@ -215,6 +215,9 @@ impl<R: Runtime> CoordinatorLoop<R> {
             Control::Peers { reply } => {
                 let _ = reply.send(self.peers.clone());
             }
+            Control::Offering { handler, reply } => {
+                let _ = reply.send(self.parts.node.offering(&handler));
+            }
             Control::Disconnect { worker, reason, reply } => {
                 self.inputs.push(CoordinatorInput::Disconnect { worker, reason });
                 let _ = reply.send(());

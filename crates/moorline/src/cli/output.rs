@@ -37,6 +37,14 @@ pub(super) fn json(value: &impl Serialize) -> Result<()> {
     line(&serde_json::to_string(value)?)
 }
 
+/// Prints why something is where it is.
+pub(super) fn explanation(explanation: &crate::Explanation, as_json: bool) -> Result<()> {
+    if as_json {
+        return json(explanation);
+    }
+    bytes(printable(&explanation.to_string()).as_bytes())
+}
+
 /// Tells the user something that is no data.
 pub(super) fn message(text: &str) {
     if !super::logs::line(text) {

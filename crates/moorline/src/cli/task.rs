@@ -27,6 +27,8 @@ pub(super) enum Command {
     Result(ResultArgs),
     /// Cancel tasks, queued or running.
     Cancel(TargetArgs),
+    /// Say why a task is where it is, and who could take it.
+    Explain(ExplainArgs),
     /// Show what happened to a task, the latest last.
     Timeline(event::TaskTimelineArgs),
 }
@@ -50,6 +52,16 @@ pub(super) struct TargetArgs {
     /// Ids of tasks.
     #[arg(required = true, value_name = "ID")]
     tasks: Vec<TaskId>,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct ExplainArgs {
+    /// The task's id.
+    #[arg(value_name = "ID")]
+    task: TaskId,
 
     #[command(flatten)]
     server: ServerArgs,
@@ -86,6 +98,11 @@ pub(super) async fn run(command: Command, context: Context) -> Outcome {
             Ok(Exit::Done)
         }
         Command::Cancel(args) => cancel(args, context).await,
+        Command::Explain(args) => {
+            let explanation = args.server.client()?.explain_task(args.task).await?;
+            output::explanation(&explanation, context.json)?;
+            Ok(Exit::Done)
+        }
         Command::Timeline(args) => event::of_task(args, context).await,
     }
 }

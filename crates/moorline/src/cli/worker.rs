@@ -31,6 +31,8 @@ enum Command {
     List(list::ListArgs),
     /// Show a worker.
     Get(list::GetArgs),
+    /// Say why a worker is where it is: the cause, what was ruled out, what happens next, what to do.
+    Explain(list::GetArgs),
     /// Show what happened to a worker and to the tasks it was given, the latest last.
     Timeline(event::WorkerTimelineArgs),
 }
@@ -143,6 +145,10 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
         Some(Command::Get(args)) => {
             logs::for_client(context.log);
             list::get(args, context).await
+        }
+        Some(Command::Explain(args)) => {
+            logs::for_client(context.log);
+            list::explain(args, context).await
         }
         Some(Command::Timeline(args)) => {
             logs::for_client(context.log);

@@ -5,6 +5,7 @@
 //! `Origin` is refused, and a body has to be declared JSON, which a page cannot do without asking.
 
 mod events;
+mod explain;
 mod guard;
 mod problem;
 mod tasks;
@@ -13,6 +14,7 @@ mod workers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::extract::State;
 use axum::http::Uri;
@@ -33,6 +35,8 @@ use problem::Refusal;
 #[derive(Clone)]
 struct Context {
     driver: CoordinatorHandle,
+    /// Since when it is served, which is when the coordinator began.
+    started: SystemTime,
     /// Room for those who follow what happens.
     streams: Arc<Semaphore>,
 }
@@ -82,13 +86,15 @@ pub(super) fn router(driver: CoordinatorHandle, subject: CoordinatorSubject) -> 
         .route("/tasks/{id}/retry", post(tasks::retry))
         .route("/tasks/{id}/timeline", get(events::of_task))
         .route("/events", get(events::list))
+        .route("/tasks/{id}/explain", get(explain::of_task))
+        .route("/workers/{worker}/explain", get(explain::of_worker))
         .route("/workers/{worker}/timeline", get(events::of_worker))
         .route("/workers", get(workers::list))
         .route("/workers/{worker}", get(workers::get))
         .route("/overview", get(overview))
         .route("/version", get(version))
         .layer(tasks::body_limit())
-        .with_state(Context { driver, streams: events::streams() });
+        .with_state(Context { driver, started: SystemTime::now(), streams: events::streams() });
     let mut health = Router::new();
     for path in PATHS {
         health = health.route(path, get(self::health));

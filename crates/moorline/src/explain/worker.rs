@@ -115,8 +115,10 @@ pub(crate) fn explain(evidence: &Evidence) -> Explanation {
 
 /// The events at the moment its state began, those before, and those after.
 fn sightings(evidence: &Evidence) -> (Vec<Sighting>, Vec<Sighting>, Vec<Sighting>) {
-    /// An event is written when it is durable, a little after the moment it is about.
-    const MOMENT: Duration = Duration::from_secs(1);
+    /// An event is written when it is durable, a little after the moment it is about ...
+    const AFTER: Duration = Duration::from_secs(1);
+    /// ... and both clocks are read in whole milliseconds.
+    const BEFORE: Duration = Duration::from_millis(100);
     let (mut seen, mut before, mut after) = (Vec::new(), Vec::new(), Vec::new());
     for happening in &evidence.history {
         let sighting = Sighting {
@@ -124,11 +126,11 @@ fn sightings(evidence: &Evidence) -> (Vec<Sighting>, Vec<Sighting>, Vec<Sighting
             by: "coordinator".to_owned(),
             text: happening.text.clone(),
         };
-        let apart = match happening.at.duration_since(evidence.since) {
-            Ok(later) => later,
-            Err(earlier) => earlier.duration(),
+        let at_the_moment = match happening.at.duration_since(evidence.since) {
+            Ok(later) => later <= AFTER,
+            Err(earlier) => earlier.duration() <= BEFORE,
         };
-        if apart <= MOMENT {
+        if at_the_moment {
             seen.push(sighting);
         } else if happening.at < evidence.since {
             before.push(sighting);

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stderr, reason = "a test that fails says what its processes said")]
 
 mod bench;
+mod explain;
 mod faults;
 #[cfg(target_os = "linux")]
 mod gauge;

@@ -3,6 +3,8 @@
 use moorline_link::{Instant, Presence, WorkerId, WorkerSnapshot};
 
 use super::{CoordinatorNode, WorkerView};
+use crate::Name;
+use crate::frame::convert;
 
 impl CoordinatorNode {
     /// Every worker that is known, by id; computed from freshness now.
@@ -29,6 +31,13 @@ impl CoordinatorNode {
             conn: seen.and_then(|s| s.conn),
             software: file.software.clone(),
         })
+    }
+
+    /// Who announced this handler in its present session, by id.
+    #[must_use]
+    pub fn offering(&self, handler: &Name) -> Vec<WorkerId> {
+        let Some(sym) = self.handlers.get(handler) else { return Vec::new() };
+        self.dispatcher.offering(moorline_work::Sym(sym)).map(convert::worker_back).collect()
     }
 
     /// Operations for the store that are not durable yet.

@@ -207,6 +207,8 @@ impl Task {
             worker_name: worker.and_then(name_of),
             submitted_at: self.submitted_at,
             finished_at: self.finished_at,
+            ready_at: (self.state == TaskState::Queued && self.not_before > 0)
+                .then_some(WallTime(self.not_before)),
             error: self.error.clone(),
             cancel_requested: self.cancel_requested,
             result_len: self.result.as_ref().map(|result| result.len() as u64),

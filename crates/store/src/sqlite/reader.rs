@@ -149,6 +149,7 @@ fn record(row: &Row<'_>) -> Result<TaskRecord, Fault> {
         worker_name: columns.optional_name()?,
         submitted_at: columns.time()?,
         finished_at: columns.optional_time()?,
+        ready_at: columns.optional_time()?,
         error: columns.take()?,
         cancel_requested: columns.take()?,
         result_len: columns.take::<Option<i64>>()?.map(i64::cast_unsigned),

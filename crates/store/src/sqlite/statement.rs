@@ -219,7 +219,8 @@ macro_rules! records_where {
         concat!(
             "SELECT t.id, t.place, t.handler, t.state, t.priority, t.attempt, t.retries, ",
             "t.max_retries, t.lost, iif(t.state = 'queued', NULL, t.worker), ",
-            "iif(t.state = 'queued', NULL, w.name), t.submitted_at, t.finished_at, t.error, ",
+            "iif(t.state = 'queued', NULL, w.name), t.submitted_at, t.finished_at, ",
+            "iif(t.state = 'queued', nullif(t.not_before, 0), NULL), t.error, ",
             "t.cancel_requested, length(t.result), ",
             "(SELECT count(*) FROM applications a WHERE a.place = t.place) ",
             "FROM tasks t LEFT JOIN workers w ON w.id = t.worker WHERE ",

@@ -36,6 +36,7 @@ pub(crate) fn a_task_is_read_with_all_it_has(mut world: World) {
         worker_name: None,
         submitted_at: START,
         finished_at: None,
+        ready_at: Some(moorline_store::WallTime(world.now.0 + 10)),
         error: Some("broken".to_owned()),
         cancel_requested: false,
         result_len: None,
@@ -47,6 +48,7 @@ pub(crate) fn a_task_is_read_with_all_it_has(mut world: World) {
     world.done(cancel(7));
     let leased = TaskRecord {
         state: TaskState::Leased,
+        ready_at: None,
         attempt: Attempt(3),
         worker: Some(ANN),
         worker_name: Some(name("ann")),

@@ -80,6 +80,12 @@ fn last_contact(worker: &WorkerInfo) -> String {
     worker.last_contact_ms.map_or_else(|| "-".to_owned(), ago)
 }
 
+pub(super) async fn explain(args: GetArgs, context: Context) -> Outcome {
+    let explanation = args.server.client()?.explain_worker(&args.worker).await?;
+    output::explanation(&explanation, context.json)?;
+    Ok(Exit::Done)
+}
+
 pub(super) async fn get(args: GetArgs, context: Context) -> Outcome {
     let worker = args.server.client()?.worker(&args.worker).await?;
     if context.json {

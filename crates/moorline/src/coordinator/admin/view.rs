@@ -57,7 +57,7 @@ pub(super) fn event_info(record: EventRecord) -> EventInfo {
     }
 }
 
-fn time(wall: WallTime) -> SystemTime {
+pub(super) fn time(wall: WallTime) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(wall.0)
 }
 

@@ -160,11 +160,17 @@ codes! {
         "Upgrade moorline.";
     STORE_DAMAGED 5004
         "The file is not a store of moorline, or it is damaged."
-        "Check the path; else restore a copy.";
+        "Check the path; else restore a copy. Starting again does not help.";
     STORE_IO 5005
         "Reading or writing the store failed."
-        "Look at the disk: full, read-only or failing.";
-    STORE_STALLED 5006
+        "Look at the disk: it may be failing. What was acknowledged is safe; the coordinator tries again.";
+    STORE_FULL 5006
+        "There is no room to write the store."
+        "Make room on its disk, or raise the quota; the coordinator goes on by itself.";
+    STORE_READ_ONLY 5007
+        "The store does not let itself be written."
+        "Look at the permissions of the file and its directory, and how its disk is mounted.";
+    STORE_STALLED 5008
         "The store has not finished a write for 5 s."
         "Look at the disk: it hangs or is overloaded. Nothing is acknowledged before it is written.";
     ADMIN_LISTEN 6001

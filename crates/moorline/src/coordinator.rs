@@ -6,13 +6,14 @@ mod builder;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use moorline_driver::CoordinatorHandle;
+use moorline_driver::{CoordinatorHandle, StoreState};
 use moorline_transport::Endpoint;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use builder::{CoordinatorBuilder, StoreAt};
 
+use crate::Error;
 use crate::health::{CoordinatorSubject, Health};
 
 /// How long the admin API may take to answer what it has begun when the coordinator stops.
@@ -145,7 +146,8 @@ impl Coordinator {
         }
     }
 
-    /// Resolves when it has ended by itself, which only a broken store or listener makes it do.
+    /// Resolves when it has ended by itself, which only a broken store makes it do: see
+    /// [`failure`](Self::failure).
     ///
     /// ```
     /// # async fn example(coordinator: moorline::Coordinator) {
@@ -157,5 +159,14 @@ impl Coordinator {
     /// ```
     pub async fn stopped(&self) {
         self.driver.stopped().await;
+    }
+
+    /// Why it has ended by itself, if its store is of no use any more: [`Error::Store`].
+    #[must_use]
+    pub fn failure(&self) -> Option<Error> {
+        match self.driver.store_state() {
+            StoreState::Broken(error) => Some(Error::Store(error)),
+            StoreState::Works | StoreState::Stalled | StoreState::Fails(_) | _ => None,
+        }
     }
 }

@@ -337,7 +337,7 @@ impl Error {
         match self {
             Self::Ended { reason, .. } => reason.retry() != moorline_link::Retry::Never,
             #[cfg(feature = "coordinator")]
-            Self::Store(error) => matches!(error, moorline_store::StoreError::Io { .. }),
+            Self::Store(error) => error.may_pass(),
             Self::Refused { status, .. } => *status >= 500 || *status == 429,
             Self::NotActive { .. }
             | Self::Stopped
@@ -383,6 +383,8 @@ fn store_code(error: &moorline_store::StoreError) -> Code {
         StoreError::UnsafeLibrary { .. } => Code::STORE_UNSAFE,
         StoreError::Newer { .. } => Code::STORE_NEWER,
         StoreError::Damaged { .. } => Code::STORE_DAMAGED,
+        StoreError::Full { .. } => Code::STORE_FULL,
+        StoreError::ReadOnly { .. } => Code::STORE_READ_ONLY,
         // Whatever a later store adds: the disk is the place to look.
         StoreError::Io { .. } | _ => Code::STORE_IO,
     }
@@ -407,3 +409,6 @@ fn ending(state: TaskState, error: Option<&str>) -> String {
 fn seconds(duration: Duration) -> String {
     format!("{duration:?}")
 }
+
+#[cfg(all(test, feature = "coordinator"))]
+mod tests;

@@ -62,7 +62,7 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
     let _notices = systemd::notify(coordinator.subject());
     tokio::select! {
         _ = signals.next() => {}
-        () = coordinator.stopped() => return Err(Error::Stopped),
+        () = coordinator.stopped() => return Err(coordinator.failure().unwrap_or(Error::Stopped)),
     }
     tokio::select! {
         () = coordinator.stop() => Ok(Exit::Done),

@@ -110,7 +110,11 @@ impl From<Code> for Exit {
             | Code::CONTEXT => Self::Config,
             Code::UNCONFIRMED => Self::Usage,
             Code::DATA_DIR_IN_USE | Code::LISTEN_IN_USE | Code::STORE_IN_USE => Self::InUse,
-            Code::DATA_DIR | Code::STORE_IO | Code::OUTPUT => Self::Io,
+            Code::DATA_DIR
+            | Code::STORE_IO
+            | Code::STORE_FULL
+            | Code::STORE_READ_ONLY
+            | Code::OUTPUT => Self::Io,
             Code::INPUT_FILE
             | Code::CONTEXT_FILE
             | Code::STORE_NEWER

@@ -56,10 +56,10 @@ mod tests {
         let json = serde_json::to_value(&here).unwrap();
         assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
         assert_eq!((&json["protocol_min"], &json["protocol_max"]), (&1.into(), &1.into()));
-        assert_eq!(json["store_schema"], 1);
+        assert_eq!(json["store_schema"], 2);
         let sqlite = json["sqlite"].as_str().unwrap();
         assert!(sqlite.starts_with("3."), "{sqlite}");
         let words = words(&here);
-        assert!(words.ends_with(&format!("store schema 1, SQLite {sqlite})")), "{words}");
+        assert!(words.ends_with(&format!("store schema 2, SQLite {sqlite})")), "{words}");
     }
 }

@@ -208,8 +208,22 @@ impl CoordinatorBuilder {
     /// # let _ = builder;
     /// ```
     pub fn keep_finished(self, age: Duration, count: u64) -> Self {
-        let age_millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        Self { retention: Retention { age_millis, count, ..self.retention }, ..self }
+        Self { retention: Retention { age_millis: millis(age), count, ..self.retention }, ..self }
+    }
+
+    /// Events are kept this long, and at most so many. Default 7 days and 1,000,000; in memory at most
+    /// 65,536.
+    pub fn keep_events(mut self, age: Duration, count: u64) -> Self {
+        self.retention.event_age_millis = millis(age);
+        self.retention.event_count = count;
+        self
+    }
+
+    /// A worker that is lost or has left is remembered this long (it would be expected, and its name
+    /// shown), and as long as it has a lease. Default 24 hours.
+    pub fn forget_after(mut self, age: Duration) -> Self {
+        self.retention.forget_millis = millis(age);
+        self
     }
 
     /// Serves health, metrics and status here, such as `127.0.0.1:8742`, on a thread of its own: a
@@ -297,7 +311,7 @@ impl CoordinatorBuilder {
     /// [`start`](Self::start), and runs until it ends by itself; dropping the future leaves it running.
     ///
     /// # Errors
-    /// Those of [`start`](Self::start).
+    /// Those of [`start`](Self::start), and why it ended.
     ///
     /// ```
     /// # async fn example() -> moorline::Result<()> {
@@ -305,8 +319,9 @@ impl CoordinatorBuilder {
     /// # }
     /// ```
     pub async fn serve(self) -> Result<()> {
-        self.start().await?.stopped().await;
-        Ok(())
+        let coordinator = self.start().await?;
+        coordinator.stopped().await;
+        Err(coordinator.failure().unwrap_or(Error::Stopped))
     }
 
     fn options(&self) -> Result<CoordinatorOptions> {
@@ -336,6 +351,10 @@ impl CoordinatorBuilder {
         options.software = crate::software();
         Ok(options)
     }
+}
+
+fn millis(age: Duration) -> u64 {
+    u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An address that only this machine can reach. `localhost` is 127.0.0.1.

@@ -35,6 +35,8 @@ use table::Table;
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     epoch: Epoch,
+    /// Known without the lock: whoever asks for it must not wait for a long list that is being read.
+    last_event: u64,
     table: Arc<Mutex<Table>>,
 }
 
@@ -48,7 +50,8 @@ impl MemoryStore {
     /// The same data for the next life of a coordinator in this process; use `self` no more.
     #[must_use]
     pub fn reopen(&self) -> Self {
-        Self { epoch: Epoch::default(), table: Arc::clone(&self.table) }
+        let last_event = self.table().last_event();
+        Self { epoch: Epoch::default(), last_event, table: Arc::clone(&self.table) }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -67,15 +70,18 @@ fn applied(table: &mut Table, now: WallTime, epoch: Epoch, batch: &[Persist]) ->
 
 impl Store for MemoryStore {
     fn begin_epoch(&mut self, now: WallTime) -> Result<Epoch, StoreError> {
-        let epoch = self.table().begin_epoch(now);
-        self.epoch = epoch;
-        Ok(epoch)
+        let mut table = locked(&self.table);
+        self.epoch = table.begin_epoch(now);
+        self.last_event = table.last_event();
+        Ok(self.epoch)
     }
 
     fn commit(&mut self, now: WallTime, batch: &[Persist]) -> Result<Vec<Done>, StoreError> {
         // The lock is held over the batch: a reader sees all of it or nothing.
-        let mut table = self.table();
-        Ok(applied(&mut table, now, self.epoch, batch))
+        let mut table = locked(&self.table);
+        let done = applied(&mut table, now, self.epoch, batch);
+        self.last_event = table.last_event();
+        Ok(done)
     }
 
     fn commit_now(&mut self, now: WallTime, batch: &[Persist]) -> Option<Vec<Done>> {
@@ -85,16 +91,20 @@ impl Store for MemoryStore {
             // A long list is being read.
             Err(TryLockError::WouldBlock) => return None,
         };
-        Some(applied(&mut table, now, self.epoch, batch))
+        let done = applied(&mut table, now, self.epoch, batch);
+        self.last_event = table.last_event();
+        Some(done)
     }
 
     fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<Pruned, StoreError> {
-        let epoch = self.epoch;
-        Ok(self.table().prune(now, epoch, retention))
+        let mut table = locked(&self.table);
+        let pruned = table.prune(now, self.epoch, retention);
+        self.last_event = table.last_event();
+        Ok(pruned)
     }
 
     fn last_event(&self) -> u64 {
-        self.table().last_event()
+        self.last_event
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {

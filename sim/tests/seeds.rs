@@ -10,8 +10,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use moorline_sim::{
-    Episode, Failure, Fault, Invariant, Manner, Plan, Report, Sabotage, Seen, Told, run, run_plan,
-    run_plan_recorded, run_recorded,
+    Episode, Failure, Fault, Invariant, Manner, Plan, Report, Sabotage, Seen, Told, WorkerPlan,
+    run, run_plan, run_plan_recorded, run_recorded,
 };
 
 const SEEDS: Range<u64> = 0..10_000;
@@ -217,6 +217,36 @@ fn every_rule_reports_what_breaks_it() {
         seen.insert(failure.violation.invariant);
     }
     assert_eq!(seen, BTreeSet::from(Invariant::ALL), "a rule that nothing breaks proves nothing");
+}
+
+/// In a calm world every suspicion, reconnect and return to the queue is a bug: here the store stands
+/// still in it, while a hundred workers are busy.
+#[test]
+fn a_store_that_stands_still_for_half_a_minute_disturbs_none_of_a_hundred_workers() {
+    const SEC: u64 = 1_000_000_000;
+    let mut ended = 0;
+    for mut plan in (0..).map(Plan::new).filter(|plan| plan.calm).take(3) {
+        let first = plan.workers[0].clone();
+        plan.workers = (0..100_u64)
+            .map(|index| WorkerPlan {
+                id: u128::from(index + 1) << 64 | u128::from(index),
+                clock: index * SEC,
+                ..first.clone()
+            })
+            .collect();
+        for (place, task) in (0..).zip(&mut plan.tasks) {
+            task.submit_at = 12 * SEC + place * SEC / 8;
+        }
+        plan.quiet_at = plan.quiet_at.max(60 * SEC);
+        let undisturbed = run_plan(plan.clone()).unwrap_or_else(|failure| panic!("\n{failure}"));
+        let fault = Fault::Slow { delay: 30 * SEC, lasts: SEC };
+        plan.episodes = vec![Episode { at: 14 * SEC, moment: None, fault }];
+        let report = run_plan(plan).unwrap_or_else(|failure| panic!("\n{failure}"));
+        assert_ne!(report.hash, undisturbed.hash, "it did stand still");
+        assert_eq!(report.tasks, undisturbed.tasks);
+        ended += report.tasks;
+    }
+    assert!(ended > 30, "{ended}");
 }
 
 /// Worlds in which workers are out of touch for longer than they may be, while their handlers run

@@ -162,9 +162,9 @@ impl Backoff {
     }
 
     /// The same for one worker of a fleet that a coordinator wants to come back over `window`: with
-    /// [`First::Window`] and [`Jitter::Full`] it is drawn from a range at least as wide, up to
-    /// [`Backoff::max_delay`]. Else the dials of those who found nobody would pile up upon the first
-    /// dials of the others.
+    /// [`First::Window`] and [`Jitter::Full`] it is at least half of the window, and drawn from a range
+    /// that reaches to its end, both up to [`Backoff::max_delay`]. Else the dials of those who found
+    /// nobody would pile up upon the first dials of the others.
     ///
     /// ```
     /// use core::time::Duration;
@@ -182,15 +182,17 @@ impl Backoff {
         attempt: u32,
         previous: Duration,
     ) -> Duration {
-        let cap = match (self.first, self.jitter) {
-            (First::Window, Jitter::Full { .. }) => {
-                self.cap(attempt).max(saturating_nanos(window).min(self.max))
-            }
-            (First::Window | First::Backoff | First::Immediate, _) => self.cap(attempt),
+        let cap = self.cap(attempt);
+        // Exact policies stay exact.
+        let window = match self.first {
+            First::Window => saturating_nanos(window).min(self.max),
+            First::Backoff | First::Immediate => 0,
         };
         let (low, high) = match self.jitter {
             Jitter::None => (cap, cap),
-            Jitter::Full { floor } => (saturating_nanos(floor).min(cap), cap),
+            Jitter::Full { floor } => {
+                (saturating_nanos(floor).min(cap).max(window / 2), cap.max(window))
+            }
             Jitter::Proportional { ppm } => {
                 let share = u128::from(cap) * u128::from(ppm) / u128::from(MILLION);
                 // A fraction below one of a u64 fits.

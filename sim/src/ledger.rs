@@ -309,6 +309,7 @@ impl Ledger {
             | StoreOp::Cancel { .. }
             | StoreOp::Retry { .. }
             | StoreOp::Worker(_)
+            | StoreOp::Forget { .. }
             | StoreOp::Workers
             | StoreOp::Event { .. } => Ok(()),
         }
@@ -421,6 +422,7 @@ impl Ledger {
             | StoreOp::Leases
             | StoreOp::Lookup { .. }
             | StoreOp::Worker(_)
+            | StoreOp::Forget { .. }
             | StoreOp::Workers
             | StoreOp::Event { .. } => Ok(()),
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -97,7 +98,32 @@ pub(crate) enum Control {
     Offering { handler: Name, reply: oneshot::Sender<Vec<WorkerId>> },
     Disconnect { worker: WorkerId, reason: Reason, reply: oneshot::Sender<()> },
     PulseEvery(Duration),
+    Reconnect { worker: WorkerId, reply: oneshot::Sender<()> },
+    Cordon { worker: WorkerId, cordoned: bool, reply: oneshot::Sender<()> },
+    Forget { worker: WorkerId, reply: oneshot::Sender<bool> },
+    Drain { drain: Drain, reply: oneshot::Sender<usize> },
     Stop,
+}
+
+/// How a coordinator sends its workers away before it stops.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Drain {
+    /// For so long nobody is sent away. Default 10 s.
+    pub grace: Duration,
+    /// Then everybody within this time, one after the other. Default 120 s.
+    pub spread: Duration,
+    /// It stops when nobody is connected any more, and at the latest after this time. Default 150 s.
+    pub timeout: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self {
+            grace: Duration::from_secs(10),
+            spread: Duration::from_secs(120),
+            timeout: Duration::from_secs(150),
+        }
+    }
 }
 
 /// Steers a coordinator. Cloning gives another handle to the same one; dropping all handles leaves it
@@ -125,6 +151,7 @@ struct Handle {
     reads: Mutex<Option<SyncSender<Read>>>,
     state: SharedState,
     last_event: Watch<u64>,
+    leaving: Arc<AtomicBool>,
     waiters: Waiters,
     stopped: Watch<bool>,
     tally: Arc<CoordinatorTally>,
@@ -169,7 +196,7 @@ pub async fn start_coordinator<R: Runtime>(
         }
     }
     let endpoints: Vec<_> = listeners.iter().map(|listener| listener.endpoint()).collect();
-    let log = CoordinatorLog::new(threads.epoch, started, options.hub.settings().lost_after);
+    let log = CoordinatorLog::new(threads.epoch, started, options.hub.settings());
     log.listening(&endpoints);
 
     let (accepted, arriving) = mpsc::channel(ACCEPTED);
@@ -199,6 +226,7 @@ pub async fn start_coordinator<R: Runtime>(
         },
         now,
     );
+    let leaving = Arc::new(AtomicBool::new(false));
     let shared = Arc::new(Handle {
         endpoints,
         hub: options.hub,
@@ -208,6 +236,7 @@ pub async fn start_coordinator<R: Runtime>(
         reads: Mutex::new(Some(threads.reads)),
         state: threads.state.clone(),
         last_event: threads.store.last_event.clone(),
+        leaving: Arc::clone(&leaving),
         waiters: waiters.clone(),
         stopped: stopped.clone(),
         tally: Arc::clone(&tally),
@@ -227,6 +256,7 @@ pub async fn start_coordinator<R: Runtime>(
         closed: threads.closed,
         waiters,
         tally,
+        leaving,
     });
     let end = End(Arc::clone(&shared));
     runtime.spawn(
@@ -364,6 +394,46 @@ impl CoordinatorHandle {
     pub async fn disconnect(&self, worker: WorkerId) -> Result<(), Stopped> {
         let reason = Reason::OperatorDisconnect;
         self.control(|reply| Control::Disconnect { worker, reason, reply }).await
+    }
+
+    /// Ends a worker's connection and lets it come back at once.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn reconnect(&self, worker: WorkerId) -> Result<(), Stopped> {
+        self.control(|reply| Control::Reconnect { worker, reply }).await
+    }
+
+    /// Gives a worker nothing new (it finishes what it has), or lets it go on; over lives of both.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn cordon(&self, worker: WorkerId, cordoned: bool) -> Result<(), Stopped> {
+        self.control(|reply| Control::Cordon { worker, cordoned, reply }).await
+    }
+
+    /// Forgets a worker that is expected, lost or departed and holds no lease; returns whether it was
+    /// one.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn forget(&self, worker: WorkerId) -> Result<bool, Stopped> {
+        self.control(|reply| Control::Forget { worker, reply }).await
+    }
+
+    /// Sends all workers away, one after the other, lets nobody in, and then stops. Returns at once
+    /// how many are connected. Asked again, the latest word counts.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn drain(&self, drain: Drain) -> Result<usize, Stopped> {
+        self.control(|reply| Control::Drain { drain, reply }).await
+    }
+
+    /// It lets nobody in any more, because it is drained or stopped: it is not ready.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.shared.leaving.load(Ordering::Relaxed)
     }
 
     /// Runs a read on a reader's thread, never on the loop: however long it takes, nothing else waits

@@ -87,7 +87,7 @@ mod worker;
 pub use coordinator::errors::{ReadError, StartError, Stopped};
 pub use coordinator::peer::Peer;
 pub use coordinator::store_state::StoreState;
-pub use coordinator::{CoordinatorHandle, CoordinatorOptions, start_coordinator};
+pub use coordinator::{CoordinatorHandle, CoordinatorOptions, Drain, start_coordinator};
 pub use executor::{Completion, Executor, Job};
 pub use runtime::Runtime;
 #[cfg(feature = "tokio")]

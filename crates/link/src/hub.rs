@@ -1,14 +1,15 @@
 //! The coordinator's side of all links: connections, registrations, presence, sessions and lanes.
 
-use alloc::vec::Vec;
 use core::time::Duration;
 
 mod admission;
 mod config;
 mod connection;
+mod flapping;
 mod frames;
 mod index;
 mod io;
+mod leave;
 mod member;
 mod presence;
 mod register;
@@ -21,13 +22,15 @@ pub use config::{HubConfig, HubConfigError, HubSettings, RegistrationRate};
 pub use io::*;
 
 use crate::{
-    ConnId, EffectiveClock, EnqueueError, Epoch, Instant, Lane, Reason, Sym, Tag, Violation, Wake,
-    WorkerId,
+    ComeBack, ConnId, Dismissal, EffectiveClock, EnqueueError, Epoch, Instant, Lane, Reason, Sym,
+    Tag, Violation, Wake, WorkerId,
 };
 use admission::Admission;
 use connection::Connection;
 use index::Index;
+use leave::Serving;
 use member::{Life, Member, Told};
+use register::by_reason;
 use ring::{Cache, Key, Schedule};
 use session::Believed;
 use table::Table;
@@ -48,7 +51,8 @@ use table::Table;
 /// to poll; a timeout at a due deadline moves the deadline on, writable transport or not; a drained
 /// machine polled again does not change; an early timeout and an input that quotes a foreign
 /// connection change nothing; the same inputs give the same outputs, also if all are later by a
-/// constant. No work grows with the number of workers, but for [`HubInput::Stop`],
+/// constant. No work grows with the number of workers, but for [`HubInput::LameDuck`],
+/// [`HubInput::Stop`],
 /// [`workers`](Self::workers) and [`reindex`](Self::reindex).
 ///
 /// It runs on effective time ([`EffectiveClock`]): its own stalls are not held against any worker.
@@ -91,8 +95,7 @@ pub struct Hub {
     /// The first session of this life, and the next one.
     first_session: u64,
     next_session: u64,
-    /// Connections are refused and closed.
-    stopping: bool,
+    serving: Serving,
     /// The embedder waits for its store.
     waiting: bool,
     /// A stall of our own that the embedder was not told of.
@@ -121,7 +124,7 @@ impl Hub {
             admission: Admission::new(seed, now),
             first_session,
             next_session: first_session,
-            stopping: false,
+            serving: Serving::Open,
             waiting: false,
             stall: None,
             conns: Table::new(half),
@@ -217,6 +220,7 @@ impl Hub {
             HubInput::Timeout
             | HubInput::Waiting(_)
             | HubInput::Measured { .. }
+            | HubInput::LameDuck { .. }
             | HubInput::Stop => true,
             HubInput::Accepted { conn } => !self.conns.contains_key(conn),
             HubInput::Closed { conn, .. }
@@ -242,11 +246,12 @@ impl Hub {
             | HubInput::Believe { worker, .. } => {
                 self.workers.get(worker).and_then(Member::known_session).is_some()
             }
-            HubInput::Disconnect { worker, .. } | HubInput::Lost { worker } => {
-                self.workers.contains_key(worker)
-            }
+            HubInput::Disconnect { worker, .. }
+            | HubInput::Reconnect { worker }
+            | HubInput::Cordon { worker, .. }
+            | HubInput::Lost { worker } => self.workers.contains_key(worker),
             HubInput::Forget { worker } => {
-                self.workers.get(worker).is_some_and(|member| !member.holds_name())
+                self.workers.get(worker).is_some_and(|member| member.session().is_none())
             }
         }
     }
@@ -287,6 +292,12 @@ impl Hub {
                 self.admission.measure(registrations, busy);
             }
             HubInput::Disconnect { worker, reason } => self.dismiss(worker, reason),
+            HubInput::Reconnect { worker } => {
+                let come_back = ComeBack::After(Duration::ZERO);
+                self.dismiss_with(worker, Dismissal { reason: Reason::Forced, come_back });
+            }
+            HubInput::Cordon { worker, cordoned } => self.cordon(worker, cordoned),
+            HubInput::LameDuck { grace, spread } => self.lame_duck(grace, spread),
             HubInput::Lost { worker } => self.lost(worker),
             HubInput::Forget { worker } => self.forget(worker),
             HubInput::Stop => self.stop(),
@@ -305,6 +316,7 @@ impl Hub {
         {
             self.index.0.names.insert(name, worker);
         }
+        self.note_worker(worker);
     }
 
     fn enqueue(&mut self, worker: WorkerId, lane: Lane, tag: Tag, len: u32) -> HubVerdict {
@@ -347,31 +359,41 @@ impl Hub {
     /// The embedder gave the worker's leases away: the session is over.
     fn lost(&mut self, worker: WorkerId) {
         let now = self.clock.last();
-        let held = self.detach(worker, Reason::SessionUnknown, true);
+        let held = self.detach(worker, by_reason(Reason::SessionUnknown), true);
         let Some(member) = self.workers.get_mut(&worker) else { return };
+        let was = member.ended_since();
         if member.holds_name() {
             member.life = Life::Lost(member.ended(now, None));
-            member.forget_displaced();
+            member.forget_session();
             member.told = Told::default();
             let name = member.name;
             self.index.0.names.remove(&name);
         }
+        self.note_ended(worker, was);
         self.note_worker(worker);
         self.admit_held(held);
     }
 
     fn forget(&mut self, worker: WorkerId) {
-        if let Some(member) = self.workers.remove(&worker) {
-            self.index.0.schedule.forget(member.marks.0);
+        let Some(member) = self.workers.remove(&worker) else { return };
+        let index = &mut self.index.0;
+        index.schedule.forget(member.marks.0);
+        if let Some(since) = member.ended_since() {
+            index.ended.remove(&(since, worker));
+        }
+        if member.holds_name() {
+            index.names.remove(&member.name);
         }
     }
 
-    fn stop(&mut self) {
-        self.stopping = true;
-        let conns: Vec<ConnId> = self.conns.keys().copied().collect();
-        for conn in conns {
-            self.expel(conn, Reason::CoordinatorStopping);
+    fn cordon(&mut self, worker: WorkerId, cordoned: bool) {
+        let now = self.clock.last();
+        if let Some(member) = self.workers.get_mut(&worker)
+            && member.cordoned.is_some() != cordoned
+        {
+            member.cordoned = cordoned.then_some(now);
         }
+        self.note_worker(worker);
     }
 
     fn set_writable(&mut self, conn: ConnId, writable: bool) {
@@ -403,6 +425,9 @@ impl Hub {
             member.commit(action);
         }
         self.note_worker(worker);
+        if let Some(HubAction::Forgotten { .. }) = action {
+            self.forget(worker);
+        }
         action
     }
 }

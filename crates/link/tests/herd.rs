@@ -179,6 +179,7 @@ impl World {
                     | LinkAction::Released { .. }
                     | LinkAction::BeatRecovered
                     | LinkAction::HandBack
+                    | LinkAction::LeasesExpired
                     | LinkAction::CandidateLost { .. }
                     | LinkAction::Stalled { .. } => {}
                 }

@@ -358,6 +358,8 @@ impl World {
             | HubAction::Suspect { .. }
             | HubAction::Departed { .. }
             | HubAction::Flags { .. }
+            | HubAction::Flapping { .. }
+            | HubAction::Forgotten { .. }
             | HubAction::Stalled { .. } => {}
         }
     }

@@ -329,12 +329,16 @@ fn an_unwritable_connection_is_closed_without_its_farewell_after_a_second() {
 }
 
 #[test]
-fn only_a_lost_or_departed_worker_is_forgotten() {
+fn only_a_worker_without_a_session_is_forgotten() {
     let mut desk = Desk::default();
     let worker = WorkerId(7);
     desk.tell(HubInput::Expect { worker, name: Sym(7) });
     assert_eq!(desk.presence(7), Some(Presence::Expected));
-    assert_eq!(desk.tell(HubInput::Forget { worker }), HubVerdict::Stale);
+    assert_eq!(desk.tell(HubInput::Forget { worker }), HubVerdict::Accepted);
+    assert_eq!(desk.presence(7), None);
+    desk.tell(HubInput::Expect { worker: WorkerId(8), name: Sym(7) });
+    assert_eq!(desk.presence(8), Some(Presence::Expected), "its name is free");
+    desk.tell(HubInput::Forget { worker: WorkerId(8) });
     desk.activate(1, hello(7, 1));
     assert_eq!(desk.tell(HubInput::Forget { worker }), HubVerdict::Stale);
     desk.close(1, Reason::StreamLost);

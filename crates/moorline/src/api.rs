@@ -167,6 +167,16 @@ pub struct Overview {
     pub lost_attempts: u64,
 }
 
+/// The answer to a drain of the coordinator.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Draining {
+    /// Workers that are connected and will be sent away.
+    pub connected: usize,
+    /// Seconds after which it stops at the latest.
+    pub timeout_s: f64,
+}
+
 /// The answer to a submit.
 ///
 /// ```

@@ -11,8 +11,8 @@ use moorline_work::TaskState;
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    CancelBody, Cancelled, Overview, Retried, RetryBody, Submit, SubmitBody, Submitted, TaskInfo,
-    TaskPage, Version, WAIT_MAX, WorkerInfo, WorkerPage,
+    CancelBody, Cancelled, Draining, Overview, Retried, RetryBody, Submit, SubmitBody, Submitted,
+    TaskInfo, TaskPage, Version, WAIT_MAX, WorkerInfo, WorkerPage,
 };
 use crate::task::decode;
 use crate::{Error, Explanation, Result, TaskId};
@@ -374,6 +374,27 @@ impl Client {
     /// ```
     pub async fn explain_task(&self, task: TaskId) -> Result<Explanation> {
         let call = Call::new(Method::GET, format!("tasks/{task}/explain")).about(task);
+        self.json(call, Patience::For(self.timeout)).await
+    }
+
+    /// Has the coordinator send all its workers away, one after the other, and stop. This returns at
+    /// once; it has stopped when it does not answer any more.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`].
+    pub async fn drain_coordinator(
+        &self,
+        grace: Option<Duration>,
+        spread: Option<Duration>,
+        timeout: Option<Duration>,
+    ) -> Result<Draining> {
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+        let body = serde_json::json!({
+            "grace_s": seconds(grace),
+            "spread_s": seconds(spread),
+            "timeout_s": seconds(timeout),
+        });
+        let call = Call::new(Method::POST, "coordinator/drain").json(body.to_string().into_bytes());
         self.json(call, Patience::For(self.timeout)).await
     }
 

@@ -215,6 +215,9 @@ codes! {
     BUSY 6014
         "The coordinator has too many reads to answer."
         "Ask again; if it stays so, ask less often.";
+    WORKER_PRESENT 6015
+        "Only a worker that is gone and holds no lease can be forgotten."
+        "Stop it first, and wait until it is departed or lost.";
 }
 
 impl Code {

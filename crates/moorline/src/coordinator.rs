@@ -146,7 +146,13 @@ impl Coordinator {
         }
     }
 
-    /// Resolves when it has ended by itself, which only a broken store makes it do: see
+    /// It lets nobody in any more: an operator drains it, or it stops. Then it is not ready.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.driver.is_draining()
+    }
+
+    /// Resolves when it has ended by itself, which a drain or a broken store makes it do: see
     /// [`failure`](Self::failure).
     ///
     /// ```

@@ -105,7 +105,9 @@ pub use moorline_node::EventKind;
 pub use moorline_work::TaskState;
 
 #[cfg(any(feature = "client", feature = "coordinator"))]
-pub use api::{Cancelled, EventInfo, Overview, Retried, Submit, Submitted, TaskInfo, WorkerInfo};
+pub use api::{
+    Cancelled, Draining, EventInfo, Overview, Retried, Submit, Submitted, TaskInfo, WorkerInfo,
+};
 #[cfg(feature = "client")]
 pub use client::{Client, EventQuery, TaskQuery};
 pub use code::Code;

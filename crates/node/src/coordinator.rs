@@ -4,6 +4,7 @@ mod conn;
 mod events;
 mod incoming;
 mod io;
+mod names;
 mod outbox;
 mod pump;
 mod storage;
@@ -17,20 +18,22 @@ pub use io::{
 
 use std::collections::{BTreeMap, VecDeque};
 
-use moorline_link::{Backoff, ConnId, Epoch, Hub, HubInput, Instant, Sym, WorkerId};
+use moorline_link::{Backoff, ConnId, Epoch, Hub, HubInput, Instant, WorkerId};
 use moorline_work::{Dispatcher, DispatcherInput};
 
 use self::conn::Conn;
 use self::events::Events;
+use self::names::WorkerNames;
 use self::outbox::Outbox;
 use self::storage::Storage;
 use crate::frame::convert;
 use crate::{Event, EventKind, KnownWorker, Name, Names};
 
-/// Handler names one coordinator knows at most.
+/// Handler names one coordinator knows at most. Tasks that are in its store are never turned away,
+/// so there may be more after a restart.
 const HANDLERS_MAX: u32 = 65_536;
-/// Worker names one coordinator knows at most in one life.
-const WORKER_NAMES_MAX: u32 = 1 << 20;
+/// Of these, what workers may fill with their offers: the rest is kept for tasks.
+const OFFERED_MAX: u32 = HANDLERS_MAX / 4 * 3;
 
 /// The coordinator's machine: workers come and go, tasks are given out and their results applied once.
 ///
@@ -82,7 +85,7 @@ pub struct CoordinatorNode {
     retry: Backoff,
     seed: u64,
     handlers: Names,
-    names: Names,
+    names: WorkerNames,
     workers: BTreeMap<WorkerId, WorkerFile>,
     conns: BTreeMap<ConnId, Conn>,
     outbox: Outbox,
@@ -116,7 +119,7 @@ impl CoordinatorNode {
             retry: config.retry,
             seed: low_half(config.seed),
             handlers: Names::new(HANDLERS_MAX),
-            names: Names::new(WORKER_NAMES_MAX),
+            names: WorkerNames::default(),
             workers: BTreeMap::new(),
             conns: BTreeMap::new(),
             outbox: Outbox::default(),
@@ -148,7 +151,7 @@ impl CoordinatorNode {
                 self.ask(HubInput::Accepted { conn });
             }
             CoordinatorInput::Closed { conn, reason } => {
-                self.conns.remove(&conn);
+                self.forget_conn(conn);
                 self.ask(HubInput::Closed { conn, reason });
             }
             CoordinatorInput::Packet { conn, frames } => {
@@ -190,6 +193,22 @@ impl CoordinatorNode {
             CoordinatorInput::Disconnect { worker, reason } => {
                 self.ask(HubInput::Disconnect { worker, reason });
             }
+            CoordinatorInput::Reconnect { worker } => {
+                self.ask(HubInput::Reconnect { worker });
+            }
+            CoordinatorInput::Cordon { worker, cordoned } => self.cordon(worker, cordoned),
+            CoordinatorInput::Forget { worker } => {
+                if self.is_forgettable(worker) {
+                    self.ask(HubInput::Forget { worker });
+                    self.forgotten(worker);
+                }
+            }
+            CoordinatorInput::Measured { registrations, busy } => {
+                self.ask(HubInput::Measured { registrations, busy });
+            }
+            CoordinatorInput::LameDuck { grace, spread } => {
+                self.ask(HubInput::LameDuck { grace, spread });
+            }
             CoordinatorInput::Stop => {
                 self.record(Event::new(EventKind::CoordinatorStopping));
                 self.ask(HubInput::Stop);
@@ -230,9 +249,12 @@ impl CoordinatorNode {
         }
     }
 
-    /// The symbol of a worker's name.
-    fn name_sym(&mut self, name: &Name) -> Option<Sym> {
-        self.names.intern(name).map(Sym)
+    /// A connection is no more, and with it what its Hello said.
+    fn forget_conn(&mut self, conn: ConnId) {
+        let about = self.conns.remove(&conn).and_then(|state| state.about);
+        if let Some(about) = about {
+            self.names.release(&about.name);
+        }
     }
 }
 

@@ -80,6 +80,7 @@ kinds! {
     WorkerLost "worker.lost" 26 "A worker was away for too long; its leases are given away.";
     WorkerDeparted "worker.departed" 27 "A worker left on purpose.";
     WorkerRefused "worker.refused" 28 "A registration was refused.";
+    WorkerFlapping "worker.flapping" 29 "A worker loses its connection too often; the detail says how often.";
     WorkerForgotten "worker.forgotten" 30 "A worker that was gone for long is not remembered any more.";
     CoordinatorStarted "coordinator.started" 40 "A coordinator began its life and has read what earlier ones left.";
     CoordinatorStopping "coordinator.stopping" 41 "The coordinator was told to stop.";

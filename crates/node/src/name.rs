@@ -116,13 +116,28 @@ impl Names {
 
     /// The number of a name; a new one if it has none yet and the table is not full.
     pub fn intern(&mut self, name: &Name) -> Option<u32> {
+        self.intern_below(name, self.max)
+    }
+
+    /// The same while the table holds fewer than `max` names.
+    pub fn intern_below(&mut self, name: &Name, max: u32) -> Option<u32> {
         if let Some(&sym) = self.by_name.get(name) {
             return Some(sym);
         }
-        let sym = u32::try_from(self.by_sym.len()).ok().filter(|&sym| sym < self.max)?;
+        let full = u32::try_from(self.by_sym.len()).is_ok_and(|count| count >= max);
+        (!full).then(|| self.intern_always(name))
+    }
+
+    /// The same however full the table is: for names that are bounded elsewhere.
+    pub fn intern_always(&mut self, name: &Name) -> u32 {
+        if let Some(&sym) = self.by_name.get(name) {
+            return sym;
+        }
+        // Four thousand million names do not fit into memory.
+        let sym = u32::try_from(self.by_sym.len()).unwrap_or(u32::MAX);
         self.by_name.insert(name.clone(), sym);
         self.by_sym.push(name.clone());
-        Some(sym)
+        sym
     }
 
     /// The number of a name that was interned.

@@ -166,6 +166,11 @@ pub enum StoreOp {
     },
     /// Remember a worker: inserted, or its process and name updated.
     Worker(KnownWorker),
+    /// Remember a worker no longer.
+    Forget {
+        /// Which.
+        worker: WorkerId,
+    },
     /// Read all workers that are remembered. Rows: [`StoreRow::Worker`].
     Workers,
     /// Write down something that happened to a worker or to the coordinator. What happens to tasks a
@@ -205,6 +210,8 @@ pub struct KnownWorker {
     pub departed: bool,
     /// It was away for too long, its leases were given away, and it has not come back.
     pub lost: bool,
+    /// It is to get nothing new, by an operator's word.
+    pub cordoned: bool,
 }
 
 /// What an operation read, see [`moorline_work::Row`].

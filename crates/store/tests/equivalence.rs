@@ -148,11 +148,12 @@ fn operation() -> impl Strategy<Value = StoreOp> {
         5 => (key(), end(), body()).prop_map(|(key, end, body)| StoreOp::Finish { key, end, body }),
         2 => task().prop_map(|task| StoreOp::Cancel { task }),
         4 => (task(), attempt()).prop_map(|(task, last)| StoreOp::Retry { task, last }),
-        1 => (worker(), handler(), incarnation(), any::<bool>(), any::<bool>()).prop_map(
-            |(worker, name, incarnation, departed, lost)| StoreOp::Worker(KnownWorker {
-                worker, name, incarnation, departed, lost: lost && !departed,
+        1 => (worker(), handler(), incarnation(), any::<[bool; 3]>()).prop_map(
+            |(worker, name, incarnation, [departed, lost, cordoned])| StoreOp::Worker(KnownWorker {
+                worker, name, incarnation, departed, lost: lost && !departed, cordoned,
             })
         ),
+        1 => worker().prop_map(|worker| StoreOp::Forget { worker }),
         1 => (prop::option::of(0..2_000_u64), worker(), kind(), prop::option::of(reason())).prop_map(
             |(at_millis, worker, kind, reason)| StoreOp::Event {
                 at_millis,

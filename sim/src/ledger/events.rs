@@ -33,6 +33,7 @@ pub(super) fn told(op: &StoreOp) -> Option<(TaskId, EventKind, Option<Attempt>)>
         StoreOp::Retry { task, .. } => Some((*task, EventKind::TaskRevived, None)),
         StoreOp::Claim { .. }
         | StoreOp::Unclaim { .. }
+        | StoreOp::Forget { .. }
         | StoreOp::Leases
         | StoreOp::Lookup { .. }
         | StoreOp::Cancel { .. }

@@ -378,6 +378,7 @@ impl World {
             | StoreOp::Cancel { .. }
             | StoreOp::Retry { .. }
             | StoreOp::Worker(_)
+            | StoreOp::Forget { .. }
             | StoreOp::Workers
             | StoreOp::Event { .. } => {}
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -23,7 +24,7 @@ use super::accept::Accepted;
 use super::peer::Peer;
 use super::store_state::{SharedState, StoreState};
 use super::waiters::Waiters;
-use super::{Control, Request};
+use super::{Control, Drain, Request};
 use crate::connections::{Arrival, Connections};
 use crate::log::coordinator::CoordinatorLog;
 use crate::runtime::Runtime;
@@ -54,6 +55,8 @@ const WAITING_BYTES: usize = 64 << 20;
 
 /// A batch that is not answered for so long means that the store is stalled.
 const STALLED_AFTER: Duration = Duration::from_secs(2);
+/// How often the cost of registrations is told.
+const MEASURED_EVERY: Duration = Duration::from_secs(1);
 
 /// A stop is over after this time, whatever the store and the workers do.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -77,6 +80,8 @@ pub(crate) struct Parts<R> {
     pub(crate) closed: UnboundedReceiver<Infallible>,
     pub(crate) waiters: Waiters,
     pub(crate) tally: Arc<CoordinatorTally>,
+    /// Nobody is let in any more.
+    pub(crate) leaving: Arc<AtomicBool>,
 }
 
 /// Everything a coordinator's loop owns.
@@ -93,10 +98,23 @@ pub(crate) struct CoordinatorLoop<R> {
     /// Something was left out of the last turn.
     has_more: bool,
     stop_at: Option<Instant>,
+    /// Workers are sent away; it stops at the latest then.
+    drained_at: Option<Instant>,
+    /// What registrations cost since the last time it was told.
+    cost: Cost,
     store_is_gone: bool,
     /// Somebody watches the pulse: it turns at least this often.
     pulse_every: Option<Duration>,
     broken: Option<StoreError>,
+}
+
+/// How much work registrations are, as far as it is known: all that the loop does while there are
+/// many of them.
+#[derive(Default)]
+struct Cost {
+    since: Option<Instant>,
+    registrations: u32,
+    busy: Duration,
 }
 
 /// Operations on their way to the store: one batch is there, the others make up the next one.
@@ -129,6 +147,8 @@ impl<R: Runtime> CoordinatorLoop<R> {
             // The node has something to do from its beginning.
             has_more: true,
             stop_at: None,
+            drained_at: None,
+            cost: Cost::default(),
             store_is_gone: false,
             pulse_every: None,
             broken: None,
@@ -223,7 +243,59 @@ impl<R: Runtime> CoordinatorLoop<R> {
                 let _ = reply.send(());
             }
             Control::PulseEvery(every) => self.pulse_every = Some(every),
+            Control::Reconnect { worker, reply } => {
+                self.inputs.push(CoordinatorInput::Reconnect { worker });
+                let _ = reply.send(());
+            }
+            Control::Cordon { worker, cordoned, reply } => {
+                self.inputs.push(CoordinatorInput::Cordon { worker, cordoned });
+                let _ = reply.send(());
+            }
+            Control::Forget { worker, reply } => {
+                let may = self.parts.node.is_forgettable(worker);
+                if may {
+                    self.inputs.push(CoordinatorInput::Forget { worker });
+                }
+                let _ = reply.send(may);
+            }
+            Control::Drain { drain, reply } => {
+                self.drain(drain);
+                let _ = reply.send(self.parts.node.attached());
+            }
             Control::Stop => self.stop(),
+        }
+    }
+
+    fn drain(&mut self, drain: Drain) {
+        if self.stop_at.is_some() {
+            return;
+        }
+        let Drain { grace, spread, timeout } = drain;
+        self.parts.log.draining(self.parts.node.attached(), grace, spread);
+        self.parts.leaving.store(true, Ordering::Relaxed);
+        self.drained_at = Some(self.parts.runtime.now() + timeout);
+        self.inputs.push(CoordinatorInput::LameDuck { grace, spread });
+    }
+
+    /// Whether a drain is over: then it stops.
+    fn is_drained(&self, now: Instant) -> bool {
+        let alone = self.parts.node.is_leaving() && self.parts.node.attached() == 0;
+        self.drained_at.is_some_and(|at| alone || at <= now)
+    }
+
+    /// Tells the node about once a second what the registrations of that time have cost.
+    fn measure(&mut self, from: Instant) {
+        let cost = &mut self.cost;
+        if cost.registrations == 0 {
+            *cost = Cost::default();
+            return;
+        }
+        let now = self.parts.runtime.now();
+        cost.busy += now.since(from);
+        let since = *cost.since.get_or_insert(from);
+        if now.since(since) >= MEASURED_EVERY {
+            let Cost { registrations, busy, .. } = std::mem::take(cost);
+            self.parts.node.handle(now, CoordinatorInput::Measured { registrations, busy });
         }
     }
 
@@ -232,6 +304,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
             self.parts.log.stopping();
             self.parts.tally.stops();
             self.stop_at = Some(self.parts.runtime.now() + STOP_WITHIN);
+            self.parts.leaving.store(true, Ordering::Relaxed);
             self.parts.listening.clear();
             self.inputs.push(CoordinatorInput::Stop);
         }
@@ -269,8 +342,9 @@ impl<R: Runtime> CoordinatorLoop<R> {
 
     fn deadline(&self) -> Option<Instant> {
         let pulse = self.pulse_every.map(|every| self.parts.tally.pulse.last() + every);
+        let drained = self.drained_at.filter(|_| self.stop_at.is_none());
         let (node, connections) = (self.parts.node.next_wake(), self.connections.deadline());
-        let all = [node, connections, self.store.stalls_at(), self.stop_at, pulse];
+        let all = [node, connections, self.store.stalls_at(), self.stop_at, pulse, drained];
         all.into_iter().flatten().min()
     }
 
@@ -311,6 +385,11 @@ impl<R: Runtime> CoordinatorLoop<R> {
         {
             self.parts.log.store_broken(error);
             return true;
+        }
+        self.measure(now);
+        if self.stop_at.is_none() && self.is_drained(now) {
+            self.stop();
+            self.has_more = true;
         }
         if self.store_is_gone && self.stop_at.is_none() {
             self.parts.log.store_thread_ended();
@@ -365,6 +444,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
     }
 
     fn event(&mut self, now: Instant, event: &CoordinatorEvent) {
+        self.cost.registrations += u32::from(matches!(event, CoordinatorEvent::Registered { .. }));
         let peer = if let CoordinatorEvent::Registered { conn, .. } = event {
             self.peers.get(conn)
         } else {
@@ -537,6 +617,7 @@ fn size(operation: &Persist) -> usize {
         | StoreOp::Cancel { .. }
         | StoreOp::Retry { .. }
         | StoreOp::Worker(_)
+        | StoreOp::Forget { .. }
         | StoreOp::Workers
         | StoreOp::Event { .. } => 0,
     }

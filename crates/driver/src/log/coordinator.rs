@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use moorline_link::{Epoch, Instant, Reason};
-use moorline_node::CoordinatorEvent;
+use moorline_link::{Epoch, Flapping, HubSettings, Instant, Reason};
+use moorline_node::{CoordinatorEvent, Name};
 use moorline_store::{Pruned, StoreError};
 use moorline_transport::{AcceptError, Endpoint};
 use moorline_work::Disposition;
@@ -18,11 +18,13 @@ pub(crate) struct CoordinatorLog {
     epoch: Epoch,
     started: Instant,
     lost_after: Duration,
+    flap_window: Duration,
 }
 
 impl CoordinatorLog {
-    pub(crate) fn new(epoch: Epoch, started: Instant, lost_after: Duration) -> Self {
-        Self { epoch, started, lost_after }
+    pub(crate) fn new(epoch: Epoch, started: Instant, hub: &HubSettings) -> Self {
+        let HubSettings { lost_after, flap_window, .. } = *hub;
+        Self { epoch, started, lost_after, flap_window }
     }
 
     /// It listens; what earlier lives left is read next.
@@ -96,6 +98,24 @@ impl CoordinatorLog {
                 reason = %reason, code = %Code(*reason),
                 "Worker {name} left: {reason}"
             ),
+            // A fleet that comes back is not a fault: the workers have their times.
+            CoordinatorEvent::Refused { name, reason: reason @ Reason::RateLimited } => debug!(
+                event = "worker.deferred", role = "coordinator", epoch = self.epoch.0,
+                worker = name.as_ref().map_or("a stranger", |name| name.as_str()),
+                reason = %reason, code = %Code(*reason),
+                "Gave a later slot to a worker that came before its turn"
+            ),
+            CoordinatorEvent::Flapping { name, flapping } => self.flapping(name, *flapping),
+            CoordinatorEvent::Forgotten { name } => info!(
+                event = "worker.forgotten", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                "Worker {name} is forgotten: it was gone for long, or an operator wanted it"
+            ),
+            CoordinatorEvent::HandlersFull { name, left_out } => warn!(
+                event = "worker.handlers_full", role = "coordinator", epoch = self.epoch.0,
+                worker = %name, left_out,
+                "Worker {name} gets no tasks of {left_out} of its handlers: too many different ones \
+                 are known. Use fewer, or restart the coordinator when the worker that brought them is gone"
+            ),
             CoordinatorEvent::Refused { name, reason } => {
                 let name = name.as_ref().map_or("a stranger", |name| name.as_str());
                 let remote = peer.map_or("?", |peer| &*peer.remote);
@@ -156,6 +176,36 @@ impl CoordinatorLog {
             event = "link.undecodable", role = "coordinator", epoch = %self.epoch.0, remote,
             reason = %Reason::ProtocolError, code = %Code(Reason::ProtocolError),
             "{remote} sent what is no packet: {error}"
+        );
+    }
+
+    fn flapping(&self, name: &Name, flapping: Option<Flapping>) {
+        match flapping {
+            Some(Flapping { losses, reason, median_life }) => warn!(
+                event = "worker.flapping", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                losses, reason = %reason, code = %Code(reason),
+                median_life_s = median_life.as_secs_f64(),
+                "Worker {name} flapped {losses} times in {} (common reason {reason}, median life {})",
+                Time(self.flap_window), Time(median_life)
+            ),
+            None => info!(
+                event = "worker.calm", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                "Worker {name} does not flap any more"
+            ),
+        }
+    }
+
+    /// Workers are sent away.
+    pub(crate) fn draining(&self, connected: usize, grace: Duration, spread: Duration) {
+        info!(
+            event = "coordinator.draining",
+            role = "coordinator",
+            epoch = self.epoch.0,
+            connected,
+            "Draining: nobody is let in, and {connected} worker{} sent away after {} within {}",
+            if connected == 1 { " is" } else { "s are" },
+            Time(grace),
+            Time(spread)
         );
     }
 

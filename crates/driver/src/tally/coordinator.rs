@@ -185,6 +185,7 @@ pub(crate) fn end_of(operation: &StoreOp) -> Option<&'static str> {
         | StoreOp::Requeue { .. }
         | StoreOp::Claim { .. }
         | StoreOp::Unclaim { .. }
+        | StoreOp::Forget { .. }
         | StoreOp::Leases
         | StoreOp::Lookup { .. }
         | StoreOp::Lease { .. }

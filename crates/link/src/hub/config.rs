@@ -1,6 +1,6 @@
 //! What a hub is set to: parsed once, consistent from then on.
 
-use core::num::NonZeroU32;
+use core::num::{NonZeroU8, NonZeroU32};
 use core::time::Duration;
 
 use crate::{LaneLimits, Versions};
@@ -46,6 +46,15 @@ pub struct HubSettings {
     /// Workers known at a time before newcomers are refused `coordinator_overloaded`; those that the
     /// embedder expects count, but are never refused. Default 100,000.
     pub max_workers: u32,
+    /// A worker that is lost, departed, or expected and never seen is forgotten after this time;
+    /// earlier, the longest gone first, when `max_workers` are known and another one comes (not those
+    /// that are expected). Default 24 h.
+    pub forget_after: Duration,
+    /// A worker that loses so many connections within `flap_window` is reported; more than 16 count
+    /// as 16. Default 5.
+    pub flap_losses: NonZeroU8,
+    /// See `flap_losses`. Default 10 min.
+    pub flap_window: Duration,
     /// Items an inventory may have. Default 65,536.
     pub max_inventory: u32,
     /// Registrations per second the coordinator takes when a fleet comes back; 64 may come at once.
@@ -101,6 +110,9 @@ impl Default for HubSettings {
             pulse: Duration::from_secs(1),
             max_greeting: 1_024,
             max_workers: 100_000,
+            forget_after: Duration::from_secs(24 * 3_600),
+            flap_losses: NonZeroU8::MIN.saturating_add(4),
+            flap_window: Duration::from_secs(600),
             max_inventory: 65_536,
             registration_rate: RegistrationRate::default(),
             max_handshakes: NonZeroU32::MIN.saturating_add(63),
@@ -170,6 +182,8 @@ impl HubConfig {
             ("suspect_after", suspect_after),
             ("stall_threshold", settings.stall_threshold),
             ("pulse", settings.pulse),
+            ("forget_after", settings.forget_after),
+            ("flap_window", settings.flap_window),
         ];
         if let Some(&(setting, _)) = timers.iter().find(|(_, value)| value.is_zero()) {
             return Err(HubConfigError::Zero { setting });

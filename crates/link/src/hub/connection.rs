@@ -156,6 +156,8 @@ impl Connection {
                 | HubAction::Departed { .. }
                 | HubAction::Released { .. }
                 | HubAction::Flags { .. }
+                | HubAction::Flapping { .. }
+                | HubAction::Forgotten { .. }
                 | HubAction::Stalled { .. },
             )
             | None => {}

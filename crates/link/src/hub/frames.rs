@@ -4,6 +4,7 @@ use super::Hub;
 use super::connection::{ConnState, Connection, session_on};
 use super::io::HubVerdict;
 use super::member::Life;
+use super::register::by_reason;
 use super::session::Session;
 use crate::{ConnId, Incarnation, MessageHead, Reason, Violation, WorkerFrame, WorkerId};
 
@@ -108,13 +109,14 @@ impl Hub {
     /// The worker leaves on purpose: its session is over.
     fn departed(&mut self, worker: WorkerId, reason: Reason) {
         let now = self.clock.last();
-        let held = self.detach(worker, reason, false);
+        let held = self.detach(worker, by_reason(reason), false);
         if let Some(member) = self.workers.get_mut(&worker) {
             member.life = Life::Departed(member.ended(now, Some(reason)));
-            member.forget_displaced();
+            member.forget_session();
             let name = member.name;
             self.index.0.names.remove(&name);
         }
+        self.note_ended(worker, None);
         self.note_worker(worker);
         self.admit_held(held);
     }

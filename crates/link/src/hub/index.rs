@@ -5,7 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use super::Hub;
 use super::connection::{ConnState, Connection};
 use super::io::HubTimer;
-use super::member::Member;
+use super::member::{Ended, Life, Member};
 use super::ring::{Key, Schedule};
 use super::session::Session;
 use crate::{ConnId, HubConfig, Instant, Sym, WorkerId};
@@ -22,6 +22,8 @@ pub(super) struct Index {
     pub(super) attached: usize,
     /// Sessions that have a connection and are not active yet, by when they were attached.
     pub(super) handshakes: BTreeSet<(Instant, WorkerId)>,
+    /// Workers that are lost or departed, by when.
+    pub(super) ended: BTreeSet<(Instant, WorkerId)>,
 }
 
 impl Hub {
@@ -42,6 +44,7 @@ impl Hub {
             index.attached += usize::from(member.attached().is_some());
             index.handshakes.extend(member.handshake().map(|since| (since, *id)));
             member.marks = Default::default();
+            index.ended.extend(member.ended_since().map(|since| (since, *id)));
             index.note_worker(*id, member, &self.config);
         }
         self.index.0 = index;
@@ -66,6 +69,25 @@ impl Hub {
             let member = (connection.worker() == Some(worker)).then_some(&*member);
             index.note_conn(conn, connection, member, &self.config);
         }
+    }
+
+    /// Changes a worker that is known, and notes it.
+    pub(super) fn with_member(&mut self, worker: WorkerId, change: impl FnOnce(&mut Member)) {
+        let Some(member) = self.workers.get_mut(&worker) else { return };
+        let was = member.ended_since();
+        change(member);
+        self.note_ended(worker, was);
+        self.note_worker(worker);
+    }
+
+    /// A worker that had ended then, or had not, may have done so or come back.
+    pub(super) fn note_ended(&mut self, worker: WorkerId, was: Option<Instant>) {
+        let is = self.workers.get(&worker).and_then(Member::ended_since);
+        let ended = &mut self.index.0.ended;
+        if let Some(was) = was {
+            ended.remove(&(was, worker));
+        }
+        ended.extend(is.map(|is| (is, worker)));
     }
 
     pub(super) fn remove_conn(&mut self, conn: ConnId) {
@@ -165,7 +187,17 @@ impl Index {
 
 impl Member {
     fn deadline(&self, config: &HubConfig) -> Option<(Instant, HubTimer)> {
-        self.session().and_then(|session| Session::deadline(session, config))
+        let of_life = match &self.life {
+            Life::Present(session) => Session::deadline(session, config),
+            Life::Expected { since }
+            | Life::Lost(Ended { since, .. })
+            | Life::Departed(Ended { since, .. }) => {
+                let at = *since + config.settings().forget_after;
+                (!self.expiring).then_some((at, HubTimer::Forget))
+            }
+        };
+        let calm = self.losses.calm_at(config).map(|at| (at, HubTimer::Calm));
+        of_life.into_iter().chain(calm).min()
     }
 }
 
@@ -219,6 +251,8 @@ impl Hub {
         assert_eq!(index.attached, carried.len());
         let handshakes = self.workers.iter().filter_map(|(id, m)| Some((m.handshake()?, *id)));
         assert_eq!(index.handshakes, handshakes.collect());
+        let ended = self.workers.iter().filter_map(|(id, m)| Some((m.ended_since()?, *id)));
+        assert_eq!(index.ended, ended.collect());
         let greeting = |c: &&Connection| matches!(c.state, ConnState::Greeting { .. });
         assert_eq!(index.greeting as usize, self.conns.values().filter(greeting).count());
         let pulse = (self.clock.last() + self.config.settings().pulse, HubTimer::Pulse);

@@ -122,15 +122,36 @@ pub enum HubInput {
         /// Why.
         reason: Reason,
     },
+    /// End a worker's connection and let it come back at once; the session stays.
+    Reconnect {
+        /// Whose.
+        worker: WorkerId,
+    },
+    /// The worker is to get nothing new, or may again, through all its sessions: it counts as draining
+    /// here, whatever it says of itself.
+    Cordon {
+        /// Who.
+        worker: WorkerId,
+        /// Nothing new from now on, or again.
+        cordoned: bool,
+    },
     /// The worker's leases were given away: its session ends, the next Hello gets a new one.
     Lost {
         /// Who.
         worker: WorkerId,
     },
-    /// Forget a worker that is lost or departed.
+    /// Forget a worker that is lost or departed, or expected and not seen.
     Forget {
         /// Who.
         worker: WorkerId,
+    },
+    /// The coordinator will stop: nobody comes in any more, and those who are connected are sent away
+    /// one after the other, at times of their own between `grace` and `grace + spread` from now.
+    LameDuck {
+        /// For so long nobody is sent away.
+        grace: Duration,
+        /// Then everybody within this time.
+        spread: Duration,
     },
     /// The coordinator stops: every connection is told and closed, new ones are refused.
     Stop,
@@ -253,11 +274,36 @@ pub enum HubAction {
         /// Paused by an operator.
         paused: bool,
     },
+    /// A worker lost too many connections within the window of the settings, or was calm for half of
+    /// it after it had.
+    Flapping {
+        /// Who.
+        worker: WorkerId,
+        /// What it lost; `None` = it is calm again.
+        flapping: Option<Flapping>,
+    },
+    /// A worker that was lost, departed or never came is not known any more: for `forget_after`, or
+    /// to make room for another one.
+    Forgotten {
+        /// Who.
+        worker: WorkerId,
+    },
     /// The hub was not run for this long: no worker is blamed for it.
     Stalled {
         /// For how long.
         late: Duration,
     },
+}
+
+/// What a worker that comes and goes has lost lately.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Flapping {
+    /// Connections within the window; 16 and more count as 16.
+    pub losses: u8,
+    /// The most common reason.
+    pub reason: Reason,
+    /// How long a connection lived: as many lived longer as shorter.
+    pub median_life: Duration,
 }
 
 /// A worker that was welcomed.
@@ -357,6 +403,10 @@ pub struct WorkerSnapshot {
     pub last_received: Option<Instant>,
     /// Round trip, as the worker measured it last.
     pub rtt: Option<Duration>,
+    /// It is to get nothing new, by an operator's word.
+    pub cordoned: bool,
+    /// What it lost, while it comes and goes.
+    pub flapping: Option<Flapping>,
 }
 
 /// What a [`Hub`](crate::Hub) waits for. Of deadlines at the same time the first listed comes first.
@@ -382,6 +432,12 @@ pub enum HubTimer {
     Suspect,
     /// A silent worker is disconnected.
     Disconnect,
+    /// A worker is sent away by a lame duck.
+    SendAway,
+    /// A worker that came and went was calm for long enough.
+    Calm,
+    /// A worker that is not here any more is forgotten.
+    Forget,
     /// Nothing: the hub is run often enough to measure its own stalls.
     Pulse,
 }

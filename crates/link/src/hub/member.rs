@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::flapping::Losses;
 use super::ring::{Cache, Marks};
 use super::session::{Attached, Attachment, Session};
 use crate::{
@@ -20,6 +21,11 @@ pub(super) struct Member {
     /// Processes out of the way of the present one, which has not shown yet that it lives: its Hello
     /// may be what a dead process left on the network. Until it does, they may come back. Bounded.
     displaced: Vec<Incarnation>,
+    /// An operator wants it to get nothing new, since then.
+    pub(super) cordoned: Option<Instant>,
+    pub(super) losses: Losses,
+    /// It is not here and is to be forgotten.
+    pub(super) expiring: bool,
     /// What the embedder was told, so that what it is to be told follows from state.
     pub(super) told: Told,
     pub(super) marks: Cache<Marks>,
@@ -57,12 +63,14 @@ pub(super) struct Told {
     draining: bool,
     paused: bool,
     departed: bool,
+    flapping: bool,
 }
 
 impl Member {
     pub(super) fn new(name: Sym, life: Life) -> Self {
-        let (superseded, displaced, told, marks) = Default::default();
-        Self { name, life, superseded, displaced, told, marks }
+        let (superseded, displaced, losses, told, marks) = Default::default();
+        let (cordoned, expiring) = (None, false);
+        Self { name, life, superseded, displaced, cordoned, losses, expiring, told, marks }
     }
 
     /// The worker is neither lost nor departed: its name is its own.
@@ -126,9 +134,23 @@ impl Member {
     }
 
     /// The worker is not present any more: what was in the way of what does not matter.
-    pub(super) fn forget_displaced(&mut self) {
+    pub(super) fn forget_session(&mut self) {
         self.superseded = Vec::new();
         self.displaced = Vec::new();
+        self.losses.calm();
+    }
+
+    /// Since when it is lost or departed, if it is.
+    pub(super) fn ended_since(&self) -> Option<Instant> {
+        match &self.life {
+            Life::Lost(ended) | Life::Departed(ended) => (!self.expiring).then_some(ended.since),
+            Life::Expected { .. } | Life::Present(_) => None,
+        }
+    }
+
+    /// It takes nothing new: by its own word, or an operator's.
+    fn drains(&self, session: &Session) -> bool {
+        session.draining || self.cordoned.is_some()
     }
 
     /// What remains when the session ends now.
@@ -156,21 +178,26 @@ impl Member {
     /// The one place that says what the embedder is to be told next of this worker.
     pub(super) fn next_action(&self, worker: WorkerId) -> Option<HubAction> {
         let told = &self.told;
+        let forgotten = self.expiring.then_some(HubAction::Forgotten { worker });
         match &self.life {
-            Life::Expected { .. } | Life::Lost(_) => None,
+            Life::Expected { .. } | Life::Lost(_) => forgotten,
             Life::Departed(ended) => {
                 let reason = ended.reason.unwrap_or(Reason::WorkerStopping);
-                (!told.departed).then_some(HubAction::Departed { worker, reason })
+                let news = (!told.departed).then_some(HubAction::Departed { worker, reason });
+                news.or(forgotten)
             }
             Life::Present(session) => match &session.attachment {
                 Attachment::Attached(attached) => self
                     .news_of_connection(worker, session, attached)
+                    .or_else(|| self.news_of_losses(worker))
                     .or_else(|| self.news_of_lanes(worker, session)),
                 Attachment::Detached { reason, .. } if told.conn.is_some() => {
                     let (reason, last_received) = (*reason, session.last_received);
                     Some(HubAction::Detached { worker, reason, last_received })
                 }
-                Attachment::Detached { .. } => self.news_of_lanes(worker, session),
+                Attachment::Detached { .. } => {
+                    self.news_of_losses(worker).or_else(|| self.news_of_lanes(worker, session))
+                }
             },
         }
     }
@@ -199,9 +226,16 @@ impl Member {
         if session.suspect != told.suspect {
             return Some(HubAction::Suspect { worker, suspect: session.suspect });
         }
-        let (draining, paused) = (session.draining, session.paused);
+        let (draining, paused) = (self.drains(session), session.paused);
         let changed = (draining, paused) != (told.draining, told.paused);
         changed.then_some(HubAction::Flags { worker, draining, paused })
+    }
+
+    fn news_of_losses(&self, worker: WorkerId) -> Option<HubAction> {
+        // Nobody was told of a worker that was gone before its Welcome was written.
+        let known = self.told.session.is_some();
+        let changed = known && self.losses.is_flapping() != self.told.flapping;
+        changed.then(|| HubAction::Flapping { worker, flapping: self.losses.flapping() })
     }
 
     fn news_of_lanes(&self, worker: WorkerId, session: &Session) -> Option<HubAction> {
@@ -218,7 +252,8 @@ impl Member {
                 // The flags of a session that goes on were told before.
                 let flags = registration.resumed.then_some((self.told.draining, self.told.paused));
                 let (draining, paused) = flags.unwrap_or_default();
-                self.told = Told { session, conn, draining, paused, ..Told::default() };
+                let flapping = self.told.flapping;
+                self.told = Told { session, conn, draining, paused, flapping, ..Told::default() };
             }
             HubAction::Active { .. } => self.told.active = true,
             HubAction::Suspect { suspect, .. } => self.told.suspect = *suspect,
@@ -235,9 +270,11 @@ impl Member {
                     session.lanes.pop_released();
                 }
             }
+            HubAction::Flapping { flapping, .. } => self.told.flapping = flapping.is_some(),
             HubAction::Close { .. }
             | HubAction::Flush { .. }
             | HubAction::Refused { .. }
+            | HubAction::Forgotten { .. }
             | HubAction::Stalled { .. } => {}
         }
     }

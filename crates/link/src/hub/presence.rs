@@ -35,6 +35,8 @@ impl Hub {
             session: None,
             last_received: None,
             rtt: None,
+            cordoned: member.cordoned.is_some(),
+            flapping: member.losses.flapping(),
         };
         match &member.life {
             Life::Expected { since } => WorkerSnapshot { since: *since, ..unseen },
@@ -50,7 +52,7 @@ impl Hub {
                 ..unseen
             },
             Life::Present(session) => {
-                let (presence, since, reason) = self.presence(now, session);
+                let (presence, since, reason) = self.presence(now, session, member.cordoned);
                 let rtt = Duration::from_micros(u64::from(session.rtt_micros));
                 WorkerSnapshot {
                     incarnation: Some(session.incarnation),
@@ -68,7 +70,12 @@ impl Hub {
     }
 
     /// The presence of a worker that has a session, since when, and why it is not active.
-    fn presence(&self, now: Instant, session: &Session) -> (Presence, Instant, Option<Reason>) {
+    fn presence(
+        &self,
+        now: Instant,
+        session: &Session,
+        cordoned: Option<Instant>,
+    ) -> (Presence, Instant, Option<Reason>) {
         let attached = match &session.attachment {
             Attachment::Detached { reason, since } => {
                 return (Presence::Disconnected, *since, Some(*reason));
@@ -90,6 +97,9 @@ impl Hub {
         if session.draining {
             return (Presence::Draining, session.draining_since, None);
         }
+        if let Some(since) = cordoned {
+            return (Presence::Draining, since.max(attached.since), None);
+        }
         (Presence::Active, attached.since, None)
     }
 
@@ -106,12 +116,18 @@ impl Hub {
                     HubTimer::TakeOver
                     | HubTimer::Suspect
                     | HubTimer::Disconnect
+                    | HubTimer::SendAway
+                    | HubTimer::Calm
+                    | HubTimer::Forget
                     | HubTimer::Pulse => {}
                 },
                 Key::Worker(worker) => match timer {
                     HubTimer::TakeOver => self.take_over(worker),
                     HubTimer::Suspect => self.with_session(worker, |s| s.suspect = true),
                     HubTimer::Disconnect => self.dismiss(worker, Reason::HeartbeatTimeout),
+                    HubTimer::SendAway => self.send_away(worker),
+                    HubTimer::Calm => self.with_member(worker, |member| member.losses.calm()),
+                    HubTimer::Forget => self.with_member(worker, |member| member.expiring = true),
                     HubTimer::Register | HubTimer::Farewell | HubTimer::Pulse => {}
                 },
             }

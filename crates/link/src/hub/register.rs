@@ -6,9 +6,10 @@ use core::mem;
 use super::Hub;
 use super::admission::Applicant;
 use super::connection::{Closing, ConnState, Connection, Farewell};
+use super::leave::Serving;
 use super::member::{Life, Member};
 use super::session::{Attached, Attachment, Challenge, Session, Stage};
-use crate::{ComeBack, ConnId, Dismissal, Hello, Reason, SessionId, WorkerId};
+use crate::{ComeBack, ConnId, Dismissal, Hello, Instant, Reason, SessionId, WorkerId};
 
 /// What becomes of a Hello.
 enum Judgement {
@@ -30,9 +31,10 @@ impl Hub {
             let until = now + settings.farewell_timeout;
             ConnState::Closing(Closing { reason, farewell, refused: false, until })
         };
-        let state = if self.stopping {
-            let reason = Reason::CoordinatorStopping;
-            close(reason, Some(Farewell::Refused(by_reason(reason))))
+        let state = if let Serving::Stopped { .. } = self.serving {
+            // A stranger: its own time follows from its connection.
+            let dismissal = self.farewell(WorkerId(u128::from(conn.0)));
+            close(dismissal.reason, Some(Farewell::Refused(dismissal)))
         } else if self.index.0.greeting >= settings.max_greeting {
             close(Reason::CoordinatorOverloaded, None)
         } else {
@@ -64,11 +66,13 @@ impl Hub {
         let Some(state) = self.conns.get(&conn).map(|connection| connection.state) else { return };
         match state {
             ConnState::Greeting { .. } => {
-                self.shut(conn, reason, Some(Farewell::Refused(by_reason(reason))), false);
+                let dismissal = self.dismissal(WorkerId(u128::from(conn.0)), reason);
+                self.shut(conn, reason, Some(Farewell::Refused(dismissal)), false);
             }
             ConnState::Held { worker } => {
                 self.drop_challenge(worker);
-                self.refuse(conn, by_reason(reason));
+                let dismissal = self.dismissal(worker, reason);
+                self.refuse(conn, dismissal);
             }
             ConnState::Attached { worker } => self.dismiss(worker, reason),
             ConnState::Closing(_) => {}
@@ -77,8 +81,22 @@ impl Hub {
 
     /// Ends a worker's connection, if it has one; the session stays.
     pub(super) fn dismiss(&mut self, worker: WorkerId, reason: Reason) {
-        let held = self.detach(worker, reason, true);
+        self.dismiss_with(worker, self.dismissal(worker, reason));
+    }
+
+    /// The same, with a word of its own on when to come back.
+    pub(super) fn dismiss_with(&mut self, worker: WorkerId, dismissal: Dismissal) {
+        let held = self.detach(worker, dismissal, true);
         self.admit_held(held);
+    }
+
+    /// What a connection of this worker that ends for this reason is told.
+    fn dismissal(&self, worker: WorkerId, reason: Reason) -> Dismissal {
+        if reason == Reason::CoordinatorStopping {
+            self.farewell(worker)
+        } else {
+            by_reason(reason)
+        }
     }
 
     /// Takes a worker's session off its connection and closes that, with or without a farewell.
@@ -87,13 +105,14 @@ impl Hub {
     pub(super) fn detach(
         &mut self,
         worker: WorkerId,
-        reason: Reason,
+        dismissal: Dismissal,
         say: bool,
     ) -> Option<Box<Challenge>> {
+        let reason = dismissal.reason;
         let attached = self.workers.get(&worker).and_then(Member::attached);
         let conn = attached.map(|attached| attached.conn)?;
         let held = self.leave(worker, reason);
-        self.shut(conn, reason, say.then(|| Farewell::GoAway(by_reason(reason))), false);
+        self.shut(conn, reason, say.then_some(Farewell::GoAway(dismissal)), false);
         self.note_worker(worker);
         held
     }
@@ -101,15 +120,19 @@ impl Hub {
     /// The session has no connection any more.
     fn leave(&mut self, worker: WorkerId, reason: Reason) -> Option<Box<Challenge>> {
         let since = self.clock.last();
-        let session = self.workers.get_mut(&worker).and_then(Member::session_mut)?;
+        let member = self.workers.get_mut(&worker)?;
+        let session = member.session_mut()?;
         let gone = Attachment::Detached { reason, since };
         match mem::replace(&mut session.attachment, gone) {
             Attachment::Attached(attached) => {
+                session.evict_at = Instant::FAR;
                 session.suspect = false;
                 if attached.is_restoring() {
                     self.index.0.handshakes.remove(&(attached.since, worker));
                 }
                 self.index.0.attached -= 1;
+                let life = since.since(attached.since);
+                member.losses.record(since, life, reason, &self.config);
                 attached.challenge
             }
             was @ Attachment::Detached { .. } => {
@@ -201,7 +224,7 @@ impl Hub {
             return refusal;
         }
         let Some(member) = self.workers.get(&hello.worker) else {
-            let full = self.workers.len() >= self.config.settings().max_workers as usize;
+            let full = self.is_full() && self.index.0.ended.is_empty();
             return if full {
                 Judgement::Refuse(Reason::CoordinatorOverloaded, ComeBack::ByReason)
             } else {
@@ -232,8 +255,8 @@ impl Hub {
 
     /// The rules that do not depend on who has the identity now.
     fn judge_claim(&self, hello: &Hello) -> Option<Judgement> {
-        if self.stopping {
-            let (reason, come_back) = (Reason::CoordinatorStopping, ComeBack::ByReason);
+        if self.is_leaving() {
+            let Dismissal { reason, come_back } = self.farewell(hello.worker);
             return Some(Judgement::Refuse(reason, come_back));
         }
         if self.config.settings().versions.agree(hello.versions).is_none() {
@@ -376,8 +399,16 @@ impl Hub {
         let reason = Reason::WorkerRestarted;
         self.leave_for(worker, reason, by_reason(reason));
         let now = self.clock.last();
+        if self.is_full() && !self.workers.contains_key(&worker) {
+            // Who has been gone for longest makes room.
+            if let Some((_, oldest)) = self.index.0.ended.first().copied() {
+                self.with_member(oldest, |member| member.expiring = true);
+            }
+        }
         let fresh = || Member::new(hello.name, Life::Expected { since: now });
         let member = self.workers.entry(worker).or_insert_with(fresh);
+        let ended = member.ended_since();
+        member.expiring = false;
         member.displace(hello.incarnation);
         let old = mem::replace(&mut member.name, hello.name);
         if member.holds_name() && old != hello.name {
@@ -386,6 +417,11 @@ impl Hub {
         self.index.0.names.insert(hello.name, worker);
         let attached = self.attach(conn, hello, false);
         self.begin_session(hello, attached);
+        self.note_ended(worker, ended);
+    }
+
+    fn is_full(&self) -> bool {
+        self.workers.len() >= self.config.settings().max_workers as usize
     }
 
     /// The incumbent's connection, if there is one, gives way to another one of the same worker.
@@ -438,6 +474,6 @@ impl Hub {
 }
 
 /// A dismissal whose reason says when to come back.
-fn by_reason(reason: Reason) -> Dismissal {
+pub(super) fn by_reason(reason: Reason) -> Dismissal {
     Dismissal { reason, come_back: ComeBack::ByReason }
 }

@@ -57,6 +57,8 @@ pub(super) struct Session {
     pub(super) first_window: Duration,
     /// The last frame from the worker, on the effective clock.
     pub(super) last_received: Instant,
+    /// A lame duck sends it away then; [`Instant::FAR`] = none does.
+    pub(super) evict_at: Instant,
     /// Nothing was heard for `suspect_after`.
     pub(super) suspect: bool,
     /// What the worker says of itself.
@@ -183,6 +185,7 @@ impl Session {
             beat_wish: hello.beat_interval,
             first_window: Duration::ZERO,
             last_received: now,
+            evict_at: Instant::FAR,
             suspect: false,
             draining: false,
             paused: false,
@@ -251,8 +254,9 @@ impl Session {
         } else {
             (self.last_received + config.suspect_after(self.beat_interval), HubTimer::Suspect)
         };
+        let leave = (self.evict_at != Instant::FAR).then_some((self.evict_at, HubTimer::SendAway));
         let take_over = attached.challenge.as_ref().map(|c| (c.until, HubTimer::TakeOver));
-        Some(take_over.map_or(silence, |take_over| take_over.min(silence)))
+        [Some(silence), take_over, leave].into_iter().flatten().min()
     }
 
     /// The one place that says what is to be transmitted next in packets of a lane.

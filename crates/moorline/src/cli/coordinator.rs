@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use super::exit::Exit;
+use super::server::ServerArgs;
 use super::signals::Signals;
 use super::values::{duration, some_duration};
 use super::{Context, Outcome, output, systemd};
 use crate::coordinator::StoreAt;
-use crate::{Coordinator, Error};
+use crate::{Code, Coordinator, Error};
 
 #[derive(clap::Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// Where workers come in; may be given several times. Port 0 takes any free one.
     #[arg(long, value_name = "URL", default_value = "grpc://127.0.0.1:8740")]
     listen: Vec<String>,
@@ -41,7 +46,69 @@ pub(super) struct Args {
     accept_timeout: Duration,
 }
 
+#[derive(clap::Subcommand, Debug)]
+enum Command {
+    /// Send all workers away, one after the other, let nobody in, and stop.
+    Drain(DrainArgs),
+}
+
+#[derive(clap::Args, Debug)]
+struct DrainArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+
+    /// For so long nobody is sent away [default: 10s].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    grace: Option<Duration>,
+
+    /// Then everybody within this time [default: 2m].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    spread: Option<Duration>,
+
+    /// Stop at the latest after this time [default: 20s after the last one was sent away].
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    within: Option<Duration>,
+
+    /// Return when it has stopped.
+    #[arg(long)]
+    wait: bool,
+}
+
+/// How often `--wait` looks.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+async fn drain(args: DrainArgs, context: Context) -> Outcome {
+    let client = args.server.client()?;
+    let begun = client.drain_coordinator(args.grace, args.spread, args.within).await?;
+    if context.json {
+        output::json(&begun)?;
+    } else {
+        let workers = if begun.connected == 1 { "worker" } else { "workers" };
+        output::line(&format!(
+            "draining: {} {workers} to send away, stops within {:.0}s",
+            begun.connected, begun.timeout_s
+        ))?;
+    }
+    if !args.wait {
+        return Ok(Exit::Done);
+    }
+    // It has stopped when it does not answer any more: then there is nothing to be patient for.
+    let client = client.timeout(LOOK_EVERY);
+    loop {
+        match client.overview().await {
+            Ok(_) => tokio::time::sleep(LOOK_EVERY).await,
+            Err(error) if matches!(error.code(), Code::UNREACHABLE | Code::STOPPING) => {
+                return Ok(Exit::Done);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 pub(super) async fn run(args: Args, context: Context) -> Outcome {
+    if let Some(Command::Drain(args)) = args.command {
+        return drain(args, context).await;
+    }
     let mut signals = Signals::new()?;
     let store = args.store.to_string();
     let mut builder = Coordinator::builder()
@@ -62,7 +129,12 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
     let _notices = systemd::notify(coordinator.subject());
     tokio::select! {
         _ = signals.next() => {}
-        () = coordinator.stopped() => return Err(coordinator.failure().unwrap_or(Error::Stopped)),
+        () = coordinator.stopped() => {
+            // After a drain that is how it ends.
+            if !coordinator.is_draining() {
+                return Err(coordinator.failure().unwrap_or(Error::Stopped));
+            }
+        }
     }
     tokio::select! {
         () = coordinator.stop() => Ok(Exit::Done),

@@ -4,6 +4,7 @@
 //! `Host` has to be a loopback name (else a name of the page's owner could point here), a foreign
 //! `Origin` is refused, and a body has to be declared JSON, which a page cannot do without asking.
 
+mod actions;
 mod events;
 mod explain;
 mod guard;
@@ -90,7 +91,12 @@ pub(super) fn router(driver: CoordinatorHandle, subject: CoordinatorSubject) -> 
         .route("/workers/{worker}/explain", get(explain::of_worker))
         .route("/workers/{worker}/timeline", get(events::of_worker))
         .route("/workers", get(workers::list))
-        .route("/workers/{worker}", get(workers::get))
+        .route("/workers/{worker}", get(workers::get).delete(actions::forget))
+        .route("/workers/{worker}/reconnect", post(actions::reconnect))
+        .route("/workers/{worker}/disconnect", post(actions::disconnect))
+        .route("/workers/{worker}/drain", post(actions::drain))
+        .route("/workers/{worker}/resume", post(actions::resume))
+        .route("/coordinator/drain", post(actions::drain_coordinator))
         .route("/overview", get(overview))
         .route("/version", get(version))
         .layer(tasks::body_limit())

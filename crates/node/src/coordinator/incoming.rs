@@ -54,13 +54,13 @@ impl CoordinatorNode {
     }
 
     fn hello(&mut self, conn: ConnId, mut head: Hello, about: About) {
-        let Some(name) = self.name_sym(&about.name) else { return self.violation(conn) };
-        head.name = name;
-        if let Some(state) = self.conns.get_mut(&conn)
-            && state.worker.is_none()
-        {
-            state.about = Some(about);
+        let Some(state) = self.conns.get_mut(&conn) else { return };
+        if state.worker.is_some() || state.about.is_some() {
+            // A second Hello breaks the protocol: nothing of it counts.
+            return self.violation(conn);
         }
+        head.name = self.names.hold(&about.name);
+        state.about = Some(about);
         self.header(conn, WorkerFrame::Hello(head));
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use moorline_link::{Backoff, ConnId, Epoch, HubConfig, Reason, WorkerId};
+use moorline_link::{Backoff, ConnId, Epoch, Flapping, HubConfig, Reason, WorkerId};
 use moorline_work::{Attempt, DispatcherConfig, Disposition, Reply, TaskId, TaskKey, Ticket};
 
 use crate::{Done, Name, Persist, PersistId, Spec, UpFrame};
@@ -119,6 +119,38 @@ pub enum CoordinatorInput {
         worker: WorkerId,
         /// Why.
         reason: Reason,
+    },
+    /// End a worker's connection and let it come back at once.
+    Reconnect {
+        /// Whose.
+        worker: WorkerId,
+    },
+    /// Give a worker nothing new, or let it go on; durably.
+    Cordon {
+        /// Whom.
+        worker: WorkerId,
+        /// Nothing new from now on, or again.
+        cordoned: bool,
+    },
+    /// Forget a worker for which [`is_forgettable`](crate::CoordinatorNode::is_forgettable) holds.
+    Forget {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// So many registrations took so much of the coordinator's work.
+    Measured {
+        /// Workers that were registered.
+        registrations: u32,
+        /// The time the coordinator was busy meanwhile.
+        busy: Duration,
+    },
+    /// The coordinator will stop: nobody comes in any more, and workers are sent away one after the
+    /// other.
+    LameDuck {
+        /// For so long nobody is sent away.
+        grace: Duration,
+        /// Then everybody within this time.
+        spread: Duration,
     },
     /// The coordinator stops: workers are told, new ones are refused.
     Stop,
@@ -273,6 +305,25 @@ pub enum CoordinatorEvent {
         /// What became of it.
         disposition: Disposition,
     },
+    /// A worker comes and goes, or is calm again.
+    Flapping {
+        /// Its name.
+        name: Name,
+        /// What it lost; `None` = calm again.
+        flapping: Option<Flapping>,
+    },
+    /// A worker that was gone for long enough is not known any more.
+    Forgotten {
+        /// Its name.
+        name: Name,
+    },
+    /// The table of handlers has no place for some that a worker offers: it gets no task of them.
+    HandlersFull {
+        /// The worker's name.
+        name: Name,
+        /// How many.
+        left_out: u32,
+    },
     /// This process was not run for so long; no worker is blamed for it.
     Stalled {
         /// For how long.
@@ -315,4 +366,8 @@ pub struct WorkerView {
     pub conn: Option<ConnId>,
     /// The version of its software.
     pub software: Option<Name>,
+    /// It gets nothing new, by an operator's word.
+    pub cordoned: bool,
+    /// What it lost, while it comes and goes.
+    pub flapping: Option<Flapping>,
 }

@@ -41,7 +41,7 @@ impl CoordinatorNode {
     fn on_hub(&mut self, action: HubAction) {
         match action {
             HubAction::Close { conn, reason } => {
-                self.conns.remove(&conn);
+                self.forget_conn(conn);
                 self.out.push_back(CoordinatorAction::Close { conn, reason });
             }
             HubAction::Flush { conn } => self.out.push_back(CoordinatorAction::Flush { conn }),
@@ -73,6 +73,9 @@ impl CoordinatorNode {
             }
             HubAction::Refused { conn, reason } => {
                 let about = self.conns.get_mut(&conn).and_then(|state| state.about.take());
+                if let Some(about) = &about {
+                    self.names.release(&about.name);
+                }
                 let name = about.map(|about| about.name);
                 self.record_refused(name.clone(), reason);
                 self.event(CoordinatorEvent::Refused { name, reason });
@@ -85,6 +88,16 @@ impl CoordinatorNode {
                 let worker = convert::worker(worker);
                 self.tell(DispatcherInput::Flags { worker, draining, paused });
             }
+            HubAction::Flapping { worker, flapping } => {
+                if let Some(flapping) = flapping {
+                    let detail = Some(Detail::new(&format!("{} losses", flapping.losses)));
+                    let reason = Some(flapping.reason);
+                    let event = Event { detail, reason, ..Event::new(EventKind::WorkerFlapping) };
+                    self.record_of(worker, event);
+                }
+                self.event(CoordinatorEvent::Flapping { name: self.name_of(worker), flapping });
+            }
+            HubAction::Forgotten { worker } => self.forgotten(worker),
             HubAction::Stalled { late } => {
                 self.event(CoordinatorEvent::Stalled { late });
                 let detail = Some(Detail::new(&format!("not run for {late:?}")));
@@ -101,12 +114,15 @@ impl CoordinatorNode {
         if !resumed {
             self.end_session(worker);
         }
+        let before = self.workers.remove(&worker);
+        let cordoned = before.as_ref().is_some_and(|before| before.known.cordoned);
         let known = KnownWorker {
             worker: convert::worker(worker),
             name: about.name.clone(),
             incarnation: convert::incarnation(incarnation),
             departed: false,
             lost: false,
+            cordoned,
         };
         let file = WorkerFile {
             known: known.clone(),
@@ -114,9 +130,16 @@ impl CoordinatorNode {
             software: Some(about.software),
             conn: Some(conn),
         };
-        let before = self.workers.insert(worker, file);
+        self.workers.insert(worker, file);
+        // Its name was held when it said its Hello; the one it had is not its own any more.
+        if let Some(before) = &before {
+            self.names.release(&before.known.name);
+        }
         if before.is_none_or(|before| before.known != known) {
             self.persist_worker(known);
+        }
+        if cordoned {
+            self.ask(HubInput::Cordon { worker, cordoned });
         }
         self.tell(DispatcherInput::Registered {
             worker: convert::worker(worker),
@@ -124,12 +147,19 @@ impl CoordinatorNode {
             slots: about.slots,
             resumed,
         });
+        let mut left_out = 0;
         for handler in &about.handlers {
-            // A handler that finds no place in the table has no task either.
-            if let Some(sym) = self.handlers.intern(handler) {
-                let (worker, handler) = (convert::worker(worker), Sym(sym));
-                self.tell(DispatcherInput::Offer { worker, handler });
+            match self.handlers.intern_below(handler, super::OFFERED_MAX) {
+                Some(sym) => {
+                    let (worker, handler) = (convert::worker(worker), Sym(sym));
+                    self.tell(DispatcherInput::Offer { worker, handler });
+                }
+                None => left_out += 1,
             }
+        }
+        if left_out > 0 {
+            let name = about.name.clone();
+            self.event(CoordinatorEvent::HandlersFull { name, left_out });
         }
         let (name, session) = (about.name, session.n);
         self.event(CoordinatorEvent::Registered { worker, name, resumed, session, conn });
@@ -175,13 +205,36 @@ impl CoordinatorNode {
     /// A worker of an earlier life.
     pub(super) fn expect(&mut self, known: KnownWorker) {
         let worker = convert::worker_back(known.worker);
-        if known.departed || self.workers.contains_key(&worker) {
+        // Of one that left nothing is kept but that it is to get nothing when it comes again.
+        if (known.departed && !known.cordoned) || self.workers.contains_key(&worker) {
             return;
         }
-        if let Some(name) = self.name_sym(&known.name) {
+        let (name, cordoned) = (self.names.hold(&known.name), known.cordoned);
+        if !known.departed {
             self.ask(HubInput::Expect { worker, name });
+            self.ask(HubInput::Cordon { worker, cordoned });
         }
         self.workers.insert(worker, WorkerFile { known, slots: 0, software: None, conn: None });
+    }
+
+    /// An operator wants the worker to get nothing new, or lets it go on; durably.
+    pub(super) fn cordon(&mut self, worker: WorkerId, cordoned: bool) {
+        let Some(file) = self.workers.get_mut(&worker) else { return };
+        if file.known.cordoned != cordoned {
+            file.known.cordoned = cordoned;
+            let known = file.known.clone();
+            self.persist_worker(known);
+        }
+        self.ask(HubInput::Cordon { worker, cordoned });
+    }
+
+    /// Nothing is known of the worker any more, here and in the store.
+    pub(super) fn forgotten(&mut self, worker: WorkerId) {
+        let Some(file) = self.workers.remove(&worker) else { return };
+        self.names.release(&file.known.name);
+        self.end_session(worker);
+        self.persist_forgotten(file.known.worker);
+        self.event(CoordinatorEvent::Forgotten { name: file.known.name });
     }
 
     fn on_dispatcher(&mut self, action: DispatcherAction) {

@@ -148,6 +148,12 @@ impl CoordinatorNode {
         self.out.push_back(action);
     }
 
+    /// Forgets a worker.
+    pub(super) fn persist_forgotten(&mut self, worker: moorline_work::WorkerId) {
+        let action = self.storage.hand_out(StoreOp::Forget { worker }, Pending::OWN);
+        self.out.push_back(action);
+    }
+
     /// Reads the workers of earlier lives: asked first.
     pub(super) fn recall_workers(&mut self) {
         let action = self.storage.hand_out(StoreOp::Workers, Pending::OWN);
@@ -284,7 +290,7 @@ impl CoordinatorNode {
             StoreRow::ReadyIn { delay } => Row::ReadyIn { delay },
             StoreRow::Status(status) => Row::Status(status),
             StoreRow::Task { task, order, spec, attempt, retries, lost } => {
-                let Some(spec) = self.intern(&spec) else { return };
+                let spec = self.intern_stored(&spec);
                 Row::Task { task, order, spec, attempt, retries, lost }
             }
             StoreRow::Lease {
@@ -297,7 +303,7 @@ impl CoordinatorNode {
                 incarnation,
                 cancel_requested,
             } => {
-                let Some(spec) = self.intern(&spec) else { return };
+                let spec = self.intern_stored(&spec);
                 self.storage.recovered.0 += u32::from(pending.recovers);
                 Row::Lease {
                     key,
@@ -318,18 +324,26 @@ impl CoordinatorNode {
 
     /// The dispatcher's form of a spec; none if the table of handlers is full.
     pub(super) fn intern(&mut self, spec: &Spec) -> Option<moorline_work::TaskSpec> {
-        let handler = moorline_work::Sym(self.handlers.intern(&spec.handler)?);
-        Some(moorline_work::TaskSpec {
-            handler,
-            priority: spec.priority,
-            max_retries: spec.max_retries,
-            timeout: spec.timeout,
-        })
+        Some(task_spec(self.handlers.intern(&spec.handler)?, spec))
+    }
+
+    /// The same of a task that is in the store: it was taken once, and is never turned away.
+    fn intern_stored(&mut self, spec: &Spec) -> moorline_work::TaskSpec {
+        task_spec(self.handlers.intern_always(&spec.handler), spec)
     }
 
     /// Answers a submit that cannot be taken.
     pub(super) fn refuse(&mut self, ticket: Ticket, reply: ClientReply) {
         self.out.push_back(CoordinatorAction::Reply { ticket, reply });
+    }
+}
+
+fn task_spec(handler: u32, spec: &Spec) -> moorline_work::TaskSpec {
+    moorline_work::TaskSpec {
+        handler: moorline_work::Sym(handler),
+        priority: spec.priority,
+        max_retries: spec.max_retries,
+        timeout: spec.timeout,
     }
 }
 

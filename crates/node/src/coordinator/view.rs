@@ -30,6 +30,8 @@ impl CoordinatorNode {
             rtt: seen.and_then(|s| s.rtt),
             conn: seen.and_then(|s| s.conn),
             software: file.software.clone(),
+            cordoned: file.known.cordoned,
+            flapping: seen.and_then(|s| s.flapping),
         })
     }
 
@@ -38,6 +40,37 @@ impl CoordinatorNode {
     pub fn offering(&self, handler: &Name) -> Vec<WorkerId> {
         let Some(sym) = self.handlers.get(handler) else { return Vec::new() };
         self.dispatcher.offering(moorline_work::Sym(sym)).map(convert::worker_back).collect()
+    }
+
+    /// Whether an operator may have this worker forgotten: it is not here, and holds no lease.
+    #[must_use]
+    pub fn is_forgettable(&self, worker: WorkerId) -> bool {
+        let gone = match self.hub.worker(self.now, worker) {
+            Some(seen) => {
+                matches!(seen.presence, Presence::Expected | Presence::Lost | Presence::Departed)
+            }
+            // It left in an earlier life, and is known for what an operator wanted of it.
+            None => self.workers.contains_key(&worker),
+        };
+        gone && self.leases_of(worker) == 0
+    }
+
+    /// Workers that have a connection.
+    #[must_use]
+    pub fn attached(&self) -> usize {
+        self.hub.attached()
+    }
+
+    /// Nobody comes in any more: a lame duck or a stop.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.hub.is_leaving()
+    }
+
+    /// Names of workers that are kept: those of known workers, and of strangers being judged.
+    #[must_use]
+    pub fn worker_names(&self) -> usize {
+        self.names.len()
     }
 
     /// Operations for the store that are not durable yet.

@@ -5,6 +5,7 @@
 mod adopt;
 mod events;
 mod laws;
+mod members;
 mod memory;
 mod script;
 mod store;

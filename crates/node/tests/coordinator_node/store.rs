@@ -173,6 +173,10 @@ impl Shelf {
                 rows(Vec::new())
             }
             StoreOp::Event { .. } => rows(Vec::new()),
+            StoreOp::Forget { worker } => {
+                self.workers.remove(&worker);
+                rows(Vec::new())
+            }
             StoreOp::Workers => {
                 rows(self.workers.values().cloned().map(StoreRow::Worker).collect())
             }

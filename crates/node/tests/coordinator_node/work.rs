@@ -260,6 +260,7 @@ fn a_worker_of_an_earlier_life_is_expected_until_it_comes() {
         incarnation: moorline_work::Incarnation(9),
         departed: false,
         lost: false,
+        cordoned: false,
     };
     let up_to = rig.persists.last().unwrap().id;
     let done = vec![Done { rows: vec![StoreRow::Worker(known)], conflict: None }, Done::default()];

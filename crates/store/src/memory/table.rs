@@ -98,6 +98,7 @@ impl Table {
             StoreOp::Cancel { task } => self.cancel(now, epoch, *task),
             StoreOp::Retry { task, last } => self.retry(now, epoch, *task, *last),
             StoreOp::Worker(known) => self.know(now, known),
+            StoreOp::Forget { worker } => self.forget(now, epoch, *worker),
             StoreOp::Workers => {
                 let workers = self.workers.values().map(|worker| worker.known.clone());
                 read(workers.map(StoreRow::Worker).collect())
@@ -299,6 +300,13 @@ impl Table {
             self.workers.get(&known.worker).and_then(|before| before.gone_since).unwrap_or(now)
         });
         self.workers.insert(known.worker, Remembered { known: known.clone(), gone_since });
+        Done::default()
+    }
+
+    fn forget(&mut self, now: WallTime, epoch: Epoch, worker: WorkerId) -> Done {
+        if let Some(gone) = self.workers.remove(&worker) {
+            self.events.push(now, epoch, event::forgotten(worker, gone.known.name));
+        }
         Done::default()
     }
 

@@ -77,6 +77,7 @@ impl<'c> Batch<'c> {
             StoreOp::Cancel { task } => self.cancel(*task),
             StoreOp::Retry { task, last } => self.retry(*task, *last),
             StoreOp::Worker(worker) => self.know(worker),
+            StoreOp::Forget { worker } => self.forget(*worker),
             StoreOp::Workers => self.workers(),
             StoreOp::Event { at_millis, event } => {
                 self.write(at_millis.map_or(self.now, WallTime), event)?;
@@ -334,9 +335,18 @@ impl<'c> Batch<'c> {
                 known.incarnation.0.cast_signed(),
                 known.departed,
                 is_gone.then(|| column::millis(self.now.0)),
+                known.cordoned,
             ],
         )?;
         self.names.insert(known.worker, known.name.clone());
+        Ok(Done::default())
+    }
+
+    fn forget(&mut self, worker: WorkerId) -> Result<Done, Fault> {
+        self.run(statement::FORGET_WORKER, params![column::worker_id(worker)])?;
+        if let Some(name) = self.names.remove(&worker) {
+            self.happened(&event::forgotten(worker, name))?;
+        }
         Ok(Done::default())
     }
 
@@ -348,6 +358,7 @@ impl<'c> Batch<'c> {
                 incarnation: columns.incarnation()?,
                 departed: columns.take()?,
                 lost: columns.take()?,
+                cordoned: columns.take()?,
             }))
         })
     }

@@ -119,13 +119,14 @@ pub(super) const CANCEL_LEASED: &str = "UPDATE tasks SET cancel_requested = 1 \
     WHERE id = ?1 AND state = 'leased' AND cancel_requested = 0 RETURNING handler, worker";
 
 /// `id, name, incarnation, departed, now if it is gone`
-pub(super) const KNOW_WORKER: &str = "INSERT INTO workers (id, name, incarnation, departed, gone_since) \
-    VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE \
+pub(super) const KNOW_WORKER: &str = "INSERT INTO workers (id, name, incarnation, departed, gone_since, cordoned) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE \
     SET name = excluded.name, incarnation = excluded.incarnation, departed = excluded.departed, \
-    gone_since = iif(excluded.gone_since IS NULL, NULL, coalesce(workers.gone_since, excluded.gone_since))";
+    gone_since = iif(excluded.gone_since IS NULL, NULL, coalesce(workers.gone_since, excluded.gone_since)), \
+    cordoned = excluded.cordoned";
 
 pub(super) const WORKERS: &str = "SELECT id, name, incarnation, departed, \
-    gone_since IS NOT NULL AND NOT departed FROM workers ORDER BY id";
+    gone_since IS NOT NULL AND NOT departed, cordoned FROM workers ORDER BY id";
 
 /// `name`
 pub(super) const WORKER_NAMED: &str =
@@ -271,6 +272,7 @@ pub(super) const WRITER: &[&str] = &[
     CANCEL_LEASED,
     RETRY,
     KNOW_WORKER,
+    FORGET_WORKER,
     WORKERS,
     LAST_EPOCH,
     BEGIN_EPOCH,

@@ -20,12 +20,15 @@ pub(crate) fn a_worker_is_remembered_and_its_latest_process_replaces_the_last(mu
     world.done(StoreOp::Worker(ann.clone()));
     assert_eq!(workers(&mut world), [ann.clone(), bob.clone()]);
 
-    let renamed = KnownWorker { departed: true, ..worker(ANN, "anna", SECOND_RUN) };
+    let renamed = KnownWorker { departed: true, cordoned: true, ..worker(ANN, "anna", SECOND_RUN) };
     world.done(StoreOp::Worker(renamed.clone()));
     assert_eq!(workers(&mut world), [renamed, bob.clone()]);
     world.done(StoreOp::Worker(ann.clone()));
     world.next_life();
-    assert_eq!(workers(&mut world), [ann, bob], "over lives of the coordinator");
+    assert_eq!(workers(&mut world), [ann.clone(), bob.clone()], "over lives of the coordinator");
+    world.done(StoreOp::Forget { worker: ANN });
+    world.done(StoreOp::Forget { worker: ANN });
+    assert_eq!(workers(&mut world), [bob], "until it is forgotten");
 }
 
 pub(crate) fn workers_of_any_identity_are_told_apart(mut world: World) {

@@ -218,5 +218,6 @@ pub(crate) fn stands(state: TaskState, attempt: u32) -> Conflict {
 pub(crate) const NOWHERE: Conflict = Conflict::Status(Status::Unknown);
 
 pub(crate) fn worker(id: WorkerId, called: &str, incarnation: Incarnation) -> KnownWorker {
-    KnownWorker { worker: id, name: name(called), incarnation, departed: false, lost: false }
+    let (departed, lost, cordoned) = (false, false, false);
+    KnownWorker { worker: id, name: name(called), incarnation, departed, lost, cordoned }
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::log::tests::lines;
 
 fn log() -> CoordinatorLog {
-    CoordinatorLog::new(Epoch(7), Instant::ZERO, Duration::from_secs(90))
+    CoordinatorLog::new(Epoch(7), Instant::ZERO, &moorline_link::HubSettings::default())
 }
 
 fn name() -> Name {

@@ -267,6 +267,11 @@ impl Heard {
                 Self::Registered { .. } | Self::Active { .. } | Self::Detached,
                 HubAction::Released { .. },
             ) => Some(self),
+            (
+                Self::Registered { .. } | Self::Active { .. } | Self::Detached,
+                HubAction::Flapping { .. },
+            ) => Some(self),
+            (Self::Nothing | Self::Departed, HubAction::Forgotten { .. }) => Some(Self::Nothing),
             _ => None,
         }
     }
@@ -280,7 +285,9 @@ fn subject(action: &HubAction) -> Option<WorkerId> {
         | HubAction::Suspect { worker, .. }
         | HubAction::Departed { worker, .. }
         | HubAction::Released { worker, .. }
-        | HubAction::Flags { worker, .. } => Some(*worker),
+        | HubAction::Flags { worker, .. }
+        | HubAction::Flapping { worker, .. }
+        | HubAction::Forgotten { worker } => Some(*worker),
         HubAction::Close { .. }
         | HubAction::Flush { .. }
         | HubAction::Refused { .. }
@@ -411,6 +418,8 @@ fn kind(output: &Output) -> Option<&'static str> {
             HubAction::Close { reason: Reason::Moved, .. } => "close moved",
             HubAction::Close { reason: Reason::Superseded, .. } => "close superseded",
             HubAction::Close { reason: Reason::CoordinatorOverloaded, .. } => "close overloaded",
+            HubAction::Close { reason: Reason::Forced, .. } => "close forced",
+            HubAction::Close { reason: Reason::CoordinatorStopping, .. } => "close stopping",
             HubAction::Close { .. } => "close",
             HubAction::Flush { .. } => "flush",
             HubAction::Registered(Registration { resumed: true, .. }) => "resumed",
@@ -426,6 +435,9 @@ fn kind(output: &Output) -> Option<&'static str> {
             HubAction::Refused { .. } => "refused",
             HubAction::Released { .. } => "released",
             HubAction::Flags { .. } => "flags",
+            HubAction::Flapping { flapping: Some(_), .. } => "flapping",
+            HubAction::Flapping { flapping: None, .. } => "calm",
+            HubAction::Forgotten { .. } => "forgotten",
             HubAction::Stalled { .. } => "stalled",
         }),
         Output::Transmit(Some(HubTransmit::Message { .. })) => Some("message out"),
@@ -492,5 +504,5 @@ fn the_walks_reach_everything_that_the_laws_are_about() {
     assert!(shares[0] >= 40 && shares[1] >= 10 && shares[2] >= 1, "{shares:?}");
     let rare: Vec<_> = counts.iter().filter(|(_, count)| **count < 10).collect();
     assert!(rare.is_empty(), "rare: {rare:?}");
-    assert_eq!(counts.len(), 37, "{counts:?}");
+    assert_eq!(counts.len(), 42, "{counts:?}");
 }

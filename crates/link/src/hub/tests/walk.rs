@@ -1,7 +1,7 @@
 //! A random walk through the life of a hub: workers that mostly behave, and some that do not.
 
 use alloc::vec::Vec;
-use core::num::NonZeroU32;
+use core::num::{NonZeroU8, NonZeroU32};
 use core::time::Duration;
 
 use crate::*;
@@ -13,6 +13,7 @@ pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) type Step = (u8, u8, u8, u16);
 
 /// A call that was made, for replays.
+#[expect(clippy::large_enum_variant, reason = "Copy, and only in tests")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Call {
     Handle(Instant, HubInput),
@@ -48,6 +49,9 @@ pub(super) fn settings() -> HubSettings {
         },
         max_handshakes: NonZeroU32::MIN.saturating_add(1),
         beat_rate: NonZeroU32::MIN,
+        forget_after: 40 * SECOND,
+        flap_losses: NonZeroU8::MIN.saturating_add(1),
+        flap_window: 20 * SECOND,
         lanes: LaneLimits {
             outbox_messages: 6,
             outbox_bytes: 4_000,
@@ -392,7 +396,7 @@ impl Walk {
 
     fn rare(&mut self, x: usize, y: usize) {
         let worker = WorkerId(1 + (x % 6) as u128);
-        let input = match y % 14 {
+        let input = match y % 17 {
             0..=2 => HubInput::Lost { worker },
             3 | 4 => HubInput::Forget { worker },
             5 | 6 => HubInput::Disconnect { worker, reason: Reason::OperatorDisconnect },
@@ -402,6 +406,12 @@ impl Walk {
                 HubInput::Stop
             }
             10 => HubInput::Waiting(false),
+            14 => HubInput::Reconnect { worker },
+            15 => HubInput::Cordon { worker, cordoned: x.is_multiple_of(3) },
+            16 if x.is_multiple_of(8) => {
+                self.stopped = true;
+                HubInput::LameDuck { grace: SECOND, spread: u32::from(x as u8) * 100 * MS }
+            }
             11 => HubInput::Measured {
                 registrations: x as u32 % 40,
                 busy: Duration::from_millis(x as u64),

@@ -62,14 +62,14 @@ pub(super) async fn of_worker(
         silent: meant.last_contact,
         rtt: meant.rtt,
         version: meant.software.as_ref().map(Name::to_string),
-        cordoned: false,
+        cordoned: meant.cordoned,
         history,
         fleet: fleet(&views, meant),
         coordinator: Coordinator {
             version: crate::software().to_string(),
             started: context.started,
             store_fails: driver.is_store_failing(),
-            draining: driver.tally().is_stopping(),
+            draining: driver.is_draining(),
             lost_after: driver.liveness().lost_after,
             disconnect_after: driver.liveness().disconnect_after,
             stalls,
@@ -210,7 +210,7 @@ async fn offers(
             has_handler: offering.contains(&view.worker),
             slots: view.slots,
             used: view.running,
-            cordoned: false,
+            cordoned: view.cordoned,
         })
         .collect();
     offers.sort_by(|a, b| b.has_handler.cmp(&a.has_handler).then_with(|| a.name.cmp(&b.name)));

@@ -300,7 +300,7 @@ async fn a_coordinator_that_has_stopped_sends_clients_away_for_now() {
 
 #[tokio::test]
 async fn a_retry_is_answered_by_where_the_task_stands() {
-    let (driver, api) = api().await;
+    let (_driver, api) = api().await;
     let id = TaskId::generate().to_string();
     let retry = |query: &str| post(&format!("/tasks/{id}/retry{query}"), Value::Null);
     assert_eq!(refusal(&api, retry("")).await, (404, "ML4001".to_owned()));
@@ -314,5 +314,34 @@ async fn a_retry_is_answered_by_where_the_task_stands() {
     assert_eq!(answer, json!({"id": id, "outcome": "queued"}));
     assert_eq!(refusal(&api, retry("?attempts=x")).await, (400, "ML6003".to_owned()));
     assert_eq!(refusal(&api, retry("?attempt=0")).await, (400, "ML6003".to_owned()));
+}
+
+#[tokio::test]
+async fn a_drain_is_answered_at_once_and_ends_when_nobody_is_connected() {
+    let (driver, api) = api().await;
+    assert!(!driver.is_draining());
+    let wrong = post("/coordinator/drain", json!({"grace_s": -1.0}));
+    assert_eq!(refusal(&api, wrong).await, (400, "ML6003".to_owned()));
+    let wrong = post("/coordinator/drain", json!({"grace": 1.0}));
+    assert_eq!(refusal(&api, wrong).await, (400, "ML6003".to_owned()));
+    assert!(!driver.is_draining(), "what is refused has no effect");
+    let body = json!({"grace_s": 600.0, "spread_s": 60.0});
+    let response = ask(&api, post("/coordinator/drain", body)).await;
+    assert_eq!(response.status(), StatusCode::ACCEPTED);
+    assert_eq!(json_of(response).await, json!({"connected": 0, "timeout_s": 680.0}));
+    assert!(driver.is_draining());
+    // Nobody is there to wait for.
+    driver.stopped().await;
+}
+
+#[tokio::test]
+async fn what_is_done_to_a_worker_that_is_not_known_is_refused() {
+    let (driver, api) = api().await;
+    for action in ["reconnect", "disconnect", "drain", "resume"] {
+        let request = post(&format!("/workers/nobody/{action}"), Value::Null);
+        assert_eq!(refusal(&api, request).await, (404, "ML6011".to_owned()), "{action}");
+    }
+    let forget = request(Method::DELETE, "/workers/nobody", Value::Null);
+    assert_eq!(refusal(&api, forget).await, (404, "ML6011".to_owned()));
     driver.stop().await;
 }

@@ -24,3 +24,6 @@ CREATE INDEX events_task ON events (task) WHERE task IS NOT NULL;
 ALTER TABLE workers ADD COLUMN gone_since INTEGER;
 UPDATE workers SET gone_since = unixepoch() * 1000 WHERE departed;
 CREATE INDEX workers_gone ON workers (gone_since) WHERE gone_since IS NOT NULL;
+
+-- A worker that is to get nothing new, by an operator's word.
+ALTER TABLE workers ADD COLUMN cordoned INTEGER NOT NULL DEFAULT 0;

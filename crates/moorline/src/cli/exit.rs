@@ -125,7 +125,8 @@ impl From<Code> for Exit {
             | Code::NO_RESULT
             | Code::ALREADY_ENDED
             | Code::NOT_ENDED
-            | Code::HAS_RESULT => Self::Conflict,
+            | Code::HAS_RESULT
+            | Code::WORKER_PRESENT => Self::Conflict,
             Code::TASK_FAILED => Self::Failed,
             Code::WAIT_OVER | Code::NOT_ACTIVE => Self::NotMet,
             Code::UNREACHABLE | Code::STOPPING | Code::ANSWER => Self::Unavailable,

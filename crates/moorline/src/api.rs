@@ -277,7 +277,26 @@ pub(crate) struct Version {
     pub(crate) store_schema: u32,
     /// The SQLite library that is built in.
     pub(crate) sqlite: String,
+    /// For which machine it was built.
+    #[serde(default)]
+    pub(crate) target: String,
+    /// What was built in, by the names of the package's features.
+    #[serde(default)]
+    pub(crate) features: Vec<String>,
+    /// What it was built from, if whoever built it said so in MOORLINE_REVISION.
+    #[serde(default)]
+    pub(crate) revision: Option<String>,
 }
+
+/// The features of this package, and which of them are built in.
+#[cfg(feature = "coordinator")]
+const FEATURES: [(&str, bool); 5] = [
+    ("cli", cfg!(feature = "cli")),
+    ("client", cfg!(feature = "client")),
+    ("coordinator", cfg!(feature = "coordinator")),
+    ("grpc", cfg!(feature = "grpc")),
+    ("process", cfg!(feature = "process")),
+];
 
 #[cfg(feature = "coordinator")]
 impl Version {
@@ -290,6 +309,13 @@ impl Version {
             protocol_max: spoken.max,
             store_schema: moorline_store::SqliteStore::SCHEMA,
             sqlite: moorline_store::SqliteStore::library().to_owned(),
+            target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+            features: FEATURES
+                .iter()
+                .filter(|(_, is_there)| *is_there)
+                .map(|(name, _)| (*name).to_owned())
+                .collect(),
+            revision: option_env!("MOORLINE_REVISION").map(str::to_owned),
         }
     }
 }

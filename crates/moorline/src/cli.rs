@@ -1,6 +1,9 @@
 //! The `moorline` command: data on stdout, messages on stderr, exit codes from one table.
 
 mod bench;
+mod check;
+mod confirm;
+mod contexts;
 mod coordinator;
 mod demo;
 mod dev;
@@ -8,17 +11,21 @@ mod event;
 mod exit;
 mod explain;
 mod files;
+mod global;
 mod hash_file;
 mod logs;
+mod outcomes;
 mod output;
 mod progress;
 mod server;
 mod service;
+mod shell;
 mod signals;
 mod systemd;
 mod task;
 mod values;
 mod version;
+mod watch;
 mod worker;
 
 use std::process::ExitCode;
@@ -28,21 +35,18 @@ use clap::{Parser, Subcommand};
 
 use crate::Error;
 use exit::Exit;
-use logs::{LogArgs, LogSettings};
+use global::{Format, GlobalArgs};
+use logs::LogSettings;
 
 /// Keeps distributed workers moored to their coordinator.
 #[derive(Parser, Debug)]
 #[command(name = "moorline", version, propagate_version = false, max_term_width = 100)]
 struct Cli {
-    /// Print data as JSON: a list as one array, a thing as one object.
-    #[arg(long, global = true, help_heading = "Global options")]
-    json: bool,
-
-    #[command(flatten)]
-    log: LogArgs,
-
     #[command(subcommand)]
     command: Command,
+
+    #[command(flatten)]
+    global: GlobalArgs,
 }
 
 #[derive(Subcommand, Debug)]
@@ -62,13 +66,24 @@ enum Command {
     /// Hash the files of a directory while processes are killed and connections cut, and check that
     /// every result was applied once.
     Demo(demo::Args),
+    /// Look at a coordinator, a worker or all workers as a monitoring plugin: exit code 0 ok, 1 warning,
+    /// 2 critical, 3 unknown.
+    Check(check::Args),
+    /// Names for coordinators.
+    #[command(subcommand)]
+    Context(contexts::Command),
     /// Say what a code or a reason means, when it happens and what to do.
     Explain(explain::Args),
     /// Print what an init system needs: systemd units.
     #[command(subcommand)]
     Service(service::Command),
-    /// Print the versions of the software, of the protocol, of the store's schema and of SQLite.
+    /// Print the versions of the software, of the protocol, of the store's schema and of SQLite; with
+    /// --server or --context also those of that coordinator.
     Version(version::Args),
+    /// Print what makes a shell complete commands and flags.
+    Completion(shell::CompletionArgs),
+    /// Print the manual page, or write the pages of all commands.
+    Man(shell::ManArgs),
     /// Hash the file whose path is on stdin: the demo's handler.
     #[command(hide = true)]
     HashFile(hash_file::Args),
@@ -82,8 +97,14 @@ enum Command {
 struct Context {
     /// Print data as JSON.
     json: bool,
+    /// How data is printed.
+    format: Format,
     /// How it logs.
     log: LogSettings,
+    /// Yes to everything that would be asked.
+    yes: bool,
+    /// Nothing may be asked.
+    no_input: bool,
 }
 
 /// What a command ends with.
@@ -100,7 +121,8 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
         }
     };
-    let context = Context { json: cli.json, log: cli.log.into() };
+    let context = cli.global.context();
+    global::set_look(cli.global.look());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output::failed(&Error::Start(error), context.json).into(),
@@ -136,6 +158,13 @@ async fn run(command: Command, context: Context) -> Outcome {
             logs::for_demo(context.log);
             demo::run(args, context).await
         }
+        Command::Check(args) => {
+            logs::for_client(context.log);
+            check::run(args).await
+        }
+        Command::Context(command) => contexts::run(command, context),
+        Command::Completion(args) => shell::completion(&args),
+        Command::Man(args) => shell::man(&args),
         Command::Explain(args) => explain::run(&args, context),
         Command::Service(command) => {
             logs::for_client(context.log);

@@ -48,6 +48,46 @@ pub struct Client {
     timeout: Duration,
 }
 
+/// What can be done to a worker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WorkerAction {
+    /// Give it nothing new.
+    Drain,
+    /// Give it tasks again.
+    Resume,
+    /// Have it dial again.
+    Reconnect,
+    /// End its connection; it comes back.
+    Disconnect,
+    /// Forget it.
+    Forget,
+}
+
+impl WorkerAction {
+    /// The word of the API and of the command.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Drain => "drain",
+            Self::Resume => "resume",
+            Self::Reconnect => "reconnect",
+            Self::Disconnect => "disconnect",
+            Self::Forget => "forget",
+        }
+    }
+
+    /// What is said of a worker afterwards.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    pub(crate) fn done(self) -> &'static str {
+        match self {
+            Self::Drain => "draining",
+            Self::Resume => "resumed",
+            Self::Reconnect => "told to reconnect",
+            Self::Disconnect => "disconnected",
+            Self::Forget => "forgotten",
+        }
+    }
+}
+
 /// Which tasks to list.
 ///
 /// ```
@@ -233,6 +273,32 @@ impl Client {
         Ok(tasks)
     }
 
+    /// The task that was submitted first of those that are queued. It is looked for by halving the
+    /// order of submission: about as many short requests as the number of tasks ever has binary digits.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    pub(crate) async fn oldest_queued(&self) -> Result<Option<TaskInfo>> {
+        let newest = async |before: Option<u64>| -> Result<Option<TaskInfo>> {
+            let mut path = "tasks?limit=1&state=queued".to_owned();
+            if let Some(before) = before {
+                path.push_str(&format!("&before={before}"));
+            }
+            let call = Call::new(Method::GET, path);
+            let page: TaskPage = self.json(call, Patience::For(self.timeout)).await?;
+            Ok(page.tasks.into_iter().next())
+        };
+        let Some(mut oldest) = newest(None).await? else { return Ok(None) };
+        // Nothing queued is before `low`; `oldest` is queued.
+        let mut low = 0;
+        while low < oldest.cursor {
+            let middle = low + (oldest.cursor - low) / 2;
+            match newest(Some(middle + 1)).await? {
+                Some(older) if older.cursor < oldest.cursor => oldest = older,
+                Some(_) | None => low = middle + 1,
+            }
+        }
+        Ok(Some(oldest))
+    }
+
     /// The result of a task that succeeded, as it is.
     ///
     /// # Errors
@@ -396,6 +462,62 @@ impl Client {
         });
         let call = Call::new(Method::POST, "coordinator/drain").json(body.to_string().into_bytes());
         self.json(call, Patience::For(self.timeout)).await
+    }
+
+    /// Gives a worker, by its name or identity, nothing new; what it runs ends as it would. Answers it
+    /// as it is then. Those after this one do the same in their ways.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchWorker`], [`Error::Unreachable`], and [`Error::Refused`] where it makes no sense
+    /// now.
+    pub async fn drain_worker(&self, worker: &str) -> Result<WorkerInfo> {
+        self.steer(worker, WorkerAction::Drain).await
+    }
+
+    /// Gives a drained worker tasks again.
+    ///
+    /// # Errors
+    /// As [`drain_worker`](Self::drain_worker).
+    pub async fn resume_worker(&self, worker: &str) -> Result<WorkerInfo> {
+        self.steer(worker, WorkerAction::Resume).await
+    }
+
+    /// Has a worker dial again.
+    ///
+    /// # Errors
+    /// As [`drain_worker`](Self::drain_worker).
+    pub async fn reconnect_worker(&self, worker: &str) -> Result<WorkerInfo> {
+        self.steer(worker, WorkerAction::Reconnect).await
+    }
+
+    /// Ends a worker's connection; it comes back by itself.
+    ///
+    /// # Errors
+    /// As [`drain_worker`](Self::drain_worker).
+    pub async fn disconnect_worker(&self, worker: &str) -> Result<WorkerInfo> {
+        self.steer(worker, WorkerAction::Disconnect).await
+    }
+
+    /// Forgets a worker that is gone.
+    ///
+    /// # Errors
+    /// As [`drain_worker`](Self::drain_worker).
+    pub async fn forget_worker(&self, worker: &str) -> Result<WorkerInfo> {
+        self.steer(worker, WorkerAction::Forget).await
+    }
+
+    pub(crate) async fn steer(&self, worker: &str, action: WorkerAction) -> Result<WorkerInfo> {
+        let segment = http::path_segment(worker);
+        let (method, path) = match action {
+            WorkerAction::Forget => (Method::DELETE, format!("workers/{segment}")),
+            WorkerAction::Drain
+            | WorkerAction::Resume
+            | WorkerAction::Reconnect
+            | WorkerAction::Disconnect => {
+                (Method::POST, format!("workers/{segment}/{}", action.name()))
+            }
+        };
+        self.json(Call::new(method, path).about_worker(worker), Patience::For(self.timeout)).await
     }
 
     /// The coordinator in figures.

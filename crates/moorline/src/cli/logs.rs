@@ -16,6 +16,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use self::format::Shape;
 use self::queue::Queue;
 
+use super::global::look;
+
 /// How log lines look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub(super) enum LogFormat {
@@ -115,7 +117,8 @@ pub(super) fn for_server(settings: LogSettings) {
 
 /// Logs of a client: what it waits for.
 pub(super) fn for_client(settings: LogSettings) {
-    init(shape(settings.format, LogFormat::Pretty), "warn", std::io::stderr);
+    let standard = if look().quiet { "error" } else { "warn" };
+    init(shape(settings.format, LogFormat::Pretty), standard, std::io::stderr);
 }
 
 /// Logs of the demo and of benchmarks, which tell their own story: what goes wrong only.
@@ -151,7 +154,7 @@ fn directives(level: &str) -> String {
 
 fn shape(format: LogFormat, auto: LogFormat) -> Shape {
     let terminal = std::io::stderr().is_terminal();
-    let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|text| text.is_empty());
+    let colour = look().color;
     match if format == LogFormat::Auto { auto } else { format } {
         LogFormat::Auto if terminal => Shape::Pretty { colour },
         LogFormat::Auto | LogFormat::Json => Shape::Json,
@@ -167,6 +170,12 @@ where
     let given = std::env::var(FILTER).ok().filter(|text| !text.is_empty());
     let filter = given.as_deref().and_then(|text| EnvFilter::try_new(text).ok());
     let misread = given.is_some() && filter.is_none();
+    let more = match look().verbose {
+        0 => None,
+        1 => Some("info,moorline=debug,moorline_driver=debug"),
+        _ => Some("debug,moorline=trace,moorline_driver=trace"),
+    };
+    let standard = more.unwrap_or(standard);
     let builder = tracing_subscriber::fmt()
         .with_writer(writer)
         // A line that cannot be written would be complained about on stderr, in vain, by a panic:

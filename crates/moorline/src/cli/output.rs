@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use super::Context;
 use super::exit::Exit;
+use super::global::{Format, look};
 use crate::{Error, Result};
 
 /// Prints a line of data. A reader that has gone away wants no more: that is no error.
@@ -45,6 +47,37 @@ pub(super) fn explanation(explanation: &crate::Explanation, as_json: bool) -> Re
     bytes(printable(&explanation.to_string()).as_bytes())
 }
 
+/// Prints a list in the format that was asked for. `table` is told whether all columns are wanted.
+pub(super) fn list<T: Serialize>(
+    context: Context,
+    values: &[T],
+    name: impl Fn(&T) -> String,
+    table: impl FnOnce(bool) -> String,
+) -> Result<()> {
+    match context.format {
+        Format::Table => line(&table(false)),
+        Format::Wide => line(&table(true)),
+        Format::Json => json(&values),
+        Format::Jsonl => values.iter().try_for_each(json),
+        Format::Name => values.iter().try_for_each(|value| line(&name(value))),
+    }
+}
+
+/// Tells the user something that need not be known, unless nothing but data and errors is wanted.
+pub(super) fn note(text: &str) {
+    if !look().quiet {
+        message(text);
+    }
+}
+
+/// Tells the user that the command is not complete, in clap's own form.
+pub(super) fn usage(text: &str) -> Exit {
+    let error = clap::Error::raw(clap::error::ErrorKind::MissingRequiredArgument, text);
+    let _ = error.print();
+    message("");
+    Exit::Usage
+}
+
 /// Tells the user something that is no data.
 pub(super) fn message(text: &str) {
     if !super::logs::line(text) {
@@ -70,8 +103,14 @@ pub(super) fn failed(error: &Error, as_json: bool) -> Exit {
         });
         message(&value.to_string());
     } else {
-        let hint = if hint.is_empty() { String::new() } else { format!("\n  hint: {hint}") };
-        message(&format!("error[{code}]: {}{hint}", printable(&error.to_string())));
+        let [red, bold, plain] =
+            if look().color { ["\x1b[1;31m", "\x1b[1m", "\x1b[0m"] } else { [""; 3] };
+        let hint = if hint.is_empty() {
+            String::new()
+        } else {
+            format!("\n  {bold}hint:{plain} {}", printable(hint))
+        };
+        message(&format!("{red}error[{code}]:{plain} {}{hint}", printable(&error.to_string())));
     }
     Exit::from(error)
 }

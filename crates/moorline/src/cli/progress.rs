@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use super::global::look;
 use super::output::draw;
 
 /// A line on stderr that is drawn again and again. Dropping it wipes it.
@@ -16,7 +17,8 @@ const WIDTH: usize = 30;
 impl Progress {
     /// For so many tasks.
     pub(super) fn new(total: usize) -> Self {
-        Self { total, terminal: std::io::stderr().is_terminal() }
+        let terminal = std::io::stderr().is_terminal() && !look().quiet;
+        Self { total, terminal }
     }
 
     /// So many have ended, so many of them without success.

@@ -1,17 +1,23 @@
-//! `moorline task`: submit, list, get, wait, result, cancel.
+//! `moorline task`: submit, list, get, wait, result, cancel, retry.
 
+mod change;
+mod select;
 mod submit;
 mod wait;
 
 use clap::Subcommand;
 
 use super::exit::Exit;
+use super::global::Format;
+use super::outcomes::Outcomes;
 use super::output::{self, ago, short, table};
 use super::server::ServerArgs;
+use super::watch::WatchArgs;
 use super::{Context, Outcome, event};
 use crate::api::parse_task_state;
-use crate::client::{Client, TaskQuery};
-use crate::{Cancelled, Code, Error, Result, TaskId, TaskInfo, TaskState};
+use crate::client::TaskQuery;
+use crate::{Result, TaskId, TaskInfo, TaskState};
+use change::Change;
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
@@ -26,7 +32,9 @@ pub(super) enum Command {
     /// Print the result of a task, as it is.
     Result(ResultArgs),
     /// Cancel tasks, queued or running.
-    Cancel(TargetArgs),
+    Cancel(change::Args),
+    /// Queue tasks again that failed, were cancelled, or were lost too often with their workers.
+    Retry(change::Args),
     /// Say why a task is where it is, and who could take it.
     Explain(ExplainArgs),
     /// Show what happened to a task, the latest last.
@@ -39,9 +47,16 @@ pub(super) struct ListArgs {
     #[arg(long, value_name = "STATE", value_parser = task_state)]
     state: Option<TaskState>,
 
+    /// Only tasks of this type.
+    #[arg(long, value_name = "TYPE")]
+    handler: Option<String>,
+
     /// At most so many.
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u32,
+
+    #[command(flatten)]
+    watch: WatchArgs,
 
     #[command(flatten)]
     server: ServerArgs,
@@ -97,7 +112,8 @@ pub(super) async fn run(command: Command, context: Context) -> Outcome {
             output::bytes(&args.server.client()?.result(args.task).await?)?;
             Ok(Exit::Done)
         }
-        Command::Cancel(args) => cancel(args, context).await,
+        Command::Cancel(args) => change::run(Change::Cancel, args, context).await,
+        Command::Retry(args) => change::run(Change::Retry, args, context).await,
         Command::Explain(args) => {
             let explanation = args.server.client()?.explain_task(args.task).await?;
             output::explanation(&explanation, context.json)?;
@@ -108,15 +124,45 @@ pub(super) async fn run(command: Command, context: Context) -> Outcome {
 }
 
 async fn list(args: ListArgs, context: Context) -> Outcome {
-    let query = TaskQuery { state: args.state, limit: args.limit };
-    let tasks = args.server.client()?.list(query).await?;
-    if context.json {
-        output::json(&tasks)?;
-    } else {
-        let head = ["ID", "TYPE", "STATE", "ATTEMPTS", "WORKER", "AGE", "ERROR"];
-        output::line(&table(&head, &tasks.iter().map(row).collect::<Vec<_>>()))?;
-    }
-    Ok(Exit::Done)
+    let client = args.server.client()?;
+    let print = async || -> Outcome {
+        // The coordinator knows no filter by type, so that all are looked at until there are enough.
+        let limit = if args.handler.is_some() { u32::MAX } else { args.limit };
+        let mut tasks = client.list(TaskQuery { state: args.state, limit }).await?;
+        tasks.retain(|task| args.handler.as_ref().is_none_or(|handler| task.kind == *handler));
+        tasks.truncate(usize::try_from(args.limit).unwrap_or(usize::MAX));
+        output::list(
+            context,
+            &tasks,
+            |task| task.id.to_string(),
+            |wide| {
+                let mut head = HEAD.to_vec();
+                let mut rows: Vec<_> = tasks.iter().map(row).collect();
+                if wide {
+                    head.extend(WIDE);
+                    rows.iter_mut()
+                        .zip(&tasks)
+                        .for_each(|(row, task)| row.extend(wide_columns(task)));
+                }
+                table(&head, &rows)
+            },
+        )?;
+        Ok(Exit::Done)
+    };
+    args.watch.run(print).await
+}
+
+const HEAD: [&str; 7] = ["ID", "TYPE", "STATE", "ATTEMPTS", "WORKER", "AGE", "ERROR"];
+const WIDE: [&str; 5] = ["PRIORITY", "RETRIES", "LOST", "RESULT", "SUBMITTED"];
+
+fn wide_columns(task: &TaskInfo) -> [String; 5] {
+    [
+        task.priority.to_string(),
+        format!("{}/{}", task.retries, task.max_retries),
+        task.lost.to_string(),
+        task.result_bytes.map_or_else(|| "-".to_owned(), |bytes| format!("{bytes} B")),
+        humantime::format_rfc3339_millis(task.submitted_at).to_string(),
+    ]
 }
 
 fn row(task: &TaskInfo) -> Vec<String> {
@@ -138,12 +184,14 @@ async fn get(args: TargetArgs, context: Context) -> Outcome {
     for &task in &args.tasks {
         tasks.extend(outcomes.note(client.get(task).await)?);
     }
-    if context.json {
-        print_json(&tasks, args.shape())?;
-    } else {
-        let details: Vec<_> = tasks.iter().map(detail).collect();
-        if !details.is_empty() {
-            output::line(&details.join("\n\n"))?;
+    match context.format {
+        Format::Json | Format::Jsonl => print_json(&tasks, args.shape(), context)?,
+        Format::Name => tasks.iter().try_for_each(|task| output::line(&task.id.to_string()))?,
+        Format::Table | Format::Wide => {
+            let details: Vec<_> = tasks.iter().map(detail).collect();
+            if !details.is_empty() {
+                output::line(&details.join("\n\n"))?;
+            }
         }
     }
     Ok(outcomes.exit())
@@ -178,49 +226,6 @@ fn detail(task: &TaskInfo) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-async fn cancel(args: TargetArgs, context: Context) -> Outcome {
-    let client = args.server.client()?;
-    let mut cancelled = Vec::new();
-    let mut outcomes = Outcomes::new(context);
-    for &task in &args.tasks {
-        let outcome = outcomes.note(cancel_one(&client, task).await)?;
-        cancelled.extend(outcome.map(|outcome| (task, outcome)));
-    }
-    if context.json {
-        let values: Vec<_> = cancelled
-            .iter()
-            .map(|(task, outcome)| serde_json::json!({"id": task, "outcome": outcome}))
-            .collect();
-        print_json(&values, args.shape())?;
-    } else {
-        for (task, outcome) in cancelled {
-            let words = match outcome {
-                Cancelled::Cancelled | Cancelled::AlreadyEnded => "cancelled",
-                Cancelled::CancelRequested => "cancel requested: its worker is told to stop it",
-            };
-            output::line(&format!("{task}  {words}"))?;
-        }
-    }
-    Ok(outcomes.exit())
-}
-
-/// A task that is cancelled already, perhaps by a request whose answer was lost, is cancelled.
-async fn cancel_one(client: &Client, task: TaskId) -> Result<Cancelled> {
-    let outcome = client.cancel(task).await?;
-    if outcome == Cancelled::AlreadyEnded {
-        let state = client.get(task).await?.state;
-        if state != TaskState::Cancelled {
-            return Err(Error::Refused {
-                status: 409,
-                code: Code::ALREADY_ENDED,
-                detail: format!("the task {task} had ended before: it {}", state.name()),
-                hint: None,
-            });
-        }
-    }
-    Ok(outcome)
-}
-
 /// What a command prints as JSON.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Shape {
@@ -236,75 +241,10 @@ impl TargetArgs {
     }
 }
 
-fn print_json(values: &[impl serde::Serialize], shape: Shape) -> Result<()> {
+fn print_json(values: &[impl serde::Serialize], shape: Shape, context: Context) -> Result<()> {
     match shape {
+        Shape::List if context.format == Format::Jsonl => values.iter().try_for_each(output::json),
         Shape::One => values.iter().try_for_each(output::json),
         Shape::List => output::json(&values),
     }
 }
-
-/// What became of several targets, one after the other.
-struct Outcomes<F> {
-    /// Tells the user of a failure, and says with which code it ends.
-    tell: F,
-    done: usize,
-    failed: Vec<Exit>,
-}
-
-impl Outcomes<Box<dyn Fn(&Error) -> Exit>> {
-    /// Failures are told on stderr.
-    fn new(context: Context) -> Self {
-        Self::telling(Box::new(move |error| output::failed(error, context.json)))
-    }
-}
-
-impl<F: Fn(&Error) -> Exit> Outcomes<F> {
-    fn telling(tell: F) -> Self {
-        Self { tell, done: 0, failed: Vec::new() }
-    }
-
-    /// Tells the user of a failure that is about one target; any other ends the command.
-    fn note<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
-        match result {
-            Ok(value) => {
-                self.done += 1;
-                Ok(Some(value))
-            }
-            Err(error) => match Exit::from(&error) {
-                Exit::NotFound | Exit::Conflict => {
-                    self.failed.push((self.tell)(&error));
-                    Ok(None)
-                }
-                Exit::Done
-                | Exit::Failed
-                | Exit::Usage
-                | Exit::NotMet
-                | Exit::Partly
-                | Exit::Input
-                | Exit::Unavailable
-                | Exit::Internal
-                | Exit::InUse
-                | Exit::Io
-                | Exit::Later
-                | Exit::Version
-                | Exit::Denied
-                | Exit::Config
-                | Exit::Interrupted
-                | Exit::Terminated => Err(error),
-            },
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self.failed.first() {
-            None => Exit::Done,
-            Some(&first) if self.done == 0 && self.failed.iter().all(|exit| *exit == first) => {
-                first
-            }
-            Some(_) => Exit::Partly,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

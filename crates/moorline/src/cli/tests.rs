@@ -36,7 +36,7 @@ fn json_may_be_asked_for_anywhere() {
         &["moorline", "dev", "--json"],
         &["moorline", "version", "--json"],
     ] {
-        assert!(Cli::try_parse_from(line).unwrap().json, "{line:?}");
+        assert!(Cli::try_parse_from(line).unwrap().global.context().json, "{line:?}");
     }
 }
 

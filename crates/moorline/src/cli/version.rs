@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 use super::exit::Exit;
+use super::server::ServerArgs;
 use super::{Context, Outcome, output};
 use crate::api::Version;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Ask the coordinator at this admin API, too.
-    #[arg(short, long, value_name = "URL")]
-    server: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Serialize)]
@@ -22,10 +22,8 @@ struct Versions {
 }
 
 pub(super) async fn run(args: Args, context: Context) -> Outcome {
-    let coordinator = match &args.server {
-        Some(url) => Some(crate::Client::new(url)?.version().await?),
-        None => None,
-    };
+    let named = args.server.is_named();
+    let coordinator = if named { Some(args.server.client()?.version().await?) } else { None };
     let versions = Versions { here: Version::here(), coordinator };
     if context.json {
         output::json(&versions)?;
@@ -39,7 +37,7 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
 }
 
 fn words(version: &Version) -> String {
-    let Version { version, protocol_min, protocol_max, store_schema, sqlite } = version;
+    let Version { version, protocol_min, protocol_max, store_schema, sqlite, .. } = version;
     format!(
         "{version} (protocol {protocol_min} to {protocol_max}, store schema {store_schema}, \
          SQLite {sqlite})"
@@ -59,6 +57,10 @@ mod tests {
         assert_eq!(json["store_schema"], 2);
         let sqlite = json["sqlite"].as_str().unwrap();
         assert!(sqlite.starts_with("3."), "{sqlite}");
+        assert_eq!(json["target"], format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS));
+        let features = ["cli", "client", "coordinator", "grpc", "process"];
+        assert_eq!(json["features"], serde_json::json!(features));
+        assert_eq!(json["revision"], serde_json::json!(option_env!("MOORLINE_REVISION")));
         let words = words(&here);
         assert!(words.ends_with(&format!("store schema 2, SQLite {sqlite})")), "{words}");
     }

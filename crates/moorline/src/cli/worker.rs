@@ -1,6 +1,7 @@
-//! `moorline worker`: run one, list, get.
+//! `moorline worker`: run one, list, get, steer.
 
 mod list;
+mod steer;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use super::exit::Exit;
 use super::signals::Signals;
 use super::values::{HandlerArg, first, handler, jitter, some_duration};
 use super::{Context, Outcome, event, logs, output, systemd};
+use crate::client::WorkerAction;
 use crate::process::ProcessGroups;
 use crate::{Error, Reconnect, Result, Worker};
 
@@ -31,6 +33,16 @@ enum Command {
     List(list::ListArgs),
     /// Show a worker.
     Get(list::GetArgs),
+    /// Give workers nothing new, and let what they run end.
+    Drain(steer::WaitArgs),
+    /// Give drained workers tasks again.
+    Resume(steer::WaitArgs),
+    /// Make workers dial again.
+    Reconnect(steer::WaitArgs),
+    /// End the connections of workers; they come back by themselves.
+    Disconnect(steer::Args),
+    /// Forget workers that are gone: their names are free, what they held returns to the queue.
+    Forget(steer::Args),
     /// Say why a worker is where it is: the cause, what was ruled out, what happens next, what to do.
     Explain(list::GetArgs),
     /// Show what happened to a worker and to the tasks it was given, the latest last.
@@ -146,6 +158,15 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
             logs::for_client(context.log);
             list::get(args, context).await
         }
+        Some(Command::Drain(args)) => steer::run(WorkerAction::Drain, args.into(), context).await,
+        Some(Command::Resume(args)) => steer::run(WorkerAction::Resume, args.into(), context).await,
+        Some(Command::Reconnect(args)) => {
+            steer::run(WorkerAction::Reconnect, args.into(), context).await
+        }
+        Some(Command::Disconnect(args)) => {
+            steer::run(WorkerAction::Disconnect, args.into(), context).await
+        }
+        Some(Command::Forget(args)) => steer::run(WorkerAction::Forget, args.into(), context).await,
         Some(Command::Explain(args)) => {
             logs::for_client(context.log);
             list::explain(args, context).await

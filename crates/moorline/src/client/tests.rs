@@ -170,6 +170,23 @@ async fn a_list_goes_on_beyond_its_first_page() {
 }
 
 #[tokio::test]
+async fn the_oldest_queued_task_is_found_wherever_it_is() {
+    let (coordinator, client) = coordinator(&MemoryTransport::new()).await;
+    assert_eq!(client.oldest_queued().await.unwrap(), None);
+    let mut ids = Vec::new();
+    for n in 0..9 {
+        ids.push(client.submit(Submit::new("nobody", n.to_string())).await.unwrap().id);
+    }
+    for id in ids {
+        let oldest = client.oldest_queued().await.unwrap().map(|task| task.id);
+        assert_eq!(oldest, Some(id));
+        client.cancel(id).await.unwrap();
+    }
+    assert_eq!(client.oldest_queued().await.unwrap(), None);
+    coordinator.stop().await;
+}
+
+#[tokio::test]
 async fn an_attempt_whose_time_is_over_fails_with_that_as_its_error() {
     let transport = MemoryTransport::new();
     let (coordinator, client) = coordinator(&transport).await;

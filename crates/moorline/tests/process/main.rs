@@ -5,6 +5,8 @@
 #![allow(clippy::print_stderr, reason = "a test that fails says what its processes said")]
 
 mod bench;
+mod commands;
+mod exits;
 mod explain;
 mod faults;
 #[cfg(target_os = "linux")]

@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
+use moorline_link::Reason;
+use wildmatch::WildMatch;
 
 use crate::WorkerInfo;
 use crate::api::WORKER_STATES;
 use crate::cli::exit::Exit;
+use crate::cli::global::Format;
 use crate::cli::output::{self, ago, roughly, short, table};
 use crate::cli::server::ServerArgs;
+use crate::cli::watch::WatchArgs;
 use crate::cli::{Context, Outcome};
 
 #[derive(clap::Args, Debug)]
@@ -19,6 +23,18 @@ pub(super) struct ListArgs {
     #[arg(value_parser = PossibleValuesParser::new(WORKER_STATES))]
     #[arg(hide_possible_values = true)]
     state: Vec<String>,
+
+    /// Only workers that are not active for one of these reasons, such as stream_lost; see
+    /// `moorline explain`.
+    #[arg(long, value_name = "REASON", value_delimiter = ',', value_parser = reason)]
+    reason: Vec<Reason>,
+
+    /// Only workers whose name is like this: `*` stands for any characters, `?` for one.
+    #[arg(long, value_name = "GLOB")]
+    name: Option<String>,
+
+    #[command(flatten)]
+    watch: WatchArgs,
 
     #[command(flatten)]
     server: ServerArgs,
@@ -34,45 +50,81 @@ pub(super) struct GetArgs {
     server: ServerArgs,
 }
 
-pub(super) async fn list(args: ListArgs, context: Context) -> Outcome {
-    let mut workers = args.server.client()?.workers().await?;
-    if !args.state.is_empty() {
-        workers.retain(|worker| args.state.contains(&worker.state));
-    }
-    if context.json {
-        output::json(&workers)?;
-    } else {
-        let head = [
-            "NAME",
-            "STATE",
-            "SINCE",
-            "REASON",
-            "SLOTS",
-            "RUNNING",
-            "LAST CONTACT",
-            "RTT",
-            "TRANSPORT",
-            "VERSION",
-        ];
-        output::line(&table(&head, &workers.iter().map(row).collect::<Vec<_>>()))?;
-    }
-    Ok(Exit::Done)
+fn reason(text: &str) -> Result<Reason, String> {
+    Reason::from_name(text)
+        .ok_or_else(|| format!("`{text}` is not a reason; `moorline explain` lists them"))
 }
 
-fn row(worker: &WorkerInfo) -> Vec<String> {
+pub(super) async fn list(args: ListArgs, context: Context) -> Outcome {
+    let client = args.server.client()?;
+    let filter = Filter::of(&args);
+    let print = async || -> Outcome {
+        let mut workers = client.workers().await?;
+        workers.retain(|worker| filter.takes(worker));
+        output::list(
+            context,
+            &workers,
+            |worker| worker.name.clone(),
+            |wide| {
+                let mut head = HEAD.to_vec();
+                let mut rows: Vec<_> = workers.iter().map(|worker| row(worker).to_vec()).collect();
+                if wide {
+                    head.extend(WIDE);
+                    rows.iter_mut()
+                        .zip(&workers)
+                        .for_each(|(row, worker)| row.extend(wide_columns(worker)));
+                }
+                table(&head, &rows)
+            },
+        )?;
+        Ok(Exit::Done)
+    };
+    args.watch.run(print).await
+}
+
+/// Which workers are shown.
+struct Filter<'a> {
+    states: &'a [String],
+    reasons: &'a [Reason],
+    name: Option<WildMatch>,
+}
+
+impl<'a> Filter<'a> {
+    fn of(args: &'a ListArgs) -> Self {
+        let name = args.name.as_deref().map(WildMatch::new);
+        Self { states: &args.state, reasons: &args.reason, name }
+    }
+
+    fn takes(&self, worker: &WorkerInfo) -> bool {
+        let reason = worker.reason.as_deref();
+        (self.states.is_empty() || self.states.contains(&worker.state))
+            && (self.reasons.is_empty()
+                || self.reasons.iter().any(|one| Some(one.name()) == reason))
+            && self.name.as_ref().is_none_or(|name| name.matches(&worker.name))
+    }
+}
+
+const HEAD: [&str; 8] =
+    ["NAME", "STATE", "SINCE", "REASON", "TASKS", "LAST CONTACT", "VERSION", "TRANSPORT"];
+const WIDE: [&str; 3] = ["SLOTS", "RTT", "ID"];
+
+fn row(worker: &WorkerInfo) -> [String; 8] {
     let or_dash = |text: Option<&str>| short(text.unwrap_or("-"), 30);
-    vec![
+    [
         short(&worker.name, 40),
         short(&worker.state, 20),
         ago(worker.since),
         or_dash(worker.reason.as_deref()),
-        worker.slots.to_string(),
         worker.running.to_string(),
         last_contact(worker),
-        worker.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt} ms")),
-        or_dash(worker.transport.as_deref()),
         or_dash(worker.version.as_deref()),
+        or_dash(worker.transport.as_deref()),
     ]
+}
+
+fn wide_columns(worker: &WorkerInfo) -> [String; 3] {
+    let rtt = worker.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt} ms"));
+    [worker.slots.to_string(), rtt, short(&worker.id, 32)]
 }
 
 fn last_contact(worker: &WorkerInfo) -> String {
@@ -88,26 +140,31 @@ pub(super) async fn explain(args: GetArgs, context: Context) -> Outcome {
 
 pub(super) async fn get(args: GetArgs, context: Context) -> Outcome {
     let worker = args.server.client()?.worker(&args.worker).await?;
-    if context.json {
-        output::json(&worker)?;
-        return Ok(Exit::Done);
+    match context.format {
+        Format::Json | Format::Jsonl => output::json(&worker)?,
+        Format::Name => output::line(&worker.name)?,
+        Format::Table | Format::Wide => output::line(&detail(&worker))?,
     }
-    let [name, state, since, reason, slots, running, contact, rtt, transport, version] =
-        row(&worker).try_into().unwrap_or_default();
+    Ok(Exit::Done)
+}
+
+fn detail(worker: &WorkerInfo) -> String {
+    let [name, state, since, reason, tasks, contact, version, transport] = row(worker);
+    let [slots, rtt, id] = wide_columns(worker);
     let lines = [
         ("name", name),
-        ("id", short(&worker.id, 32)),
+        ("id", id),
         ("state", state),
         ("since", since),
         ("reason", reason),
-        ("slots", slots),
-        ("running", running),
+        ("tasks", format!("{tasks} of {slots} slots")),
         ("contact", contact),
         ("rtt", rtt),
         ("transport", transport),
         ("version", version),
     ];
-    let lines = lines.map(|(name, value)| format!("{name:<10} {value}"));
-    output::line(&lines.join("\n"))?;
-    Ok(Exit::Done)
+    lines.map(|(name, value)| format!("{name:<10} {value}")).join("\n")
 }
+
+#[cfg(test)]
+mod tests;

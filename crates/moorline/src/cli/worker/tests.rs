@@ -28,7 +28,7 @@ fn a_worker_is_run_without_a_subcommand_and_both_are_not_mixed() {
     assert_eq!(run.run.coordinator, ["grpc://127.0.0.1:8740"]);
     assert!(args(&["list"]).unwrap().command.is_some());
     assert!(args(&["get", "gpu-1"]).unwrap().command.is_some());
-    for line in [&["--name", "x", "list"][..], &["list", "--name", "x"], &[], &["--name", "x"]] {
+    for line in [&["--name", "x", "list"][..], &["list", "--slots", "2"], &[], &["--name", "x"]] {
         assert_eq!(args(line).map(|_| ()).unwrap_err().exit_code(), 2, "{line:?}");
     }
 }
@@ -72,7 +72,13 @@ async fn a_worker_is_built_from_its_flags_and_a_bad_command_is_named() {
     let home = home.path().to_str().unwrap();
     let with = |handler: &str| {
         let line = [&COORDINATOR[..], &["--data-dir", home, "--handler", handler]].concat();
-        let context = Context { json: false, log: logs::LogSettings::default() };
+        let context = Context {
+            json: false,
+            format: crate::cli::global::Format::Table,
+            log: logs::LogSettings::default(),
+            yes: false,
+            no_input: true,
+        };
         build(args(&line).unwrap().run, "w".into(), &ProcessGroups::new(), context)
     };
     drop(with("hash=sha256sum -b").unwrap());

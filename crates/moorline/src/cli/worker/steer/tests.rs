@@ -1,0 +1,31 @@
+use super::is_so;
+use crate::WorkerInfo;
+use crate::client::WorkerAction;
+
+fn worker(state: &str, since: &str, running: u32) -> WorkerInfo {
+    serde_json::from_value(serde_json::json!({
+        "id": "0a", "name": "w", "state": state, "since": format!("2026-11-22T10:00:{since}Z"),
+        "reason": null, "slots": 4, "running": running, "last_contact_ms": 1, "rtt_ms": null,
+        "transport": null, "version": null,
+    }))
+    .unwrap()
+}
+
+#[test]
+fn a_worker_is_drained_when_it_takes_nothing_new_and_nothing_runs_on_it() {
+    let before = worker("active", "00.000", 2);
+    let drained = |seen| is_so(WorkerAction::Drain, &before, &seen);
+    assert!(!drained(worker("draining", "01.000", 1)));
+    assert!(!drained(worker("active", "00.000", 0)), "the drain has not reached it");
+    assert!(drained(worker("draining", "01.000", 0)));
+    assert!(drained(worker("departed", "01.000", 0)));
+}
+
+#[test]
+fn a_worker_has_reconnected_when_it_is_active_since_later() {
+    let before = worker("active", "10.000", 0);
+    let back = |seen| is_so(WorkerAction::Reconnect, &before, &seen);
+    assert!(!back(worker("active", "10.003", 0)), "the same, computed anew");
+    assert!(!back(worker("restoring", "12.000", 0)));
+    assert!(back(worker("active", "12.000", 0)));
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::channel::mpsc::{self, UnboundedSender};
 use futures::future::BoxFuture;
-use moorline_link::{Instant, LinkSnapshot, Reason, State};
+use moorline_link::{Instant, LinkSnapshot, LinkStatistics, Reason, State};
 use moorline_node::{WorkerConfig, WorkerConfigError, WorkerNode};
 use moorline_transport::Endpoint;
 
@@ -46,6 +46,9 @@ pub struct WorkerOptions {
 pub struct WorkerStatus {
     /// The connection.
     pub link: LinkSnapshot,
+    /// What it has counted; its times and ratios are computed when they are read, best at
+    /// [`WorkerStatus::at`].
+    pub statistics: LinkStatistics,
     /// Attempts it could start now.
     pub free_slots: u16,
     /// Handlers that run.
@@ -58,7 +61,8 @@ pub struct WorkerStatus {
     /// Grows with every change but those of [`WorkerStatus::at`] and the times in the link's
     /// snapshot that move with each heartbeat.
     pub version: u64,
-    /// When this was true, on the clock of the instants in `link`.
+    /// When it was asked for, on the clock of the instants in `link`; once the loop has ended, when it
+    /// did.
     pub at: Instant,
 }
 
@@ -97,6 +101,7 @@ pub struct WorkerHandle {
     status: Watch<WorkerStatus>,
     ended: Watch<Option<Ending>>,
     tally: Arc<WorkerTally>,
+    clock: Arc<dyn Fn() -> Instant + Send + Sync>,
 }
 
 impl std::fmt::Debug for WorkerHandle {
@@ -112,6 +117,7 @@ pub(crate) enum Command {
     Migrate,
     Kick,
     Restart,
+    ResetStatistics,
     Drain { within: Duration },
     Shutdown,
     PulseEvery(Duration),
@@ -122,7 +128,12 @@ impl WorkerHandle {
     /// What it looks like now.
     #[must_use]
     pub fn status(&self) -> WorkerStatus {
-        self.status.get()
+        let mut status = self.status.get();
+        // Times move on while nothing happens, until the loop has ended.
+        if self.ended.get().is_none() {
+            status.at = status.at.max((self.clock)());
+        }
+        status
     }
 
     /// What its loop has counted. Reading it never waits for the loop.
@@ -167,6 +178,11 @@ impl WorkerHandle {
     /// Restarts a failed link. A failed link ends this loop, so it has an effect only if it comes first.
     pub fn restart(&self) {
         self.ask(Command::Restart);
+    }
+
+    /// Counts anew from now on; nothing the link decides by changes.
+    pub fn reset_statistics(&self) {
+        self.ask(Command::ResetStatistics);
     }
 
     /// Takes nothing new, finishes what runs, is answered, says goodbye and ends; at the latest after
@@ -215,6 +231,8 @@ pub fn worker<R: Runtime>(
     let (completions, finished) = mpsc::unbounded();
     let status = Watch::new(turn::status(&node, now));
     let ended = Watch::new(None);
+    let of_handle = runtime.clone();
+    let clock = Arc::new(move || of_handle.now());
     let run = WorkerLoop {
         runtime,
         node,
@@ -231,7 +249,7 @@ pub fn worker<R: Runtime>(
         connections: Connections::default(),
         state: LoopState::default(),
     };
-    Ok((WorkerHandle { commands, status, ended, tally }, run.run().boxed()))
+    Ok((WorkerHandle { commands, status, ended, tally, clock }, run.run().boxed()))
 }
 
 /// Starts a worker's loop on an OS thread of its own with a current-thread tokio runtime, so that no

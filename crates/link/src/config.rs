@@ -4,10 +4,10 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::{Backoff, Lane, LaneLimits};
+use crate::{Backoff, Lane, LaneLimits, Quality};
 
 /// Longest timeout and interval that is accepted anywhere: 1 day.
-const DAY: Duration = Duration::from_secs(24 * 3_600);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Settings of a [`Link`](crate::Link). The default is what `docs` calls production.
 ///
@@ -34,6 +34,8 @@ pub struct LinkConfig {
     pub timeouts: Timeouts,
     /// Bounds of the lanes.
     pub lanes: Lanes,
+    /// When a link that stands is called degraded.
+    pub quality: Quality,
 }
 
 /// Heartbeat settings: what the worker wishes for, and what it lets a coordinator assign.
@@ -113,6 +115,12 @@ impl Heartbeat {
     #[must_use]
     pub const fn misses(&self) -> u8 {
         self.misses
+    }
+
+    /// The shortest interval kept: of what a coordinator assigns, and of beats in doubt.
+    #[must_use]
+    pub const fn shortest(&self) -> Duration {
+        self.min
     }
 
     /// What is kept of an assigned interval.
@@ -414,6 +422,11 @@ pub enum ConfigError {
         /// The interval.
         interval: Duration,
     },
+    /// A share of more than all.
+    StabilityOutside {
+        /// Parts per million.
+        ppm: u32,
+    },
     /// A connection that may miss no beat at all never lives.
     NoMisses,
     /// A timeout is out of bounds.
@@ -472,6 +485,9 @@ impl fmt::Display for ConfigError {
                     "the heartbeat timeout {timeout:?} is shorter than the interval {interval:?}"
                 )
             }
+            Self::StabilityOutside { ppm } => {
+                write!(f, "a stability of {ppm} ppm is more than 1000000 ppm")
+            }
             Self::NoMisses => f.write_str("at least one heartbeat must be allowed to be missed"),
             Self::TimeoutOutside { name, given, min, max } => {
                 write!(f, "the {name} {given:?} is not within {min:?} and {max:?}")
@@ -485,7 +501,7 @@ impl fmt::Display for ConfigError {
 
 impl core::error::Error for ConfigError {}
 
-fn within(
+pub(crate) fn within(
     name: &'static str,
     given: Duration,
     min: Duration,

@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use crate::{Epoch, Incarnation, Reason, Seq, SessionId, Sym, WorkerId};
+use crate::{Degraded, Epoch, Incarnation, Reason, Seq, SessionId, Sym, WorkerId};
 
 /// One of the two numbered lanes that a session has in each direction.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -105,6 +105,17 @@ impl Versions {
         let newest = self.max.min(other.max);
         (newest >= self.min.max(other.min)).then_some(newest)
     }
+}
+
+/// Optional features of the protocol: bits that a Hello offers and a Welcome agrees to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Features {}
+
+impl Features {
+    /// The worker tells its link's [`Statistics`].
+    pub const STATISTICS: u64 = 1;
+    /// Every feature of this build.
+    pub const SPOKEN: u64 = Self::STATISTICS;
 }
 
 /// What a worker says of itself in beats, and what a coordinator believes of it in answers.
@@ -299,6 +310,36 @@ pub struct BeatAnswer {
     pub beat_interval: Option<Duration>,
 }
 
+/// What a worker's link has counted since its process began or its statistics were reset. Volatile:
+/// the next one replaces it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Statistics {
+    /// Mean of the last round trips, at most 100, in microseconds; 0 = none yet, in all four.
+    pub rtt_mean_micros: u32,
+    /// Their smoothed mean deviation in microseconds: jitter.
+    pub rtt_deviation_micros: u32,
+    /// Their median in microseconds.
+    pub rtt_p50_micros: u32,
+    /// Their 99th percentile in microseconds.
+    pub rtt_p99_micros: u32,
+    /// Microseconds in which the link was active.
+    pub connected_micros: u64,
+    /// Microseconds in which it was not.
+    pub disconnected_micros: u64,
+    /// The share of the recent past in which it was active, in parts per million.
+    pub recent_stability_ppm: u32,
+    /// Dials.
+    pub dials: u64,
+    /// Dials that ended with a Welcome.
+    pub successes: u64,
+    /// Dials that failed, timed out or were refused.
+    pub failures: u64,
+    /// Outages, one that goes on included.
+    pub outages: u64,
+    /// What is bad about the link.
+    pub degraded: Degraded,
+}
+
 /// Cumulative acknowledgement of one lane, with credit for more.
 ///
 /// ```
@@ -352,6 +393,8 @@ pub enum WorkerFrame {
     Active,
     /// Heartbeat.
     Beat(Beat),
+    /// What the link has counted, if [`Features::STATISTICS`] was agreed to.
+    Statistics(Statistics),
     /// Acknowledgement.
     Ack(Ack),
     /// A numbered message.

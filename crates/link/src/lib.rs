@@ -7,6 +7,7 @@
 //! | [`Hub`] | the coordinator's end, for all workers |
 //! | [`Outbox`], [`Inbox`] | the two halves of a resumable numbered lane, the same at both ends |
 //! | [`Backoff`] | when to dial again: a pure function |
+//! | [`LinkStatistics`] | a link in figures: round trips, stability, attempts, outages |
 //! | [`State`] | the six states of a link and the one table of their transitions |
 //! | [`Reason`] | why a connection ended: the closed list all surfaces take their words from |
 //!
@@ -70,10 +71,12 @@ mod hub;
 mod id;
 mod lane;
 mod link;
+mod quality;
 mod reason;
 mod rtt;
 mod siphash;
 mod state;
+mod statistics;
 mod time;
 mod timer;
 mod wake;
@@ -82,8 +85,8 @@ pub use backoff::{Backoff, First, Jitter};
 pub use clock::EffectiveClock;
 pub use config::{ConfigError, Heartbeat, Lanes, LinkConfig, Reconnect, Timeouts};
 pub use frame::{
-    Ack, Beat, BeatAnswer, ComeBack, CoordinatorFrame, Credit, Dismissal, Flags, Hello, Lane,
-    MessageHead, Resume, Standing, Ticket, Versions, Welcome, WorkerFrame,
+    Ack, Beat, BeatAnswer, ComeBack, CoordinatorFrame, Credit, Dismissal, Features, Flags, Hello,
+    Lane, MessageHead, Resume, Standing, Statistics, Ticket, Versions, Welcome, WorkerFrame,
 };
 pub use hub::*;
 pub use id::{ConnId, Epoch, Incarnation, Seq, SessionId, Sym, Tag, WorkerId};
@@ -92,8 +95,11 @@ pub use link::{
     Identity, Kick, Link, LinkAction, LinkInput, LinkRejection, LinkSnapshot, LinkTransmit,
     LinkVerdict, Transition, Violation,
 };
+pub use quality::{Degraded, Quality};
 pub use reason::{Reason, Retry};
+pub use rtt::RoundTripFigures;
 pub use state::{LinkEvent, State};
+pub use statistics::{LinkStatistics, Outage, OutageEnd, Outages};
 pub use time::Instant;
 pub use timer::Timer;
 pub use wake::Wake;

@@ -3,12 +3,16 @@
 mod candidate;
 mod connection;
 mod drain;
+mod figures;
 mod io;
 mod leases;
 mod notices;
 mod output;
+mod pace;
 mod presence;
+mod quality;
 mod retry;
+mod suspicion;
 mod wish;
 
 pub use io::{
@@ -23,11 +27,10 @@ use self::connection::{Attachment, Connection, Restore};
 use self::notices::Notices;
 use self::retry::Attempts;
 use self::wish::Wish;
-use crate::rtt::RoundTrips;
 use crate::timer::Timers;
 use crate::{
-    ComeBack, ConnId, EnqueueError, Flags, Incarnation, Instant, Lane, LinkConfig, LinkEvent,
-    Reason, State, Sym, Tag, Timer, Versions, Wake, WorkerId,
+    ComeBack, ConnId, Degraded, EnqueueError, Flags, Incarnation, Instant, Lane, LinkConfig,
+    LinkEvent, LinkStatistics, Reason, State, Sym, Tag, Timer, Versions, Wake, WorkerId,
 };
 
 /// A machine that is run later than it asked for by more than this, or by more than an interval of
@@ -50,7 +53,7 @@ pub struct Identity {
     pub name: Sym,
     /// Protocol versions spoken; usually [`Versions::SPOKEN`].
     pub versions: Versions,
-    /// Optional features offered, one bit each.
+    /// Optional features offered, one bit each; usually [`Features::SPOKEN`](crate::Features::SPOKEN).
     pub features: u64,
 }
 
@@ -127,7 +130,8 @@ pub struct Link {
     /// The time for the drain is over.
     hands_back: bool,
     notices: Notices,
-    round_trips: RoundTrips,
+    statistics: LinkStatistics,
+    degraded: Degraded,
     last_conn: ConnId,
     last_received: Option<Instant>,
     last_proven: Option<Instant>,
@@ -169,7 +173,8 @@ impl Link {
             draining: false,
             hands_back: false,
             notices: Notices::default(),
-            round_trips: RoundTrips::new(),
+            statistics: LinkStatistics::new(now),
+            degraded: Degraded::NOT,
             last_conn: ConnId(0),
             last_received: None,
             last_proven: None,
@@ -211,6 +216,7 @@ impl Link {
             LinkInput::Migrate => self.on_wish(now, Wish::Migrate),
             LinkInput::Stop { within } => self.on_stop(now, within),
             LinkInput::Restart => self.on_restart(now),
+            LinkInput::ResetStatistics => self.on_reset_statistics(now),
         };
         self.settle_drain(now);
         verdict
@@ -287,13 +293,22 @@ impl Link {
             last_received: self.last_received,
             last_proven: self.last_proven,
             leases_until: self.leases_until(),
-            rtt: self.round_trips.last(),
+            rtt: self.statistics.path().last(),
             missed: self.connection.as_ref().map_or(0, |connection| connection.beats.missed()),
             beat_interval: terms
                 .map_or(self.config.heartbeat.interval(), |terms| terms.beat_interval),
+            interval: self.connection.as_ref().map(|connection| connection.beats.pace.interval()),
+            suspected: self.connection.as_ref().is_some_and(|c| c.beats.is_suspected()),
+            degraded: self.degraded,
             lost_after: terms.map(|terms| terms.lost_after),
             believed: self.believed,
         }
+    }
+
+    /// What it has counted: round trips, stability, attempts, outages.
+    #[must_use]
+    pub const fn statistics(&self) -> &LinkStatistics {
+        &self.statistics
     }
 
     /// An input that quotes a connection must quote one that is current, at a point where the driver
@@ -323,7 +338,8 @@ impl Link {
             | LinkInput::Reconnect
             | LinkInput::Migrate
             | LinkInput::Stop { .. }
-            | LinkInput::Restart => false,
+            | LinkInput::Restart
+            | LinkInput::ResetStatistics => false,
         }
     }
 
@@ -365,9 +381,10 @@ impl Link {
                 Timer::GiveUp => {
                     self.fail(now, LinkEvent::GivenUp, Reason::DeadlineExceeded);
                 }
-                Timer::Probe => self.abandon(now, LinkEvent::LivenessLost, Reason::Suspended),
+                Timer::Probe => self.probe_unanswered(now),
                 Timer::Answer => self.beat_unanswered(now),
                 Timer::Silence => self.silence_too_long(now),
+                Timer::Suspicion => self.suspicion_is_due(now),
                 Timer::Connect => {
                     self.give_candidate_up(now, LinkEvent::DialFailed, Reason::ConnectTimeout)
                 }
@@ -380,6 +397,7 @@ impl Link {
                 Timer::Retry => self.dial(now, LinkEvent::RetryDue),
                 Timer::Leases => self.notices.leases_expired(),
                 Timer::Beat => self.beat_due(now, deadline),
+                Timer::Extra => self.extra_is_due(),
             }
         }
         LinkVerdict::Accepted
@@ -435,6 +453,11 @@ impl Link {
         if from == State::Active {
             self.timers.disarm(Timer::Stable);
             self.outage_since = Some(now);
+            if to != State::Shutdown {
+                // Without a reason of a loss: another connection took over, in a new session.
+                let reason = reason.unwrap_or(Reason::Moved);
+                self.statistics.lost(now, reason, self.candidate.is_some());
+            }
             self.begin_outage(now);
             self.watch_leases(now);
         }

@@ -30,9 +30,10 @@ timers! {
     Drain "A drain ends: what is not finished is handed back by a goodbye.";
     Goodbye "The goodbye could not be written in time.";
     GiveUp "The time allowed for reconnecting is over.";
-    Probe "The probe after an own stall must be answered.";
+    Probe "The probe after an own stall, or of a silent peer, must be answered.";
     Answer "The latest beat must be answered.";
     Silence "Something must have been heard (the hard timeout).";
+    Suspicion "The peer is late for this path.";
     Connect "The dial must have opened.";
     Register "The registration must be answered.";
     Restore "The restore must have made progress.";
@@ -40,7 +41,8 @@ timers! {
     Wish "What was asked for too soon may be done.";
     Retry "The next dial.";
     Leases "The coordinator may have given away what the worker holds.";
-    Beat "The next beat.";
+    Beat "The next regular beat.";
+    Extra "The next beat between two regular ones.";
 }
 
 impl Timer {
@@ -59,11 +61,13 @@ impl Timer {
             Self::Probe
             | Self::Answer
             | Self::Silence
+            | Self::Suspicion
             | Self::Connect
             | Self::Register
             | Self::Restore
             | Self::Stable
-            | Self::Beat => true,
+            | Self::Beat
+            | Self::Extra => true,
         }
     }
 }

@@ -126,7 +126,7 @@ impl World {
                 incarnation: Incarnation(seed ^ (n as u64) << 32),
                 name: Sym(u32::try_from(n).expect("small")),
                 versions: Versions::SPOKEN,
-                features: 0,
+                features: moorline_link::Features::SPOKEN,
             };
             let config = LinkConfig { lanes, ..LinkConfig::default() };
             let mut link = Link::new(config, identity, seed ^ n as u64, now);
@@ -396,6 +396,9 @@ impl World {
             | LinkAction::CandidateLost { .. }
             | LinkAction::HandBack
             | LinkAction::LeasesExpired
+            | LinkAction::Suspicion { .. }
+            | LinkAction::Interval { .. }
+            | LinkAction::Degraded(_)
             | LinkAction::Stalled { .. } => {}
         }
     }

@@ -240,6 +240,28 @@ fn what_a_worker_says_of_itself_is_told_once() {
 }
 
 #[test]
+fn the_statistics_of_a_link_are_shown_as_told_last_and_a_violation_where_not_agreed_to() {
+    let mut desk = Desk::default();
+    let features = Features::STATISTICS;
+    desk.activate(1, Hello { features, ..hello(7, 1) });
+    desk.activate(2, hello(8, 1));
+    let shown =
+        |desk: &Desk, id| desk.hub.worker(desk.now, WorkerId(id)).expect("it is known").statistics;
+    assert_eq!(shown(&desk, 7), None);
+    for dials in 1..=2 {
+        let told = Statistics { dials, ..Statistics::default() };
+        desk.say(1, WorkerFrame::Statistics(told));
+        assert_eq!(shown(&desk, 7), Some(told));
+    }
+    desk.say(2, WorkerFrame::Statistics(Statistics::default()));
+    assert_eq!(
+        (desk.presence(7), desk.presence(8)),
+        (Some(Presence::Active), Some(Presence::Disconnected),)
+    );
+    assert_eq!(shown(&desk, 8), None);
+}
+
+#[test]
 fn the_hub_wants_to_be_run_every_second_even_if_it_knows_nobody() {
     let mut desk = Desk::default();
     for second in 1..=3u64 {

@@ -318,6 +318,7 @@ fn walks_get_everywhere() {
     let mut reasons = std::collections::BTreeSet::new();
     let (mut moving, mut lost_candidates, mut resumed) = (0, 0, 0);
     let (mut stalled, mut handed_back, mut goodbyes, mut expired) = (0, 0, 0, 0);
+    let (mut suspicions, mut intervals, mut degraded, mut figures) = (0, 0, 0, 0);
     for choice in 0..laws().cases {
         let ops = ops(STEPS).new_tree(&mut runner).expect("a walk").current();
         let mut walk = Walk::new(u8::try_from(choice % 256).expect("small"), 1);
@@ -354,6 +355,9 @@ fn walks_get_everywhere() {
                     LinkAction::Stalled { .. } => stalled += 1,
                     LinkAction::HandBack => handed_back += 1,
                     LinkAction::LeasesExpired => expired += 1,
+                    LinkAction::Suspicion { .. } => suspicions += 1,
+                    LinkAction::Interval { .. } => intervals += 1,
+                    LinkAction::Degraded(_) => degraded += 1,
                     LinkAction::TakeInventory { resumed: false, .. }
                     | LinkAction::Dial { .. }
                     | LinkAction::Close { .. }
@@ -364,12 +368,20 @@ fn walks_get_everywhere() {
                 Step::Wrote(_, _, _, Some(LinkTransmit::Frame(WorkerFrame::Goodbye { .. }))) => {
                     goodbyes += 1;
                 }
+                Step::Wrote(_, _, _, Some(LinkTransmit::Frame(WorkerFrame::Statistics(_)))) => {
+                    figures += 1;
+                }
                 Step::Acted(None) | Step::Wrote(..) => {}
             }
         }
     }
     let rare = [moving, lost_candidates, resumed, stalled, handed_back, goodbyes, expired];
     let names = "moving, candidates lost, resumed, stalled, handed back, goodbyes, expired";
+    let told = [suspicions, intervals, degraded, figures];
+    assert!(
+        told.iter().all(|seen| *seen >= 10),
+        "suspicions, intervals, degraded, figures: {told:?}"
+    );
     let steps: i32 = visits.values().sum();
     assert!(steps >= 100_000, "{steps}");
     // Up, where most can happen, for a good part of the way; but everywhere.

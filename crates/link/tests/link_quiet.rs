@@ -24,6 +24,7 @@ fn three_answers(happens: impl Fn(&mut Bench, u64)) -> Bench {
             | WorkerFrame::Active
             | WorkerFrame::Ack(_)
             | WorkerFrame::Message(_)
+            | WorkerFrame::Statistics(_)
             | WorkerFrame::Goodbye { .. } => None,
         });
         let beat = beat.expect("a beat was written");

@@ -137,10 +137,46 @@ pub struct WorkerInfo {
     /// Milliseconds of a round trip, as the worker measured it: it tells with the second heartbeat of
     /// a session how long the first one took, and nothing before.
     pub rtt_ms: Option<f64>,
+    /// What its link has counted, as the worker told last in this session: with its second heartbeat
+    /// on a connection and every sixth after it.
+    #[serde(default)]
+    pub link: Option<WorkerLink>,
     /// How its packets travel; `null` while it has no connection.
     pub transport: Option<String>,
     /// The version of its software.
     pub version: Option<String>,
+}
+
+/// A worker's link in figures, since its process began or its statistics were reset.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WorkerLink {
+    /// The share of all the time that it was active: 0 to 1. `null` before any time has passed.
+    pub stability: Option<f64>,
+    /// The same of the last 10 min.
+    pub recent_stability: f64,
+    /// Milliseconds of a round trip: the mean of the last 100 heartbeats.
+    pub rtt_mean_ms: Option<f64>,
+    /// Their median.
+    pub rtt_p50_ms: Option<f64>,
+    /// Their 99th percentile.
+    pub rtt_p99_ms: Option<f64>,
+    /// Their smoothed mean deviation.
+    pub jitter_ms: Option<f64>,
+    /// Dials that were begun.
+    pub dials: u64,
+    /// Those that ended in a registration.
+    pub successes: u64,
+    /// Their share of all that have ended: 0 to 1.
+    pub success_rate: Option<f64>,
+    /// Milliseconds in which it was active.
+    pub connected_ms: u64,
+    /// Milliseconds in which it was not.
+    pub disconnected_ms: u64,
+    /// Times that it was lost.
+    pub outages: u64,
+    /// What is bad about it: `stability`, `round_trip`, `queue`.
+    pub degraded: Vec<String>,
 }
 
 /// The coordinator in figures.

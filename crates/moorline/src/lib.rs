@@ -100,13 +100,16 @@ mod task;
 mod test_rig;
 mod worker;
 
-pub use moorline_link::{First, Jitter, Reason as DisconnectReason, State as LinkState};
+pub use moorline_link::{
+    Degraded, First, Jitter, OutageEnd, Reason as DisconnectReason, State as LinkState,
+};
 pub use moorline_node::EventKind;
 pub use moorline_work::TaskState;
 
 #[cfg(any(feature = "client", feature = "coordinator"))]
 pub use api::{
     Cancelled, Draining, EventInfo, Overview, Retried, Submit, Submitted, TaskInfo, WorkerInfo,
+    WorkerLink,
 };
 #[cfg(feature = "client")]
 pub use client::{Client, EventQuery, TaskQuery};
@@ -122,7 +125,7 @@ pub use preset::Preset;
 pub use process::ProcessGroups;
 pub use reconnect::Reconnect;
 pub use task::{Fatal, TaskCtx};
-pub use worker::{LinkChanges, LinkStatus, Why, Worker, WorkerBuilder, WorkerHandle};
+pub use worker::{LinkChanges, LinkStatus, OutageStatus, Why, Worker, WorkerBuilder, WorkerHandle};
 
 use moorline_driver::Transports;
 use moorline_node::Name;

@@ -23,7 +23,7 @@ pub use changes::LinkChanges;
 #[cfg(feature = "health")]
 pub(crate) use handle::Shared;
 pub use handle::WorkerHandle;
-pub use status::LinkStatus;
+pub use status::{LinkStatus, OutageStatus};
 pub use why::Why;
 
 use crate::{Error, Result};

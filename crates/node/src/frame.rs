@@ -199,6 +199,8 @@ pub enum UpFrame {
     Active,
     /// Heartbeat.
     Beat(link::Beat),
+    /// What the worker's link has counted.
+    Statistics(link::Statistics),
     /// Acknowledgement.
     Ack(link::Ack),
     /// A message, its body whole or begun.
@@ -294,6 +296,7 @@ impl UpFrame {
             }
             Self::Message(message) => 96 + message.body.len(),
             Self::Part(part) => 32 + part.bytes.len(),
+            Self::Statistics(_) => 128,
             Self::InventoryItem { .. }
             | Self::InventoryEnd { .. }
             | Self::Active

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_link::{
-    ConnId, Credit, Hello, Identity, Incarnation, Instant, Link, LinkInput, LinkSnapshot,
-    LinkVerdict, State, Sym, Versions, Wake, WorkerId,
+    ConnId, Credit, Features, Hello, Identity, Incarnation, Instant, Link, LinkInput, LinkSnapshot,
+    LinkStatistics, LinkVerdict, State, Sym, Versions, Wake, WorkerId,
 };
 use moorline_work::{
     Holding, Outcome, RunId, RunSnapshot, Runner, RunnerInput, RunnerVerdict, TaskKey,
@@ -157,7 +157,7 @@ impl WorkerNode {
             incarnation,
             name: names.intern(&about.name).map_or(UNKNOWN, Sym),
             versions: Versions::SPOKEN,
-            features: 0,
+            features: Features::SPOKEN,
         };
         let mut node = Self {
             link: Link::new(link, identity, seed, now),
@@ -208,6 +208,7 @@ impl WorkerNode {
                 self.ask(now, LinkInput::Stop { within })
             }
             WorkerInput::Restart => self.ask(now, LinkInput::Restart),
+            WorkerInput::ResetStatistics => self.ask(now, LinkInput::ResetStatistics),
         };
         self.pump(now);
         verdict
@@ -260,6 +261,12 @@ impl WorkerNode {
     #[must_use]
     pub fn link(&self) -> LinkSnapshot {
         self.link.snapshot()
+    }
+
+    /// What the link has counted.
+    #[must_use]
+    pub const fn statistics(&self) -> &LinkStatistics {
+        self.link.statistics()
     }
 
     /// Every run that is not settled, oldest first.
@@ -318,7 +325,7 @@ impl WorkerNode {
 fn hello_size(about: &About, worker: WorkerId, incarnation: Incarnation) -> usize {
     let head = Hello {
         versions: Versions::SPOKEN,
-        features: 0,
+        features: Features::SPOKEN,
         worker,
         incarnation,
         name: UNKNOWN,

@@ -154,6 +154,7 @@ fn lane_of(kind: &pb::frame::Kind) -> Lane {
         | Kind::Active(_)
         | Kind::Probe(_)
         | Kind::GoAway(_)
+        | Kind::Statistics(_)
         | Kind::Goodbye(_) => Lane::C,
     }
 }

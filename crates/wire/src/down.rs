@@ -131,6 +131,7 @@ pub(crate) fn read(kind: Kind) -> Result<DownFrame, DecodeError> {
             Ok(DownFrame::GoAway { dismissal, hint: away.hint })
         }
         Kind::Beat(_) => other_way("Beat"),
+        Kind::Statistics(_) => other_way("Statistics"),
         Kind::Hello(_) => other_way("Hello"),
         Kind::InventoryItem(_) => other_way("InventoryItem"),
         Kind::InventoryEnd(_) => other_way("InventoryEnd"),

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use moorline_link::{Beat, Hello, Incarnation, Lane, Reason, Resume, Sym, Versions, WorkerId};
+use moorline_link::{
+    Beat, Degraded, Hello, Incarnation, Lane, Reason, Resume, Statistics, Sym, Versions, WorkerId,
+};
 use moorline_node::{About, Message, UpFrame, lane_of};
 use moorline_work::{Holding, WorkerMessage};
 use pb::frame::Kind;
@@ -40,6 +42,7 @@ pub(crate) fn write(frame: &UpFrame) -> Kind {
             free: beat.free.into(),
             rtt_us: beat.rtt_micros,
         }),
+        UpFrame::Statistics(statistics) => Kind::Statistics(write_statistics(statistics)),
         UpFrame::Ack(ack) => Kind::Ack(write_ack(ack)),
         UpFrame::Message(message) => {
             let written = write_message(message, write_head(&message.head));
@@ -63,6 +66,7 @@ pub(crate) fn read(kind: Kind) -> Result<UpFrame, DecodeError> {
             quiet: has(beat.flags, pb::BeatFlag::Quiet),
             rtt_micros: beat.rtt_us,
         })),
+        Kind::Statistics(statistics) => Ok(UpFrame::Statistics(read_statistics(&statistics))),
         Kind::Ack(ack) => Ok(UpFrame::Ack(read_ack(ack)?)),
         Kind::LaneC(message) => Ok(UpFrame::Message(read_numbered(Lane::C, message)?)),
         Kind::LaneB(message) => Ok(UpFrame::Message(read_numbered(Lane::B, message)?)),
@@ -94,6 +98,58 @@ pub(crate) fn read(kind: Kind) -> Result<UpFrame, DecodeError> {
         Kind::Probe(_) => other_way("Probe"),
         Kind::GoAway(_) => other_way("GoAway"),
     }
+}
+
+fn write_statistics(statistics: &Statistics) -> pb::Statistics {
+    let Degraded { stability, round_trip, queue } = statistics.degraded;
+    let degraded = [
+        (stability, pb::DegradedFlag::Stability),
+        (round_trip, pb::DegradedFlag::RoundTrip),
+        (queue, pb::DegradedFlag::Queue),
+    ];
+    pb::Statistics {
+        rtt_mean_us: statistics.rtt_mean_micros,
+        rtt_deviation_us: statistics.rtt_deviation_micros,
+        rtt_p50_us: statistics.rtt_p50_micros,
+        rtt_p99_us: statistics.rtt_p99_micros,
+        connected_us: statistics.connected_micros,
+        disconnected_us: statistics.disconnected_micros,
+        recent_stability_ppm: statistics.recent_stability_ppm,
+        dials: statistics.dials,
+        successes: statistics.successes,
+        failures: statistics.failures,
+        outages: statistics.outages,
+        degraded: degraded
+            .into_iter()
+            .filter(|(is, _)| *is)
+            .fold(0, |bits, (_, flag)| bits | degraded_bit(flag)),
+    }
+}
+
+fn read_statistics(statistics: &pb::Statistics) -> Statistics {
+    let has = |flag| statistics.degraded & degraded_bit(flag) != 0;
+    Statistics {
+        rtt_mean_micros: statistics.rtt_mean_us,
+        rtt_deviation_micros: statistics.rtt_deviation_us,
+        rtt_p50_micros: statistics.rtt_p50_us,
+        rtt_p99_micros: statistics.rtt_p99_us,
+        connected_micros: statistics.connected_us,
+        disconnected_micros: statistics.disconnected_us,
+        recent_stability_ppm: statistics.recent_stability_ppm.min(1_000_000),
+        dials: statistics.dials,
+        successes: statistics.successes,
+        failures: statistics.failures,
+        outages: statistics.outages,
+        degraded: Degraded {
+            stability: has(pb::DegradedFlag::Stability),
+            round_trip: has(pb::DegradedFlag::RoundTrip),
+            queue: has(pb::DegradedFlag::Queue),
+        },
+    }
+}
+
+fn degraded_bit(flag: pb::DegradedFlag) -> u32 {
+    flag as i32 as u32
 }
 
 fn write_hello(head: &Hello, about: &About) -> pb::Hello {

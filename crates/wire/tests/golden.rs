@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_link::{
-    Ack, Beat, BeatAnswer, ComeBack, Credit, Dismissal, Epoch, Flags, Hello, Incarnation, Lane,
-    Reason, Resume, Seq, SessionId, Standing, Sym, Ticket, Versions, Welcome, WorkerId,
+    Ack, Beat, BeatAnswer, ComeBack, Credit, Degraded, Dismissal, Epoch, Flags, Hello, Incarnation,
+    Lane, Reason, Resume, Seq, SessionId, Standing, Statistics, Sym, Ticket, Versions, Welcome,
+    WorkerId,
 };
 use moorline_node::{About, DownFrame, Message, Name, Packet, Part, ToWorker, UpFrame, lane_of};
 use moorline_wire::{decode_down, decode_up, encode_down, encode_up};
@@ -80,6 +81,20 @@ fn up_frames() -> Vec<UpFrame> {
         UpFrame::InventoryEnd { count: 2 },
         UpFrame::Active,
         UpFrame::Beat(Beat { seq: 300, flags: FLAGS, free: 2, quiet: true, rtt_micros: 1_500 }),
+        UpFrame::Statistics(Statistics {
+            rtt_mean_micros: 1_500,
+            rtt_deviation_micros: 300,
+            rtt_p50_micros: 1_400,
+            rtt_p99_micros: 9_000,
+            connected_micros: 86_000_000,
+            disconnected_micros: 400_000,
+            recent_stability_ppm: 995_000,
+            dials: 12,
+            successes: 7,
+            failures: 5,
+            outages: 6,
+            degraded: Degraded { stability: true, round_trip: false, queue: true },
+        }),
         UpFrame::Ack(Ack { lane: Lane::C, standing: LANES[0] }),
         UpFrame::Ack(Ack { lane: Lane::B, standing: LANES[1] }),
         UpFrame::Part(Part { seq: Seq(6), offset: 9, bytes: Bytes::from_static(b"of it") }),

@@ -201,5 +201,6 @@ fn link(draws: &Draws, beat: u64, max_delay: u64, lanes: LaneLimits) -> LinkConf
         reconnect: Reconnect::new(backoff),
         timeouts,
         lanes: Lanes::new(lanes, lanes).expect("open"),
+        ..LinkConfig::default()
     }
 }

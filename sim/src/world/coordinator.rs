@@ -296,6 +296,7 @@ impl World {
                 | UpFrame::InventoryEnd { .. }
                 | UpFrame::Active
                 | UpFrame::Beat(_)
+                | UpFrame::Statistics(_)
                 | UpFrame::Ack(_)
                 | UpFrame::Message(_)
                 | UpFrame::Part(_) => {}

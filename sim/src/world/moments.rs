@@ -76,7 +76,10 @@ impl World {
                     Moment::Part
                 }
                 UpFrame::Goodbye { .. } => Moment::Goodbye,
-                UpFrame::InventoryEnd { .. } | UpFrame::Beat(_) | UpFrame::Ack(_) => continue,
+                UpFrame::InventoryEnd { .. }
+                | UpFrame::Beat(_)
+                | UpFrame::Statistics(_)
+                | UpFrame::Ack(_) => continue,
             };
             self.moment(moment, Some(worker));
         }

@@ -73,6 +73,7 @@ impl World {
                 | UpFrame::InventoryEnd { .. }
                 | UpFrame::Active
                 | UpFrame::Beat(_)
+                | UpFrame::Statistics(_)
                 | UpFrame::Ack(_)
                 | UpFrame::Part(_)
                 | UpFrame::Goodbye { .. } => {}

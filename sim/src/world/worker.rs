@@ -453,7 +453,7 @@ fn result(index: usize, incarnation: u64, run: Run, size: usize) -> Bytes {
 /// What travels also where there is nothing to do.
 fn is_heartbeat(frame: &UpFrame) -> bool {
     match frame {
-        UpFrame::Beat(_) => true,
+        UpFrame::Beat(_) | UpFrame::Statistics(_) => true,
         UpFrame::Hello { .. }
         | UpFrame::InventoryItem { .. }
         | UpFrame::InventoryEnd { .. }

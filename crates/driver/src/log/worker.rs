@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use moorline_link::{Epoch, Instant, LinkSnapshot, Reason, State, Transition};
+use moorline_link::{
+    Degraded, Epoch, Instant, LinkSnapshot, LinkStatistics, Reason, State, Transition,
+};
 use moorline_node::{Name, WorkerEvent};
 use moorline_transport::Endpoint;
 use moorline_work::{Outcome, TaskKey};
@@ -13,6 +15,11 @@ use super::{Code, Key, REPEAT_EVERY, Session, Time, millis, plural};
 /// A connection that stood this long was stable: that it ends is no warning yet, for it may be back
 /// at the first try (a rolling restart, a proxy that limits the life of connections).
 const STABLE: Duration = Duration::from_secs(30);
+
+/// Parts per million as a ratio.
+fn ratio(ppm: u32) -> f64 {
+    f64::from(ppm) / 1e6
+}
 
 /// Writes a worker's log. It remembers what a line needs of earlier events, and decides nothing.
 pub(crate) struct WorkerLog {
@@ -119,6 +126,7 @@ impl WorkerLog {
         now: Instant,
         event: &WorkerEvent,
         link: &LinkSnapshot,
+        statistics: &LinkStatistics,
         coordinator: Option<&Endpoint>,
     ) {
         match event {
@@ -197,6 +205,13 @@ impl WorkerLog {
                 task = %super::Task(key.task), attempt = key.attempt.0,
                 "Handed {} back: the time to finish it is over", Key(*key)
             ),
+            WorkerEvent::Suspicion { suspect, silent } => self.suspicion(*suspect, *silent),
+            WorkerEvent::Interval { interval } => debug!(
+                event = "heartbeat.interval", role = "worker", worker = %self.worker,
+                interval_ms = millis(*interval),
+                "Heartbeats every {} from now on", Time(*interval)
+            ),
+            WorkerEvent::Degraded(degraded) => self.degraded(now, *degraded, statistics),
             // The loop knows what is held: see `leases_expired`.
             WorkerEvent::LeasesExpired => {}
             // Newer than this driver: rather a plain line than none.
@@ -228,6 +243,39 @@ impl WorkerLog {
                 session = self.session(), epoch = self.epoch(), reason = %reason, %code,
                 "Coordinator ends the connection: {reason} ({code}). {hint}"
             ),
+        }
+    }
+
+    fn suspicion(&self, suspect: bool, silent: Duration) {
+        let silent_ms = millis(silent);
+        if suspect {
+            warn!(
+                event = "link.suspect", role = "worker", worker = %self.worker, silent_ms,
+                "Coordinator is suspected: nothing heard for {}", Time(silent)
+            );
+        } else {
+            info!(
+                event = "link.trusted", role = "worker", worker = %self.worker, silent_ms,
+                "Coordinator is heard again after {}", Time(silent)
+            );
+        }
+    }
+
+    fn degraded(&self, now: Instant, degraded: Degraded, statistics: &LinkStatistics) {
+        let stability = ratio(statistics.recent_stability_ppm(now));
+        let rtt = statistics.round_trips().map_or(Duration::ZERO, |trips| trips.smoothed);
+        let rtt_ms = millis(rtt);
+        if degraded.is_degraded() {
+            let causes = degraded.causes().collect::<Vec<_>>().join(", ");
+            warn!(
+                event = "link.degraded", role = "worker", worker = %self.worker, causes, stability, rtt_ms,
+                "Link degraded ({causes}): rtt {rtt_ms} ms, stability {stability:.2}"
+            );
+        } else {
+            info!(
+                event = "link.ok", role = "worker", worker = %self.worker, stability, rtt_ms,
+                "Link is good again: rtt {rtt_ms} ms, stability {stability:.2}"
+            );
         }
     }
 

@@ -131,6 +131,7 @@ impl<R: Runtime> WorkerLoop<R> {
                 self.log.repeat_every(now, every);
                 return;
             }
+            Command::ResetStatistics => WorkerInput::ResetStatistics,
             Command::Drain { within } => {
                 self.log.stopping(self.state.runs.len(), within);
                 WorkerInput::Stop { within }
@@ -296,7 +297,7 @@ impl<R: Runtime> WorkerLoop<R> {
         }
         let place = link.conn.and_then(|conn| self.state.places.get(&conn));
         let endpoint = place.and_then(|(place, _)| self.endpoints.get(*place));
-        self.log.event(now, event, &link, endpoint);
+        self.log.event(now, event, &link, self.node.statistics(), endpoint);
         self.counter.event(now, event);
     }
 
@@ -397,6 +398,7 @@ pub(crate) fn status(node: &WorkerNode, now: Instant) -> WorkerStatus {
     }
     WorkerStatus {
         link: node.link(),
+        statistics: *node.statistics(),
         free_slots: node.free(),
         running,
         kept_results,
@@ -412,6 +414,7 @@ fn shown(status: &WorkerStatus) -> impl PartialEq + use<> {
     (
         (link.state, link.since, link.reason, link.session, link.draining),
         (link.attempts, link.delay, link.next_attempt, link.outage_since, link.missed),
+        (link.interval, link.suspected, link.degraded, status.statistics.began()),
         (status.free_slots, status.running, status.kept_results, status.reconnects),
     )
 }

@@ -3,7 +3,7 @@
 use core::num::{NonZeroU8, NonZeroU32};
 use core::time::Duration;
 
-use crate::{LaneLimits, Versions};
+use crate::{Features, LaneLimits, Versions};
 
 /// The shortest heartbeat interval that can be configured: 10 ms.
 const BEAT_FLOOR: Duration = Duration::from_millis(10);
@@ -13,7 +13,7 @@ const BEAT_FLOOR: Duration = Duration::from_millis(10);
 pub struct HubSettings {
     /// Protocol versions spoken. Default [`Versions::SPOKEN`].
     pub versions: Versions,
-    /// Optional features offered, one bit each. Default none.
+    /// Optional features offered, one bit each. Default [`Features::SPOKEN`].
     pub features: u64,
     /// A connection that said no Hello for this long is closed `register_timeout`. Default 10 s.
     pub register_timeout: Duration,
@@ -96,7 +96,7 @@ impl Default for HubSettings {
     fn default() -> Self {
         Self {
             versions: Versions::SPOKEN,
-            features: 0,
+            features: Features::SPOKEN,
             register_timeout: Duration::from_secs(10),
             farewell_timeout: Duration::from_secs(1),
             take_over_probe: Duration::from_secs(1),

@@ -32,6 +32,7 @@ impl Hub {
                 | WorkerFrame::InventoryEnd { .. }
                 | WorkerFrame::Active
                 | WorkerFrame::Beat(_)
+                | WorkerFrame::Statistics(_)
                 | WorkerFrame::Ack(_)
                 | WorkerFrame::Message(_)
                 | WorkerFrame::Goodbye { .. } => self.violated(conn, Violation::OutOfPlace),
@@ -90,6 +91,10 @@ impl Hub {
                 if session.beat(&beat, now)? {
                     self.incumbent_lives(worker);
                 }
+                HubVerdict::Accepted
+            }
+            WorkerFrame::Statistics(statistics) => {
+                session.told(&statistics)?;
                 HubVerdict::Accepted
             }
             WorkerFrame::Ack(ack) => {

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::{
     ConnId, CoordinatorFrame, EnqueueError, Incarnation, Instant, Lane, MessageHead, Reason,
-    SessionId, Sym, Tag, Violation, WorkerFrame, WorkerId,
+    SessionId, Statistics, Sym, Tag, Violation, WorkerFrame, WorkerId,
 };
 
 /// Everything a [`Hub`](crate::Hub) can be told.
@@ -407,6 +407,8 @@ pub struct WorkerSnapshot {
     pub cordoned: bool,
     /// What it lost, while it comes and goes.
     pub flapping: Option<Flapping>,
+    /// What the worker's link has counted, as it told last in this session.
+    pub statistics: Option<Statistics>,
 }
 
 /// What a [`Hub`](crate::Hub) waits for. Of deadlines at the same time the first listed comes first.

@@ -37,6 +37,7 @@ impl Hub {
             rtt: None,
             cordoned: member.cordoned.is_some(),
             flapping: member.losses.flapping(),
+            statistics: None,
         };
         match &member.life {
             Life::Expected { since } => WorkerSnapshot { since: *since, ..unseen },
@@ -63,6 +64,7 @@ impl Hub {
                     session: Some(session.id),
                     last_received: Some(session.last_received),
                     rtt: (session.rtt_micros > 0).then_some(rtt),
+                    statistics: session.statistics.as_deref().copied(),
                     ..unseen
                 }
             }

@@ -6,8 +6,9 @@ use core::time::Duration;
 use super::config::HubConfig;
 use super::io::HubTimer;
 use crate::{
-    Ack, Arrival, Beat, BeatAnswer, ConnId, Credit, Epoch, Flags, Hello, Inbox, Incarnation,
-    Instant, Lane, LaneLimits, Outbox, Reason, Resume, Seq, SessionId, Standing, Tag, Violation,
+    Ack, Arrival, Beat, BeatAnswer, ConnId, Credit, Epoch, Features, Flags, Hello, Inbox,
+    Incarnation, Instant, Lane, LaneLimits, Outbox, Reason, Resume, Seq, SessionId, Standing,
+    Statistics, Tag, Violation,
 };
 
 /// Both lanes of both directions: the numbers and the queues.
@@ -69,6 +70,8 @@ pub(super) struct Session {
     pub(super) draining_since: Instant,
     /// Round trip in microseconds as the worker measured it; 0 = none yet.
     pub(super) rtt_micros: u32,
+    /// What the worker told of its link last.
+    pub(super) statistics: Option<Box<Statistics>>,
     /// What the embedder believes; nothing yet in a new session.
     pub(super) believed: Option<Believed>,
     pub(super) attachment: Attachment,
@@ -191,6 +194,7 @@ impl Session {
             paused: false,
             draining_since: now,
             rtt_micros: 0,
+            statistics: None,
             believed: None,
             attachment: Attachment::Attached(attached),
             lanes: Box::new(Lanes::new(hello.credit, &config.settings().lanes)),
@@ -401,6 +405,21 @@ impl Session {
             self.draining_since = now;
         }
         Ok(proves)
+    }
+
+    /// What the worker's link has counted.
+    pub(super) fn told(&mut self, statistics: &Statistics) -> Result<(), Violation> {
+        let agreed = self.attached().is_some_and(|attached| {
+            attached.stage != Stage::Welcoming && attached.features & Features::STATISTICS != 0
+        });
+        if !agreed {
+            return Err(Violation::OutOfPlace);
+        }
+        match &mut self.statistics {
+            Some(before) => **before = *statistics,
+            None => self.statistics = Some(Box::new(*statistics)),
+        }
+        Ok(())
     }
 
     /// The worker's word on where its receiving half of a lane stands.

@@ -1,5 +1,6 @@
 //! The connection that is not registered yet: dialled, greeted, welcomed or refused.
 
+use super::presence::Beats;
 use super::{Attachment, Connection, Link, LinkVerdict, Violation};
 use crate::{
     ComeBack, ConnId, CoordinatorFrame, Credit, Dismissal, Hello, Inbox, Instant, Lane, LinkEvent,
@@ -184,7 +185,10 @@ impl Link {
                 self.attachment = Some(Attachment::new(terms, welcome, &self.config.lanes));
             }
         }
-        self.connection = Some(Connection::new(conn, terms.beat_interval));
+        let silence = self.config.heartbeat.silence(terms.beat_interval);
+        let beats = Beats::new(terms.beat_interval, self.config.heartbeat.shortest(), silence, now);
+        self.connection = Some(Connection::new(conn, welcome.features, beats));
+        self.statistics.dial_succeeded();
         self.timers.arm(Timer::Restore, now + self.config.timeouts.restore);
         self.start_beats(now);
         match self.state {
@@ -217,6 +221,7 @@ impl Link {
         come_back: ComeBack,
     ) {
         let Some(Candidate { conn, .. }) = self.drop_candidate() else { return };
+        self.statistics.dial_failed();
         if self.connection.is_some() {
             self.notices.candidate_lost(conn, reason);
         } else {

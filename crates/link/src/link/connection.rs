@@ -6,7 +6,8 @@ use super::presence::Beats;
 use super::{Link, LinkRejection, LinkVerdict, Violation};
 use crate::{
     Ack, Arrival, BeatAnswer, ComeBack, ConnId, CoordinatorFrame, Dismissal, Inbox, Instant, Lane,
-    Lanes, LinkEvent, MessageHead, Outbox, Reason, SessionId, Standing, State, Timer, Welcome,
+    Lanes, LinkEvent, MessageHead, Outbox, Reason, SessionId, Standing, State, Statistics, Timer,
+    Welcome,
 };
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -16,6 +17,10 @@ pub(super) struct Connection {
     pub(super) beats: Beats,
     /// The coordinator waits for its store: the restore clock stands still.
     pub(super) store_waits: bool,
+    /// What both sides agreed to use.
+    pub(super) features: u64,
+    /// These statistics are to be told.
+    pub(super) figures_due: Option<Statistics>,
 }
 
 /// How far the restore of this connection is.
@@ -40,8 +45,9 @@ impl Restore {
 }
 
 impl Connection {
-    pub(super) fn new(conn: ConnId, beat_interval: Duration) -> Self {
-        Self { conn, restore: Restore::Due, beats: Beats::new(beat_interval), store_waits: false }
+    pub(super) fn new(conn: ConnId, features: u64, beats: Beats) -> Self {
+        let (restore, store_waits, figures_due) = (Restore::Due, false, None);
+        Self { conn, restore, beats, store_waits, features, figures_due }
     }
 }
 
@@ -113,7 +119,9 @@ impl Link {
         terms.first_window = answer.first_window.or(terms.first_window);
         if let Some(interval) = answer.beat_interval {
             terms.beat_interval = self.config.heartbeat.clamp(interval);
-            connection.beats.set_interval(terms.beat_interval);
+            let heartbeat = &self.config.heartbeat;
+            let silence = heartbeat.silence(terms.beat_interval);
+            connection.beats.assign(terms.beat_interval, heartbeat.shortest(), silence);
             // At a new phase: else all beats of a fleet stay in the part of the interval they had.
             self.start_beats(now);
         }
@@ -212,6 +220,10 @@ impl Link {
         self.timers.disarm(Timer::Restore);
         if self.state == State::Registered {
             self.enter(now, LinkEvent::Restored, None);
+            if let Some(attachment) = &self.attachment {
+                self.statistics.activated(now, attachment.session);
+            }
+            self.judge_quality(now);
             self.timers.disarm(Timer::GiveUp);
             self.timers.disarm(Timer::Leases);
             let stable_after = self.config.reconnect.stable_after.max(silence);
@@ -320,7 +332,15 @@ impl Link {
     /// Nothing of its liveness reaches the next connection (P20).
     fn drop_connection(&mut self) {
         self.connection = None;
-        for timer in [Timer::Probe, Timer::Answer, Timer::Silence, Timer::Restore, Timer::Beat] {
+        for timer in [
+            Timer::Probe,
+            Timer::Answer,
+            Timer::Silence,
+            Timer::Suspicion,
+            Timer::Restore,
+            Timer::Beat,
+            Timer::Extra,
+        ] {
             self.timers.disarm(timer);
         }
     }

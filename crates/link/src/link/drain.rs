@@ -79,6 +79,7 @@ impl Link {
         self.attachment = None;
         self.forget_wish();
         self.enter(now, LinkEvent::Stopped, Some(Reason::WorkerStopping));
+        self.statistics.ended(now);
         for timer in Timer::ALL {
             self.timers.disarm(*timer);
         }

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use crate::{
-    Arrival, ConnId, CoordinatorFrame, EnqueueError, Flags, Instant, Lane, Reason, SessionId,
-    State, Tag,
+    Arrival, ConnId, CoordinatorFrame, Degraded, EnqueueError, Flags, Instant, Lane, Reason,
+    SessionId, State, Tag,
 };
 
 /// Why a waiting worker should dial now.
@@ -112,6 +112,9 @@ pub enum LinkInput {
     },
     /// An operator restarts a failed link.
     Restart,
+    /// Count anew from now on ([`LinkStatistics`](crate::LinkStatistics)); nothing the link decides
+    /// by changes.
+    ResetStatistics,
 }
 
 /// What became of an input, at once.
@@ -249,6 +252,23 @@ pub enum LinkAction {
     },
     /// A beat was answered, or agreed with, after one or more were not.
     BeatRecovered,
+    /// The peer has been silent for longer than usual on this path (phi 3), or is not any more. At
+    /// phi 8 it is probed, and at the latest then the silence has an end; a connection that is lost
+    /// ends a suspicion without a word.
+    Suspicion {
+        /// Suspected, or trusted again.
+        suspect: bool,
+        /// For how long nothing was heard.
+        silent: Duration,
+    },
+    /// It beats at another interval from now on: shorter while the path is in doubt, as assigned when
+    /// it is not. A new connection begins as assigned without a word.
+    Interval {
+        /// The new one.
+        interval: Duration,
+    },
+    /// What is bad about the link has changed; nothing, if it is good again.
+    Degraded(Degraded),
     /// The link is not active, and the coordinator may have given away by now what this worker holds
     /// ([`LinkSnapshot::leases_until`]): a success of it may come too late. Told once for each outage.
     LeasesExpired,
@@ -342,6 +362,13 @@ pub struct LinkSnapshot {
     pub missed: u8,
     /// The interval of beats the coordinator assigned.
     pub beat_interval: Duration,
+    /// The interval of beats that is kept now, while there is a connection: the assigned one, or a
+    /// shorter one while the path is in doubt.
+    pub interval: Option<Duration>,
+    /// The peer has been silent for longer than usual.
+    pub suspected: bool,
+    /// What is bad about the link: judged while it is active, and kept while it is not.
+    pub degraded: Degraded,
     /// After how long without contact the coordinator gives work away, as it said.
     pub lost_after: Option<Duration>,
     /// What the coordinator believes, from the last answered beat.

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{LinkAction, Transition};
-use crate::{ConnId, Reason};
+use crate::{ConnId, Degraded, Reason};
 
 /// Transitions kept apart. One input makes at most two.
 const KEPT: usize = 4;
@@ -13,6 +13,9 @@ pub(super) struct Notices {
     stalled: Option<Duration>,
     missed: Option<Missed>,
     recovered: bool,
+    suspicion: Option<(bool, Duration)>,
+    interval: Option<Duration>,
+    degraded: Option<Degraded>,
     hand_back: bool,
     leases_expired: bool,
     /// A candidate that failed beside a connection; the last one, if several did unpolled.
@@ -42,6 +45,18 @@ impl Notices {
 
     pub(super) fn recovered(&mut self) {
         self.recovered = true;
+    }
+
+    pub(super) fn suspicion(&mut self, suspect: bool, silent: Duration) {
+        self.suspicion = Some((suspect, silent));
+    }
+
+    pub(super) fn interval(&mut self, interval: Duration) {
+        self.interval = Some(interval);
+    }
+
+    pub(super) fn degraded(&mut self, degraded: Degraded) {
+        self.degraded = Some(degraded);
     }
 
     pub(super) fn hand_back(&mut self) {
@@ -88,6 +103,15 @@ impl Notices {
         if self.recovered {
             return Some(LinkAction::BeatRecovered);
         }
+        if let Some((suspect, silent)) = self.suspicion {
+            return Some(LinkAction::Suspicion { suspect, silent });
+        }
+        if let Some(interval) = self.interval {
+            return Some(LinkAction::Interval { interval });
+        }
+        if let Some(degraded) = self.degraded {
+            return Some(LinkAction::Degraded(degraded));
+        }
         if self.hand_back {
             return Some(LinkAction::HandBack);
         }
@@ -109,7 +133,16 @@ impl Notices {
         if self.stalled.take().is_some() || self.missed.take().is_some() {
             return;
         }
-        if core::mem::take(&mut self.recovered) || core::mem::take(&mut self.hand_back) {
+        if core::mem::take(&mut self.recovered) {
+            return;
+        }
+        if self.suspicion.take().is_some()
+            || self.interval.take().is_some()
+            || self.degraded.take().is_some()
+        {
+            return;
+        }
+        if core::mem::take(&mut self.hand_back) {
             return;
         }
         if self.candidate.take().is_some() {

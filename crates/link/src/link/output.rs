@@ -65,6 +65,9 @@ impl Link {
             | LinkAction::Announce(_)
             | LinkAction::BeatMissed { .. }
             | LinkAction::BeatRecovered
+            | LinkAction::Suspicion { .. }
+            | LinkAction::Interval { .. }
+            | LinkAction::Degraded(_)
             | LinkAction::HandBack
             | LinkAction::LeasesExpired
             | LinkAction::CandidateLost { .. }
@@ -83,6 +86,7 @@ impl Link {
             Lane::C => self
                 .next_connection_frame()
                 .or_else(|| self.next_ack())
+                .or_else(|| self.next_figures())
                 .map(LinkTransmit::Frame)
                 .or_else(|| self.next_message(Lane::C))
                 .or_else(|| self.next_goodbye().map(LinkTransmit::Frame)),
@@ -180,6 +184,11 @@ impl Link {
                 let limits = self.config.lanes.of(ack.lane);
                 if let Some(attachment) = &mut self.attachment {
                     attachment.inboxes[ack.lane.index()].commit_ack(limits);
+                }
+            }
+            WorkerFrame::Statistics(_) => {
+                if let Some(connection) = &mut self.connection {
+                    connection.figures_due = None;
                 }
             }
             WorkerFrame::Goodbye { .. } => self.shut_down(now),

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use super::pace::Pace;
+use super::suspicion::{Arrivals, Suspicion};
 use super::{Link, LinkVerdict, Violation};
 use crate::backoff::mix;
 use crate::{Beat, BeatAnswer, ConnId, Flags, Instant, LinkEvent, Reason, Timer};
@@ -16,16 +18,22 @@ const DIFFERENCES: u8 = 3;
 /// The heartbeats of one connection.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Beats {
-    interval: Duration,
+    pub(super) pace: Pace,
     /// Number of the last one written; 0 = none.
     last: u32,
     /// One waits to be written.
     due: bool,
+    /// It is one of those that come at the assigned interval.
+    regular: bool,
     sent: [Option<Sent>; UNDER_WAY],
     /// The beat that [`Timer::Answer`] judges.
     judged: Option<Asked>,
-    /// The beat that decides whether the connection survived our own stall, by [`Timer::Probe`].
-    probe: Option<Asked>,
+    /// The beat that decides whether the connection stands, by [`Timer::Probe`].
+    pub(super) probe: Option<Probe>,
+    pub(super) suspicion: Suspicion,
+    pub(super) arrivals: Arrivals,
+    /// The last sign of life on this connection.
+    pub(super) heard: Instant,
     missed: u8,
     differences: u8,
 }
@@ -37,6 +45,30 @@ struct Sent {
     beat: Beat,
     /// We were run all the time since: the answer measures the path.
     timed: bool,
+    /// It came at the assigned interval.
+    regular: bool,
+}
+
+/// A beat that must be answered soon.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Probe {
+    asked: Asked,
+    pub(super) why: Why,
+}
+
+/// What a probe is to find out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Why {
+    /// Whether the connection survived that we were not run: only the answer says so.
+    Stall,
+    /// Whether a silent peer lives: any sign of life does.
+    Silence,
+}
+
+impl Probe {
+    pub(super) const fn unwritten(why: Why) -> Self {
+        Self { asked: Asked::Unwritten, why }
+    }
 }
 
 /// A beat that must be answered in time, whether or not it could be written.
@@ -58,25 +90,49 @@ impl Asked {
 }
 
 impl Beats {
-    pub(super) fn new(interval: Duration) -> Self {
+    /// `interval` is what the coordinator assigned, `shortest` what we would keep at the least,
+    /// `silence` the hard timeout.
+    pub(super) fn new(
+        interval: Duration,
+        shortest: Duration,
+        silence: Duration,
+        now: Instant,
+    ) -> Self {
         Self {
-            interval,
+            pace: Pace::new(interval, shortest),
             last: 0,
             due: false,
+            regular: false,
             sent: [None; UNDER_WAY],
             judged: None,
             probe: None,
+            suspicion: Suspicion::Calm,
+            arrivals: Arrivals::new(interval, silence),
+            heard: now,
             missed: 0,
             differences: 0,
         }
     }
 
+    /// The assigned interval: what all deadlines are measured by.
     pub(super) fn interval(&self) -> Duration {
-        self.interval
+        self.pace.assigned
     }
 
-    pub(super) fn set_interval(&mut self, interval: Duration) {
-        self.interval = interval;
+    pub(super) fn is_suspected(&self) -> bool {
+        self.suspicion != Suspicion::Calm
+    }
+
+    /// A beat is due, that is not counted if it is missed.
+    pub(super) fn ask(&mut self) {
+        self.due = true;
+    }
+
+    /// Another interval was assigned: arrivals are expected by it from now on. Whether the path is in
+    /// doubt stays as it is.
+    pub(super) fn assign(&mut self, interval: Duration, shortest: Duration, silence: Duration) {
+        self.pace.assign(interval, shortest);
+        self.arrivals = Arrivals::new(interval, silence);
     }
 
     pub(super) fn missed(&self) -> u8 {
@@ -100,16 +156,19 @@ impl Beats {
     fn written(&mut self, now: Instant, beat: Beat) {
         self.last = beat.seq;
         self.due = false;
-        self.sent[beat.seq as usize % UNDER_WAY] = Some(Sent { at: now, beat, timed: true });
-        if self.probe == Some(Asked::Unwritten) {
-            self.probe = Some(Asked::Written(beat.seq));
+        let regular = core::mem::take(&mut self.regular);
+        let sent = Sent { at: now, beat, timed: true, regular };
+        self.sent[beat.seq as usize % UNDER_WAY] = Some(sent);
+        if let Some(Probe { asked: asked @ Asked::Unwritten, .. }) = &mut self.probe {
+            *asked = Asked::Written(beat.seq);
         }
     }
 
     /// We were not run: a beat is due that finds out, and only from it on round trips are measured.
     fn stalled(&mut self) {
         self.due = true;
-        self.probe = Some(Asked::Unwritten);
+        self.probe = Some(Probe::unwritten(Why::Stall));
+        self.arrivals.interrupt();
         for sent in self.sent.iter_mut().flatten() {
             sent.timed = false;
         }
@@ -141,7 +200,7 @@ impl Link {
     /// The first beat of a connection comes at this worker's own phase.
     pub(super) fn start_beats(&mut self, now: Instant) {
         let Some(connection) = &self.connection else { return };
-        let interval = connection.beats.interval;
+        let interval = connection.beats.interval();
         let id = self.identity.worker.0;
         #[expect(clippy::cast_possible_truncation, reason = "both halves are hashed")]
         let hash = mix(mix(id as u64) ^ (id >> 64) as u64);
@@ -155,22 +214,23 @@ impl Link {
     /// Any frame received proves life (P22).
     pub(super) fn heard(&mut self, now: Instant) {
         if let Some(connection) = &self.connection {
-            let silence = self.config.heartbeat.silence(connection.beats.interval);
+            let silence = self.config.heartbeat.silence(connection.beats.interval());
             self.timers.arm(Timer::Silence, now + silence);
+            self.trust(now);
         }
     }
 
     /// How long a beat may take to be answered: found half-open sooner than an interval where the
     /// path is known to be good (P21).
     pub(super) fn answer_deadline(&self, interval: Duration) -> Duration {
-        interval.min((self.round_trips.p99() * 4).max(ANSWER_MIN))
+        interval.min((self.statistics.path().p99() * 4).max(ANSWER_MIN))
     }
 
     /// The regular beat. If the last one was not answered by now, it is missed: no deadline is longer
     /// than an interval.
     pub(super) fn beat_due(&mut self, now: Instant, deadline: Instant) {
         let Some(connection) = &self.connection else { return };
-        let interval = connection.beats.interval;
+        let interval = connection.beats.interval();
         let on_time = deadline + interval;
         self.timers.arm(Timer::Beat, if on_time > now { on_time } else { now + interval });
         if connection.beats.judged.is_some() {
@@ -178,6 +238,10 @@ impl Link {
             self.beat_unanswered(now);
         }
         self.request_beat(now);
+        if let Some(connection) = &mut self.connection {
+            connection.beats.regular = true;
+        }
+        self.judge_quality(now);
     }
 
     /// A beat is due now; its answer is due in time even if it can never be written.
@@ -186,7 +250,7 @@ impl Link {
         connection.beats.due = true;
         if connection.beats.judged.is_none() {
             connection.beats.judged = Some(Asked::Unwritten);
-            let interval = connection.beats.interval;
+            let interval = connection.beats.interval();
             let deadline = self.answer_deadline(interval);
             self.timers.arm(Timer::Answer, now + deadline);
         }
@@ -197,7 +261,7 @@ impl Link {
     pub(super) fn probe(&mut self, now: Instant) {
         let Some(connection) = &mut self.connection else { return };
         connection.beats.stalled();
-        let interval = connection.beats.interval;
+        let interval = connection.beats.interval();
         let deadline = self.answer_deadline(interval);
         self.timers.arm(Timer::Probe, now + deadline);
     }
@@ -216,16 +280,18 @@ impl Link {
             flags: self.flags(),
             free: self.report.free,
             quiet: self.attachment.as_ref().is_some_and(|a| a.is_quiet(&self.config.lanes)),
-            rtt_micros: self.round_trips.last_micros(),
+            rtt_micros: self.statistics.path().last_micros(),
         }
     }
 
     pub(super) fn beat_written(&mut self, now: Instant, beat: Beat) {
         let Some(connection) = &mut self.connection else { return };
         connection.beats.written(now, beat);
+        self.figures_with_beat(now, beat.seq);
+        let Some(connection) = &mut self.connection else { return };
         if connection.beats.judged == Some(Asked::Unwritten) {
             connection.beats.judged = Some(Asked::Written(beat.seq));
-            let interval = connection.beats.interval;
+            let interval = connection.beats.interval();
             let deadline = self.answer_deadline(interval);
             self.timers.arm(Timer::Answer, now + deadline);
         }
@@ -243,6 +309,8 @@ impl Link {
         self.notices.missed(missed, limit, reason);
         if missed >= limit {
             self.abandon(now, LinkEvent::LivenessLost, reason);
+        } else {
+            self.hurry();
         }
     }
 
@@ -280,15 +348,19 @@ impl Link {
         if beats.judged.take_if(|asked| asked.answered_by(answer.seq)).is_some() {
             self.timers.disarm(Timer::Answer);
         }
-        if beats.probe.take_if(|asked| asked.answered_by(answer.seq)).is_some() {
+        if beats.probe.take_if(|probe| probe.asked.answered_by(answer.seq)).is_some() {
             self.timers.disarm(Timer::Probe);
         }
         if core::mem::take(&mut beats.missed) > 0 {
             self.notices.recovered();
         }
-        if sent.timed {
-            self.round_trips.record(now.since(sent.at));
+        if sent.timed && sent.regular {
+            beats.arrivals.record(now);
         }
+        if sent.timed {
+            self.statistics.answered(now.since(sent.at));
+        }
+        self.keep_pace(now);
         self.proven(sent.at);
         self.believed = answer.flags;
         self.store_waits(now, answer.waiting);

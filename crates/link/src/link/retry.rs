@@ -167,6 +167,7 @@ impl Link {
         self.last_conn = ConnId(self.last_conn.0 + 1);
         self.attempts.last_dial = Some(now);
         self.forgiven = 0;
+        self.statistics.dialled();
         self.candidate = Some(Candidate::new(self.last_conn, attempt));
         self.timers.arm(Timer::Connect, now + self.config.timeouts.connect);
     }

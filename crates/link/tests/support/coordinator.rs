@@ -9,6 +9,8 @@ use moorline_link::{
 
 pub struct Coordinator {
     pub epoch: Epoch,
+    /// What it agrees to.
+    pub features: u64,
     pub interval: Duration,
     pub first_window: Option<Duration>,
     pub limits: LaneLimits,
@@ -36,6 +38,8 @@ pub struct Session {
     pub inboxes: [Inbox; 2],
     pub outboxes: [Outbox; 2],
     pub active: bool,
+    /// What the worker told of its link last.
+    pub statistics: Option<moorline_link::Statistics>,
     items: u32,
     answered: u32,
 }
@@ -44,6 +48,7 @@ impl Coordinator {
     pub fn new() -> Self {
         Self {
             epoch: Epoch(1),
+            features: moorline_link::Features::SPOKEN,
             interval: Duration::from_secs(5),
             first_window: None,
             limits: LaneLimits::default(),
@@ -120,6 +125,7 @@ impl Coordinator {
                             active: false,
                             items: u32::MAX,
                             answered: 0,
+                            statistics: None,
                         });
                     }
                 }
@@ -130,7 +136,7 @@ impl Coordinator {
                 });
                 vec![CoordinatorFrame::Welcome(Welcome {
                     version: 1,
-                    features: 0,
+                    features: hello.features & self.features,
                     session: session.id,
                     resumed: resume.is_some(),
                     lanes,
@@ -181,6 +187,11 @@ impl Coordinator {
                     beat_interval: retells.1,
                 };
                 if answers { vec![CoordinatorFrame::BeatAnswer(answer)] } else { vec![] }
+            }
+            WorkerFrame::Statistics(statistics) => {
+                let Some(session) = self.on(conn) else { return vec![] };
+                session.statistics = Some(statistics);
+                vec![]
             }
             WorkerFrame::Ack(ack) => {
                 let Some(session) = self.on(conn) else { return vec![] };

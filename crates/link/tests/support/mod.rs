@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use moorline_link::{
-    ConnId, CoordinatorFrame, Identity, Incarnation, Instant, Lane, Link, LinkAction, LinkConfig,
-    LinkInput, LinkTransmit, LinkVerdict, State, Sym, Tag, Versions, Wake, WorkerFrame, WorkerId,
+    ConnId, CoordinatorFrame, Features, Identity, Incarnation, Instant, Lane, Link, LinkAction,
+    LinkConfig, LinkInput, LinkTransmit, LinkVerdict, State, Sym, Tag, Versions, Wake, WorkerFrame,
+    WorkerId,
 };
 
 pub use coordinator::Coordinator;
@@ -24,7 +25,7 @@ pub fn identity() -> Identity {
         incarnation: Incarnation(7),
         name: Sym(1),
         versions: Versions::SPOKEN,
-        features: 0,
+        features: Features::SPOKEN,
     }
 }
 
@@ -211,6 +212,9 @@ impl Bench {
             | LinkAction::CandidateLost { .. }
             | LinkAction::HandBack
             | LinkAction::LeasesExpired
+            | LinkAction::Suspicion { .. }
+            | LinkAction::Interval { .. }
+            | LinkAction::Degraded(_)
             | LinkAction::Stalled { .. } => {}
         }
     }

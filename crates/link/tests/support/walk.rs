@@ -210,6 +210,9 @@ impl Walk {
                 | LinkAction::CandidateLost { .. }
                 | LinkAction::HandBack
                 | LinkAction::LeasesExpired
+                | LinkAction::Suspicion { .. }
+                | LinkAction::Interval { .. }
+                | LinkAction::Degraded(_)
                 | LinkAction::Stalled { .. },
             )
             | None => {}
@@ -320,7 +323,8 @@ impl Walk {
                 LinkInput::Stop { within: Duration::from_millis(u64::from(a) % 20_000) }
             }
             239..=242 => LinkInput::Migrate,
-            243 | 244 => LinkInput::Inventory { items: a % 50 },
+            243 => LinkInput::Inventory { items: a % 50 },
+            244 => LinkInput::ResetStatistics,
             _ => LinkInput::Restart,
         }
     }

@@ -176,6 +176,14 @@ impl WorkerHandle {
         }
     }
 
+    /// Counts anew from now on: round trips, stability, attempts, outages. Nothing the link decides by
+    /// changes.
+    pub fn reset_statistics(&self) {
+        if let Phase::Running(driver) = &*self.shared.phase() {
+            driver.reset_statistics();
+        }
+    }
+
     /// Takes nothing new, finishes what runs, waits until every result is answered, says goodbye and
     /// ends. Resolves when the worker has ended.
     ///
@@ -296,7 +304,7 @@ enum Phase {
     /// Its loop runs.
     Running(moorline_driver::WorkerHandle),
     /// Its loop has ended, or will without anybody waiting for it.
-    Ended(Look),
+    Ended(Box<Look>),
 }
 
 impl Shared {
@@ -314,7 +322,7 @@ impl Shared {
             Phase::Built => still(LinkStatus::before(), false),
             Phase::Stopped => still(LinkStatus::before().ended(), true),
             Phase::Running(driver) => Look::of(driver),
-            Phase::Ended(last) => *last,
+            Phase::Ended(last) => **last,
         }
     }
 
@@ -414,7 +422,7 @@ impl Drop for Running {
         let mut last = Look::of(&self.driver);
         last.status = last.status.ended();
         last.link.0 = last.status.state;
-        *self.shared.phase() = Phase::Ended(Look { ended: true, ..last });
+        *self.shared.phase() = Phase::Ended(Box::new(Look { ended: true, ..last }));
         self.shared.changed.send_replace(());
     }
 }

@@ -42,6 +42,9 @@ impl CoordinatorNode {
             UpFrame::Beat(beat) => {
                 self.header(conn, WorkerFrame::Beat(beat));
             }
+            UpFrame::Statistics(statistics) => {
+                self.header(conn, WorkerFrame::Statistics(statistics));
+            }
             UpFrame::Ack(ack) => {
                 self.header(conn, WorkerFrame::Ack(ack));
             }

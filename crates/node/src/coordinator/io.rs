@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use moorline_link::{Backoff, ConnId, Epoch, Flapping, HubConfig, Reason, WorkerId};
+use moorline_link::{Backoff, ConnId, Epoch, Flapping, HubConfig, Reason, Statistics, WorkerId};
 use moorline_work::{Attempt, DispatcherConfig, Disposition, Reply, TaskId, TaskKey, Ticket};
 
 use crate::{Done, Name, Persist, PersistId, Spec, UpFrame};
@@ -362,6 +362,8 @@ pub struct WorkerView {
     pub last_contact: Option<Duration>,
     /// Round trip, as the worker measured it.
     pub rtt: Option<Duration>,
+    /// What its link has counted, as it told last in this session.
+    pub statistics: Option<Statistics>,
     /// Its connection.
     pub conn: Option<ConnId>,
     /// The version of its software.

@@ -28,6 +28,7 @@ impl CoordinatorNode {
             running: self.leases_of(worker),
             last_contact: seen.and_then(|s| s.last_received).map(|at| effective.since(at)),
             rtt: seen.and_then(|s| s.rtt),
+            statistics: seen.and_then(|s| s.statistics),
             conn: seen.and_then(|s| s.conn),
             software: file.software.clone(),
             cordoned: file.known.cordoned,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_link::{
-    ConnId, Incarnation, Kick, LinkConfig, LinkRejection, Reason, Timer, Transition, WorkerId,
+    ConnId, Degraded, Incarnation, Kick, LinkConfig, LinkRejection, Reason, Timer, Transition,
+    WorkerId,
 };
 use moorline_work::{
     AbortReason, Disposition, Instant, Outcome, RunId, RunnerConfig, RunnerTimer, TaskKey,
@@ -182,6 +183,8 @@ pub enum WorkerInput {
     },
     /// An operator restarts a failed link.
     Restart,
+    /// Count anew from now on; nothing the link decides by changes.
+    ResetStatistics,
 }
 
 /// What the driver can always do at once.
@@ -282,6 +285,20 @@ pub enum WorkerEvent {
         /// Why.
         reason: Reason,
     },
+    /// The coordinator has been silent for longer than usual on this path, or is not any more.
+    Suspicion {
+        /// Suspected, or trusted again.
+        suspect: bool,
+        /// For how long nothing was heard.
+        silent: Duration,
+    },
+    /// It beats at another interval from now on, on this connection.
+    Interval {
+        /// The new one.
+        interval: Duration,
+    },
+    /// What is bad about the link has changed; nothing, if it is good again.
+    Degraded(Degraded),
     /// The link is not active, and the coordinator may have given away by now what this worker holds.
     LeasesExpired,
     /// This process was not run for so long.

@@ -52,6 +52,11 @@ impl WorkerNode {
                 self.event(WorkerEvent::BeatMissed { missed, limit, reason });
             }
             LinkAction::BeatRecovered => self.event(WorkerEvent::BeatRecovered),
+            LinkAction::Suspicion { suspect, silent } => {
+                self.event(WorkerEvent::Suspicion { suspect, silent });
+            }
+            LinkAction::Interval { interval } => self.event(WorkerEvent::Interval { interval }),
+            LinkAction::Degraded(degraded) => self.event(WorkerEvent::Degraded(degraded)),
             LinkAction::LeasesExpired => self.event(WorkerEvent::LeasesExpired),
             LinkAction::HandBack => {
                 self.runner.handle(convert::instant(now), RunnerInput::HandBack);

@@ -123,6 +123,7 @@ impl WorkerNode {
             WorkerFrame::InventoryEnd { count } => UpFrame::InventoryEnd { count },
             WorkerFrame::Active => UpFrame::Active,
             WorkerFrame::Beat(beat) => UpFrame::Beat(beat),
+            WorkerFrame::Statistics(statistics) => UpFrame::Statistics(statistics),
             WorkerFrame::Ack(ack) => UpFrame::Ack(ack),
             WorkerFrame::Goodbye { reason } => UpFrame::Goodbye { reason },
             WorkerFrame::Message(head) => {

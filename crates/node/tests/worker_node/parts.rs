@@ -34,6 +34,7 @@ fn a_large_result_travels_in_parts_while_heartbeats_go_on() {
                 | UpFrame::InventoryItem { .. }
                 | UpFrame::InventoryEnd { .. }
                 | UpFrame::Active
+                | UpFrame::Statistics(_)
                 | UpFrame::Ack(_)
                 | UpFrame::Goodbye { .. } => {}
             }

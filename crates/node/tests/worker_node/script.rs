@@ -190,6 +190,7 @@ impl Rig {
                 | UpFrame::InventoryEnd { .. }
                 | UpFrame::Active
                 | UpFrame::Beat(_)
+                | UpFrame::Statistics(_)
                 | UpFrame::Ack(_)
                 | UpFrame::Goodbye { .. } => Lane::C,
             };
@@ -414,6 +415,7 @@ impl Script {
                     beat_interval: None,
                 })]
             }
+            UpFrame::Statistics(_) => panic!("statistics were not agreed on"),
             UpFrame::Ack(ack) => {
                 self.session.acked[ack.lane.index()] = ack.standing;
                 Vec::new()

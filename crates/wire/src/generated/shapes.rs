@@ -26,6 +26,7 @@ pub(crate) static FRAME: Shape = Shape {
         Field::message(14, "Frame.probe", &PROBE),
         Field::message(15, "Frame.go_away", &GO_AWAY),
         Field::message(16, "Frame.goodbye", &GOODBYE),
+        Field::message(20, "Frame.statistics", &STATISTICS),
     ],
 };
 
@@ -35,6 +36,23 @@ pub(crate) static BEAT: Shape = Shape {
         Field::number(2, "Beat.flags"),
         Field::number(3, "Beat.free"),
         Field::number(4, "Beat.rtt_us"),
+    ],
+};
+
+pub(crate) static STATISTICS: Shape = Shape {
+    fields: &[
+        Field::number(1, "Statistics.rtt_mean_us"),
+        Field::number(2, "Statistics.rtt_deviation_us"),
+        Field::number(3, "Statistics.rtt_p50_us"),
+        Field::number(4, "Statistics.rtt_p99_us"),
+        Field::number(5, "Statistics.connected_us"),
+        Field::number(6, "Statistics.disconnected_us"),
+        Field::number(7, "Statistics.recent_stability_ppm"),
+        Field::number(8, "Statistics.dials"),
+        Field::number(9, "Statistics.successes"),
+        Field::number(10, "Statistics.failures"),
+        Field::number(11, "Statistics.outages"),
+        Field::number(12, "Statistics.degraded"),
     ],
 };
 

@@ -8,7 +8,7 @@ pub struct Packet {
 pub struct Frame {
     #[prost(
         oneof = "frame::Kind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20"
     )]
     pub kind: ::core::option::Option<frame::Kind>,
 }
@@ -48,6 +48,8 @@ pub mod frame {
         GoAway(super::GoAway),
         #[prost(message, tag = "16")]
         Goodbye(super::Goodbye),
+        #[prost(message, tag = "20")]
+        Statistics(super::Statistics),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -60,6 +62,33 @@ pub struct Beat {
     pub free: u32,
     #[prost(uint32, tag = "4")]
     pub rtt_us: u32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Statistics {
+    #[prost(uint32, tag = "1")]
+    pub rtt_mean_us: u32,
+    #[prost(uint32, tag = "2")]
+    pub rtt_deviation_us: u32,
+    #[prost(uint32, tag = "3")]
+    pub rtt_p50_us: u32,
+    #[prost(uint32, tag = "4")]
+    pub rtt_p99_us: u32,
+    #[prost(uint64, tag = "5")]
+    pub connected_us: u64,
+    #[prost(uint64, tag = "6")]
+    pub disconnected_us: u64,
+    #[prost(uint32, tag = "7")]
+    pub recent_stability_ppm: u32,
+    #[prost(uint64, tag = "8")]
+    pub dials: u64,
+    #[prost(uint64, tag = "9")]
+    pub successes: u64,
+    #[prost(uint64, tag = "10")]
+    pub failures: u64,
+    #[prost(uint64, tag = "11")]
+    pub outages: u64,
+    #[prost(uint32, tag = "12")]
+    pub degraded: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BeatAnswer {
@@ -372,6 +401,38 @@ pub struct InventoryAnswer {
 pub struct Active {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Probe {}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DegradedFlag {
+    Unspecified = 0,
+    Stability = 1,
+    RoundTrip = 2,
+    Queue = 4,
+}
+impl DegradedFlag {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DEGRADED_FLAG_UNSPECIFIED",
+            Self::Stability => "DEGRADED_FLAG_STABILITY",
+            Self::RoundTrip => "DEGRADED_FLAG_ROUND_TRIP",
+            Self::Queue => "DEGRADED_FLAG_QUEUE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DEGRADED_FLAG_UNSPECIFIED" => Some(Self::Unspecified),
+            "DEGRADED_FLAG_STABILITY" => Some(Self::Stability),
+            "DEGRADED_FLAG_ROUND_TRIP" => Some(Self::RoundTrip),
+            "DEGRADED_FLAG_QUEUE" => Some(Self::Queue),
+            _ => None,
+        }
+    }
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum BeatFlag {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_link::{
-    Ack, Beat, BeatAnswer, ComeBack, Credit, Dismissal, Epoch, Flags, Hello, Incarnation, Lane,
-    Reason, Resume, Seq, SessionId, Standing, Sym, Ticket, Versions, Welcome, WorkerId,
+    Ack, Beat, BeatAnswer, ComeBack, Credit, Degraded, Dismissal, Epoch, Flags, Hello, Incarnation,
+    Lane, Reason, Resume, Seq, SessionId, Standing, Statistics, Sym, Ticket, Versions, Welcome,
+    WorkerId,
 };
 use moorline_node::{About, DownFrame, Message, Name, Packet, Part, ToWorker, UpFrame, lane_of};
 use moorline_work::{
@@ -61,6 +62,25 @@ fn flags() -> impl Strategy<Value = Flags> {
 fn ack() -> impl Strategy<Value = Ack> {
     (any::<bool>(), standing())
         .prop_map(|(c, standing)| Ack { lane: if c { Lane::C } else { Lane::B }, standing })
+}
+
+fn statistics() -> impl Strategy<Value = Statistics> {
+    (any::<[u32; 4]>(), any::<[u64; 6]>(), 0..=1_000_000_u32, any::<[bool; 3]>()).prop_map(
+        |(rtt, counts, recent_stability_ppm, bad)| Statistics {
+            rtt_mean_micros: rtt[0],
+            rtt_deviation_micros: rtt[1],
+            rtt_p50_micros: rtt[2],
+            rtt_p99_micros: rtt[3],
+            connected_micros: counts[0],
+            disconnected_micros: counts[1],
+            recent_stability_ppm,
+            dials: counts[2],
+            successes: counts[3],
+            failures: counts[4],
+            outages: counts[5],
+            degraded: Degraded { stability: bad[0], round_trip: bad[1], queue: bad[2] },
+        },
+    )
 }
 
 fn reason() -> impl Strategy<Value = Reason> {
@@ -276,6 +296,7 @@ pub(crate) fn up() -> impl Strategy<Value = UpFrame> {
         small().prop_map(|count| UpFrame::InventoryEnd { count }),
         Just(UpFrame::Active),
         beat().prop_map(UpFrame::Beat),
+        statistics().prop_map(UpFrame::Statistics),
         ack().prop_map(UpFrame::Ack),
         message(worker_message(), lane_of).prop_map(UpFrame::Message),
         part().prop_map(UpFrame::Part),
@@ -311,6 +332,7 @@ pub(crate) fn lane_of_up(frame: &UpFrame) -> Lane {
         | UpFrame::InventoryEnd { .. }
         | UpFrame::Active
         | UpFrame::Beat(_)
+        | UpFrame::Statistics(_)
         | UpFrame::Ack(_)
         | UpFrame::Goodbye { .. } => Lane::C,
     }

@@ -19,6 +19,14 @@ fn log() -> WorkerLog {
 
 /// A snapshot as a link gives it: there is no other way to make one.
 fn snapshot() -> LinkSnapshot {
+    node().link()
+}
+
+fn counted() -> LinkStatistics {
+    *node().statistics()
+}
+
+fn node() -> WorkerNode {
     let config = WorkerConfig {
         link: LinkConfig::default(),
         runner: RunnerConfig::default(),
@@ -29,7 +37,7 @@ fn snapshot() -> LinkSnapshot {
         software: name("test"),
         seed: 1,
     };
-    WorkerNode::new(config, at(0)).expect("a node").link()
+    WorkerNode::new(config, at(0)).expect("a node")
 }
 
 fn moves(
@@ -40,7 +48,7 @@ fn moves(
     reason: Option<Reason>,
     link: &LinkSnapshot,
 ) {
-    log.event(at(now), &WorkerEvent::Link(Transition { from, to, reason }), link, None);
+    log.event(at(now), &WorkerEvent::Link(Transition { from, to, reason }), link, &counted(), None);
 }
 
 /// The text of a line, without its fields.
@@ -64,6 +72,7 @@ fn an_outage_reads_as_in_s0() {
                 coordinator: name("moorline 0.1.0"),
             },
             &link,
+            &counted(),
             Some(&"grpc://127.0.0.1:8740".parse().expect("an endpoint")),
         );
         moves(&mut log, 10, State::Registered, State::Active, None, &link);
@@ -73,6 +82,7 @@ fn an_outage_reads_as_in_s0() {
                 at(1_000),
                 &WorkerEvent::BeatMissed { missed, limit: 3, reason },
                 &link,
+                &counted(),
                 None,
             );
         }
@@ -160,7 +170,7 @@ fn a_refusal_for_good_gives_the_coordinators_hint() {
             reason: Reason::Superseded,
             hint: "a newer one took over".into(),
         };
-        log.event(at(1), &dismissed, &link, None);
+        log.event(at(1), &dismissed, &link, &counted(), None);
         moves(&mut log, 1, State::Active, State::Failed, Some(Reason::Superseded), &link);
     });
     has(
@@ -233,9 +243,9 @@ fn a_result_that_is_offered_again_is_news() {
     let settled =
         |resubmitted| WorkerEvent::Settled { key, disposition: Disposition::Accepted, resubmitted };
     let written = lines(|| {
-        log.event(at(1), &WorkerEvent::ResultKept { key }, &link, None);
-        log.event(at(2), &settled(true), &link, None);
-        log.event(at(2), &settled(false), &link, None);
+        log.event(at(1), &WorkerEvent::ResultKept { key }, &link, &counted(), None);
+        log.event(at(2), &settled(true), &link, &counted(), None);
+        log.event(at(2), &settled(false), &link, &counted(), None);
     });
     has(&written, "INFO", "kept until reconnect");
     has(&written, "INFO", "resubmitted: accepted");
@@ -249,7 +259,13 @@ fn a_poll_that_fails_has_its_own_words() {
     let written = lines(|| {
         moves(&mut log, 0, State::Registered, State::Active, None, &link);
         let reason = Reason::OutOfStep;
-        log.event(at(1), &WorkerEvent::BeatMissed { missed: 3, limit: 3, reason }, &link, None);
+        log.event(
+            at(1),
+            &WorkerEvent::BeatMissed { missed: 3, limit: 3, reason },
+            &link,
+            &counted(),
+            None,
+        );
         moves(&mut log, 1, State::Active, State::Disconnected, Some(reason), &link);
     });
     has(&written, "WARN", "Poll failed (3/3): out_of_step");
@@ -391,4 +407,28 @@ fn every_line_of_a_registered_worker_names_session_and_epoch_as_text() {
         let fields = format!(r#"session="{epoch}.4" epoch="{epoch}""#);
         assert!(line.contains(&fields), "{line}");
     }
+}
+
+#[test]
+fn a_link_that_is_suspected_or_degraded_says_so_and_says_when_it_is_good_again() {
+    let mut log = log();
+    let link = snapshot();
+    let written = lines(|| {
+        let silent = Duration::from_millis(8_900);
+        let bad = Degraded { stability: true, queue: true, ..Degraded::NOT };
+        for event in [
+            WorkerEvent::Suspicion { suspect: true, silent },
+            WorkerEvent::Suspicion { suspect: false, silent },
+            WorkerEvent::Interval { interval: Duration::from_millis(1_250) },
+            WorkerEvent::Degraded(bad),
+            WorkerEvent::Degraded(Degraded::NOT),
+        ] {
+            log.event(at(9_000), &event, &link, &counted(), None);
+        }
+    });
+    has(&written, "WARN", "Coordinator is suspected: nothing heard for 8.9s");
+    has(&written, "INFO", "Coordinator is heard again after 8.9s");
+    has(&written, "DEBUG", "Heartbeats every 1.2s from now on");
+    has(&written, "WARN", "Link degraded (stability, queue): rtt 0 ms, stability 0.00");
+    has(&written, "INFO", "Link is good again: rtt 0 ms, stability 0.00");
 }

@@ -446,6 +446,10 @@ impl Walk {
             6 => WorkerFrame::Message(MessageHead { lane, seq: received, len: 100 }),
             7 => WorkerFrame::Message(MessageHead { lane, seq: Seq(1), len: u32::MAX }),
             8 => WorkerFrame::Goodbye { reason: Reason::WorkerStopping },
+            9 => {
+                let dials = u64::from(small);
+                WorkerFrame::Statistics(Statistics { dials, ..Statistics::default() })
+            }
             _ => {
                 self.handle(HubInput::Received { conn });
                 return;
@@ -507,7 +511,7 @@ pub(super) fn hello(process: &mut Process, y: usize) -> Hello {
     let session = process.session.filter(|_| !y.is_multiple_of(5));
     Hello {
         versions: if y == 255 { Versions { min: 8, max: 9 } } else { Versions::SPOKEN },
-        features: 0,
+        features: if y.is_multiple_of(7) { 0 } else { Features::SPOKEN },
         worker: process.worker,
         incarnation: process.incarnation,
         name: process.name,

@@ -7,9 +7,14 @@ fn beat(seq: u32) -> Beat {
     Beat { seq, flags: Flags::default(), free: 0, quiet: true, rtt_micros: 0 }
 }
 
+fn beats() -> Beats {
+    let second = Duration::from_secs(1);
+    Beats::new(5 * second, second, 15 * second, Instant::ZERO)
+}
+
 #[test]
 fn the_numbers_of_beats_go_around_and_are_still_matched() {
-    let mut beats = Beats::new(Duration::from_secs(5));
+    let mut beats = beats();
     beats.last = u32::MAX - 2;
     let mut written = Vec::new();
     for i in 0..5 {
@@ -30,7 +35,7 @@ fn the_numbers_of_beats_go_around_and_are_still_matched() {
 
 #[test]
 fn of_more_beats_under_way_than_are_kept_the_oldest_are_forgotten() {
-    let mut beats = Beats::new(Duration::from_secs(5));
+    let mut beats = beats();
     for seq in 1..=9 {
         beats.written(Instant::from_nanos(u64::from(seq)), beat(seq));
     }

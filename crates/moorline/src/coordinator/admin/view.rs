@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use moorline_driver::Peer;
-use moorline_link::{ConnId, Epoch, Reason};
+use moorline_link::{ConnId, Epoch, Reason, Statistics};
 use moorline_node::{Name, WorkerView};
 use moorline_store::{Counts, EventRecord, TaskRecord, WallTime};
 use moorline_work::TaskState;
 
 use crate::Code;
-use crate::api::{EventInfo, Overview, TaskInfo, WorkerInfo, presence_word};
+use crate::api::{EventInfo, Overview, TaskInfo, WorkerInfo, WorkerLink, presence_word};
 use crate::id::worker_text;
 
 pub(super) fn task_info(record: TaskRecord) -> TaskInfo {
@@ -75,9 +75,40 @@ pub(super) fn worker_info(view: &WorkerView, peers: &BTreeMap<ConnId, Peer>) -> 
             .last_contact
             .map(|ago| u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)),
         rtt_ms: view.rtt.map(millis),
+        link: view.statistics.as_ref().map(worker_link),
         transport: peer.map(|peer| peer.transport.clone()),
         version: view.software.as_ref().map(Name::to_string),
     }
+}
+
+fn worker_link(statistics: &Statistics) -> WorkerLink {
+    let rtt = |micros: u32| {
+        let told = statistics.rtt_mean_micros > 0;
+        told.then(|| millis(Duration::from_micros(u64::from(micros))))
+    };
+    let (connected, disconnected) = (statistics.connected_micros, statistics.disconnected_micros);
+    WorkerLink {
+        stability: share(connected, disconnected),
+        recent_stability: f64::from(statistics.recent_stability_ppm) / 1e6,
+        rtt_mean_ms: rtt(statistics.rtt_mean_micros),
+        rtt_p50_ms: rtt(statistics.rtt_p50_micros),
+        rtt_p99_ms: rtt(statistics.rtt_p99_micros),
+        jitter_ms: rtt(statistics.rtt_deviation_micros),
+        dials: statistics.dials,
+        successes: statistics.successes,
+        success_rate: share(statistics.successes, statistics.failures),
+        connected_ms: connected / 1_000,
+        disconnected_ms: disconnected / 1_000,
+        outages: statistics.outages,
+        degraded: statistics.degraded.causes().map(str::to_owned).collect(),
+    }
+}
+
+/// The share that is `part` of it and `rest`, to a millionth; none of nothing.
+fn share(part: u64, rest: u64) -> Option<f64> {
+    let (part, whole) = (u128::from(part), u128::from(part) + u128::from(rest));
+    let ppm = u32::try_from((part * 1_000_000).checked_div(whole)?).unwrap_or(1_000_000);
+    Some(f64::from(ppm) / 1e6)
 }
 
 /// Milliseconds with microseconds behind the point.

@@ -79,7 +79,7 @@ pub struct LinkStatus {
     pub free_slots: u16,
     /// Results that are kept until the coordinator has answered them.
     pub kept_results: u32,
-    statistics: Option<(LinkStatistics, Instant)>,
+    pub(crate) statistics: Option<(LinkStatistics, Instant)>,
 }
 
 /// A time in which a worker's link was down after it had been up.

@@ -339,7 +339,7 @@ fn an_outage_of_ten_minutes_has_twenty_warnings_whatever_its_attempts_come_to() 
             let stopping =
                 WorkerEvent::Dismissed { reason: Reason::CoordinatorStopping, hint: String::new() };
             moves(&mut log, 0, State::Registered, State::Active, None, &link);
-            log.event(at(begin), &stopping, &link, None);
+            log.event(at(begin), &stopping, &link, &counted(), None);
             let reason = Some(Reason::CoordinatorStopping);
             moves(&mut log, begin, State::Active, State::Disconnected, reason, &link);
             for second in 0..600 {
@@ -362,9 +362,9 @@ fn the_same_refusal_is_warned_of_once_an_outage() {
     let dismissed = |reason| WorkerEvent::Dismissed { reason, hint: "later".into() };
     let written = lines(|| {
         for _ in 0..5 {
-            log.event(at(10), &dismissed(Reason::CoordinatorOverloaded), &link, None);
+            log.event(at(10), &dismissed(Reason::CoordinatorOverloaded), &link, &counted(), None);
         }
-        log.event(at(11), &dismissed(Reason::RateLimited), &link, None);
+        log.event(at(11), &dismissed(Reason::RateLimited), &link, &counted(), None);
     });
     assert_eq!(loud(&written), 2, "{written:#?}");
 }
@@ -395,7 +395,7 @@ fn every_line_of_a_registered_worker_names_session_and_epoch_as_text() {
     };
     let key = TaskKey { task: TaskId(1), attempt: Attempt(1) };
     let written = lines(|| {
-        log.event(at(0), &event, &link, None);
+        log.event(at(0), &event, &link, &counted(), None);
         moves(&mut log, 10, State::Registered, State::Active, None, &link);
         log.task_started(key, &name("echo"));
         log.task_ended(key, &name("echo"), Outcome::TimedOut, Duration::ZERO, b"");

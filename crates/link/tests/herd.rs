@@ -180,6 +180,9 @@ impl World {
                     | LinkAction::BeatRecovered
                     | LinkAction::HandBack
                     | LinkAction::LeasesExpired
+                    | LinkAction::Suspicion { .. }
+                    | LinkAction::Interval { .. }
+                    | LinkAction::Degraded(_)
                     | LinkAction::CandidateLost { .. }
                     | LinkAction::Stalled { .. } => {}
                 }

@@ -61,6 +61,8 @@ fn answer(bench: &mut Bench) {
         free: 0,
         quiet: false,
         waiting: false,
+        first_window: None,
+        beat_interval: None,
     });
     bench.frame(frame);
 }

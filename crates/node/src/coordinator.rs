@@ -176,13 +176,16 @@ impl CoordinatorNode {
                     state.writable = false;
                 }
             }
-            CoordinatorInput::Submit { ticket, task, spec, payload } => match self.intern(&spec) {
-                Some(interned) => {
-                    self.storage.submit(ticket, spec, payload);
-                    self.tell(DispatcherInput::Submit { ticket, task, spec: interned });
+            CoordinatorInput::Submit { ticket, task, spec, payload } => {
+                let bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+                match self.intern(&spec, bytes) {
+                    Some(interned) => {
+                        self.storage.submit(ticket, spec, payload);
+                        self.tell(DispatcherInput::Submit { ticket, task, spec: interned });
+                    }
+                    None => self.refuse(ticket, ClientReply::TooManyHandlers { max: HANDLERS_MAX }),
                 }
-                None => self.refuse(ticket, ClientReply::TooManyHandlers { max: HANDLERS_MAX }),
-            },
+            }
             CoordinatorInput::Cancel { ticket, task } => {
                 self.tell(DispatcherInput::Cancel { ticket, task });
             }

@@ -244,6 +244,8 @@ pub enum StoreRow {
         retries: u32,
         /// Losses so far.
         lost: u32,
+        /// Length of its payload.
+        payload_bytes: u32,
     },
     /// More tasks are ready than were claimed.
     More,
@@ -270,6 +272,8 @@ pub enum StoreRow {
         incarnation: Incarnation,
         /// A client wants it to end.
         cancel_requested: bool,
+        /// Length of its payload.
+        payload_bytes: u32,
     },
     /// Where a task stands.
     Status(Status),

@@ -23,7 +23,8 @@ use kit::{Run, Workload};
 
 const HANDLER: Sym = Sym(1);
 const INCARNATION: Incarnation = Incarnation(1);
-const SPEC: TaskSpec = TaskSpec { handler: HANDLER, priority: 0, max_retries: 0, timeout: None };
+const SPEC: TaskSpec =
+    TaskSpec { handler: HANDLER, priority: 0, max_retries: 0, timeout: None, bytes: 64 };
 
 /// Tasks submitted before any is finished.
 const BURST: u64 = 64;

@@ -2,6 +2,7 @@
 
 mod clients;
 mod config;
+mod delivery;
 mod fenced;
 mod guard;
 mod inventory;
@@ -25,6 +26,7 @@ pub use io::{
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use delivery::Backlog;
 use guard::Guard;
 use log::{Cause, Log};
 use task::{CancelWish, Stage, Task};
@@ -64,7 +66,7 @@ use crate::{Assign, CoordinatorMessage, Instant, Op, OpId, Sym, TaskId, Wake, Wo
 /// dispatcher.handle(now, DispatcherInput::Stored { up_to: OpId(1) });
 ///
 /// let (ticket, task) = (Ticket(1), TaskId(7));
-/// let spec = TaskSpec { handler: Sym(1), priority: 0, max_retries: 0, timeout: None };
+/// let spec = TaskSpec { handler: Sym(1), priority: 0, max_retries: 0, timeout: None, bytes: 0 };
 /// dispatcher.handle(now, DispatcherInput::Submit { ticket, task, spec });
 /// let submit = Op::Submit { ticket, task, spec, claim: false };
 /// let persist = DispatcherAction::Persist { id: OpId(2), op: submit };
@@ -101,6 +103,8 @@ pub struct Dispatcher {
     /// Workers with questions that wait until the store has caught up.
     asking: BTreeSet<WorkerId>,
     guard: Guard,
+    /// Leases of all workers whose assignment has not left this machine.
+    undelivered: Backlog,
     timers: Timers,
     /// What is owed to clients and to the embedder, and stays true whatever happens.
     owed: VecDeque<DispatcherAction>,
@@ -167,6 +171,7 @@ impl Dispatcher {
             departed: BTreeSet::new(),
             asking: BTreeSet::new(),
             guard: Guard::default(),
+            undelivered: Backlog::default(),
             timers: Timers::default(),
             owed: VecDeque::new(),
             due: BTreeSet::new(),
@@ -246,6 +251,7 @@ impl Dispatcher {
                 task: *id,
                 attempt: task.attempt,
                 worker: lease.worker,
+                handed_over: !lease.stage.is_undelivered(),
                 accepted: lease.stage.is_accepted(),
                 cancel_requested: lease.cancel.is_wanted(),
             })

@@ -114,6 +114,7 @@ impl Driver {
             priority: i16::from(flavour % 3),
             max_retries: u32::from(flavour % 2),
             timeout: None,
+            bytes: u32::from(flavour) << 20,
         };
         let ticket = Ticket(u64::from(flavour));
         let outcome = match flavour % 5 {
@@ -302,6 +303,28 @@ proptest! {
             driver.step(step);
             let is_now = driver.dispatcher.next_wake() == Wake::Now;
             prop_assert_eq!(is_now, driver.clone().poll().is_some());
+        }
+    }
+
+    #[test]
+    fn what_is_undelivered_is_counted_as_a_scan_of_all_leases_counts_it(steps in steps(MOST)) {
+        let mut driver = Driver::new(START);
+        for step in steps {
+            driver.step(step);
+            let mut scanned = std::collections::BTreeMap::<WorkerId, u32>::new();
+            for lease in driver.dispatcher.leases().filter(|lease| !lease.handed_over) {
+                *scanned.entry(lease.worker).or_default() += 1;
+            }
+            let (tasks, bytes) = driver.dispatcher.undelivered_in_all();
+            prop_assert_eq!(tasks, scanned.values().sum::<u32>());
+            let mut of_each = 0;
+            for worker in (0..=255).map(WorkerId) {
+                let (tasks, bytes) = driver.dispatcher.undelivered(worker);
+                prop_assert_eq!(tasks, scanned.get(&worker).copied().unwrap_or(0));
+                prop_assert!(tasks > 0 || bytes == 0, "{} bytes of nothing", bytes);
+                of_each += bytes;
+            }
+            prop_assert_eq!(bytes, of_each);
         }
     }
 

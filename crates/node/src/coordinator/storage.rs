@@ -289,8 +289,8 @@ impl CoordinatorNode {
             StoreRow::More => Row::More,
             StoreRow::ReadyIn { delay } => Row::ReadyIn { delay },
             StoreRow::Status(status) => Row::Status(status),
-            StoreRow::Task { task, order, spec, attempt, retries, lost } => {
-                let spec = self.intern_stored(&spec);
+            StoreRow::Task { task, order, spec, attempt, retries, lost, payload_bytes } => {
+                let spec = self.intern_stored(&spec, payload_bytes);
                 Row::Task { task, order, spec, attempt, retries, lost }
             }
             StoreRow::Lease {
@@ -302,8 +302,9 @@ impl CoordinatorNode {
                 worker,
                 incarnation,
                 cancel_requested,
+                payload_bytes,
             } => {
-                let spec = self.intern_stored(&spec);
+                let spec = self.intern_stored(&spec, payload_bytes);
                 self.storage.recovered.0 += u32::from(pending.recovers);
                 Row::Lease {
                     key,
@@ -322,14 +323,15 @@ impl CoordinatorNode {
         }
     }
 
-    /// The dispatcher's form of a spec; none if the table of handlers is full.
-    pub(super) fn intern(&mut self, spec: &Spec) -> Option<moorline_work::TaskSpec> {
-        Some(task_spec(self.handlers.intern(&spec.handler)?, spec))
+    /// The dispatcher's form of a spec, with a payload of so many bytes; none if the table of handlers
+    /// is full.
+    pub(super) fn intern(&mut self, spec: &Spec, bytes: u32) -> Option<moorline_work::TaskSpec> {
+        Some(task_spec(self.handlers.intern(&spec.handler)?, spec, bytes))
     }
 
     /// The same of a task that is in the store: it was taken once, and is never turned away.
-    fn intern_stored(&mut self, spec: &Spec) -> moorline_work::TaskSpec {
-        task_spec(self.handlers.intern_always(&spec.handler), spec)
+    fn intern_stored(&mut self, spec: &Spec, bytes: u32) -> moorline_work::TaskSpec {
+        task_spec(self.handlers.intern_always(&spec.handler), spec, bytes)
     }
 
     /// Answers a submit that cannot be taken.
@@ -338,12 +340,13 @@ impl CoordinatorNode {
     }
 }
 
-fn task_spec(handler: u32, spec: &Spec) -> moorline_work::TaskSpec {
+fn task_spec(handler: u32, spec: &Spec, bytes: u32) -> moorline_work::TaskSpec {
     moorline_work::TaskSpec {
         handler: moorline_work::Sym(handler),
         priority: spec.priority,
         max_retries: spec.max_retries,
         timeout: spec.timeout,
+        bytes,
     }
 }
 

@@ -75,6 +75,7 @@ impl Shelf {
                         attempt: kept.attempt,
                         retries: kept.retries,
                         lost: kept.lost,
+                        payload_bytes: u32::try_from(kept.payload.len()).unwrap(),
                     });
                 }
                 rows(read)
@@ -201,6 +202,7 @@ impl Shelf {
             worker: kept.holder.0,
             incarnation: kept.holder.1,
             cancel_requested: kept.cancel,
+            payload_bytes: u32::try_from(kept.payload.len()).unwrap(),
         })
     }
 

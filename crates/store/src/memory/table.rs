@@ -356,6 +356,7 @@ impl Table {
             attempt: task.attempt,
             retries: task.retries,
             lost: task.lost,
+            payload_bytes: task.payload_bytes(),
         })
     }
 
@@ -371,6 +372,7 @@ impl Table {
             worker,
             incarnation,
             cancel_requested: task.cancel_requested,
+            payload_bytes: task.payload_bytes(),
         })
     }
 

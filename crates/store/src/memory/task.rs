@@ -104,6 +104,11 @@ impl Task {
         self.state.is_final() && self.state != TaskState::Succeeded && self.attempt == last
     }
 
+    /// Length of its payload.
+    pub(super) fn payload_bytes(&self) -> u32 {
+        u32::try_from(self.payload.len()).unwrap_or(u32::MAX)
+    }
+
     /// Bytes of its bodies.
     pub(super) fn bytes(&self) -> u64 {
         let result = self.result.as_ref().map_or(0, Bytes::len);

@@ -446,6 +446,7 @@ fn task_row(columns: &mut Columns<'_, '_>) -> Result<StoreRow, Fault> {
         attempt: columns.attempt()?,
         retries: columns.count()?,
         lost: columns.count()?,
+        payload_bytes: columns.count()?,
     })
 }
 
@@ -463,6 +464,7 @@ fn lease_row(columns: &mut Columns<'_, '_>) -> Result<StoreRow, Fault> {
         worker: columns.worker_id()?,
         incarnation: columns.incarnation()?,
         cancel_requested: columns.take()?,
+        payload_bytes: columns.count()?,
     })
 }
 

@@ -17,7 +17,8 @@ pub(super) const WAKE: &str = "UPDATE tasks SET not_before = 0 \
 /// The columns of a [`StoreRow::Task`](moorline_node::StoreRow::Task).
 macro_rules! task_columns {
     () => {
-        "place, id, handler, priority, max_retries, timeout_nanos, attempt, retries, lost"
+        "place, id, handler, priority, max_retries, timeout_nanos, attempt, retries, lost, \
+         length(payload)"
     };
 }
 
@@ -45,7 +46,7 @@ pub(super) const UNCLAIM: &str =
 macro_rules! lease_columns {
     () => {
         "place, id, handler, priority, max_retries, timeout_nanos, attempt, retries, lost, \
-         worker, incarnation, cancel_requested"
+         worker, incarnation, cancel_requested, length(payload)"
     };
 }
 

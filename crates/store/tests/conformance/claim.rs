@@ -94,6 +94,7 @@ pub(crate) fn a_claim_answers_the_task_with_its_history(mut world: World) {
         attempt: Attempt(2),
         retries: 1,
         lost: 1,
+        payload_bytes: 0,
     };
     assert_eq!(rows, [expected]);
 }

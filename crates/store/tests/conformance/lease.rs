@@ -64,6 +64,7 @@ pub(crate) fn leases_are_read_with_all_that_a_new_life_needs(mut world: World) {
             worker: ANN,
             incarnation: FIRST_RUN,
             cancel_requested: true,
+            payload_bytes: 1,
         },
         StoreRow::Lease {
             key: key(1, 2),
@@ -74,6 +75,7 @@ pub(crate) fn leases_are_read_with_all_that_a_new_life_needs(mut world: World) {
             worker: BOB,
             incarnation: SECOND_RUN,
             cancel_requested: false,
+            payload_bytes: 7,
         },
     ];
     assert_eq!(world.done(StoreOp::Leases), expected);
@@ -95,6 +97,7 @@ pub(crate) fn a_queued_or_leased_task_is_adopted_only_from_its_last_attempt(mut 
         worker: BOB,
         incarnation: SECOND_RUN,
         cancel_requested: false,
+        payload_bytes: 7,
     };
     assert_eq!(world.done(adopt(1, 2, 3)), [made(3)]);
     world.done(requeue(1, 3, Requeue::Returned));

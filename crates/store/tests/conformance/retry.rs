@@ -20,6 +20,7 @@ pub(crate) fn whatever_ended_without_a_result_is_queued_again_with_its_payload(m
             attempt: Attempt(1),
             retries: 0,
             lost,
+            payload_bytes: 7,
         };
         assert_eq!(world.done(again(task, 1)), [row]);
         let queued = world.get(task);

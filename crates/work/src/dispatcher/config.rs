@@ -25,6 +25,15 @@ pub struct DispatcherSettings {
     pub guard_min_workers: u32,
     /// Queued tasks of one handler held in memory at most: at least 1. Default 256.
     pub window: u32,
+    /// Leases of one worker whose assignment has not left this machine: with so many it gets no more
+    /// before it has taken delivery of one. Default 1,024.
+    pub undelivered_tasks: u32,
+    /// The same in bytes of their payloads: with so many it gets no more. Default 16 MiB. One that
+    /// has taken delivery of everything always gets one task, however large.
+    pub undelivered_bytes: u64,
+    /// With so many bytes undelivered to all workers together, only those get a task that have taken
+    /// delivery of everything. Default 256 MiB.
+    pub undelivered_bytes_in_all: u64,
 }
 
 impl Default for DispatcherSettings {
@@ -37,6 +46,9 @@ impl Default for DispatcherSettings {
             guard_percent: 55,
             guard_min_workers: 3,
             window: 256,
+            undelivered_tasks: 1_024,
+            undelivered_bytes: 16 << 20,
+            undelivered_bytes_in_all: 256 << 20,
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct TaskSpec {
     pub max_retries: u32,
     /// How long one attempt may run. Default: no limit.
     pub timeout: Option<Duration>,
+    /// Length of its payload in bytes: what it takes of memory between its lease and its delivery.
+    pub bytes: u32,
 }
 
 /// Everything a [`Dispatcher`](crate::Dispatcher) can be told.
@@ -295,6 +297,8 @@ pub struct LeaseSnapshot {
     pub attempt: Attempt,
     /// Who holds it.
     pub worker: WorkerId,
+    /// Its assignment has left this machine.
+    pub handed_over: bool,
     /// The worker said that it took it.
     pub accepted: bool,
     /// A client wants it to end.

@@ -98,7 +98,9 @@ impl Dispatcher {
 
     /// The only place where a stage changes on an input: keeps the accept clock and what is due.
     pub(super) fn set_stage(&mut self, id: TaskId, stage: Stage) {
-        let Some(lease) = self.tasks.get_mut(&id).and_then(Task::lease_mut) else { return };
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        let bytes = task.spec.bytes;
+        let Some(lease) = task.lease_mut() else { return };
         if let Stage::Offered { deadline: Some(deadline) } = lease.stage {
             self.timers.accept.remove(&(deadline, id));
         }
@@ -106,6 +108,9 @@ impl Dispatcher {
         if was.is_unsent() && !stage.is_unsent() {
             self.left(worker);
             self.touched_workers.insert(worker);
+        }
+        if !stage.is_undelivered() {
+            self.is_delivered(worker, was, bytes);
         }
         if let Stage::Offered { deadline: Some(deadline) } = stage {
             self.timers.accept.insert((deadline, id));
@@ -134,6 +139,7 @@ impl Dispatcher {
             worker.leases.insert(id);
             worker.unsent = worker.unsent.saturating_add(u16::from(lease.stage.is_unsent()));
         }
+        self.is_given(lease.worker, lease.stage, task.spec.bytes);
         self.touched_workers.insert(lease.worker);
         self.refresh_lease(id);
     }
@@ -155,6 +161,7 @@ impl Dispatcher {
             if lease.stage.is_unsent() {
                 self.left(lease.worker);
             }
+            self.is_delivered(lease.worker, lease.stage, task.spec.bytes);
             self.touched_workers.insert(lease.worker);
             self.refresh_lease(id);
         }

@@ -103,9 +103,11 @@ impl Dispatcher {
     /// Lists a worker in the windows of its handlers by its free slots, or not at all.
     pub(super) fn relist(&mut self, id: WorkerId) {
         self.refresh_worker(id);
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get(&id) else { return };
         let free = worker.free();
-        let listed = (self.ready && worker.is_open() && free > 0).then_some(free);
+        let open = self.ready && worker.is_open() && free > 0 && self.has_room(worker);
+        let listed = open.then_some(free);
+        let Some(worker) = self.workers.get_mut(&id) else { return };
         let before = core::mem::replace(&mut worker.listed, listed);
         if before == listed {
             return;

@@ -99,6 +99,20 @@ impl Stage {
         }
     }
 
+    /// The assignment is still in the memory of this machine, and nowhere else.
+    pub(super) const fn is_undelivered(self) -> bool {
+        match self {
+            Self::Granting | Self::Assigning | Self::Sent | Self::Withdrawing | Self::Recalled => {
+                true
+            }
+            Self::Offered { .. }
+            | Self::Revoking
+            | Self::Revoked
+            | Self::Adopting
+            | Self::Accepted => false,
+        }
+    }
+
     /// The worker has said that it runs.
     pub(super) const fn is_accepted(self) -> bool {
         match self {

@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
+use super::delivery::Backlog;
 use super::fenced::Fenced;
 use super::log::{Item, Report};
 use crate::{
@@ -35,6 +36,8 @@ pub(super) struct Worker {
     pub(super) leases: BTreeSet<TaskId>,
     /// Those whose assignment has not left this machine: it cannot know of them.
     pub(super) unsent: u16,
+    /// Those that were not handed over to a connection: their payloads are in memory here.
+    pub(super) undelivered: Backlog,
     /// Attempts it may run that are not wanted any more: they use a slot until it says otherwise.
     pub(super) fenced: Fenced,
     /// The free slots that were last told.
@@ -125,6 +128,7 @@ impl Worker {
             muted_until: None,
             leases: BTreeSet::new(),
             unsent: 0,
+            undelivered: Backlog::default(),
             fenced: Fenced::default(),
             believed: None,
             listed: None,

@@ -402,6 +402,7 @@ impl World {
             priority: i16::try_from(task % 3).unwrap() - 1,
             max_retries: u32::try_from(task % 2).unwrap(),
             timeout: None,
+            bytes: u32::try_from(task % 5).unwrap() << 22,
         };
         let ticket = Ticket(u64::try_from(task).unwrap());
         self.input(DispatcherInput::Submit { ticket, task: TaskId(task), spec });

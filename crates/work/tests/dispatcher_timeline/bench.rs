@@ -321,7 +321,7 @@ impl Bench {
 }
 
 pub(crate) fn spec(handler: Sym) -> TaskSpec {
-    TaskSpec { handler, priority: 0, max_retries: 0, timeout: None }
+    TaskSpec { handler, priority: 0, max_retries: 0, timeout: None, bytes: 0 }
 }
 
 /// The defaults, but without the guard: with few workers each loss would be a mass loss.

@@ -2,6 +2,7 @@
 
 mod behind;
 mod bench;
+mod delivery;
 mod inventory;
 mod leases;
 mod queue;

@@ -1,0 +1,83 @@
+//! What workers were given and have not taken delivery of: how much of that is enough.
+//!
+//! An assignment is in this machine's memory, payload and all, from the operation that leases it until
+//! it is handed over to a connection. A worker that takes nothing must not be able to fill that memory,
+//! however many slots it says it has.
+
+use super::Dispatcher;
+use super::task::Stage;
+use super::worker::Worker;
+use crate::WorkerId;
+
+/// Assignments that have not left this machine.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Backlog {
+    pub(super) tasks: u32,
+    /// Of their payloads.
+    pub(super) bytes: u64,
+}
+
+impl Backlog {
+    fn add(&mut self, bytes: u32) {
+        self.tasks = self.tasks.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(u64::from(bytes));
+    }
+
+    fn remove(&mut self, bytes: u32) {
+        self.tasks = self.tasks.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(u64::from(bytes));
+    }
+}
+
+impl Dispatcher {
+    /// Leases of a worker whose assignment has not left this machine, and the bytes of their payloads.
+    #[must_use]
+    pub fn undelivered(&self, worker: WorkerId) -> (u32, u64) {
+        let backlog = self.workers.get(&worker).map(|worker| worker.undelivered);
+        let backlog = backlog.unwrap_or_default();
+        (backlog.tasks, backlog.bytes)
+    }
+
+    /// The same of all workers together.
+    #[must_use]
+    pub fn undelivered_in_all(&self) -> (u32, u64) {
+        (self.undelivered.tasks, self.undelivered.bytes)
+    }
+
+    /// Whether a worker may be given one more before it takes delivery of what it was given.
+    ///
+    /// One that has taken everything always may, so nothing is too large to be given and no worker
+    /// waits for others. The total is looked at when something changes with this worker: as long as it
+    /// has something undelivered, something will.
+    pub(super) fn has_room(&self, worker: &Worker) -> bool {
+        let settings = self.config.settings();
+        let given = worker.undelivered;
+        given.tasks == 0
+            || (given.tasks < settings.undelivered_tasks
+                && given.bytes < settings.undelivered_bytes
+                && self.undelivered.bytes < settings.undelivered_bytes_in_all)
+    }
+
+    /// A worker has one more lease, at this stage.
+    pub(super) fn is_given(&mut self, id: WorkerId, stage: Stage, bytes: u32) {
+        if stage.is_undelivered()
+            && let Some(worker) = self.workers.get_mut(&id)
+        {
+            worker.undelivered.add(bytes);
+            self.undelivered.add(bytes);
+        }
+    }
+
+    /// A lease has left this stage, and is not undelivered any more if it was.
+    pub(super) fn is_delivered(&mut self, id: WorkerId, was: Stage, bytes: u32) {
+        if was.is_undelivered()
+            && let Some(worker) = self.workers.get_mut(&id)
+        {
+            worker.undelivered.remove(bytes);
+            self.undelivered.remove(bytes);
+            if worker.listed.is_none() {
+                self.touched_workers.insert(id);
+            }
+        }
+    }
+}

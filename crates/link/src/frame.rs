@@ -285,6 +285,8 @@ pub struct Beat {
 ///     free: 0,
 ///     quiet: false,
 ///     waiting: false,
+///     first_window: None,
+///     beat_interval: None,
 /// };
 /// # let _ = unknown;
 /// ```

@@ -15,6 +15,7 @@ mod presence;
 mod register;
 mod ring;
 mod session;
+mod stall;
 mod table;
 mod transmit;
 
@@ -394,14 +395,6 @@ impl Hub {
             member.cordoned = cordoned.then_some(now);
         }
         self.note_worker(worker);
-    }
-
-    fn set_writable(&mut self, conn: ConnId, writable: bool) {
-        if let Some(connection) = self.conns.get_mut(&conn) {
-            connection.writable = writable;
-            connection.offered = false;
-        }
-        self.note_conn(conn);
     }
 
     fn act_on_conn(&mut self, conn: ConnId) -> Option<HubAction> {

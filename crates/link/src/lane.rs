@@ -227,6 +227,18 @@ impl Outbox {
         }
     }
 
+    /// Everything up to here was acknowledged.
+    #[must_use]
+    pub const fn acknowledged(&self) -> Seq {
+        self.acked
+    }
+
+    /// Something was transmitted on the current connection and is not acknowledged.
+    #[must_use]
+    pub fn awaits_ack(&self) -> bool {
+        self.sent > self.acked
+    }
+
     /// Nothing is waiting, under way or unacknowledged.
     #[must_use]
     pub fn is_idle(&self) -> bool {

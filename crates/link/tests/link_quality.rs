@@ -186,7 +186,6 @@ fn outage(bench: &mut Bench, time: Duration) {
     bench.reachable = false;
     bench.cut(Reason::StreamLost);
     bench.pass(time);
-    bench.input(LinkInput::Reconnect);
     bench.reachable = true;
     bench.input(LinkInput::Reconnect);
     bench.until_active();

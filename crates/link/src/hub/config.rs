@@ -35,6 +35,13 @@ pub struct HubSettings {
     /// A worker not heard for this long is disconnected; never less than three of its heartbeat
     /// intervals. Default 15 s.
     pub disconnect_after: Duration,
+    /// A connection that takes no packets for this long is ended `flow_stalled`; never before its worker
+    /// would be disconnected for silence. Default 15 s.
+    pub flow_timeout: Duration,
+    /// A worker that acknowledges none of the messages it was sent for this long is disconnected
+    /// `flow_stalled`: a worker acknowledges at once what it has processed. While a full connection
+    /// still takes packets, the time begins anew. Default 30 s.
+    pub ack_timeout: Duration,
     /// What workers are told of how long their work stays theirs without contact. Default 90 s.
     pub lost_after: Duration,
     /// The hub being run later than asked for by more than this is its own stall. Default 1 s.
@@ -105,6 +112,8 @@ impl Default for HubSettings {
             beat_rate: NonZeroU32::MIN.saturating_add(1_999),
             suspect_after: Duration::from_secs(10),
             disconnect_after: Duration::from_secs(15),
+            flow_timeout: Duration::from_secs(15),
+            ack_timeout: Duration::from_secs(30),
             lost_after: Duration::from_secs(90),
             stall_threshold: Duration::from_secs(1),
             pulse: Duration::from_secs(1),
@@ -180,6 +189,8 @@ impl HubConfig {
             ("farewell_timeout", settings.farewell_timeout),
             ("take_over_probe", settings.take_over_probe),
             ("suspect_after", suspect_after),
+            ("flow_timeout", settings.flow_timeout),
+            ("ack_timeout", settings.ack_timeout),
             ("stall_threshold", settings.stall_threshold),
             ("pulse", settings.pulse),
             ("forget_after", settings.forget_after),
@@ -242,6 +253,12 @@ impl HubConfig {
     #[must_use]
     pub fn disconnect_after(&self, beat_interval: Duration) -> Duration {
         self.settings.disconnect_after.max(beat_interval.saturating_mul(3))
+    }
+
+    /// How long the connection of a worker with this heartbeat interval may take no packets.
+    #[must_use]
+    pub fn flow_timeout(&self, beat_interval: Duration) -> Duration {
+        self.settings.flow_timeout.max(self.disconnect_after(beat_interval))
     }
 
     /// Over how long this many workers are to spread their first dial if so many can register in a

@@ -69,6 +69,10 @@ impl Connection {
         Self { state, writable: true, offered: false, marks: Cache::default() }
     }
 
+    pub(super) fn is_writable(&self) -> bool {
+        self.writable
+    }
+
     pub(super) fn is_closing(&self) -> bool {
         matches!(self.state, ConnState::Closing(_))
     }

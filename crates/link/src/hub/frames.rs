@@ -98,7 +98,7 @@ impl Hub {
                 HubVerdict::Accepted
             }
             WorkerFrame::Ack(ack) => {
-                session.acknowledged(&ack)?;
+                session.acknowledged(&ack, now)?;
                 HubVerdict::Accepted
             }
             WorkerFrame::Message(head) => message(session, &head, worker, incarnation)?,

@@ -440,6 +440,10 @@ pub enum HubTimer {
     Calm,
     /// A worker that is not here any more is forgotten.
     Forget,
+    /// A transport that takes no packets is to have taken one again by then.
+    Full,
+    /// One of the messages that a worker was sent is to be acknowledged by then.
+    Unacknowledged,
     /// Nothing: the hub is run often enough to measure its own stalls.
     Pulse,
 }

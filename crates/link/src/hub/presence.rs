@@ -121,6 +121,8 @@ impl Hub {
                     | HubTimer::SendAway
                     | HubTimer::Calm
                     | HubTimer::Forget
+                    | HubTimer::Full
+                    | HubTimer::Unacknowledged
                     | HubTimer::Pulse => {}
                 },
                 Key::Worker(worker) => match timer {
@@ -130,6 +132,7 @@ impl Hub {
                     HubTimer::SendAway => self.send_away(worker),
                     HubTimer::Calm => self.with_member(worker, |member| member.losses.calm()),
                     HubTimer::Forget => self.with_member(worker, |member| member.expiring = true),
+                    HubTimer::Full | HubTimer::Unacknowledged => self.end_stalled(worker),
                     HubTimer::Register | HubTimer::Farewell | HubTimer::Pulse => {}
                 },
             }

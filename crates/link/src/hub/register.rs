@@ -375,7 +375,8 @@ impl Hub {
         let renamed =
             (member.name != hello.name).then_some(mem::replace(&mut member.name, hello.name));
         let resumed = member.session_mut().is_some_and(|session| {
-            hello.resume.filter(|resume| resume.session == session.id).is_some_and(|resume| {
+            let resume = hello.resume.filter(|resume| resume.session == session.id);
+            resume.filter(|_| session.may_resume()).is_some_and(|resume| {
                 let workers = self.index.0.attached;
                 session.resume(&resume, hello, attached.clone(), now, &self.config, workers)
             })
@@ -442,6 +443,7 @@ impl Hub {
             let was = mem::replace(&mut connection.state, carries);
             self.index.0.greeting -= u32::from(matches!(was, ConnState::Greeting { .. }));
         }
+        let flow = self.fresh_flow(conn);
         self.index.0.attached += 1;
         self.index.0.handshakes.insert((self.clock.last(), hello.worker));
         Attached {
@@ -453,6 +455,7 @@ impl Hub {
             version: settings.versions.agree(hello.versions).unwrap_or(settings.versions.max),
             features: settings.features & hello.features,
             answer: None,
+            flow,
             challenge: None,
         }
     }

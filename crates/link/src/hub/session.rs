@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::config::HubConfig;
 use super::io::HubTimer;
+use super::stall::Flow;
 use crate::{
     Ack, Arrival, Beat, BeatAnswer, ConnId, Credit, Epoch, Features, Flags, Hello, Inbox,
     Incarnation, Instant, Lane, LaneLimits, Outbox, Reason, Resume, Seq, SessionId, Standing,
@@ -119,6 +120,8 @@ pub(super) struct Attached {
     pub(super) features: u64,
     /// The number of the latest beat that is not answered.
     pub(super) answer: Option<u32>,
+    /// Since when it has brought nothing across, if something is to be.
+    pub(super) flow: Flow,
     /// Another process claims the identity of this worker.
     pub(super) challenge: Option<Box<Challenge>>,
 }
@@ -260,7 +263,8 @@ impl Session {
         };
         let leave = (self.evict_at != Instant::FAR).then_some((self.evict_at, HubTimer::SendAway));
         let take_over = attached.challenge.as_ref().map(|c| (c.until, HubTimer::TakeOver));
-        [Some(silence), take_over, leave].into_iter().flatten().min()
+        let flow = self.flow_deadline(attached, config);
+        [Some(silence), take_over, leave, flow].into_iter().flatten().min()
     }
 
     /// The one place that says what is to be transmitted next in packets of a lane.
@@ -423,15 +427,19 @@ impl Session {
     }
 
     /// The worker's word on where its receiving half of a lane stands.
-    pub(super) fn acknowledged(&mut self, ack: &Ack) -> Result<(), Violation> {
+    pub(super) fn acknowledged(&mut self, ack: &Ack, now: Instant) -> Result<(), Violation> {
         if !self.flows() {
             return Err(Violation::OutOfPlace);
         }
-        if self.lanes.out[ack.lane.index()].acknowledge(ack.standing) {
-            Ok(())
-        } else {
-            Err(Violation::FalseAck)
+        let outbox = &mut self.lanes.out[ack.lane.index()];
+        let before = outbox.acknowledged();
+        if !outbox.acknowledge(ack.standing) {
+            return Err(Violation::FalseAck);
         }
+        if outbox.acknowledged() > before {
+            self.makes_progress(now);
+        }
+        Ok(())
     }
 
     /// A numbered message. Returns whether it is new.

@@ -52,6 +52,9 @@ impl Hub {
                 };
                 let transmit = says.transmit(worker, session, due)?;
                 session.commit(due, limits);
+                if session.is_sent(due, self.clock.last(), &self.config) {
+                    retimed = Some(worker);
+                }
                 if let Due::Welcome | Due::BeatAnswer(_) = due {
                     let fleet = says.fleet(session, due);
                     retimed = session.told_of_fleet(fleet).then_some(worker);

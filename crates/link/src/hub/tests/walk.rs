@@ -52,6 +52,7 @@ pub(super) fn settings() -> HubSettings {
         forget_after: 40 * SECOND,
         flap_losses: NonZeroU8::MIN.saturating_add(1),
         flap_window: 20 * SECOND,
+        ack_timeout: 6 * SECOND,
         lanes: LaneLimits {
             outbox_messages: 6,
             outbox_bytes: 4_000,

@@ -187,6 +187,8 @@ fn outage(bench: &mut Bench, time: Duration) {
     bench.cut(Reason::StreamLost);
     bench.pass(time);
     bench.reachable = true;
+    // A dial that has just begun would be taken for the one that is asked for.
+    bench.pass(200 * MS);
     bench.input(LinkInput::Reconnect);
     bench.until_active();
 }

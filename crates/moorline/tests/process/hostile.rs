@@ -305,3 +305,41 @@ fn without_descriptors_the_coordinator_waits_without_spinning() {
     });
     siege.withstands();
 }
+
+#[test]
+fn a_worker_that_takes_everything_and_reads_nothing_is_given_no_more_than_its_share() {
+    let siege = Siege::new();
+    let at = siege.rig.listen;
+    // 256 MiB of payloads that only the stranger could run.
+    let payload = format!("\"{}\"", "x".repeat(1 << 20));
+    let file = siege.rig.home.path().join("payload.json");
+    std::fs::write(&file, payload).unwrap();
+    let mut last = String::new();
+    for _ in 0..8 {
+        let input = format!("--input-file={}", file.display());
+        let all = siege.rig.run(&["task", "submit", "evil", "--count=32", &input]);
+        last = all[31]["id"].as_str().unwrap().to_owned();
+    }
+    siege.works();
+    let before = siege.rig.coordinator.resident_kib();
+    let grown = || siege.rig.coordinator.resident_kib().saturating_sub(before) >> 10;
+    attack(async {
+        let mut stranger = Stranger::dial(at).await;
+        stranger.register(1, "greedy", &["evil"], u16::MAX).await;
+        let mut beats =
+            Box::pin(stranger.beat_without_reading(u16::MAX, Duration::from_millis(200)));
+        let cut_off = tokio::time::timeout(Duration::from_secs(4), &mut beats).await;
+        assert!(cut_off.is_err(), "a transport that is full for so short a time is no stall");
+        assert!(grown() < 96, "the coordinator grew by {} MiB", grown());
+        // Its beats prove that it lives, and yet it does not keep its connection for ever.
+        let cut_off = tokio::time::timeout(SOON, beats).await;
+        cut_off.expect("it is cut off");
+    });
+    siege.rig.coordinator.log().wait("worker.disconnected");
+    assert_eq!(siege.rig.seen("greedy")["reason"], "flow_stalled");
+    assert!(grown() < 96, "the coordinator grew by {} MiB", grown());
+    // What it did not take goes elsewhere.
+    let _heir = siege.rig.worker("heir", &[STEADY, &["--handler=evil=wc -c"]].concat());
+    siege.rig.until_task(&last, "succeeded");
+    siege.withstands();
+}

@@ -8,7 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::poll_fn;
 use moorline_grpc::GrpcTransport;
-use moorline_link::{Credit, Hello, Incarnation, Lane, Reason, Seq, Sym, Versions, WorkerId};
+use moorline_link::{
+    Beat, Credit, Flags, Hello, Incarnation, Lane, Reason, Seq, Sym, Versions, WorkerId,
+};
 use moorline_node::{About, DownFrame, Name, Packet, UpFrame};
 use moorline_transport::{Connection, Transport};
 use moorline_wire::{decode_down, encode_up};
@@ -93,6 +95,19 @@ impl Stranger {
                 return;
             }
         }
+    }
+
+    /// Beats every so often and reads nothing, until the connection ends.
+    pub(crate) async fn beat_without_reading(&mut self, slots: u16, every: Duration) -> Reason {
+        let flags = Flags { active: true, draining: false, paused: false };
+        for seq in 1.. {
+            let beat = Beat { seq, flags, free: slots, quiet: false, rtt_micros: 0 };
+            if let Err(reason) = self.say(Lane::C, vec![UpFrame::Beat(beat)]).await {
+                return reason;
+            }
+            tokio::time::sleep(every).await;
+        }
+        Reason::ClosedByPeer
     }
 }
 

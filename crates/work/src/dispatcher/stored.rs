@@ -228,8 +228,12 @@ impl Dispatcher {
             None => {
                 self.owed.push_back(DispatcherAction::Ended { task: key.task });
                 self.stop_fenced(report.and_then(|report| report.fence));
+                // What memory has of it may come from an operation behind this one: then a client had
+                // it queued again since, and it stands.
+                let is_over = self.tasks.get(&key.task).is_some_and(|task| task.basis < id);
                 // It came to memory by an operation between: an adoption of a task not known then.
-                if let Some(task) = self.forget(key.task)
+                if is_over
+                    && let Some(task) = self.forget(key.task)
                     && let Some(lease) = task.lease()
                 {
                     let fence = self.fence(task.key(key.task), lease);

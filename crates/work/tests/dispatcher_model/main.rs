@@ -2,10 +2,12 @@
 //! connections that break, processes that crash on both sides, results late and twice.
 
 mod checks;
+mod found;
 mod store;
 mod worker;
 mod world;
 
+use found::REVIVED_AND_ADOPTED;
 use proptest::prelude::*;
 use world::{Tally, World};
 
@@ -29,6 +31,17 @@ proptest! {
             world.dispatcher
         );
     }
+}
+
+/// Found at random: a task failed for good by an operation, was queued again by a client and adopted
+/// by two more, all in one commit.
+#[test]
+fn the_end_of_a_task_does_not_forget_what_became_of_it_since() {
+    let mut world = World::new(1_059_233_149_107_705_072);
+    for choice in REVIVED_AND_ADOPTED {
+        world.step(choice);
+    }
+    assert!(world.calm_down());
 }
 
 #[test]

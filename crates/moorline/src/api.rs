@@ -179,6 +179,30 @@ pub struct WorkerLink {
     pub degraded: Vec<String>,
 }
 
+/// A number that not every reader of JSON keeps exactly, as a string of digits.
+pub(crate) mod digits {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(number)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|_| D::Error::custom("a string of digits was expected"))
+    }
+}
+
+/// What a reload of the coordinator's configuration came to: the paths of settings.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct ReloadReport {
+    /// Those that have a new value now.
+    pub(crate) applied: Vec<String>,
+    /// Those whose new value waits for a restart.
+    pub(crate) restart: Vec<String>,
+}
+
 /// The coordinator in figures.
 ///
 /// ```
@@ -191,7 +215,8 @@ pub struct WorkerLink {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Overview {
-    /// Which life of the coordinator this is.
+    /// Which life of the coordinator this is: above 2^53, so a string of digits in JSON.
+    #[serde(with = "digits")]
     pub epoch: u64,
     /// How many workers are in each state; states without a worker are left out.
     pub workers: BTreeMap<String, u64>,

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod config;
 mod confirm;
 mod contexts;
 mod coordinator;
@@ -23,7 +24,7 @@ mod shell;
 mod signals;
 mod systemd;
 mod task;
-mod values;
+pub(crate) mod values;
 mod version;
 mod watch;
 mod worker;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::Error;
+use crate::config::Sources;
 use exit::Exit;
 use global::{Format, GlobalArgs};
 use logs::LogSettings;
@@ -52,8 +54,9 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Run a coordinator: it takes tasks, leases them to workers and applies each result once.
-    Coordinator(coordinator::Args),
+    Coordinator(Box<coordinator::Args>),
     /// Run a worker, or look at workers.
+    #[command(visible_alias = "agent")]
     Worker(Box<worker::Args>),
     /// Submit tasks, look at them, wait for them.
     #[command(subcommand)]
@@ -61,6 +64,9 @@ enum Command {
     /// See what happened, and what happens.
     #[command(subcommand)]
     Event(event::Command),
+    /// Begin a configuration, check it, show it, and say what its times mean.
+    #[command(subcommand)]
+    Config(config::Command),
     /// Run a coordinator and one worker in one process, with a temporary store, to try things out.
     Dev(dev::Args),
     /// Hash the files of a directory while processes are killed and connections cut, and check that
@@ -99,7 +105,7 @@ struct Context {
     json: bool,
     /// How data is printed.
     format: Format,
-    /// How it logs.
+    /// How it logs, if it reads no configuration.
     log: LogSettings,
     /// Yes to everything that would be asked.
     yes: bool,
@@ -123,11 +129,12 @@ pub fn main() -> ExitCode {
     };
     let context = cli.global.context();
     global::set_look(cli.global.look());
+    let sources = cli.global.sources();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output::failed(&Error::Start(error), context.json).into(),
     };
-    let outcome = runtime.block_on(run(cli.command, context));
+    let outcome = runtime.block_on(run(cli.command, sources, context));
     // Handlers that block a thread are not waited for.
     runtime.shutdown_timeout(Duration::from_millis(500));
     let exit = outcome.unwrap_or_else(|error| output::failed(&error, context.json));
@@ -135,13 +142,11 @@ pub fn main() -> ExitCode {
     exit.into()
 }
 
-async fn run(command: Command, context: Context) -> Outcome {
+async fn run(command: Command, sources: Sources, context: Context) -> Outcome {
     match command {
-        Command::Coordinator(args) => {
-            logs::for_server(context.log);
-            coordinator::run(args, context).await
-        }
-        Command::Worker(args) => worker::run(*args, context).await,
+        Command::Coordinator(args) => coordinator::run(*args, sources, context).await,
+        Command::Worker(args) => worker::run(*args, sources, context).await,
+        Command::Config(command) => config::run(command, &sources, context),
         Command::Task(command) => {
             logs::for_client(context.log);
             task::run(command, context).await

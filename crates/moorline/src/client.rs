@@ -11,8 +11,8 @@ use moorline_work::TaskState;
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    CancelBody, Cancelled, Draining, Overview, Retried, RetryBody, Submit, SubmitBody, Submitted,
-    TaskInfo, TaskPage, Version, WAIT_MAX, WorkerInfo, WorkerPage,
+    CancelBody, Cancelled, Draining, Overview, ReloadReport, Retried, RetryBody, Submit,
+    SubmitBody, Submitted, TaskInfo, TaskPage, Version, WAIT_MAX, WorkerInfo, WorkerPage,
 };
 use crate::task::decode;
 use crate::{Error, Explanation, Result, TaskId};
@@ -539,6 +539,13 @@ impl Client {
     #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     pub(crate) async fn version(&self) -> Result<Version> {
         self.json(Call::new(Method::GET, "version"), Patience::For(self.timeout)).await
+    }
+
+    /// Lets the coordinator read its configuration again.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    pub(crate) async fn reload(&self) -> Result<ReloadReport> {
+        let call = Call::new(Method::POST, "coordinator/reload");
+        self.json(call, Patience::For(self.timeout)).await
     }
 
     async fn json<T: DeserializeOwned>(&self, call: Call, patience: Patience) -> Result<T> {

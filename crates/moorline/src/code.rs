@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use moorline_link::Reason;
+use moorline_link::{ConfigError, HubConfigError, Reason};
 
 /// The code of an error, written `ML4001`: stable, so that it can be looked up and filtered by.
 ///
@@ -71,6 +71,27 @@ codes! {
     NO_RUNTIME 1003
         "There is no tokio runtime to run handlers on."
         "Build and run the worker inside a tokio runtime.";
+    UNKNOWN_SETTING 1004
+        "The configuration has a key that is no setting."
+        "Compare it with `moorline config init`, which lists every setting.";
+    UNKNOWN_VARIABLE 1005
+        "A variable that begins with MOORLINE_ is no setting."
+        "Compare it with `moorline config init`, which names every variable, or unset it.";
+    MISSING_SETTING 1006
+        "A setting that has no default is not given."
+        "Give it by its flag, its variable or in the configuration file.";
+    CONFIG_SYNTAX 1007
+        "The configuration file is not TOML."
+        "Correct the line; strings are in double quotes, and sections in brackets.";
+    CONFIG_VERSION 1008
+        "The configuration file is of another version than this moorline reads."
+        "Write `config_version = 1` at its top.";
+    CONFIG_FILE 1009
+        "The configuration file cannot be read or written."
+        "Check the path given by --config or MOORLINE_CONFIG, and its permissions.";
+    NO_EFFECT 1010
+        "A setting has no effect beside another one."
+        "Take one of them out.";
     DATA_DIR 1101
         "The data directory cannot be used."
         "Check its path and its permissions, or give another --data-dir.";
@@ -98,6 +119,42 @@ codes! {
     HEALTH_LISTEN 1204
         "Health and metrics cannot be served at their address."
         "Stop what listens there, or give another --health-listen address.";
+    BACKOFF_DELAYS 1210
+        "The delays between retries contradict each other or are out of range."
+        "Let initial_delay be at least 1ms, and max_delay at least as long and at most 7d.";
+    MULTIPLIER 1211
+        "The delays between retries cannot grow by this factor."
+        "Set multiplier to 1 to 1000; 2 doubles them.";
+    JITTER 1212
+        "The delays between retries cannot be spread like this."
+        "Use full, none, equal, decorrelated, or a fraction below 1.";
+    HEARTBEAT_INTERVAL 1213
+        "The heartbeat interval is out of range."
+        "Set heartbeat.interval to 10ms to 1d.";
+    HEARTBEAT_TIMEOUT 1214
+        "The heartbeat timeout leaves no time for a second heartbeat."
+        "Set heartbeat.timeout to three times heartbeat.interval.";
+    TIMEOUT 1215
+        "A timeout is out of range."
+        "Set it to 1ms to 1d.";
+    STABLE_AFTER 1216
+        "A connection counts as stable before a silent peer would be noticed."
+        "Set stable_after to twice heartbeat.timeout, or leave it out.";
+    SUSPECT_AFTER 1220
+        "A worker would be disconnected before it is suspect."
+        "Set suspect_after below disconnect_after.";
+    DISCONNECT_AFTER 1221
+        "A worker would be lost before it is disconnected."
+        "Set disconnect_after below lost_after.";
+    LOST_AFTER_TOO_SHORT 1222
+        "A worker would be disconnected between two of its heartbeats."
+        "Set lost_after higher, or let workers send heartbeats more often.";
+    LOST_BEFORE_BACK 1223
+        "A worker's tasks are given away before it can be back."
+        "Set lost_after above the longest delay and the timeouts of connecting and registering.";
+    START_GRACE 1224
+        "Leases of an earlier life would be given away sooner than those of this one."
+        "Set start_grace to lost_after or more.";
     INPUT_FILE 1301
         "An input cannot be read."
         "Check the path and its permissions.";
@@ -218,6 +275,12 @@ codes! {
     WORKER_PRESENT 6015
         "Only a worker that is gone and holds no lease can be forgotten."
         "Stop it first, and wait until it is departed or lost.";
+    NOTHING_TO_RELOAD 6016
+        "The coordinator was not started from a configuration."
+        "Reload one that `moorline coordinator` runs.";
+    NOT_RELOADED 6017
+        "The configuration has an error: the coordinator goes on as before."
+        "See what `moorline config check` says on its machine, and reload again.";
 }
 
 impl Code {
@@ -244,6 +307,43 @@ impl Code {
         let digits = text.strip_prefix("ML")?;
         let plain = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
         plain.then(|| digits.parse().ok().map(Self)).flatten()
+    }
+}
+
+impl From<&ConfigError> for Code {
+    fn from(error: &ConfigError) -> Self {
+        match error {
+            ConfigError::BackoffBaseAboveCap { .. }
+            | ConfigError::BackoffBaseTooShort { .. }
+            | ConfigError::BackoffCapTooLong { .. } => Self::BACKOFF_DELAYS,
+            ConfigError::BackoffMultiplier { .. } => Self::MULTIPLIER,
+            ConfigError::JitterFloorAboveBase { .. } | ConfigError::JitterTooWide { .. } => {
+                Self::JITTER
+            }
+            ConfigError::HeartbeatBounds { .. } | ConfigError::HeartbeatIntervalOutside { .. } => {
+                Self::HEARTBEAT_INTERVAL
+            }
+            ConfigError::HeartbeatTimeoutBelowInterval { .. } | ConfigError::NoMisses => {
+                Self::HEARTBEAT_TIMEOUT
+            }
+            ConfigError::TimeoutOutside { .. } => Self::TIMEOUT,
+            // What nobody can set from outside, or what is newer than this table.
+            ConfigError::LaneClosed { .. } | _ => Self::SETTING,
+        }
+    }
+}
+
+impl From<&HubConfigError> for Code {
+    fn from(error: &HubConfigError) -> Self {
+        match error {
+            HubConfigError::SuspectAboveDisconnect { .. } => Self::SUSPECT_AFTER,
+            HubConfigError::DisconnectAboveLost { .. } => Self::DISCONNECT_AFTER,
+            HubConfigError::BeatRange { .. } => Self::LOST_AFTER_TOO_SHORT,
+            HubConfigError::Zero { .. } => Self::TIMEOUT,
+            HubConfigError::RegistrationRates { .. } | HubConfigError::LanesClosed { .. } | _ => {
+                Self::SETTING
+            }
+        }
     }
 }
 

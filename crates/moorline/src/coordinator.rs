@@ -4,6 +4,7 @@ mod admin;
 mod builder;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_driver::{CoordinatorHandle, StoreState};
@@ -13,11 +14,23 @@ use tokio::task::JoinHandle;
 
 pub use builder::{CoordinatorBuilder, StoreAt};
 
-use crate::Error;
+use crate::api::ReloadReport;
 use crate::health::{CoordinatorSubject, Health};
+use crate::{Error, Result};
 
 /// How long the admin API may take to answer what it has begun when the coordinator stops.
 const ADMIN_FAREWELL: Duration = Duration::from_secs(2);
+
+/// Reads the configuration again, for the admin API.
+#[cfg_attr(not(feature = "cli"), allow(dead_code))]
+#[derive(Clone)]
+pub(crate) struct ReloadHook(pub(crate) Arc<dyn Fn() -> Result<ReloadReport> + Send + Sync>);
+
+impl std::fmt::Debug for ReloadHook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ReloadHook")
+    }
+}
 
 /// A running coordinator.
 ///

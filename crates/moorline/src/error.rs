@@ -54,6 +54,8 @@ pub enum Error {
         setting: String,
         /// What is wrong with it.
         problem: String,
+        /// Its code: [`Code::SETTING`], or that of what it contradicts.
+        code: Code,
     },
     /// A text is not the URL of an endpoint.
     #[error(transparent)]
@@ -256,7 +258,7 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::Setting { .. } => Code::SETTING,
+            Self::Setting { code, .. } => *code,
             Self::Endpoint(_) => Code::ENDPOINT,
             Self::NoRuntime => Code::NO_RUNTIME,
             Self::DataDir { .. } => Code::DATA_DIR,
@@ -371,7 +373,16 @@ impl Error {
 
     /// A setting with a value that makes no sense.
     pub(crate) fn setting(setting: impl Into<String>, problem: impl ToString) -> Self {
-        Self::Setting { setting: setting.into(), problem: problem.to_string() }
+        Self::refused_setting(Code::SETTING, setting, problem)
+    }
+
+    /// A setting with a value that makes no sense, where a code of its own says why.
+    pub(crate) fn refused_setting(
+        code: Code,
+        setting: impl Into<String>,
+        problem: impl ToString,
+    ) -> Self {
+        Self::Setting { setting: setting.into(), problem: problem.to_string(), code }
     }
 }
 

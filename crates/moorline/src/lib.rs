@@ -80,6 +80,8 @@ pub mod cli;
 #[cfg(feature = "client")]
 mod client;
 mod code;
+#[cfg(feature = "cli")]
+mod config;
 #[cfg(feature = "coordinator")]
 mod coordinator;
 mod error;

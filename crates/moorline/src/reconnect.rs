@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use moorline_link::{Backoff, First, Jitter};
 
-use crate::Error;
+use crate::{Code, Error};
 
 /// How a worker comes back after it lost its coordinator.
 ///
@@ -23,15 +23,15 @@ use crate::Error;
 #[derive(Clone, Copy, PartialEq, Debug)]
 #[must_use]
 pub struct Reconnect {
-    auto: bool,
-    attempts: u32,
-    initial: Duration,
-    max: Duration,
-    multiplier: f64,
-    jitter: Jitter,
-    first: First,
-    stable_after: Duration,
-    give_up_after: Option<Duration>,
+    pub(crate) auto: bool,
+    pub(crate) attempts: u32,
+    pub(crate) initial: Duration,
+    pub(crate) max: Duration,
+    pub(crate) multiplier: f64,
+    pub(crate) jitter: Jitter,
+    pub(crate) first: First,
+    pub(crate) stable_after: Duration,
+    pub(crate) give_up_after: Option<Duration>,
 }
 
 impl Reconnect {
@@ -178,8 +178,8 @@ impl Reconnect {
 
     /// What the machine takes.
     pub(crate) fn parse(self) -> Result<moorline_link::Reconnect, Error> {
-        let multiplier = thousandths(self.multiplier)
-            .ok_or_else(|| Error::setting("reconnect multiplier", "it must be 1 to 1000"))?;
+        let multiplier =
+            thousandths(self.multiplier).ok_or_else(|| refused_multiplier(self.multiplier))?;
         if self.give_up_after == Some(Duration::ZERO) {
             return Err(Error::setting("give up after", "it must be above 0"));
         }
@@ -190,7 +190,7 @@ impl Reconnect {
             self.jitter
         };
         let backoff = Backoff::new(self.initial, self.max, multiplier, jitter, self.first)
-            .map_err(|error| Error::setting("reconnect", error))?;
+            .map_err(|error| Error::refused_setting(Code::from(&error), "reconnect", error))?;
         Ok(moorline_link::Reconnect::new(backoff)
             .auto(self.auto)
             .max_attempts(self.attempts)
@@ -203,6 +203,11 @@ impl Default for Reconnect {
     fn default() -> Self {
         Self::forever()
     }
+}
+
+fn refused_multiplier(factor: f64) -> Error {
+    let problem = format!("the multiplier {factor} is not 1 to 1000");
+    Error::refused_setting(Code::MULTIPLIER, "reconnect multiplier", problem)
 }
 
 /// A factor in thousandths, if it is one that delays may grow by.

@@ -1,13 +1,22 @@
-//! `moorline coordinator`.
+//! `moorline coordinator`: run one, reload its configuration.
 
-use std::time::Duration;
+use std::sync::Arc;
 
+use clap::Subcommand;
+
+use super::config::{Started, start};
 use super::exit::Exit;
 use super::server::ServerArgs;
-use super::signals::Signals;
-use super::values::{duration, some_duration};
-use super::{Context, Outcome, output, systemd};
-use crate::coordinator::StoreAt;
+use super::signals::{Hangups, Signals};
+use super::values::duration;
+use super::{Context, Outcome, logs, output, systemd};
+use std::time::Duration;
+
+use crate::api::ReloadReport;
+use crate::config::{
+    CoordinatorFlags, Key, Level, Problem, Reloaded, Reloader, Role, Sources, Surroundings,
+};
+use crate::coordinator::ReloadHook;
 use crate::{Code, Coordinator, Error};
 
 #[derive(clap::Args, Debug)]
@@ -16,40 +25,8 @@ pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// Where workers come in; may be given several times. Port 0 takes any free one.
-    #[arg(long, value_name = "URL", default_value = "grpc://127.0.0.1:8740")]
-    listen: Vec<String>,
-
-    /// Where the admin API is served: for this machine only.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8741")]
-    admin_listen: String,
-
-    /// Serve health, metrics and status here too, such as 127.0.0.1:8742, on a thread of their own
-    /// [default: only the admin API does].
-    #[arg(long, value_name = "ADDRESS")]
-    health_listen: Option<String>,
-
-    /// Where tasks are kept: sqlite:FILE or memory.
-    #[arg(long, value_name = "STORE", default_value = "sqlite:moorline.db")]
-    store: StoreAt,
-
-    /// A worker not heard for so long loses its leases, and its tasks are queued again.
-    #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = some_duration)]
-    lost_after: Duration,
-
-    /// Leases of an earlier life are kept at least so long after the start.
-    #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = duration)]
-    start_grace: Duration,
-
-    /// A worker has so long to accept a task that was handed to it.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = some_duration)]
-    accept_timeout: Duration,
-}
-
-#[derive(clap::Subcommand, Debug)]
-enum Command {
-    /// Send all workers away, one after the other, let nobody in, and stop.
-    Drain(DrainArgs),
+    #[command(flatten)]
+    run: RunArgs,
 }
 
 #[derive(clap::Args, Debug)]
@@ -105,35 +82,74 @@ async fn drain(args: DrainArgs, context: Context) -> Outcome {
     }
 }
 
-pub(super) async fn run(args: Args, context: Context) -> Outcome {
-    if let Some(Command::Drain(args)) = args.command {
-        return drain(args, context).await;
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run a coordinator: the same as without `start`.
+    Start(RunArgs),
+    /// Let a coordinator read its configuration again, as SIGHUP does.
+    Reload(ReloadArgs),
+    /// Send all workers away, one after the other, let nobody in, and stop.
+    Drain(DrainArgs),
+}
+
+#[derive(clap::Args, Debug)]
+struct RunArgs {
+    #[command(flatten)]
+    settings: CoordinatorFlags,
+}
+
+#[derive(clap::Args, Debug)]
+struct ReloadArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn run(args: Args, sources: Sources, context: Context) -> Outcome {
+    match args.command {
+        None => serve(args.run, sources, context).await,
+        Some(Command::Start(run)) => serve(run, sources, context).await,
+        Some(Command::Drain(args)) => {
+            logs::for_client(context.log);
+            drain(args, context).await
+        }
+        Some(Command::Reload(args)) => {
+            logs::for_client(context.log);
+            reload(&args, context).await
+        }
     }
+}
+
+async fn serve(args: RunArgs, mut sources: Sources, context: Context) -> Outcome {
     let mut signals = Signals::new()?;
-    let store = args.store.to_string();
-    let mut builder = Coordinator::builder()
-        .store(args.store)
-        .admin(args.admin_listen)
-        .lost_after(args.lost_after)
-        .start_grace(args.start_grace)
-        .accept_timeout(args.accept_timeout)
-        .log_repeat_every(context.log.repeat_every);
-    if let Some(address) = args.health_listen {
-        builder = builder.health(address);
-    }
-    for url in args.listen {
-        builder = builder.listen(url);
-    }
-    let coordinator = builder.start().await?;
+    let mut hangups = Hangups::new()?;
+    sources.flags.extend(args.settings.0);
+    let Started { config, sources, logs } = match start(Role::Coordinator, sources, context) {
+        Ok(started) => started,
+        Err(exit) => return Ok(exit),
+    };
+    let store = config.text(Key::Store).unwrap_or_default().to_owned();
+    let builder = config.coordinator();
+    let reloader = Reloader::new(
+        Role::Coordinator,
+        sources,
+        Surroundings::of_this_process(),
+        config,
+        move |key, config| logs.apply(key, config),
+    );
+    let coordinator = builder.on_reload(hook(reloader.clone())).start().await?;
     announce(&coordinator, &store, context)?;
     let _notices = systemd::notify(coordinator.subject());
-    tokio::select! {
-        _ = signals.next() => {}
-        () = coordinator.stopped() => {
-            // After a drain that is how it ends.
-            if !coordinator.is_draining() {
+    loop {
+        tokio::select! {
+            _ = signals.next() => break,
+            () = coordinator.stopped() => {
+                // After a drain that is how it ends.
+                if coordinator.is_draining() {
+                    break;
+                }
                 return Err(coordinator.failure().unwrap_or(Error::Stopped));
             }
+            () = hangups.next() => reload_off_thread(&reloader).await,
         }
     }
     tokio::select! {
@@ -143,13 +159,61 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
     }
 }
 
+/// Reads files, so not on the runtime's own threads. What came out is in the log.
+pub(super) async fn reload_off_thread(reloader: &Reloader) {
+    let reloader = reloader.clone();
+    let _ = tokio::task::spawn_blocking(move || reload_now(&reloader)).await;
+}
+
+/// A reload of which systemd knows.
+fn reload_now(reloader: &Reloader) -> Result<Reloaded, Vec<Problem>> {
+    systemd::reloading();
+    let outcome = reloader.reload();
+    systemd::reloaded();
+    outcome
+}
+
+/// A reload for the admin API.
+fn hook(reloader: Reloader) -> ReloadHook {
+    ReloadHook(Arc::new(move || match reload_now(&reloader) {
+        Ok(Reloaded { applied, restart }) => {
+            let paths = |keys: Vec<Key>| keys.iter().map(|key| key.path().to_owned()).collect();
+            Ok(ReloadReport { applied: paths(applied), restart: paths(restart) })
+        }
+        Err(problems) => {
+            let errors = problems.iter().filter(|problem| problem.level == Level::Error);
+            let told: Vec<_> =
+                errors.map(|problem| format!("{}: {}", problem.code, problem.text)).collect();
+            Err(Error::refused_setting(Code::NOT_RELOADED, "configuration", told.join("; ")))
+        }
+    }))
+}
+
+async fn reload(args: &ReloadArgs, context: Context) -> Outcome {
+    let report = args.server.client()?.reload().await?;
+    if context.json {
+        output::json(&report)?;
+        return Ok(Exit::Done);
+    }
+    if report.applied.is_empty() && report.restart.is_empty() {
+        output::line("nothing has changed")?;
+    }
+    for setting in &report.applied {
+        output::line(&format!("applied        {setting}"))?;
+    }
+    for setting in &report.restart {
+        output::line(&format!("needs restart  {setting}"))?;
+    }
+    Ok(Exit::Done)
+}
+
 /// Says where it is, with the real ports.
 fn announce(coordinator: &Coordinator, store: &str, context: Context) -> Result<(), Error> {
     let listen: Vec<_> = coordinator.endpoints().iter().map(ToString::to_string).collect();
     let admin = coordinator.admin_url().unwrap_or_default();
     if context.json {
         output::json(&serde_json::json!({
-            "listen": listen, "admin": admin, "store": store, "epoch": coordinator.epoch(),
+            "listen": listen, "admin": admin, "store": store, "epoch": coordinator.epoch().to_string(),
         }))
     } else {
         let epoch = coordinator.epoch();

@@ -101,6 +101,26 @@ impl From<Code> for Exit {
         match code {
             Code::SETTING
             | Code::ENDPOINT
+            | Code::UNKNOWN_SETTING
+            | Code::UNKNOWN_VARIABLE
+            | Code::MISSING_SETTING
+            | Code::CONFIG_SYNTAX
+            | Code::CONFIG_VERSION
+            | Code::CONFIG_FILE
+            | Code::NO_EFFECT
+            | Code::BACKOFF_DELAYS
+            | Code::MULTIPLIER
+            | Code::JITTER
+            | Code::HEARTBEAT_INTERVAL
+            | Code::HEARTBEAT_TIMEOUT
+            | Code::TIMEOUT
+            | Code::STABLE_AFTER
+            | Code::SUSPECT_AFTER
+            | Code::DISCONNECT_AFTER
+            | Code::LOST_AFTER_TOO_SHORT
+            | Code::LOST_BEFORE_BACK
+            | Code::START_GRACE
+            | Code::NOT_RELOADED
             | Code::LISTEN_NOT_LOOPBACK
             | Code::LISTEN
             | Code::ADMIN_LISTEN
@@ -126,7 +146,8 @@ impl From<Code> for Exit {
             | Code::ALREADY_ENDED
             | Code::NOT_ENDED
             | Code::HAS_RESULT
-            | Code::WORKER_PRESENT => Self::Conflict,
+            | Code::WORKER_PRESENT
+            | Code::NOTHING_TO_RELOAD => Self::Conflict,
             Code::TASK_FAILED => Self::Failed,
             Code::WAIT_OVER | Code::NOT_ACTIVE => Self::NotMet,
             Code::UNREACHABLE | Code::STOPPING | Code::ANSWER => Self::Unavailable,

@@ -1,14 +1,16 @@
 //! Options that every command takes, wherever they stand on the line.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use clap::{ArgAction, ValueEnum};
 
 use super::Context;
-use super::logs::LogArgs;
+use super::logs::LogSettings;
 use super::values::some_duration;
+use crate::config::{GlobalFlags, Sources};
 
 #[derive(clap::Args, Clone, Debug)]
 #[command(next_help_heading = "Global options")]
@@ -59,7 +61,12 @@ pub(super) struct GlobalArgs {
     pub(super) quiet: bool,
 
     #[command(flatten)]
-    log: LogArgs,
+    pub(super) settings: GlobalFlags,
+
+    /// The configuration file [default: $MOORLINE_CONFIG, else moorline.toml in the working directory,
+    /// else /etc/moorline/moorline.toml].
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
 }
 
 /// How data is printed.
@@ -95,10 +102,15 @@ impl GlobalArgs {
         Context {
             json: matches!(format, Format::Json | Format::Jsonl),
             format,
-            log: self.log.clone().into(),
+            log: LogSettings::of(&self.settings.0),
             yes: self.yes,
             no_input: self.no_input,
         }
+    }
+
+    /// Where settings come from.
+    pub(super) fn sources(&self) -> Sources {
+        Sources { file: self.config.clone(), flags: self.settings.0.clone() }
     }
 
     /// How this process looks to whoever started it.

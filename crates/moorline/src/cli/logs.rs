@@ -4,24 +4,24 @@ mod format;
 mod queue;
 
 use std::io::IsTerminal;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use clap::ValueEnum;
 use serde_json::Map;
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use self::format::Shape;
+use self::format::{Current, Shape};
 use self::queue::Queue;
 
 use super::global::look;
+use crate::config::{Config, Given, Key, said_of_logs};
 
-/// How log lines look.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-pub(super) enum LogFormat {
-    /// Pretty on a terminal, json elsewhere.
+/// How log lines look: a value of `log.format`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum LogFormat {
+    /// Pretty on a terminal, json elsewhere; pretty for clients.
     #[default]
     Auto,
     /// For people.
@@ -32,54 +32,51 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// How a process logs.
-#[derive(clap::Args, Clone, Debug)]
-#[command(next_help_heading = "Global options")]
-pub(super) struct LogArgs {
-    /// How log lines on stderr look: pretty on a terminal and json elsewhere, or always one of them.
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Auto)]
-    #[arg(env = "MOORLINE_LOG_FORMAT", hide_env_values = true)]
-    log_format: LogFormat,
-
-    /// What a server logs: error, warn, info, debug, trace, or filter directives such as
-    /// moorline_driver=debug,info [default: info].
-    #[arg(long, global = true, value_name = "LEVEL", value_parser = level)]
-    #[arg(env = "MOORLINE_LOG_LEVEL", hide_env_values = true)]
-    log_level: Option<String>,
-
-    /// What lasts, such as an outage, is summed up in a server's log this often.
-    #[arg(long, global = true, value_name = "DURATION", default_value = "30s")]
-    #[arg(value_parser = super::values::some_duration)]
-    #[arg(env = "MOORLINE_LOG_REPEAT_EVERY", hide_env_values = true)]
-    log_repeat_every: Duration,
+impl LogFormat {
+    /// What the setting says; its kind knows the same words.
+    fn of(word: &str) -> Option<Self> {
+        Some(match word {
+            "auto" => Self::Auto,
+            "pretty" => Self::Pretty,
+            "logfmt" => Self::Logfmt,
+            "json" => Self::Json,
+            _ => return None,
+        })
+    }
 }
 
-/// The same, in a form that goes along with every command.
+/// How a process logs that reads no configuration: by its flags and its environment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LogSettings {
     format: LogFormat,
     level: Option<&'static str>,
-    /// What lasts is summed up this often.
-    pub(super) repeat_every: Duration,
+    /// A variable has a value that its setting does not take.
+    misread: bool,
 }
 
-impl From<LogArgs> for LogSettings {
-    fn from(args: LogArgs) -> Self {
-        let LogArgs { log_format: format, log_level, log_repeat_every: repeat_every } = args;
-        // Once a process, which needs it to its end.
-        Self { format, level: log_level.map(|level| &*level.leak()), repeat_every }
+impl LogSettings {
+    /// What these flags say, else the environment.
+    pub(super) fn of(flags: &Given) -> Self {
+        let (said, problems) = said_of_logs(flags);
+        let text = |key| said.text(key).map(str::to_owned);
+        Self {
+            format: text(Key::LogFormat).and_then(|word| LogFormat::of(&word)).unwrap_or_default(),
+            // Once a process, which needs it to its end.
+            level: text(Key::LogLevel).map(|level| &*level.leak()),
+            misread: !problems.is_empty(),
+        }
+    }
+
+    fn complain(self) {
+        if self.misread {
+            tracing::warn!(
+                event = "log.setting",
+                "A variable of the log has a value that is none; `moorline config check` says which"
+            );
+        }
     }
 }
 
-fn level(text: &str) -> Result<String, String> {
-    match EnvFilter::try_new(directives(text)) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// The variable with filter directives, such as `debug` or `moorline_driver=trace,info`.
-const FILTER: &str = "MOORLINE_LOG";
 /// What libraries say below a warning is not about workers.
 const LIBRARIES: &str = "h2=warn,hyper=warn,hyper_util=warn,tonic=warn,tower=warn";
 /// Before the process ends, its log has so long to leave.
@@ -87,51 +84,83 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Where the lines of a server go.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
-/// Replaces the filter.
-static RELOAD: OnceLock<Reload> = OnceLock::new();
 
-type Reload = Box<dyn Fn(EnvFilter) -> bool + Send + Sync>;
-
-/// Logs of a server: transitions and more. Whoever logs waits for nobody (P23); see [`flush`].
+/// Logs of a server that has no configuration: transitions and more.
 pub(super) fn for_server(settings: LogSettings) {
-    let shape = shape(settings.format, LogFormat::Auto);
+    serve(settings.format, settings.level.unwrap_or("info"));
+    settings.complain();
+}
+
+/// Logs of a server, by its configuration; they may change while it runs.
+pub(super) fn start(config: &Config) -> Control {
+    // Both were read by the kinds of their settings.
+    let format = config.text(Key::LogFormat).and_then(LogFormat::of).unwrap_or_default();
+    serve(format, config.text(Key::LogLevel).unwrap_or("info"))
+}
+
+/// Whoever logs waits for nobody (P23); see [`flush`].
+fn serve(format: LogFormat, level: &str) -> Control {
+    let shape = Current::new(shape(format, LogFormat::Auto));
+    let in_use = shape.clone();
     let dropped = move |lines: u64| {
         let fields = Map::from_iter([
             ("event".into(), "log.dropped".into()),
             ("lines".into(), lines.into()),
         ]);
         let message = format!("{lines} log lines were dropped: nobody read them in time");
-        shape.line(Level::WARN, None, fields, &message)
+        in_use.get().line(Level::WARN, None, fields, &message)
     };
-    let standard = directives(settings.level.unwrap_or("info"));
     match Queue::start(std::io::stderr(), dropped) {
         Ok(queue) => {
             let queue = QUEUE.get_or_init(|| queue).clone();
-            init(shape, &standard, queue);
+            let control = init(shape, level, queue);
             log_panics();
+            control
         }
         // Rather lines that can be waited for than none.
-        Err(_) => init(shape, &standard, std::io::stderr),
+        Err(_) => init(shape, level, std::io::stderr),
     }
 }
 
 /// Logs of a client: what it waits for.
 pub(super) fn for_client(settings: LogSettings) {
-    let standard = if look().quiet { "error" } else { "warn" };
-    init(shape(settings.format, LogFormat::Pretty), standard, std::io::stderr);
+    for_people(settings, if look().quiet { "error" } else { "warn" });
 }
 
 /// Logs of the demo and of benchmarks, which tell their own story: what goes wrong only.
 pub(super) fn for_demo(settings: LogSettings) {
-    init(shape(settings.format, LogFormat::Pretty), "error", std::io::stderr);
+    for_people(settings, "error");
 }
 
-/// From now on lines of this level and above are written, or those that directives such as
-/// `moorline_driver=debug,info` choose. Returns whether that was understood and done.
-#[allow(dead_code, reason = "for a configuration that is read again")]
-pub(super) fn set_level(level: &str) -> bool {
-    let filter = EnvFilter::try_new(directives(level)).ok();
-    filter.zip(RELOAD.get()).is_some_and(|(filter, reload)| reload(filter))
+fn for_people(settings: LogSettings, standard: &str) {
+    let shape = Current::new(shape(settings.format, LogFormat::Pretty));
+    init(shape, settings.level.unwrap_or(standard), std::io::stderr);
+    settings.complain();
+}
+
+/// Changes the logs of a running server.
+#[derive(Clone)]
+pub(super) struct Control {
+    shape: Current,
+    filter: Arc<dyn Fn(EnvFilter) -> bool + Send + Sync>,
+}
+
+impl Control {
+    /// Takes the new value of a setting, if it is one of the logs'.
+    pub(super) fn apply(&self, key: Key, config: &Config) {
+        let Some(text) = config.text(key) else { return };
+        if key == Key::LogFormat
+            && let Some(format) = LogFormat::of(text)
+        {
+            self.shape.set(shape(format, LogFormat::Auto));
+        }
+        if key == Key::LogLevel
+            && let Ok(filter) = EnvFilter::try_new(directives(text))
+        {
+            // Whoever has set a subscriber before us has decided.
+            (self.filter)(filter);
+        }
+    }
 }
 
 /// Puts a line of another kind behind the log lines before it. `false` if this process has no such
@@ -163,38 +192,28 @@ fn shape(format: LogFormat, auto: LogFormat) -> Shape {
     }
 }
 
-fn init<W>(shape: Shape, standard: &str, writer: W)
+fn init<W>(shape: Current, level: &str, writer: W) -> Control
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let given = std::env::var(FILTER).ok().filter(|text| !text.is_empty());
-    let filter = given.as_deref().and_then(|text| EnvFilter::try_new(text).ok());
-    let misread = given.is_some() && filter.is_none();
     let more = match look().verbose {
         0 => None,
         1 => Some("info,moorline=debug,moorline_driver=debug"),
         _ => Some("debug,moorline=trace,moorline_driver=trace"),
     };
-    let standard = more.unwrap_or(standard);
+    let level = more.unwrap_or(level);
     let builder = tracing_subscriber::fmt()
         .with_writer(writer)
         // A line that cannot be written would be complained about on stderr, in vain, by a panic:
         // whoever read the log may be gone, and the work goes on all the same.
         .log_internal_errors(false)
-        .event_format(shape)
-        .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new(standard)))
+        .event_format(shape.clone())
+        .with_env_filter(EnvFilter::new(directives(level)))
         .with_filter_reloading();
     let handle = builder.reload_handle();
     // Whoever has set a subscriber before has decided.
-    if builder.try_init().is_ok() {
-        RELOAD.get_or_init(|| Box::new(move |filter| handle.reload(filter).is_ok()));
-    }
-    if misread {
-        tracing::warn!(
-            event = "log.filter",
-            "{FILTER} is not a log filter; the standard one is used"
-        );
-    }
+    let _ = builder.try_init();
+    Control { shape, filter: Arc::new(move |filter| handle.reload(filter).is_ok()) }
 }
 
 /// A panic is a line of the log like any other, and what was said before it is not lost with it.

@@ -1,4 +1,4 @@
-//! SIGTERM and Ctrl-C: the first asks, the second ends.
+//! SIGTERM and Ctrl-C: the first asks, the second ends. SIGHUP: read the configuration again.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -26,6 +26,24 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Exit::Interrupted,
             _ = self.terminate.recv() => Exit::Terminated,
+        }
+    }
+}
+
+/// SIGHUP: the configuration is to be read again.
+pub(super) struct Hangups(Signal);
+
+impl Hangups {
+    /// Takes it over from now on.
+    pub(super) fn new() -> Result<Self> {
+        signal(SignalKind::hangup()).map(Self).map_err(Error::Start)
+    }
+
+    /// The next one. Cancel-safe.
+    pub(super) async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            // No more can come.
+            std::future::pending().await
         }
     }
 }

@@ -82,7 +82,6 @@ pub(super) fn notify(subject: Arc<dyn Subject>) -> Notices {
 }
 
 /// The configuration is being read again: from now until [`reloaded`].
-#[allow(dead_code, reason = "for a configuration that is read again")]
 pub(super) fn reloading() {
     use rustix::time::{ClockId, clock_gettime};
 
@@ -94,7 +93,6 @@ pub(super) fn reloading() {
 }
 
 /// The configuration was read again, or stays as it was.
-#[allow(dead_code, reason = "for a configuration that is read again")]
 pub(super) fn reloaded() {
     if let Some(manager) = MANAGER.get() {
         manager.tell("READY=1");

@@ -1,6 +1,7 @@
 use clap::{CommandFactory, Parser};
 
 use super::Cli;
+use crate::config::Key;
 
 #[test]
 fn the_tree_of_commands_holds_together() {
@@ -48,6 +49,39 @@ fn the_flags_of_the_coordinator_work_as_written() {
     for wrong in ["--store=redis://x", "--lost-after=90", "--lost-after=0s", "--accept-timeout=0s"]
     {
         let error = Cli::try_parse_from(["moorline", "coordinator", wrong]).err();
+        assert_eq!(error.expect(wrong).exit_code(), 2);
+    }
+}
+
+#[test]
+fn a_configuration_file_may_be_named_anywhere() {
+    for line in [
+        &["moorline", "--config", "x.toml", "worker"][..],
+        &["moorline", "worker", "-c", "x.toml"],
+        &["moorline", "worker", "start", "-c", "x.toml"],
+        &["moorline", "agent", "--config=x.toml"],
+        &["moorline", "coordinator", "start", "-c", "x.toml"],
+        &["moorline", "config", "show", "--origin", "-c", "x.toml"],
+    ] {
+        let cli = Cli::try_parse_from(line).unwrap();
+        assert_eq!(cli.global.config.as_deref(), Some(std::path::Path::new("x.toml")), "{line:?}");
+    }
+}
+
+#[test]
+fn the_flags_of_the_logs_are_settings_and_may_be_given_anywhere() {
+    for line in [
+        &["moorline", "--log-level=debug", "worker"][..],
+        &["moorline", "worker", "--log-level=debug"],
+        &["moorline", "coordinator", "start", "--log-level", "debug"],
+        &["moorline", "task", "list", "--log-level=debug"],
+    ] {
+        let cli = Cli::try_parse_from(line).unwrap();
+        assert_eq!(cli.global.settings.0[&Key::LogLevel], ["debug"], "{line:?}");
+        assert_eq!(cli.global.settings.0.len(), 1, "{line:?}");
+    }
+    for wrong in ["--log-format=xml", "--log-level=inof", "--log-repeat-every=30"] {
+        let error = Cli::try_parse_from(["moorline", "worker", wrong]).err();
         assert_eq!(error.expect(wrong).exit_code(), 2);
     }
 }

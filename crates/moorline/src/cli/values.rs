@@ -1,11 +1,12 @@
 //! Values of flags: durations, jitter, handlers.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use moorline_link::{First, Jitter};
 
 /// A duration such as `5s`, `1m30s` or `250ms`. A number without a unit is none.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a duration; write it as 5s, 1m30s or 250ms");
     if text.is_empty() || text.contains(char::is_whitespace) {
         return Err(wrong());
@@ -18,7 +19,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// The same, and not zero.
-pub(super) fn some_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn some_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("it must be longer than nothing".to_owned()),
         some => Ok(some),
@@ -26,7 +27,7 @@ pub(super) fn some_duration(text: &str) -> Result<Duration, String> {
 }
 
 /// `full`, `none`, `equal`, `decorrelated`, or a fraction of the delay below 1 such as `0.2`.
-pub(super) fn jitter(text: &str) -> Result<Jitter, String> {
+pub(crate) fn jitter(text: &str) -> Result<Jitter, String> {
     match text {
         "full" => Ok(Jitter::FULL),
         "none" => Ok(Jitter::None),
@@ -38,6 +39,17 @@ pub(super) fn jitter(text: &str) -> Result<Jitter, String> {
     }
 }
 
+/// The same, as it is written. The shortest delay of a full jitter of one's own has no word.
+pub(crate) fn jitter_text(jitter: Jitter) -> String {
+    match jitter {
+        Jitter::Full { .. } => "full".to_owned(),
+        Jitter::None => "none".to_owned(),
+        Jitter::Equal => "equal".to_owned(),
+        Jitter::Decorrelated => "decorrelated".to_owned(),
+        Jitter::Proportional { ppm } => format!("{}", f64::from(ppm) / 1_000_000.0),
+    }
+}
+
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
 fn parts_per_million(fraction: &str) -> Option<u32> {
     let scaled = (fraction.parse::<f64>().ok()? * 1_000_000.0).round();
@@ -45,7 +57,7 @@ fn parts_per_million(fraction: &str) -> Option<u32> {
 }
 
 /// `window`, `backoff` or `immediate`.
-pub(super) fn first(text: &str) -> Result<First, String> {
+pub(crate) fn first(text: &str) -> Result<First, String> {
     match text {
         "window" => Ok(First::Window),
         "backoff" => Ok(First::Backoff),
@@ -54,15 +66,35 @@ pub(super) fn first(text: &str) -> Result<First, String> {
     }
 }
 
+/// The same, as it is written.
+pub(crate) fn first_text(first: First) -> &'static str {
+    match first {
+        First::Window => "window",
+        First::Backoff => "backoff",
+        First::Immediate => "immediate",
+    }
+}
+
+/// How many registrations a second: a number above 0, or none for `measured`.
+pub(crate) fn registration_rate(text: &str) -> Result<Option<NonZeroU32>, String> {
+    match text {
+        "measured" => Ok(None),
+        number => number
+            .parse()
+            .map(Some)
+            .map_err(|_| format!("`{text}` is not a whole number above 0, nor `measured`")),
+    }
+}
+
 /// A handler: `NAME=COMMAND`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct HandlerArg {
-    pub(super) name: String,
-    pub(super) command: String,
+pub(crate) struct HandlerArg {
+    pub(crate) name: String,
+    pub(crate) command: String,
 }
 
 /// `NAME=COMMAND`.
-pub(super) fn handler(text: &str) -> Result<HandlerArg, String> {
+pub(crate) fn handler(text: &str) -> Result<HandlerArg, String> {
     match text.split_once('=') {
         Some((name, command)) if !name.is_empty() && !command.trim().is_empty() => {
             Ok(HandlerArg { name: name.to_owned(), command: command.to_owned() })

@@ -4,21 +4,22 @@ mod list;
 mod steer;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Subcommand;
-use moorline_link::{First, Jitter};
+use moorline_link::Reason;
 
+use super::config::{Started, start};
+use super::coordinator::reload_off_thread;
 use super::exit::Exit;
-use super::signals::Signals;
-use super::values::{HandlerArg, first, handler, jitter, some_duration};
+use super::signals::{Hangups, Signals};
 use super::{Context, Outcome, event, logs, output, systemd};
 use crate::client::WorkerAction;
+use crate::config::{Config, Key, Reloader, Role, Sources, Surroundings, WorkerFlags};
 use crate::process::ProcessGroups;
-use crate::{Error, Reconnect, Result, Worker};
+use crate::{Error, Result, Worker};
 
 #[derive(clap::Args, Debug)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -29,6 +30,8 @@ pub(super) struct Args {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Run a worker: the same as without `start`.
+    Start(RunArgs),
     /// List workers.
     List(list::ListArgs),
     /// Show a worker.
@@ -51,104 +54,11 @@ enum Command {
 
 #[derive(clap::Args, Debug)]
 struct RunArgs {
-    /// The coordinator; several are tried in order.
-    #[arg(long, required = true, value_name = "URL")]
-    coordinator: Vec<String>,
-
-    /// The worker's name [default: the host name]. Two live workers cannot have the same.
-    #[arg(long, value_name = "NAME")]
-    name: Option<String>,
-
-    /// How many tasks run at once.
-    #[arg(long, value_name = "K", default_value_t = 1)]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
-    slots: u16,
-
-    /// Where the worker's identity and lock are [default: $XDG_STATE_HOME/moorline/worker/NAME, else
-    /// ~/.local/state/moorline/worker/NAME].
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-
-    /// Run tasks of type NAME by this command, without a shell: input on stdin, result on stdout, exit
-    /// code 0 ok, 64-78 fatal, other retryable.
-    #[arg(long = "handler", value_name = "NAME=COMMAND", value_parser = handler)]
-    handlers: Vec<HandlerArg>,
-
-    /// How long an attempt may run when its task does not say [default: no limit].
-    #[arg(long, value_name = "DURATION", value_parser = some_duration)]
-    task_timeout: Option<Duration>,
-
-    /// How long running tasks may take to end when the worker is told to stop.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = some_duration)]
-    drain_timeout: Duration,
-
-    /// Serve health, metrics and status here, such as 127.0.0.1:8742 [default: not at all].
-    #[arg(long, value_name = "ADDRESS")]
-    health_listen: Option<String>,
-
     #[command(flatten)]
-    link: LinkArgs,
+    settings: WorkerFlags,
 }
 
-#[derive(clap::Args, Debug)]
-#[command(next_help_heading = "Connection")]
-struct LinkArgs {
-    /// A heartbeat every so long; the coordinator may assign another interval.
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = some_duration)]
-    heartbeat_interval: Duration,
-
-    /// Without any answer for so long the connection is given up.
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = some_duration)]
-    heartbeat_timeout: Duration,
-
-    /// The delay before the first retry.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = some_duration)]
-    reconnect_initial_delay: Duration,
-
-    /// The longest delay between two retries.
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = some_duration)]
-    reconnect_max_delay: Duration,
-
-    /// Each delay is so many times the one before.
-    #[arg(long, value_name = "FACTOR", default_value_t = 2.0)]
-    reconnect_multiplier: f64,
-
-    /// How delays are spread: full, none, equal, decorrelated, or a fraction such as 0.2.
-    #[arg(long, value_name = "JITTER", default_value = "full", value_parser = jitter)]
-    reconnect_jitter: Jitter,
-
-    /// What the first dial after a loss waits for: window (set by the coordinator), backoff or immediate.
-    #[arg(long, value_name = "FIRST", default_value = "window", value_parser = first)]
-    reconnect_first: First,
-
-    /// Give up after so many dials without success; 0 is never.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    max_reconnect_attempts: u32,
-
-    /// End at the first loss or failed dial.
-    #[arg(long, conflicts_with = "max_reconnect_attempts")]
-    no_reconnect: bool,
-}
-
-impl LinkArgs {
-    fn reconnect(&self) -> Reconnect {
-        let base = if self.no_reconnect {
-            Reconnect::off()
-        } else {
-            Reconnect::attempts(self.max_reconnect_attempts)
-        };
-        base.initial(self.reconnect_initial_delay)
-            .max(self.reconnect_max_delay)
-            .multiplier(self.reconnect_multiplier)
-            .jitter(self.reconnect_jitter)
-            .first(self.reconnect_first)
-            // 30 s with the standard timeout: longer than any detector, so that a link which dies
-            // at its first heartbeats does not begin anew (P04).
-            .stable_after(self.heartbeat_timeout.saturating_mul(2))
-    }
-}
-
-pub(super) async fn run(args: Args, context: Context) -> Outcome {
+pub(super) async fn run(args: Args, sources: Sources, context: Context) -> Outcome {
     match args.command {
         Some(Command::List(args)) => {
             logs::for_client(context.log);
@@ -175,26 +85,43 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
             logs::for_client(context.log);
             event::of_worker(args, context).await
         }
-        None => {
-            logs::for_server(context.log);
-            work(args.run, context).await
-        }
+        Some(Command::Start(run)) => work(run, sources, context).await,
+        None => work(args.run, sources, context).await,
     }
 }
 
-async fn work(args: RunArgs, context: Context) -> Outcome {
+async fn work(args: RunArgs, mut sources: Sources, context: Context) -> Outcome {
     let mut signals = Signals::new()?;
+    let mut hangups = Hangups::new()?;
+    sources.flags.extend(args.settings.0);
+    let Started { config, sources, logs } = match start(Role::Worker, sources, context) {
+        Ok(started) => started,
+        Err(exit) => return Ok(exit),
+    };
     let groups = ProcessGroups::new();
-    let name = args.name.clone().unwrap_or_else(crate::worker::host_name);
-    let mut worker = build(args, name.clone(), &groups, context)?;
+    let name = config.text(Key::Name).map_or_else(crate::worker::host_name, str::to_owned);
+    let mut worker = build(&config, &name, &groups)?;
+    let reloader = Reloader::new(
+        Role::Worker,
+        sources,
+        Surroundings::of_this_process(),
+        config,
+        move |key, config| logs.apply(key, config),
+    );
     let handle = worker.handle();
     let _notices = systemd::notify(worker.subject());
     let running = worker.run();
     tokio::pin!(running);
     let drain = async {
-        signals.next().await;
-        // `running` ends when the drain does.
-        let drain = handle.drain();
+        loop {
+            tokio::select! {
+                _ = signals.next() => break,
+                () = hangups.next() => reload_off_thread(&reloader).await,
+            }
+        }
+        // As it is now: it may have been reloaded. `running` ends when the drain does.
+        let limit = reloader.running().duration(Key::DrainTimeout);
+        let drain = handle.drain_within(limit);
         tokio::select! {
             exit = signals.next() => exit,
             () = async { drain.await; std::future::pending().await } => Exit::Done,
@@ -216,34 +143,53 @@ async fn work(args: RunArgs, context: Context) -> Outcome {
         let state = if ended.is_ok() { "shutdown" } else { "failed" };
         output::json(&serde_json::json!({"name": name, "state": state, "reason": reason}))?;
     }
+    if let Err(error) = &ended
+        && gave_up(error)
+        && stays(&reloader)
+    {
+        stay(error, &mut signals, &mut hangups, &reloader).await;
+        return Ok(Exit::Done);
+    }
     ended.map(|()| Exit::Done)
 }
 
-fn build(args: RunArgs, name: String, groups: &ProcessGroups, context: Context) -> Result<Worker> {
-    let data_dir = match args.data_dir {
-        Some(data_dir) => data_dir,
-        None => default_data_dir(&name)?,
+/// Whether the worker itself stopped trying; who was refused or replaced did not give up.
+fn gave_up(error: &Error) -> bool {
+    let reasons = [Reason::AttemptsExhausted, Reason::DeadlineExceeded];
+    error.reason().is_some_and(|reason| reasons.contains(&reason))
+}
+
+fn stays(reloader: &Reloader) -> bool {
+    reloader.running().text(Key::OnGiveUp) == Some("stay")
+}
+
+/// Waits until somebody ends the process, or wants it not to stay any more.
+async fn stay(error: &Error, signals: &mut Signals, hangups: &mut Hangups, reloader: &Reloader) {
+    tracing::error!(
+        event = "worker.stays",
+        role = "worker",
+        code = %error.code(),
+        "Gave up and stays without a connection, as worker.reconnect.on_give_up says: {error}"
+    );
+    loop {
+        tokio::select! {
+            _ = signals.next() => return,
+            () = hangups.next() => reload_off_thread(reloader).await,
+        }
+        if !stays(reloader) {
+            return;
+        }
+    }
+}
+
+fn build(config: &Config, name: &str, groups: &ProcessGroups) -> Result<Worker> {
+    let data_dir = match config.text(Key::DataDir) {
+        Some(data_dir) => PathBuf::from(data_dir),
+        None => default_data_dir(name)?,
     };
-    let mut urls = args.coordinator.into_iter();
-    let mut builder = Worker::builder(urls.next().unwrap_or_default())
-        .name(name)
-        .slots(args.slots)
-        .data_dir(data_dir)
-        .heartbeat(args.link.heartbeat_interval, args.link.heartbeat_timeout)
-        .reconnect(args.link.reconnect())
-        .drain_timeout(args.drain_timeout)
-        .log_repeat_every(context.log.repeat_every);
-    for url in urls {
-        builder = builder.coordinator(url);
-    }
-    if let Some(address) = args.health_listen {
-        builder = builder.health(address);
-    }
-    if let Some(timeout) = args.task_timeout {
-        builder = builder.task_timeout(timeout);
-    }
-    for handler in args.handlers {
-        builder = builder.command(handler.name, &handler.command, groups)?;
+    let mut builder = config.worker().name(name).data_dir(data_dir);
+    for (name, command) in config.map(Key::Handlers) {
+        builder = builder.command(name, command, groups)?;
     }
     builder.build()
 }

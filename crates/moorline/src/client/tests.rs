@@ -58,6 +58,10 @@ async fn a_task_goes_all_the_way_and_its_result_comes_back_as_it_was() {
     assert_eq!(client.worker("w").await.unwrap().id, listed[0].id);
     let overview = client.overview().await.unwrap();
     assert_eq!((overview.tasks["succeeded"], overview.applied_twice), (1, 0));
+    assert_eq!(overview.epoch, coordinator.epoch());
+    let told = serde_json::to_value(&overview).unwrap();
+    let digits = coordinator.epoch().to_string();
+    assert_eq!(told["epoch"], digits, "a reader of JSON may keep numbers only up to 2^53");
 
     worker.drain().await;
     assert!(!worker.connected());

@@ -21,15 +21,15 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router, middleware};
+use axum::{Extension, Json, Router, middleware};
 use moorline_driver::CoordinatorHandle;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
-use super::Admin;
-use crate::api::{Overview, Version};
+use super::{Admin, ReloadHook};
+use crate::api::{Overview, ReloadReport, Version};
 use crate::health::{Answer, CoordinatorSubject, PATHS, answer, response};
-use crate::{Error, Result};
+use crate::{Code, Error, Result};
 use problem::Refusal;
 
 /// What every handler needs.
@@ -54,6 +54,7 @@ pub(super) fn serve(
     listener: TcpListener,
     driver: CoordinatorHandle,
     subject: CoordinatorSubject,
+    reload: Option<ReloadHook>,
 ) -> Admin {
     // A bound listener has an address; without one nobody could have asked for it.
     let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -63,9 +64,8 @@ pub(super) fn serve(
             // Nobody left who could say so is an end, too.
             let _ = ended.wait_for(|end| *end).await;
         };
-        if let Err(error) =
-            axum::serve(listener, router(driver, subject)).with_graceful_shutdown(end).await
-        {
+        let router = router(driver, subject).layer(Extension(reload));
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(end).await {
             tracing::error!(
                 event = "admin.failed",
                 role = "coordinator",
@@ -99,6 +99,7 @@ pub(super) fn router(driver: CoordinatorHandle, subject: CoordinatorSubject) -> 
         .route("/coordinator/drain", post(actions::drain_coordinator))
         .route("/overview", get(overview))
         .route("/version", get(version))
+        .route("/coordinator/reload", post(reload))
         .layer(tasks::body_limit())
         .with_state(Context { driver, started: SystemTime::now(), streams: events::streams() });
     let mut health = Router::new();
@@ -127,6 +128,20 @@ async fn overview(State(context): State<Context>) -> Result<Json<Overview>, Refu
 
 async fn version() -> Json<Version> {
     Json(Version::here())
+}
+
+/// Reads files, so not on the runtime's own threads.
+async fn reload(
+    hook: Option<Extension<Option<ReloadHook>>>,
+) -> Result<Json<ReloadReport>, Refusal> {
+    let Some(Extension(Some(ReloadHook(hook)))) = hook else {
+        let detail = "it is part of another program, which has its own configuration";
+        return Err(Refusal::new(Code::NOTHING_TO_RELOAD, detail));
+    };
+    let report = tokio::task::spawn_blocking(move || hook())
+        .await
+        .map_err(|error| Error::Start(std::io::Error::other(error)))??;
+    Ok(Json(report))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a coordinator is made of.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -9,12 +10,12 @@ use std::time::Duration;
 use moorline_driver::{
     CoordinatorOptions, ReadError, StartError, Tokio, Transports, start_coordinator,
 };
-use moorline_link::{HubConfig, HubSettings};
+use moorline_link::{HubConfig, HubSettings, RegistrationRate};
 use moorline_store::{MemoryStore, Retention, SqliteStore, Store};
 use moorline_transport::{Endpoint, Transport};
 use moorline_work::{DispatcherConfig, DispatcherSettings};
 
-use super::{Coordinator, admin};
+use super::{Coordinator, ReloadHook, admin};
 use crate::health::{self, Bound, CoordinatorSubject, Health, Limits};
 use crate::{Code, Error, Result};
 
@@ -97,15 +98,19 @@ pub struct CoordinatorBuilder {
     store: StoreAt,
     listen: Vec<String>,
     admin: Option<String>,
+    suspect_after: Option<Duration>,
+    disconnect_after: Option<Duration>,
     lost_after: Duration,
     start_grace: Duration,
     accept_timeout: Duration,
     retention: Retention,
+    registration_rate: RegistrationRate,
     transports: Transports,
     log_repeat_every: Duration,
     health: Option<String>,
     limits: Limits,
     metrics_per_worker: bool,
+    reload: Option<ReloadHook>,
 }
 
 impl CoordinatorBuilder {
@@ -115,15 +120,19 @@ impl CoordinatorBuilder {
             store: StoreAt::Memory,
             listen: Vec::new(),
             admin: None,
+            suspect_after: None,
+            disconnect_after: None,
             lost_after: dispatcher.lost_after,
             start_grace: dispatcher.start_grace,
             accept_timeout: dispatcher.accept_timeout,
             retention: Retention::default(),
+            registration_rate: RegistrationRate::default(),
             transports: Transports::new(),
             log_repeat_every: Duration::from_secs(30),
             health: None,
             limits: Limits::default(),
             metrics_per_worker: false,
+            reload: None,
         }
     }
 
@@ -175,6 +184,33 @@ impl CoordinatorBuilder {
         Self { lost_after, ..self }
     }
 
+    /// A worker not heard for this long is suspect, and more than two of its heartbeat intervals.
+    /// Default: a ninth of `lost_after`, at most 10 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Coordinator::builder().suspect_after(Duration::from_secs(8));
+    /// # let _ = builder;
+    /// ```
+    pub fn suspect_after(self, suspect_after: Duration) -> Self {
+        Self { suspect_after: Some(suspect_after), ..self }
+    }
+
+    /// A worker not heard for this long is disconnected, its leases untouched; never less than three
+    /// of its heartbeat intervals, and more than `suspect_after`. Default: a sixth of `lost_after`,
+    /// at most 15 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Coordinator::builder().disconnect_after(Duration::from_secs(12));
+    /// # let _ = builder;
+    /// ```
+    pub fn disconnect_after(self, disconnect_after: Duration) -> Self {
+        Self { disconnect_after: Some(disconnect_after), ..self }
+    }
+
     /// Leases of an earlier life are kept at least this long after the start (P59). Default 120 s.
     ///
     /// ```
@@ -211,19 +247,45 @@ impl CoordinatorBuilder {
         Self { retention: Retention { age_millis: millis(age), count, ..self.retention }, ..self }
     }
 
-    /// Events are kept this long, and at most so many. Default 7 days and 1,000,000; in memory at most
-    /// 65,536.
-    pub fn keep_events(mut self, age: Duration, count: u64) -> Self {
-        self.retention.event_age_millis = millis(age);
-        self.retention.event_count = count;
-        self
+    /// Events of tasks and workers are kept this long, and at most so many; the last one always, and in
+    /// memory at most 65,536. Default 7 days and 1,000,000.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Coordinator::builder().keep_events(Duration::from_secs(86_400), 10_000);
+    /// # let _ = builder;
+    /// ```
+    pub fn keep_events(self, age: Duration, count: u64) -> Self {
+        let (event_age_millis, event_count) = (millis(age), count);
+        Self { retention: Retention { event_age_millis, event_count, ..self.retention }, ..self }
     }
 
-    /// A worker that is lost or has left is remembered this long (it would be expected, and its name
-    /// shown), and as long as it has a lease. Default 24 hours.
-    pub fn forget_after(mut self, age: Duration) -> Self {
-        self.retention.forget_millis = millis(age);
-        self
+    /// A worker that was lost or left is remembered this long, and as long as it has a lease. Default
+    /// 24 hours.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Coordinator::builder().forget_after(Duration::from_secs(3_600));
+    /// # let _ = builder;
+    /// ```
+    pub fn forget_after(self, after: Duration) -> Self {
+        Self { retention: Retention { forget_millis: millis(after), ..self.retention }, ..self }
+    }
+
+    /// So many registrations a second are taken when a fleet comes back; who comes too early gets a
+    /// slot later (P90). Default: half of what was measured, 200 to 5,000.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    ///
+    /// let rate = NonZeroU32::new(500).unwrap();
+    /// let builder = moorline::Coordinator::builder().registration_rate(rate);
+    /// # let _ = builder;
+    /// ```
+    pub fn registration_rate(self, per_second: NonZeroU32) -> Self {
+        Self { registration_rate: RegistrationRate::Fixed(per_second), ..self }
     }
 
     /// Serves health, metrics and status here, such as `127.0.0.1:8742`, on a thread of its own: a
@@ -267,6 +329,12 @@ impl CoordinatorBuilder {
         Self { transports: self.transports.with(transport), ..self }
     }
 
+    /// What the admin API does when it is asked to reload the configuration. Default: it refuses.
+    #[cfg(feature = "cli")]
+    pub(crate) fn on_reload(self, reload: ReloadHook) -> Self {
+        Self { reload: Some(reload), ..self }
+    }
+
     /// Opens the store, listens, and returns as soon as workers and clients can come.
     ///
     /// # Errors
@@ -304,7 +372,9 @@ impl CoordinatorBuilder {
             Some(bound) => Some(Health::serve(bound, Arc::new(subject.clone()))?),
             None => None,
         };
-        let admin = admin.map(|listener| admin::serve(listener, driver.clone(), subject.clone()));
+        let reload = self.reload;
+        let admin =
+            admin.map(|listener| admin::serve(listener, driver.clone(), subject.clone(), reload));
         Ok(Coordinator { driver, admin, health, subject })
     }
 
@@ -324,20 +394,50 @@ impl CoordinatorBuilder {
         Err(coordinator.failure().unwrap_or(Error::Stopped))
     }
 
-    fn options(&self) -> Result<CoordinatorOptions> {
+    /// What connections and sessions are told.
+    pub(crate) fn hub_config(&self) -> Result<HubConfig> {
         if self.lost_after < LOST_AFTER_MIN {
-            return Err(Error::setting("lost-after", format!("at least {LOST_AFTER_MIN:?}")));
+            let problem = format!("{:?} is less than {LOST_AFTER_MIN:?}", self.lost_after);
+            return Err(Error::refused_setting(Code::LOST_AFTER_TOO_SHORT, "lost-after", problem));
         }
-        let hub = HubConfig::new(HubSettings::for_lost_after(self.lost_after))
-            .map_err(|error| Error::setting("lost-after", error))?;
+        let scaled = HubSettings::for_lost_after(self.lost_after);
+        let settings = HubSettings {
+            suspect_after: self.suspect_after.unwrap_or(scaled.suspect_after),
+            disconnect_after: self.disconnect_after.unwrap_or(scaled.disconnect_after),
+            registration_rate: self.registration_rate,
+            ..scaled
+        };
+        HubConfig::new(settings)
+            .map_err(|error| Error::refused_setting(Code::from(&error), "lost-after", error))
+    }
+
+    fn dispatcher_config(&self) -> Result<DispatcherConfig> {
         let dispatcher = DispatcherSettings {
             lost_after: self.lost_after,
             start_grace: self.start_grace,
             accept_timeout: self.accept_timeout,
             ..DispatcherSettings::default()
         };
-        let dispatcher = DispatcherConfig::new(dispatcher)
-            .map_err(|error| Error::setting("coordinator", error))?;
+        DispatcherConfig::new(dispatcher).map_err(|error| Error::setting("coordinator", error))
+    }
+
+    /// Everything [`start`](Self::start) would refuse for its value, not only the first.
+    #[cfg(feature = "cli")]
+    pub(crate) fn problems(&self) -> Vec<Error> {
+        let admin = self.admin.as_deref().and_then(|address| loopback_address(address).err());
+        let listen = self.listen.iter().filter_map(|url| url.parse::<Endpoint>().err());
+        let health = self.health.as_deref().and_then(|text| health::address(text).err());
+        admin
+            .into_iter()
+            .chain(health)
+            .chain(listen.map(Error::from))
+            .chain(self.hub_config().err())
+            .chain(self.dispatcher_config().err())
+            .collect()
+    }
+
+    fn options(&self) -> Result<CoordinatorOptions> {
+        let (hub, dispatcher) = (self.hub_config()?, self.dispatcher_config()?);
         let listen = self
             .listen
             .iter()
@@ -353,8 +453,8 @@ impl CoordinatorBuilder {
     }
 }
 
-fn millis(age: Duration) -> u64 {
-    u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An address that only this machine can reach. `localhost` is 127.0.0.1.

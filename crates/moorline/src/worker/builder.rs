@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_driver::{Transports, WorkerOptions};
-use moorline_link::Incarnation;
+use moorline_link::{Incarnation, LinkConfig};
 use moorline_node::{Name, WorkerConfig};
 use moorline_transport::{Endpoint, Transport};
 use moorline_work::RunnerConfig;
@@ -61,10 +61,19 @@ pub struct WorkerBuilder {
 
 impl std::fmt::Debug for WorkerBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        #[cfg(feature = "health")]
+        let health = (&self.health, self.limits);
+        #[cfg(not(feature = "health"))]
+        let health = ();
         f.debug_struct("WorkerBuilder")
             .field("coordinators", &self.coordinators)
             .field("name", &self.name)
+            .field("slots", &self.slots)
             .field("handlers", &self.handlers.keys())
+            .field("task_timeout", &self.task_timeout)
+            .field("drain_timeout", &self.drain_timeout)
+            .field("log_repeat_every", &self.log_repeat_every)
+            .field("health", &health)
             .finish_non_exhaustive()
     }
 }
@@ -463,6 +472,7 @@ impl WorkerBuilder {
     /// # }
     /// ```
     pub fn build(self) -> Result<Worker> {
+        let link = self.link_config()?;
         if let Some(name) = self.twice {
             return Err(Error::setting("task", format!("`{name}` has two handlers")));
         }
@@ -474,16 +484,10 @@ impl WorkerBuilder {
             .map(|url| endpoint(url, &transports))
             .collect::<Result<Vec<_>>>()?;
         let name = self.name.unwrap_or_else(host_name);
-        let name = Name::new(&name).map_err(|error| Error::setting("name", error))?;
-        if self.slots == 0 {
-            return Err(Error::setting("slots", "at least 1"));
-        }
-        let handlers = self
-            .handlers
-            .keys()
-            .map(|name| Name::new(name).map_err(|error| Error::setting("task", error)))
-            .collect::<Result<Vec<_>>>()?;
-        let link = self.link.parse()?;
+        let name = parse_name(&name)?;
+        some_slots(self.slots)?;
+        let handlers =
+            self.handlers.keys().map(|name| handler_name(name)).collect::<Result<Vec<_>>>()?;
         #[cfg(feature = "health")]
         let health = super::Watched {
             bound: match self.health.as_deref() {
@@ -522,6 +526,26 @@ impl WorkerBuilder {
         })
     }
 
+    /// What the link is told.
+    pub(crate) fn link_config(&self) -> Result<LinkConfig> {
+        self.link.parse()
+    }
+
+    /// Everything [`build`](Self::build) would refuse for its value, not only the first.
+    #[cfg(feature = "cli")]
+    pub(crate) fn problems(&self) -> Vec<Error> {
+        let transports = crate::transports(self.transports.clone());
+        let mut problems: Vec<_> =
+            self.coordinators.iter().filter_map(|url| endpoint(url, &transports).err()).collect();
+        problems.extend(self.name.as_ref().and_then(|name| parse_name(name).err()));
+        problems.extend(some_slots(self.slots).err());
+        problems.extend(self.handlers.keys().filter_map(|name| handler_name(name).err()));
+        problems.extend(self.link.problems());
+        #[cfg(feature = "health")]
+        problems.extend(self.health.as_deref().and_then(|text| crate::health::address(text).err()));
+        problems
+    }
+
     /// [`build`](Self::build) and [`Worker::run`] in one.
     ///
     /// # Errors
@@ -536,6 +560,21 @@ impl WorkerBuilder {
     pub async fn run(self) -> Result<()> {
         self.build()?.run().await
     }
+}
+
+fn parse_name(name: &str) -> Result<Name> {
+    Name::new(name).map_err(|error| Error::setting("name", error))
+}
+
+fn handler_name(name: &str) -> Result<Name> {
+    Name::new(name).map_err(|error| Error::setting("task", error))
+}
+
+fn some_slots(slots: u16) -> Result<()> {
+    if slots == 0 {
+        return Err(Error::setting("slots", "at least 1"));
+    }
+    Ok(())
 }
 
 /// Parses a URL and finds its transport now, not at the first dial.

@@ -200,7 +200,12 @@ impl WorkerHandle {
     /// # }
     /// ```
     pub async fn drain(&self) {
-        let driver = self.shared.stop(|driver| driver.drain(self.drain_timeout));
+        self.drain_within(self.drain_timeout).await;
+    }
+
+    /// [`drain`](Self::drain) with another timeout than the worker's own.
+    pub async fn drain_within(&self, timeout: Duration) {
+        let driver = self.shared.stop(|driver| driver.drain(timeout));
         if let Some(driver) = driver {
             driver.ended().await;
         }

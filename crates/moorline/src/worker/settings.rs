@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use moorline_link::{Heartbeat, LinkConfig, Timeouts};
 
-use crate::{Error, Preset, Reconnect, Result};
+use crate::{Code, Error, Preset, Reconnect, Result};
 
 /// Settings as they were given. In the end a preset gives way to `reconnect`, and both to what was
 /// set by a name of its own: the order of the calls does not matter.
@@ -26,22 +26,35 @@ pub(crate) struct LinkSettings {
 impl LinkSettings {
     /// What the machine takes.
     pub(crate) fn parse(&self) -> Result<LinkConfig> {
+        let (heartbeat, timeouts) = (self.heartbeat()?, self.timeouts()?);
+        let reconnect = self.reconnect().parse()?;
+        Ok(LinkConfig { heartbeat, reconnect, timeouts, ..LinkConfig::default() })
+    }
+
+    /// Everything [`parse`](Self::parse) would refuse, not only the first.
+    #[cfg(feature = "cli")]
+    pub(crate) fn problems(&self) -> Vec<Error> {
+        let reconnect = self.reconnect().parse().err();
+        self.heartbeat().err().into_iter().chain(self.timeouts().err()).chain(reconnect).collect()
+    }
+
+    fn heartbeat(&self) -> Result<Heartbeat> {
         let (interval, timeout) = self.heartbeat.unwrap_or_else(|| self.preset.heartbeat());
-        let heartbeat = Heartbeat::new(interval, timeout)
-            .and_then(|beat| {
-                beat.with_misses(self.misses.unwrap_or_else(|| self.preset.heartbeat_misses()))
-            })
-            .map_err(|error| Error::setting("heartbeat", error))?;
+        let misses = self.misses.unwrap_or_else(|| self.preset.heartbeat_misses());
+        Heartbeat::new(interval, timeout)
+            .and_then(|heartbeat| heartbeat.with_misses(misses))
+            .map_err(|error| Error::refused_setting(Code::from(&error), "heartbeat", error))
+    }
+
+    fn timeouts(&self) -> Result<Timeouts> {
         let standard = Timeouts::default();
-        let timeouts = Timeouts::new(
+        Timeouts::new(
             self.connect_timeout.unwrap_or_else(|| self.preset.connect_timeout()),
             self.register_timeout.unwrap_or(standard.register()),
             self.restore_timeout.unwrap_or(standard.restore()),
             standard.goodbye(),
         )
-        .map_err(|error| Error::setting("timeout", error))?;
-        let reconnect = self.reconnect().parse()?;
-        Ok(LinkConfig { heartbeat, reconnect, timeouts, ..LinkConfig::default() })
+        .map_err(|error| Error::refused_setting(Code::from(&error), "timeouts", error))
     }
 
     fn reconnect(&self) -> Reconnect {

@@ -91,7 +91,7 @@ fn the_late_result_of_a_frozen_worker_is_answered_and_not_applied_twice() {
 
 #[test]
 fn a_frozen_coordinator_loses_no_lease_however_long() {
-    let mut rig = Rig::new("2s");
+    let mut rig = Rig::new("2500ms");
     let worker = rig.worker("w1", &flags(&["--handler=work=sleep 4"]));
     rig.until_worker("w1", "active");
     let task = rig.submit("work", "", &[]);

@@ -253,10 +253,16 @@ fn systemd_is_told_of_a_coordinator_from_its_start_to_its_end() {
     assert_eq!(systemd.count(feeds), before);
     coordinator.signal(Signal::CONT);
     until("the watchdog is fed again", || (systemd.count(feeds) > before).then_some(()));
+    // It reads its configuration again, and is ready when it has.
+    coordinator.signal(Signal::HUP);
+    systemd.until(|line| line == "RELOADING=1");
+    let ready = |line: &str| line == "READY=1";
+    until("it is ready again", || (systemd.count(ready) == 2).then_some(()));
+    assert_eq!(systemd.count(|line| line.starts_with("MONOTONIC_USEC=")), 1);
     coordinator.signal(Signal::TERM);
     assert_eq!(coordinator.ends(), Some(0));
     systemd.until(|line| line == "STOPPING=1");
-    assert_eq!(systemd.count(|line| line == "READY=1"), 1);
+    assert_eq!(systemd.count(ready), 2);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod bench;
 mod commands;
+mod configuration;
 mod exits;
 mod explain;
 mod faults;

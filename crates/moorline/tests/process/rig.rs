@@ -88,7 +88,18 @@ fn text(lines: &[Value]) -> String {
 impl Process {
     /// Starts the binary with these arguments, logging everything as JSON.
     pub(crate) fn start(name: &str, args: &[&str]) -> Self {
-        let mut child = command(args).spawn().unwrap();
+        Self::spawn(name, command(args))
+    }
+
+    /// Starts it with the log level of its configuration.
+    pub(crate) fn start_with_own_log_level(name: &str, args: &[&str]) -> Self {
+        let mut command = command(args);
+        command.env_remove("MOORLINE_LOG");
+        Self::spawn(name, command)
+    }
+
+    fn spawn(name: &str, mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let log = Log::default();
         let stderr = child.stderr.take().unwrap();
         let lines = log.clone();

@@ -29,10 +29,15 @@ impl Process {
     /// Ctrl-C on the terminal reaches the demo alone.
     pub(super) fn spawn(name: &str, args: &[String], logbook: &Logbook) -> Result<Self, Error> {
         let program = std::env::current_exe().map_err(Error::Start)?;
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        let ours = std::env::vars_os().map(|(name, _)| name);
+        // What is set on this machine is no part of the demo.
+        for name in ours.filter(|name| name.as_encoded_bytes().starts_with(b"MOORLINE_")) {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(args)
             .args(["--log-format", "json"])
-            .env_remove("MOORLINE_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -111,6 +111,8 @@ impl Stage {
             format!("--lost-after={}", flag(self.lost_after)),
             format!("--start-grace={}", flag(self.lost_after + Duration::from_secs(1))),
             "--accept-timeout=2s".to_owned(),
+            // What it cannot ask its workers: whether they can be told from lost ones in this time.
+            format!("--config={}", self.config()?.display()),
         ];
         self.coordinator = Some(Process::spawn("coordinator", &args, &self.logbook)?);
         Ok(())
@@ -136,8 +138,21 @@ impl Stage {
             format!("--heartbeat-timeout={}", flag(3 * self.heartbeat)),
             "--reconnect-initial-delay=200ms".to_owned(),
             "--reconnect-max-delay=1s".to_owned(),
+            format!("--config={}", self.config()?.display()),
         ];
         Process::spawn(&name, &args, &self.logbook)
+    }
+
+    /// A configuration of the demo's own: nothing that is set on this machine is part of it.
+    fn config(&self) -> Result<PathBuf> {
+        let path = self.home.join("demo.toml");
+        let text = format!(
+            "config_version = 1\n[worker.heartbeat]\ninterval = \"{}\"\ntimeout = \"{}\"\n",
+            flag(self.heartbeat),
+            flag(3 * self.heartbeat)
+        );
+        std::fs::write(&path, text).map_err(Error::Start)?;
+        Ok(path)
     }
 
     /// The coordinator's process.

@@ -33,8 +33,8 @@ pub(super) const GROUPS: &[(u16, &str, &str)] = &[
     (22, "Dialing", "A worker dials and does not come as far as registering."),
     (
         29,
-        "Waiting",
-        "A program waited for a link, and it did not come to that in the time allowed.",
+        "Waiting for a connection",
+        "A program waits for a worker's connection, and not for ever.",
     ),
     (31, "Admission", "A worker came through and the coordinator refused to register it."),
     (32, "Taken over", "Another process of the same worker registered."),

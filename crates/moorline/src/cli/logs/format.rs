@@ -1,6 +1,7 @@
 //! How a log line looks: for machines (JSON, logfmt) with stable names, for people as a sentence.
 
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use serde_json::{Map, Value};
@@ -61,6 +62,27 @@ impl Shape {
     }
 }
 
+/// The shape of the next line; a server may be told another while it runs. Clones are the same one.
+#[derive(Clone)]
+pub(super) struct Current(Arc<RwLock<Shape>>);
+
+impl Current {
+    /// Begins with this one.
+    pub(super) fn new(shape: Shape) -> Self {
+        Self(Arc::new(RwLock::new(shape)))
+    }
+
+    /// What lines look like now.
+    pub(super) fn get(&self) -> Shape {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What lines look like from now on.
+    pub(super) fn set(&self, shape: Shape) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = shape;
+    }
+}
+
 /// What every line begins with.
 fn head(ts: String, level: Level, target: Option<&str>) -> Vec<(&'static str, String)> {
     let mut head = vec![("ts", ts), ("level", level.as_str().to_ascii_lowercase())];
@@ -103,7 +125,7 @@ fn pretty(
     line + "\n"
 }
 
-impl<S, N> FormatEvent<S, N> for Shape
+impl<S, N> FormatEvent<S, N> for Current
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -117,7 +139,7 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         let (metadata, Fields { message, fields }) = (event.metadata(), fields);
-        let line = self.line(*metadata.level(), Some(metadata.target()), fields, &message);
+        let line = self.get().line(*metadata.level(), Some(metadata.target()), fields, &message);
         writer.write_str(&line)
     }
 }

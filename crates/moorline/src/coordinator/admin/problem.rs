@@ -35,12 +35,14 @@ fn status(code: Code) -> StatusCode {
         Code::FOREIGN_HOST | Code::FOREIGN_ORIGIN => StatusCode::FORBIDDEN,
         Code::NOT_JSON_REQUEST => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::NO_SUCH_TASK | Code::NO_SUCH_WORKER | Code::NO_ROUTE => StatusCode::NOT_FOUND,
-        Code::ID_TAKEN | Code::NO_RESULT | Code::HAS_RESULT | Code::WORKER_PRESENT => {
-            StatusCode::CONFLICT
-        }
+        Code::ID_TAKEN
+        | Code::NO_RESULT
+        | Code::HAS_RESULT
+        | Code::WORKER_PRESENT
+        | Code::NOTHING_TO_RELOAD => StatusCode::CONFLICT,
         Code::TOO_LARGE | Code::REQUEST_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
         // More handlers than the coordinator takes stays so until it is restarted.
-        Code::TOO_MANY_HANDLERS => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::TOO_MANY_HANDLERS | Code::NOT_RELOADED => StatusCode::UNPROCESSABLE_ENTITY,
         Code::STOPPING | Code::STORE_IO | Code::STORE_FULL | Code::STORE_READ_ONLY | Code::BUSY => {
             StatusCode::SERVICE_UNAVAILABLE
         }

@@ -345,3 +345,11 @@ async fn what_is_done_to_a_worker_that_is_not_known_is_refused() {
     assert_eq!(refusal(&api, forget).await, (404, "ML6011".to_owned()));
     driver.stop().await;
 }
+
+#[tokio::test]
+async fn a_coordinator_without_a_configuration_has_nothing_to_reload() {
+    let (driver, api) = api().await;
+    let asked = post("/coordinator/reload", Value::Null);
+    assert_eq!(refusal(&api, asked).await, (409, "ML6015".to_owned()));
+    driver.stop().await;
+}

@@ -45,7 +45,7 @@ async fn values_that_make_no_sense_are_found_before_anything_is_opened() {
     ];
     for (case, builder) in cases.into_iter().enumerate() {
         let error = builder.start().await.expect_err(&format!("case {case}"));
-        assert!([Code::SETTING, Code::ENDPOINT].contains(&error.code()), "case {case}: {error}");
+        assert!((1_001..1_300).contains(&error.code().number()), "case {case}: {error}");
     }
 }
 

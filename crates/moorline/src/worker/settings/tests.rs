@@ -95,20 +95,26 @@ async fn timeouts_arrive_each_in_its_own_place() {
 #[tokio::test]
 async fn impossible_values_are_refused_with_their_numbers() {
     let nothing = Duration::ZERO;
+    let (delays, steps) = (Code::BACKOFF_DELAYS, Code::TIMEOUT);
     let cases = [
-        (builder().reconnect_base_delay(s(90)), "90s"),
-        (builder().preset(Preset::Development).reconnect_base_delay(s(20)), "10s"),
-        (builder().reconnect_base_delay(nothing), "0ns"),
-        (builder().connect_timeout(nothing), "connect timeout"),
-        (builder().register_timeout(nothing), "register timeout"),
-        (builder().restore_timeout(nothing), "restore timeout"),
-        (builder().heartbeat_misses(0), "at least one"),
-        (builder().reconnect(Reconnect::forever().give_up_after(nothing)), "give up after"),
+        (builder().reconnect_base_delay(s(90)), "90s", delays),
+        (builder().preset(Preset::Development).reconnect_base_delay(s(20)), "10s", delays),
+        (builder().reconnect_base_delay(nothing), "0ns", delays),
+        (builder().connect_timeout(nothing), "connect timeout", steps),
+        (builder().register_timeout(nothing), "register timeout", steps),
+        (builder().restore_timeout(nothing), "restore timeout", steps),
+        (builder().heartbeat(nothing, s(1)), "0ns", Code::HEARTBEAT_INTERVAL),
+        (builder().heartbeat_misses(0), "at least one", Code::HEARTBEAT_TIMEOUT),
+        (
+            builder().reconnect(Reconnect::forever().give_up_after(nothing)),
+            "give up after",
+            Code::SETTING,
+        ),
     ];
-    for (builder, named) in cases {
+    for (builder, named, code) in cases {
         let task = |_ctx: TaskCtx, (): ()| async { Ok::<_, BoxError>(()) };
         let error = builder.task("t", task).build().unwrap_err();
-        assert_eq!(error.code(), Code::SETTING);
+        assert_eq!(error.code(), code, "{error}");
         assert!(error.to_string().contains(named), "{error} does not say {named}");
     }
 }

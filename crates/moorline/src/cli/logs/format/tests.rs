@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::Shape;
+use super::{Current, Shape};
 
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -48,8 +48,10 @@ fn say() {
 #[test]
 fn a_json_line_has_the_stable_names() {
     let captured = Captured::default();
-    let subscriber =
-        tracing_subscriber::fmt().event_format(Shape::Json).with_writer(captured.clone()).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .event_format(Current::new(Shape::Json))
+        .with_writer(captured.clone())
+        .finish();
     tracing::subscriber::with_default(subscriber, say);
     let text = captured.text();
     assert_eq!(text.lines().count(), 1, "one event is one line: {text}");
@@ -67,7 +69,7 @@ fn a_json_line_has_the_stable_names() {
 #[test]
 fn a_pretty_line_is_one_sentence_that_cannot_steer_the_terminal() {
     let captured = Captured::default();
-    let format = Shape::Pretty { colour: false };
+    let format = Current::new(Shape::Pretty { colour: false });
     let subscriber =
         tracing_subscriber::fmt().event_format(format).with_writer(captured.clone()).finish();
     tracing::subscriber::with_default(subscriber, say);
@@ -83,7 +85,7 @@ fn a_pretty_line_is_one_sentence_that_cannot_steer_the_terminal() {
 #[test]
 fn a_logfmt_line_has_the_same_names_and_quotes_what_would_be_misread() {
     let captured = Captured::default();
-    let format = Shape::Logfmt;
+    let format = Current::new(Shape::Logfmt);
     let subscriber =
         tracing_subscriber::fmt().event_format(format).with_writer(captured.clone()).finish();
     tracing::subscriber::with_default(subscriber, say);
@@ -98,4 +100,22 @@ fn a_logfmt_line_has_the_same_names_and_quotes_what_would_be_misread() {
     );
     assert_eq!(super::quoted(""), "\"\"");
     assert_eq!(super::quoted("a=b"), "\"a=b\"");
+}
+
+#[test]
+fn a_running_server_takes_another_shape_for_its_next_line() {
+    let captured = Captured::default();
+    let format = Current::new(Shape::Json);
+    let subscriber = tracing_subscriber::fmt()
+        .event_format(format.clone())
+        .with_writer(captured.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        say();
+        format.set(Shape::Logfmt);
+        say();
+    });
+    let text = captured.text();
+    let (first, second) = text.split_once('\n').unwrap();
+    assert!(first.starts_with('{') && second.starts_with("ts="), "{text}");
 }

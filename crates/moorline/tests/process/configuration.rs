@@ -95,7 +95,7 @@ fn a_broken_file_changes_nothing_in_a_running_coordinator_and_says_why() {
     let output = home.reload();
     assert_eq!(output.status.code(), Some(78));
     let said: Value = serde_json::from_slice(&output.stderr).unwrap();
-    assert_eq!(said["code"], "ML6016");
+    assert_eq!(said["code"], "ML6017");
     assert!(said["error"].as_str().unwrap().contains("log.colour"), "{said}");
     assert_eq!(coordinator.log().messages("config.applied"), [""; 0]);
     coordinator.signal(Signal::TERM);

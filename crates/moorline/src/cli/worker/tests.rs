@@ -42,7 +42,7 @@ fn a_worker_is_run_with_or_without_the_word_start_and_both_forms_are_not_mixed()
     assert_eq!(started.settings.0, run.run.settings.0);
     assert!(args(&["list"]).unwrap().command.is_some());
     assert!(args(&["get", "gpu-1"]).unwrap().command.is_some());
-    for line in [&["--name", "x", "list"][..], &["list", "--name", "x"], &["--name", "x", "start"]]
+    for line in [&["--name", "x", "list"][..], &["list", "--slots", "4"], &["--name", "x", "start"]]
     {
         assert_eq!(args(line).map(|_| ()).unwrap_err().exit_code(), 2, "{line:?}");
     }

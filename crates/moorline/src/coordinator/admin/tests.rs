@@ -350,6 +350,6 @@ async fn what_is_done_to_a_worker_that_is_not_known_is_refused() {
 async fn a_coordinator_without_a_configuration_has_nothing_to_reload() {
     let (driver, api) = api().await;
     let asked = post("/coordinator/reload", Value::Null);
-    assert_eq!(refusal(&api, asked).await, (409, "ML6015".to_owned()));
+    assert_eq!(refusal(&api, asked).await, (409, "ML6016".to_owned()));
     driver.stop().await;
 }

@@ -106,6 +106,14 @@ pub(crate) enum Control {
 }
 
 /// How a coordinator sends its workers away before it stops.
+///
+/// ```
+/// use std::time::Duration;
+/// use moorline_driver::Drain;
+///
+/// let quick = Drain { grace: Duration::ZERO, spread: Duration::from_secs(5), ..Drain::default() };
+/// assert_eq!(quick.timeout, Duration::from_secs(150));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Drain {
     /// For so long nobody is sent away. Default 10 s.

@@ -108,6 +108,13 @@ impl Versions {
 }
 
 /// Optional features of the protocol: bits that a Hello offers and a Welcome agrees to.
+///
+/// ```
+/// use moorline_link::Features;
+///
+/// let (offered, known) = (Features::STATISTICS | 1 << 63, Features::SPOKEN);
+/// assert_eq!(offered & known, Features::STATISTICS);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Features {}
 
@@ -182,6 +189,14 @@ pub struct Hello {
 ///
 /// It means something to the coordinator that gave it only, and there only for the worker it was
 /// given to, from its slot on for two seconds, once.
+///
+/// ```
+/// use moorline_link::{Epoch, Ticket};
+///
+/// // Kept as it came, and shown once: only its coordinator can tell what it says.
+/// let ticket = Ticket { epoch: Epoch(7), slot: 81_000, mac: 0x9e37_79b9 };
+/// # let _ = ticket;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Ticket {
     /// The life of the coordinator that gave it.
@@ -314,6 +329,13 @@ pub struct BeatAnswer {
 
 /// What a worker's link has counted since its process began or its statistics were reset. Volatile:
 /// the next one replaces it.
+///
+/// ```
+/// use moorline_link::Statistics;
+///
+/// let told = Statistics { dials: 3, successes: 2, failures: 1, ..Statistics::default() };
+/// assert_eq!(told.rtt_p50_micros, 0, "no round trip yet");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Statistics {
     /// Mean of the last round trips, at most 100, in microseconds; 0 = none yet, in all four.

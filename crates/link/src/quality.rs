@@ -73,6 +73,14 @@ impl Default for Quality {
 
 /// What is bad about a link: none, some or all. Judged while it is active, with every regular beat,
 /// and kept as it was while it is not.
+///
+/// ```
+/// use moorline_link::Degraded;
+///
+/// let slow = Degraded { round_trip: true, ..Degraded::NOT };
+/// assert!(slow.is_degraded());
+/// assert!(slow.causes().eq(["round_trip"]));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Degraded {
     /// It was down for too much of the recent past.

@@ -25,6 +25,15 @@ pub(crate) struct RoundTrips {
 }
 
 /// Round trips in figures, of the last 100 answered beats. Resolution 1 µs.
+///
+/// ```
+/// use moorline_link::RoundTripFigures;
+///
+/// fn is_steady(path: &RoundTripFigures) -> bool {
+///     path.samples >= 20 && path.p99 < path.p50 * 4
+/// }
+/// # let _ = is_steady;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct RoundTripFigures {

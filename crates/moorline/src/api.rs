@@ -148,6 +148,16 @@ pub struct WorkerInfo {
 }
 
 /// A worker's link in figures, since its process began or its statistics were reset.
+///
+/// ```no_run
+/// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
+/// let worker = client.worker("gpu-1").await?;
+/// if let Some(link) = worker.link {
+///     println!("{} outages, round trips of {:?} ms", link.outages, link.rtt_p50_ms);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WorkerLink {
@@ -229,6 +239,14 @@ pub struct Overview {
 }
 
 /// The answer to a drain of the coordinator.
+///
+/// ```no_run
+/// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
+/// let draining = client.drain_coordinator(None, None, None).await?;
+/// println!("stops within {} s", draining.timeout_s);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Draining {
@@ -290,6 +308,15 @@ pub enum Cancelled {
 }
 
 /// The answer to a retry.
+///
+/// ```no_run
+/// # async fn example(client: &moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
+/// if client.retry(task).await? == moorline::Retried::NotEnded {
+///     println!("it still runs");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

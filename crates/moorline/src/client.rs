@@ -357,6 +357,15 @@ impl Client {
     /// its next attempt, with its retries and losses counted on. When this returns, that is durable.
     /// A task that has not ended is left alone, which the answer says.
     ///
+    /// ```no_run
+    /// # async fn example(client: &moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
+    /// if client.retry(task).await? == moorline::Retried::Queued {
+    ///     println!("it runs again");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::NoSuchTask`], [`Error::Unreachable`], and [`Error::Refused`] with
     /// [`Code::HAS_RESULT`](crate::Code::HAS_RESULT) for a task that succeeded: it never runs again.
@@ -446,6 +455,16 @@ impl Client {
     /// Has the coordinator send all its workers away, one after the other, and stop. This returns at
     /// once; it has stopped when it does not answer any more.
     ///
+    /// ```no_run
+    /// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let draining = client.drain_coordinator(None, Some(Duration::from_secs(30)), None).await?;
+    /// println!("{} workers are sent away", draining.connected);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Unreachable`].
     pub async fn drain_coordinator(
@@ -467,6 +486,14 @@ impl Client {
     /// Gives a worker, by its name or identity, nothing new; what it runs ends as it would. Answers it
     /// as it is then. Those after this one do the same in their ways.
     ///
+    /// ```no_run
+    /// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
+    /// let worker = client.drain_worker("gpu-1").await?;
+    /// println!("{} takes nothing new", worker.name);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::NoSuchWorker`], [`Error::Unreachable`], and [`Error::Refused`] where it makes no sense
     /// now.
@@ -476,6 +503,13 @@ impl Client {
 
     /// Gives a drained worker tasks again.
     ///
+    /// ```no_run
+    /// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
+    /// client.resume_worker("gpu-1").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`drain_worker`](Self::drain_worker).
     pub async fn resume_worker(&self, worker: &str) -> Result<WorkerInfo> {
@@ -483,6 +517,13 @@ impl Client {
     }
 
     /// Has a worker dial again.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
+    /// client.reconnect_worker("gpu-1").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`drain_worker`](Self::drain_worker).
@@ -492,6 +533,13 @@ impl Client {
 
     /// Ends a worker's connection; it comes back by itself.
     ///
+    /// ```no_run
+    /// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
+    /// client.disconnect_worker("gpu-1").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`drain_worker`](Self::drain_worker).
     pub async fn disconnect_worker(&self, worker: &str) -> Result<WorkerInfo> {
@@ -499,6 +547,14 @@ impl Client {
     }
 
     /// Forgets a worker that is gone.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
+    /// // "ML6011" from now on, until a worker of this name comes again.
+    /// client.forget_worker("gpu-1").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`drain_worker`](Self::drain_worker).

@@ -110,6 +110,14 @@ impl Coordinator {
 
     /// Where its health is served, if it is ([`CoordinatorBuilder::health`]): with the real port where
     /// port 0 was asked for.
+    ///
+    /// ```
+    /// # fn example(coordinator: &moorline::Coordinator) {
+    /// if let Some(address) = coordinator.health_address() {
+    ///     println!("scrape http://{address}/metrics");
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn health_address(&self) -> Option<SocketAddr> {
         self.health.as_ref().map(Health::address)
@@ -160,6 +168,13 @@ impl Coordinator {
     }
 
     /// It lets nobody in any more: an operator drains it, or it stops. Then it is not ready.
+    ///
+    /// ```
+    /// # fn example(coordinator: &moorline::Coordinator) {
+    /// let takes_workers = !coordinator.is_draining();
+    /// # let _ = takes_workers;
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.driver.is_draining()
@@ -181,6 +196,15 @@ impl Coordinator {
     }
 
     /// Why it has ended by itself, if its store is of no use any more: [`Error::Store`].
+    ///
+    /// ```
+    /// # async fn example(coordinator: moorline::Coordinator) {
+    /// coordinator.stopped().await;
+    /// if let Some(failure) = coordinator.failure() {
+    ///     eprintln!("{} {failure}", failure.code());
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn failure(&self) -> Option<Error> {
         match self.driver.store_state() {

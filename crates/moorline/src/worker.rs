@@ -94,6 +94,14 @@ impl Worker {
 
     /// Where its health is served, if it is ([`WorkerBuilder::health`]): with the real port where port 0
     /// was asked for.
+    ///
+    /// ```
+    /// # fn example(worker: &moorline::Worker) {
+    /// if let Some(address) = worker.health_address() {
+    ///     println!("probe http://{address}/readyz");
+    /// }
+    /// # }
+    /// ```
     #[cfg(feature = "health")]
     #[must_use]
     pub fn health_address(&self) -> Option<std::net::SocketAddr> {

@@ -194,6 +194,8 @@ pub enum StoreOp {
 ///     name: Name::new("gpu-1")?,
 ///     incarnation: Incarnation(1),
 ///     departed: false,
+///     cordoned: false,
+///     lost: false,
 /// };
 /// # let _ = known;
 /// # Ok::<(), moorline_node::NameError>(())

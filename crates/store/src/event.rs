@@ -16,6 +16,15 @@ pub(crate) const SCAN_MAX: u32 = 10_000;
 const DISORDER: Duration = Duration::from_secs(600);
 
 /// Something that happened, as stored.
+///
+/// ```
+/// use moorline_store::EventRecord;
+///
+/// fn line(record: &EventRecord) -> String {
+///     format!("{} {:?}", record.seq, record.event)
+/// }
+/// # let _ = line;
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EventRecord {
     /// Its number: dense, from 1, in the order in which they became durable; never used twice.
@@ -188,6 +197,22 @@ fn partition<E>(
 }
 
 /// Events that were asked for.
+///
+/// ```
+/// use moorline_store::{EventPage, EventQuery, Store, StoreError};
+///
+/// fn count<S: Store>(store: &mut S) -> Result<usize, StoreError> {
+///     let (mut query, mut count) = (EventQuery::default(), 0);
+///     loop {
+///         let EventPage { events, cursor, more } = store.events(&query)?;
+///         (count, query.after) = (count + events.len(), cursor);
+///         if !more {
+///             return Ok(count);
+///         }
+///     }
+/// }
+/// # let _ = count::<moorline_store::MemoryStore>;
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct EventPage {
     /// The events, in the order asked for.

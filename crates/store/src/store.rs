@@ -182,6 +182,13 @@ impl Default for Retention {
 }
 
 /// What one call of [`Store::prune`] deleted.
+///
+/// ```
+/// use moorline_store::Pruned;
+///
+/// let pruned = Pruned { tasks: 512, ..Pruned::default() };
+/// assert!(!pruned.is_nothing(), "there may be more: prune again");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Pruned {
     /// Finished tasks.

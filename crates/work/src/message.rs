@@ -30,8 +30,8 @@ pub enum Outcome {
 /// let assign = Assign { key, handler: Sym(2), timeout: None };
 /// let now = Instant::from_nanos(0);
 /// runner.handle(now, RunnerInput::Message(CoordinatorMessage::Assign(assign)));
-/// let reason = Refusal::UnknownHandler;
-/// assert_eq!(runner.poll_message(), Some(WorkerMessage::Refuse { key, reason }));
+/// let refusal = Refusal::UnknownHandler;
+/// assert_eq!(runner.poll_message(), Some(WorkerMessage::Refuse { key, refusal }));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Refusal {
@@ -175,7 +175,7 @@ pub enum Holding {
 /// fn is_wanted(judgement: Judgement) -> bool {
 ///     match judgement {
 ///         Judgement::Continue | Judgement::Adopt { .. } | Judgement::Send => true,
-///         Judgement::Cancel | Judgement::Drop { .. } => false,
+///         Judgement::Cancel | Judgement::Drop { .. } | Judgement::Unknown => false,
 ///     }
 /// }
 /// assert!(is_wanted(Judgement::Adopt { attempt: Attempt(2) }));

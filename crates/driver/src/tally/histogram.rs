@@ -21,6 +21,16 @@ pub struct Histogram {
 }
 
 /// What a histogram held at one moment.
+///
+/// ```
+/// use moorline_driver::Histogram;
+///
+/// fn mean_seconds(histogram: &Histogram) -> Option<f64> {
+///     let view = histogram.view();
+///     (view.count > 0).then(|| view.sum.as_secs_f64() / view.count as f64)
+/// }
+/// # let _ = mean_seconds;
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct HistogramView {

@@ -52,6 +52,17 @@ pub struct WorkerTally {
 }
 
 /// Attempts of one handler.
+///
+/// ```
+/// use moorline_driver::WorkerHandle;
+///
+/// fn attempts(worker: &WorkerHandle) {
+///     for (name, handler) in &worker.tally().handlers {
+///         println!("{name}: {} ended", handler.duration.view().count);
+///     }
+/// }
+/// # let _ = attempts;
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct HandlerTally {
@@ -62,6 +73,16 @@ pub struct HandlerTally {
 }
 
 /// Time without an active link.
+///
+/// ```
+/// use moorline_driver::WorkerHandle;
+/// use moorline_link::Instant;
+///
+/// fn seconds_without_a_link(worker: &WorkerHandle, now: Instant) -> f64 {
+///     worker.tally().outages().total(now).as_secs_f64()
+/// }
+/// # let _ = seconds_without_a_link;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Outages {

@@ -78,6 +78,15 @@ pub struct HubSettings {
 }
 
 /// How many registrations per second a coordinator takes.
+///
+/// ```
+/// use core::num::NonZeroU32;
+/// use moorline_link::{HubConfig, HubSettings, RegistrationRate};
+///
+/// let rate = RegistrationRate::Fixed(NonZeroU32::MIN.saturating_add(499));
+/// let settings = HubSettings { registration_rate: rate, ..HubSettings::default() };
+/// assert!(HubConfig::new(settings).is_ok());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RegistrationRate {
     /// So many.

@@ -296,6 +296,15 @@ pub enum HubAction {
 }
 
 /// What a worker that comes and goes has lost lately.
+///
+/// ```
+/// use core::time::Duration;
+/// use moorline_link::{Flapping, Reason};
+///
+/// let median_life = Duration::from_secs(60);
+/// let flapping = Flapping { losses: 6, reason: Reason::HalfOpen, median_life };
+/// assert_eq!(flapping.reason.name(), "half_open");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Flapping {
     /// Connections within the window; 16 and more count as 16.

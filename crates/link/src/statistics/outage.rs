@@ -5,6 +5,10 @@ use core::time::Duration;
 use crate::{Instant, Reason};
 
 /// How an outage ended.
+///
+/// ```
+/// assert_eq!(moorline_link::OutageEnd::Resumed.name(), "resumed");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum OutageEnd {
     /// The session of before goes on.
@@ -49,6 +53,15 @@ impl Outage {
 }
 
 /// The last outages of a link: at most [`Outages::MAX`], the oldest first.
+///
+/// ```
+/// use moorline_link::{Outage, Outages};
+///
+/// fn longest(outages: &Outages) -> Option<&Outage> {
+///     outages.iter().max_by_key(|outage| outage.duration)
+/// }
+/// # let _ = longest;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Outages {
     /// A ring.

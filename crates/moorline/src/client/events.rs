@@ -66,6 +66,18 @@ impl Default for EventQuery {
 impl Client {
     /// What happened.
     ///
+    /// ```no_run
+    /// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
+    /// use moorline::{EventKind, EventQuery};
+    ///
+    /// let lost = EventQuery { kinds: vec![EventKind::WorkerLost], ..EventQuery::default() };
+    /// for event in client.events(&lost).await? {
+    ///     println!("{:?} {}", event.worker, event.reason.unwrap_or_default());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::NoSuchWorker`](crate::Error::NoSuchWorker) if the query names one that is not known,
     /// [`Error::Unreachable`](crate::Error::Unreachable).
@@ -74,6 +86,16 @@ impl Client {
     }
 
     /// What happened to a worker, by its name or identity, and to the tasks it was given.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
+    /// let latest = moorline::EventQuery { newest_first: true, ..Default::default() };
+    /// for event in client.worker_timeline("gpu-1", &latest).await? {
+    ///     println!("{} {}", event.kind, event.detail.unwrap_or_default());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::NoSuchWorker`](crate::Error::NoSuchWorker),
@@ -88,6 +110,15 @@ impl Client {
     }
 
     /// What happened to a task.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
+    /// for event in client.task_timeline(task, &moorline::EventQuery::default()).await? {
+    ///     println!("attempt {:?}: {}", event.attempt, event.kind);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::NoSuchTask`](crate::Error::NoSuchTask),
@@ -129,6 +160,17 @@ impl Client {
     }
 
     /// The number of the last event: what happens later is behind it.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
+    /// use moorline::EventQuery;
+    ///
+    /// let mut from_now_on = EventQuery { after: client.last_event().await?, ..EventQuery::default() };
+    /// let news = client.next_events(&mut from_now_on).await?;
+    /// println!("{} things happened since", news.len());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Unreachable`](crate::Error::Unreachable).

@@ -296,12 +296,22 @@ impl CoordinatorBuilder {
     /// read, while the store takes no writes, and from a stop on. Also `/startupz`, `/metrics`
     /// (Prometheus), `/status` and `/status.json`; `?verbose` lists the checks. Nobody is asked for a
     /// password: what is told are states, names and numbers.
+    ///
+    /// ```
+    /// let builder = moorline::Coordinator::builder().health("127.0.0.1:8742");
+    /// # let _ = builder;
+    /// ```
     pub fn health(self, address: impl Into<String>) -> Self {
         Self { health: Some(address.into()), ..self }
     }
 
     /// Also metrics with the name of each worker. Default: none, since with many workers that costs
     /// whoever stores them.
+    ///
+    /// ```
+    /// let builder = moorline::Coordinator::builder().metrics_per_worker(true);
+    /// # let _ = builder;
+    /// ```
     pub fn metrics_per_worker(self, per_worker: bool) -> Self {
         Self { metrics_per_worker: per_worker, ..self }
     }
@@ -312,6 +322,13 @@ impl CoordinatorBuilder {
     }
 
     /// While the store fails, that is summed up in the log this often. Default 30 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Coordinator::builder().log_repeat_every(Duration::from_secs(300));
+    /// # let _ = builder;
+    /// ```
     pub fn log_repeat_every(self, every: Duration) -> Self {
         Self { log_repeat_every: every, ..self }
     }

@@ -413,6 +413,13 @@ impl WorkerBuilder {
 
     /// An active link that was not proven by a round trip for this long is no longer ready (P31).
     /// Default 30 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Worker::builder("mem://here").max_control_silence(Duration::from_secs(60));
+    /// # let _ = builder;
+    /// ```
     #[cfg(feature = "health")]
     pub fn max_control_silence(mut self, silence: Duration) -> Self {
         self.limits.control_silence = silence;
@@ -425,6 +432,13 @@ impl WorkerBuilder {
     }
 
     /// While an outage lasts, it is summed up in the log this often. Default 30 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Worker::builder("mem://here").log_repeat_every(Duration::from_secs(300));
+    /// # let _ = builder;
+    /// ```
     pub fn log_repeat_every(self, every: Duration) -> Self {
         Self { log_repeat_every: every, ..self }
     }

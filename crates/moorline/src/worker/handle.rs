@@ -178,6 +178,13 @@ impl WorkerHandle {
 
     /// Counts anew from now on: round trips, stability, attempts, outages. Nothing the link decides by
     /// changes.
+    ///
+    /// ```
+    /// # fn example(handle: &moorline::WorkerHandle) {
+    /// // The link was repaired: what it was before is of no interest.
+    /// handle.reset_statistics();
+    /// # }
+    /// ```
     pub fn reset_statistics(&self) {
         if let Phase::Running(driver) = &*self.shared.phase() {
             driver.reset_statistics();
@@ -204,6 +211,12 @@ impl WorkerHandle {
     }
 
     /// [`drain`](Self::drain) with another timeout than the worker's own.
+    ///
+    /// ```
+    /// # async fn example(handle: moorline::WorkerHandle) {
+    /// handle.drain_within(std::time::Duration::from_secs(5)).await;
+    /// # }
+    /// ```
     pub async fn drain_within(&self, timeout: Duration) {
         let driver = self.shared.stop(|driver| driver.drain(timeout));
         if let Some(driver) = driver {

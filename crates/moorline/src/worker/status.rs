@@ -83,6 +83,14 @@ pub struct LinkStatus {
 }
 
 /// A time in which a worker's link was down after it had been up.
+///
+/// ```
+/// # fn example(handle: &moorline::WorkerHandle) {
+/// for outage in handle.link().outages() {
+///     println!("{}: {:?}, {} dials", outage.reason, outage.duration, outage.attempts);
+/// }
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct OutageStatus {

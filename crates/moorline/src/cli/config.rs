@@ -195,6 +195,15 @@ pub(super) fn start(role: Role, sources: Sources, context: Context) -> Result<St
         return Err(exit);
     }
     let logs = logs::start(&config);
+    if let Some(file) = config.file() {
+        tracing::info!(
+            event = "config.read",
+            role = role.name(),
+            file = %file.display(),
+            "Configuration read from {}",
+            file.display()
+        );
+    }
     for problem in problems {
         tracing::warn!(
             event = "config.warning",

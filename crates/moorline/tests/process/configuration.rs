@@ -85,6 +85,16 @@ fn a_hangup_lets_a_coordinator_take_what_it_can_and_name_what_it_cannot() {
 }
 
 #[test]
+fn a_coordinator_says_which_file_it_read() {
+    let home = Home::new();
+    let mut coordinator = home.start("");
+    let file = home.directory.path().join("moorline.toml");
+    assert_eq!(coordinator.log().wait("config.read")["file"], file.to_str().unwrap());
+    coordinator.signal(Signal::TERM);
+    assert_eq!(coordinator.ends().code(), Some(0));
+}
+
+#[test]
 fn a_broken_file_changes_nothing_in_a_running_coordinator_and_says_why() {
     let home = Home::new();
     let mut coordinator = home.start("[log]\nlevel = \"warn\"\n");

@@ -14,8 +14,8 @@ use futures::channel::mpsc::{Receiver, UnboundedReceiver};
 use futures::channel::oneshot;
 use moorline_link::{ConnId, Instant};
 use moorline_node::{
-    ClientReply, CoordinatorAction, CoordinatorEvent, CoordinatorInput, CoordinatorNode, Done,
-    Persist, PersistId, StoreOp, UpFrame,
+    ClientReply, CoordinatorAction, CoordinatorEvent, CoordinatorInput, CoordinatorNode, Persist,
+    StoreOp, UpFrame,
 };
 use moorline_store::{StoreError, WallTime};
 use moorline_work::{Reply, TaskId, Ticket};
@@ -29,8 +29,11 @@ use crate::connections::{Arrival, Connections};
 use crate::log::coordinator::CoordinatorLog;
 use crate::runtime::Runtime;
 use crate::store_thread::{Answered, SharedStore};
-use crate::tally::{CoordinatorTally, end_of};
+use crate::tally::CoordinatorTally;
 use crate::timer::{Pace, Timer};
+
+mod batches;
+use self::batches::{Batches, STALLED_AFTER};
 
 /// Packets taken in during one turn, before anything is written.
 const PACKETS: u32 = 128;
@@ -44,17 +47,6 @@ const COMMITS: usize = 4;
 /// Packets written to one connection before the others have their turn.
 const QUANTUM: usize = 4;
 
-/// Operations in one batch, at most.
-const BATCH: usize = 1_024;
-/// Bytes of bodies in one batch; the operation that reaches it is the last.
-const BATCH_BYTES: usize = 8 << 20;
-/// Operations that wait for the store; with more no request of a client is taken in.
-const WAITING: usize = 16_384;
-/// Bytes of bodies that wait for the store; likewise.
-const WAITING_BYTES: usize = 64 << 20;
-
-/// A batch that is not answered for so long means that the store is stalled.
-const STALLED_AFTER: Duration = Duration::from_secs(2);
 /// How often the cost of registrations is told.
 const MEASURED_EVERY: Duration = Duration::from_secs(1);
 
@@ -115,21 +107,6 @@ struct Cost {
     since: Option<Instant>,
     registrations: u32,
     busy: Duration,
-}
-
-/// Operations on their way to the store: one batch is there, the others make up the next one.
-#[derive(Default)]
-struct Batches {
-    waiting: Vec<Persist>,
-    waiting_bytes: usize,
-    /// The last operation of the batch that is being committed, and its size.
-    under_way: Option<(PersistId, usize)>,
-    /// How each of its operations ends a task, if it does.
-    ends: Vec<Option<&'static str>>,
-    /// When that was handed over to the store's thread.
-    handed_over: Option<Instant>,
-    /// The thread was called stalled because of it, at that time.
-    stalled: bool,
 }
 
 impl<R: Runtime> CoordinatorLoop<R> {
@@ -543,85 +520,3 @@ fn stamped(mut operation: Persist, wall: WallTime) -> Persist {
     }
     operation
 }
-
-impl Batches {
-    fn push(&mut self, operation: Persist) {
-        self.waiting_bytes += size(&operation);
-        self.waiting.push(operation);
-    }
-
-    fn next_batch(&mut self) -> Option<Vec<Persist>> {
-        if self.under_way.is_some() {
-            return None;
-        }
-        let mut bytes = 0;
-        let mut count = 0;
-        for operation in self.waiting.iter().take(BATCH) {
-            bytes += size(operation);
-            count += 1;
-            if bytes >= BATCH_BYTES {
-                break;
-            }
-        }
-        let rest = self.waiting.split_off(count);
-        let batch = std::mem::replace(&mut self.waiting, rest);
-        self.waiting_bytes -= bytes;
-        self.under_way = Some((batch.last()?.id, bytes));
-        self.ends.clear();
-        self.ends.extend(batch.iter().map(|operation| end_of(&operation.op)));
-        Some(batch)
-    }
-
-    /// The batch that was under way is committed.
-    fn committed(&mut self, done: Vec<Done>, tally: &CoordinatorTally) -> Option<CoordinatorInput> {
-        let (up_to, _) = self.under_way.take()?;
-        for (end, done) in self.ends.drain(..).zip(&done) {
-            if let Some(end) = end.filter(|_| done.conflict.is_none()) {
-                tally.finished.add(end);
-            }
-        }
-        Some(CoordinatorInput::Committed { up_to, done })
-    }
-
-    /// When the batch that is under way will have taken too long, unless it has already.
-    fn stalls_at(&self) -> Option<Instant> {
-        self.handed_over.filter(|_| !self.stalled).map(|at| at + STALLED_AFTER)
-    }
-
-    fn is_full(&self) -> bool {
-        let under_way = self.under_way.map_or(0, |(_, bytes)| bytes);
-        self.waiting.len() >= WAITING || self.waiting_bytes + under_way >= WAITING_BYTES
-    }
-
-    fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.under_way.is_none()
-    }
-
-    fn count(&self) -> usize {
-        self.waiting.len() + usize::from(self.under_way.is_some())
-    }
-}
-
-/// Bytes of the body an operation carries.
-fn size(operation: &Persist) -> usize {
-    match &operation.op {
-        StoreOp::Submit { payload: body, .. }
-        | StoreOp::Requeue { error: body, .. }
-        | StoreOp::Finish { body, .. } => body.len(),
-        StoreOp::Claim { .. }
-        | StoreOp::Unclaim { .. }
-        | StoreOp::Leases
-        | StoreOp::Lookup { .. }
-        | StoreOp::Lease { .. }
-        | StoreOp::Adopt { .. }
-        | StoreOp::Cancel { .. }
-        | StoreOp::Retry { .. }
-        | StoreOp::Worker(_)
-        | StoreOp::Forget { .. }
-        | StoreOp::Workers
-        | StoreOp::Event { .. } => 0,
-    }
-}
-
-#[cfg(test)]
-mod tests;

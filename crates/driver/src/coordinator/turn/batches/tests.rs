@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use moorline_node::{Name, Spec};
 use moorline_work::TaskId;
 

@@ -28,6 +28,7 @@ use crate::runtime::Runtime;
 use crate::store_thread::{self, Read};
 use crate::tally::CoordinatorTally;
 use crate::transports::Transports;
+use crate::wall::Wall;
 use crate::watch::Watch;
 
 mod accept;
@@ -187,12 +188,13 @@ pub async fn start_coordinator<R: Runtime>(
     options: CoordinatorOptions,
 ) -> Result<CoordinatorHandle, StartError> {
     let started = runtime.now();
+    let wall = Wall::new(runtime.clone());
     let (committed, commits) = mpsc::unbounded();
     let tally = Arc::<CoordinatorTally>::default();
     tally.pulse.beat(started);
     let retention = options.retention;
     let threads =
-        store_thread::start(&runtime, store, retention, committed, Arc::clone(&tally)).await?;
+        store_thread::start(&wall, store, retention, committed, Arc::clone(&tally)).await?;
     let mut listeners = Vec::with_capacity(options.listen.len());
     for endpoint in &options.listen {
         match transports.listen(endpoint).await {
@@ -251,6 +253,7 @@ pub async fn start_coordinator<R: Runtime>(
     });
     let coordinator = CoordinatorLoop::new(turn::Parts {
         runtime: runtime.clone(),
+        wall,
         node,
         log,
         requested,

@@ -81,6 +81,7 @@ mod store_thread;
 mod tally;
 mod timer;
 mod transports;
+mod wall;
 mod watch;
 mod worker;
 

@@ -18,6 +18,7 @@ use crate::coordinator::store_state::SharedState;
 use crate::log;
 use crate::runtime::Runtime;
 use crate::tally::CoordinatorTally;
+use crate::wall::Wall;
 use crate::watch::Watch;
 
 /// After a failed commit the same batch is tried again: first after this time, ...
@@ -123,7 +124,7 @@ impl SharedStore {
 /// Starts the threads and begins an epoch. `committed` gets the answer to each batch; it ends with
 /// the writer's thread.
 pub(crate) async fn start<R: Runtime>(
-    runtime: &R,
+    wall: &Wall<R>,
     store: Box<dyn Store>,
     retention: Retention,
     committed: UnboundedSender<Answered>,
@@ -135,7 +136,8 @@ pub(crate) async fn start<R: Runtime>(
     let (open, closed) = mpsc::unbounded();
     let store = SharedStore::new(store);
     let writer = Writer {
-        runtime: runtime.clone(),
+        runtime: wall.runtime.clone(),
+        wall: wall.clone(),
         store: store.clone(),
         retention,
         committed,
@@ -172,6 +174,7 @@ type Begun = Result<(Epoch, Vec<Box<dyn Reader>>), StoreError>;
 
 struct Writer<R> {
     runtime: R,
+    wall: Wall<R>,
     store: SharedStore,
     retention: Retention,
     committed: UnboundedSender<Answered>,
@@ -210,7 +213,7 @@ impl<R: Runtime> Writer<R> {
     }
 
     fn begin(&mut self) -> Begun {
-        let wall = self.runtime.wall();
+        let wall = self.wall.now();
         self.store.with(|store| {
             let epoch = store.begin_epoch(wall)?;
             let readers = (0..READERS).map(|_| store.reader()).collect::<Result<_, _>>()?;
@@ -224,7 +227,7 @@ impl<R: Runtime> Writer<R> {
         loop {
             let began = self.runtime.now();
             self.tally.commit_begins(began);
-            let wall = self.runtime.wall();
+            let wall = self.wall.now();
             let committed = self.store.with(|store| store.commit(wall, batch));
             self.tally.commit_ends(self.runtime.now().since(began));
             let error = match committed {
@@ -272,8 +275,8 @@ impl<R: Runtime> Writer<R> {
 
     /// It was waited for `waited`. Returns after what time to prune again.
     fn prune(&mut self, now: moorline_link::Instant, waited: Duration) -> Duration {
-        let wall = self.runtime.wall();
-        let pruned = self.store.with(|store| store.prune(wall, &self.retention));
+        let aged = self.wall.aged();
+        let pruned = self.store.with(|store| store.prune(aged, &self.retention));
         match pruned {
             Ok(pruned) if pruned.is_nothing() => {
                 waited.max(PRUNE_FIRST / 2).saturating_mul(2).min(PRUNE_EVERY)

@@ -31,6 +31,7 @@ use crate::runtime::Runtime;
 use crate::store_thread::{Answered, SharedStore};
 use crate::tally::CoordinatorTally;
 use crate::timer::{Pace, Timer};
+use crate::wall::Wall;
 
 mod batches;
 use self::batches::{Batches, STALLED_AFTER};
@@ -56,6 +57,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// What the loop is made of.
 pub(crate) struct Parts<R> {
     pub(crate) runtime: R,
+    pub(crate) wall: Wall<R>,
     pub(crate) node: CoordinatorNode,
     pub(crate) log: CoordinatorLog,
     pub(crate) requested: Receiver<Request>,
@@ -380,7 +382,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
             let Some(action) = self.parts.node.poll_action() else { return };
             match action {
                 CoordinatorAction::Persist(operation) => {
-                    let wall = self.parts.runtime.wall();
+                    let wall = self.parts.wall.now();
                     self.store.push(stamped(operation, wall));
                 }
                 CoordinatorAction::Close { conn, reason: _ } => {
@@ -435,7 +437,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
     /// Returns whether that took no time; else it has been handed over, if there was one.
     fn commit(&mut self, now: Instant) -> bool {
         let Some(batch) = self.store.next_batch() else { return false };
-        if let Some(done) = self.parts.store.commit_now(self.parts.runtime.wall(), &batch) {
+        if let Some(done) = self.parts.store.commit_now(self.parts.wall.now(), &batch) {
             if let Some(committed) = self.store.committed(done, &self.parts.tally) {
                 self.parts.node.handle(now, committed);
             }

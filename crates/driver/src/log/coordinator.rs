@@ -289,6 +289,23 @@ pub(crate) fn listener_ended(endpoint: &Endpoint, error: &AcceptError) {
     );
 }
 
+/// Somebody set the system's clock.
+pub(crate) fn clock_set(by: Duration, forward: bool) {
+    let (way, then) = if forward {
+        ("forward", "what is kept for a time does not age by it at once")
+    } else {
+        ("back", "what is written down goes on from where it was until a restart")
+    };
+    warn!(
+        event = "clock.set",
+        role = "coordinator",
+        by_ms = millis(by),
+        way,
+        "The system's clock was set {way} by {}: nobody is disconnected for it, and {then}",
+        Time(by)
+    );
+}
+
 /// The code of what failed in a store, as people write it.
 struct StoreCode<'a>(&'a StoreError);
 

@@ -281,6 +281,9 @@ codes! {
     NOT_RELOADED 6017
         "The configuration has an error: the coordinator goes on as before."
         "See what `moorline config check` says on its machine, and reload again.";
+    NOT_CONNECTED 6018
+        "The worker has no connection: there is nothing to end."
+        "See why with `moorline worker explain`; it comes back by itself.";
 }
 
 impl Code {

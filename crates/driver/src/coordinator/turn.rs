@@ -209,6 +209,8 @@ impl<R: Runtime> CoordinatorLoop<R> {
         match control {
             Control::Workers { reply } => {
                 let now = self.parts.runtime.now();
+                // Who did something to a worker and asks then sees what it came to.
+                self.take_in(now);
                 let _ = reply.send(self.parts.node.workers(now).collect());
             }
             Control::Peers { reply } => {
@@ -331,14 +333,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
     fn turn(&mut self) -> bool {
         let now = self.parts.runtime.now();
         self.parts.tally.pulse.beat(now);
-        let mut inputs = std::mem::take(&mut self.inputs);
-        for input in inputs.drain(..) {
-            if let CoordinatorInput::Closed { conn, .. } = &input {
-                self.peers.remove(conn);
-            }
-            self.parts.node.handle(now, input);
-        }
-        self.inputs = inputs;
+        self.take_in(now);
         // The timer only woke us: the clock says whether it is time.
         if let Some(due) = self.parts.node.next_wake().filter(|due| *due <= now) {
             // What was due from the beginning of time was asked for in this very turn.
@@ -375,6 +370,18 @@ impl<R: Runtime> CoordinatorLoop<R> {
             return true;
         }
         self.is_over(now)
+    }
+
+    /// Gives the node what has come.
+    fn take_in(&mut self, now: Instant) {
+        let mut inputs = std::mem::take(&mut self.inputs);
+        for input in inputs.drain(..) {
+            if let CoordinatorInput::Closed { conn, .. } = &input {
+                self.peers.remove(conn);
+            }
+            self.parts.node.handle(now, input);
+        }
+        self.inputs = inputs;
     }
 
     fn act(&mut self, now: Instant) {

@@ -147,6 +147,7 @@ impl From<Code> for Exit {
             | Code::NOT_ENDED
             | Code::HAS_RESULT
             | Code::WORKER_PRESENT
+            | Code::NOT_CONNECTED
             | Code::NOTHING_TO_RELOAD => Self::Conflict,
             Code::TASK_FAILED => Self::Failed,
             Code::WAIT_OVER | Code::NOT_ACTIVE => Self::NotMet,

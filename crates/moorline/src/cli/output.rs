@@ -47,6 +47,24 @@ pub(super) fn explanation(explanation: &crate::Explanation, as_json: bool) -> Re
     bytes(printable(&explanation.to_string()).as_bytes())
 }
 
+/// What a command prints as JSON.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Shape {
+    /// One thing was asked for: one object, or nothing if it is not there.
+    One,
+    /// Any number of things was asked for: one array.
+    List,
+}
+
+/// Prints what was asked for by name as JSON.
+pub(super) fn named(values: &[impl Serialize], shape: Shape, context: Context) -> Result<()> {
+    match shape {
+        Shape::List if context.format == Format::Jsonl => values.iter().try_for_each(json),
+        Shape::One => values.iter().try_for_each(json),
+        Shape::List => json(&values),
+    }
+}
+
 /// Prints a list in the format that was asked for. `table` is told whether all columns are wanted.
 pub(super) fn list<T: Serialize>(
     context: Context,

@@ -10,7 +10,7 @@ use clap::Subcommand;
 use super::exit::Exit;
 use super::global::Format;
 use super::outcomes::Outcomes;
-use super::output::{self, ago, short, table};
+use super::output::{self, Shape, ago, short, table};
 use super::server::ServerArgs;
 use super::watch::WatchArgs;
 use super::{Context, Outcome, event};
@@ -185,7 +185,7 @@ async fn get(args: TargetArgs, context: Context) -> Outcome {
         tasks.extend(outcomes.note(client.get(task).await)?);
     }
     match context.format {
-        Format::Json | Format::Jsonl => print_json(&tasks, args.shape(), context)?,
+        Format::Json | Format::Jsonl => output::named(&tasks, args.shape(), context)?,
         Format::Name => tasks.iter().try_for_each(|task| output::line(&task.id.to_string()))?,
         Format::Table | Format::Wide => {
             let details: Vec<_> = tasks.iter().map(detail).collect();
@@ -226,25 +226,8 @@ fn detail(task: &TaskInfo) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// What a command prints as JSON.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Shape {
-    /// One thing was asked for: one object, or nothing if it is not there.
-    One,
-    /// Any number of things was asked for: one array.
-    List,
-}
-
 impl TargetArgs {
     fn shape(&self) -> Shape {
         if self.tasks.len() == 1 { Shape::One } else { Shape::List }
-    }
-}
-
-fn print_json(values: &[impl serde::Serialize], shape: Shape, context: Context) -> Result<()> {
-    match shape {
-        Shape::List if context.format == Format::Jsonl => values.iter().try_for_each(output::json),
-        Shape::One => values.iter().try_for_each(output::json),
-        Shape::List => output::json(&values),
     }
 }

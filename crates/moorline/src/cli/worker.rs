@@ -1,6 +1,7 @@
 //! `moorline worker`: run one, list, get, steer.
 
 mod list;
+mod select;
 mod steer;
 
 use std::path::{Path, PathBuf};

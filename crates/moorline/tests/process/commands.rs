@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::rig::{MOORLINE, Rig, STEADY, until};
 
-fn run(rig: &Rig, args: &[&str]) -> Output {
+/// Runs a command against the coordinator of a test, with nothing of whoever runs it.
+pub(crate) fn run(rig: &Rig, args: &[&str]) -> Output {
     Command::new(MOORLINE)
         .args(args)
         .env("MOORLINE_SERVER", format!("http://{}", rig.admin))
@@ -17,7 +18,8 @@ fn run(rig: &Rig, args: &[&str]) -> Output {
         .unwrap()
 }
 
-fn lines(output: &Output) -> Vec<String> {
+/// What a command that succeeded has printed.
+pub(crate) fn lines(output: &Output) -> Vec<String> {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()

@@ -22,6 +22,7 @@ mod reconnect;
 mod rig;
 mod runtime;
 mod slow;
+mod steering;
 mod store;
 #[cfg(target_os = "linux")]
 mod stranger;

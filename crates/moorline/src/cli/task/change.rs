@@ -3,13 +3,13 @@
 use futures::{StreamExt, stream};
 use serde::Serialize;
 
+use super::Outcomes;
 use super::select::Selection;
 use super::wait::Limit;
-use super::{Outcomes, Shape};
 use crate::cli::confirm::confirmed;
 use crate::cli::exit::Exit;
 use crate::cli::global::Format;
-use crate::cli::output;
+use crate::cli::output::{self, Shape};
 use crate::cli::server::ServerArgs;
 use crate::cli::{Context, Outcome};
 use crate::client::Client;
@@ -134,7 +134,7 @@ pub(super) async fn run(change: Change, args: Args, context: Context) -> Outcome
         return Ok(if outcomes.exit() == Exit::Done { ended } else { outcomes.exit() });
     }
     match context.format {
-        Format::Json | Format::Jsonl => super::print_json(&changed, shape, context)?,
+        Format::Json | Format::Jsonl => output::named(&changed, shape, context)?,
         Format::Name => changed.iter().try_for_each(|one| output::line(&one.id.to_string()))?,
         Format::Table | Format::Wide => {
             for one in &changed {

@@ -86,7 +86,7 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
         let patience = Patience::For(args.server.timeout().unwrap_or(Duration::from_secs(10)));
         let submitted = submit(&client, tasks, patience).await?;
         if context.json {
-            super::print_json(&submitted, shape, context)?;
+            output::named(&submitted, shape, context)?;
         } else {
             for task in submitted {
                 output::line(&task.id.to_string())?;

@@ -59,7 +59,7 @@ pub(super) async fn run(
         ended.extend(outcomes.note(end)?);
     }
     if context.json {
-        super::print_json(&ended, shape, context)?;
+        output::named(&ended, shape, context)?;
     } else {
         for task in &ended {
             let error = match task.error.as_deref() {

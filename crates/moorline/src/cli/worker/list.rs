@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use moorline_link::Reason;
-use wildmatch::WildMatch;
 
+use super::select::{Filter, reason};
 use crate::WorkerInfo;
 use crate::api::WORKER_STATES;
 use crate::cli::exit::Exit;
@@ -50,14 +50,15 @@ pub(super) struct GetArgs {
     server: ServerArgs,
 }
 
-fn reason(text: &str) -> Result<Reason, String> {
-    Reason::from_name(text)
-        .ok_or_else(|| format!("`{text}` is not a reason; `moorline explain` lists them"))
+impl ListArgs {
+    fn filter(&self) -> Filter<'_> {
+        Filter::new(&self.state, &self.reason, self.name.as_deref())
+    }
 }
 
 pub(super) async fn list(args: ListArgs, context: Context) -> Outcome {
     let client = args.server.client()?;
-    let filter = Filter::of(&args);
+    let filter = args.filter();
     let print = async || -> Outcome {
         let mut workers = client.workers().await?;
         workers.retain(|worker| filter.takes(worker));
@@ -80,28 +81,6 @@ pub(super) async fn list(args: ListArgs, context: Context) -> Outcome {
         Ok(Exit::Done)
     };
     args.watch.run(print).await
-}
-
-/// Which workers are shown.
-struct Filter<'a> {
-    states: &'a [String],
-    reasons: &'a [Reason],
-    name: Option<WildMatch>,
-}
-
-impl<'a> Filter<'a> {
-    fn of(args: &'a ListArgs) -> Self {
-        let name = args.name.as_deref().map(WildMatch::new);
-        Self { states: &args.state, reasons: &args.reason, name }
-    }
-
-    fn takes(&self, worker: &WorkerInfo) -> bool {
-        let reason = worker.reason.as_deref();
-        (self.states.is_empty() || self.states.contains(&worker.state))
-            && (self.reasons.is_empty()
-                || self.reasons.iter().any(|one| Some(one.name()) == reason))
-            && self.name.as_ref().is_none_or(|name| name.matches(&worker.name))
-    }
 }
 
 const HEAD: [&str; 8] =

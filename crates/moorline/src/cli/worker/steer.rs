@@ -2,16 +2,22 @@
 
 use std::time::{Duration, SystemTime};
 
+use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
+use super::select::Selection;
 use crate::cli::confirm::confirmed;
 use crate::cli::exit::Exit;
+use crate::cli::global::Format;
 use crate::cli::outcomes::Outcomes;
-use crate::cli::output::{self, short};
+use crate::cli::output::{self, Shape, short};
 use crate::cli::server::ServerArgs;
 use crate::cli::{Context, Outcome};
 use crate::client::{Client, WorkerAction};
 use crate::{Error, Result, WorkerInfo};
+
+/// Requests under way at a time.
+const AT_ONCE: usize = 32;
 
 /// Between two looks at a worker that is waited for.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -22,9 +28,8 @@ const LATER: Duration = Duration::from_millis(20);
 
 #[derive(clap::Args, Debug)]
 pub(in crate::cli) struct Args {
-    /// Names or identities of workers.
-    #[arg(required = true, value_name = "WORKER")]
-    workers: Vec<String>,
+    #[command(flatten)]
+    selection: Selection,
 
     /// Say what would be done, and do nothing.
     #[arg(long)]
@@ -65,38 +70,36 @@ impl From<WaitArgs> for Steering {
 
 pub(super) async fn run(action: WorkerAction, steering: Steering, context: Context) -> Outcome {
     crate::cli::logs::for_client(context.log);
-    let Steering { args, wait } = steering;
-    let client = args.server.client()?;
-    let mut outcomes = Outcomes::new(context);
-    if args.dry_run {
-        let mut seen = Vec::new();
-        for worker in &args.workers {
-            seen.extend(outcomes.note(client.worker(worker).await)?);
+    let Steering { args: Args { selection, dry_run, server }, wait } = steering;
+    let client = server.client()?;
+    let deadline = server.timeout().map(|limit| Instant::now() + limit);
+    let open = selection.is_open();
+    let workers = if open {
+        let (filter, all) = (selection.filter(), client.workers().await?);
+        let meant = all.into_iter().filter(|one| filter.takes(one) && is_worth(action, one));
+        meant.map(|worker| worker.id).collect()
+    } else {
+        selection.named().to_vec()
+    };
+    if dry_run {
+        return self::dry_run(action, &client, &workers, context).await;
+    }
+    let count = workers.len();
+    if (open && count > 0) || (action == WorkerAction::Forget && count > 1) {
+        let plural = if count == 1 { "" } else { "s" };
+        if !confirmed(context, &format!("{} {count} worker{plural}", action.name()))? {
+            output::note("nothing was done");
+            return Ok(Exit::Done);
         }
-        let word = format!("would {}", action.name());
-        print(&seen, &word, context)?;
-        return Ok(outcomes.exit());
     }
-    let count = args.workers.len();
-    if action == WorkerAction::Forget
-        && count > 1
-        && !confirmed(context, &format!("forget {count} workers"))?
-    {
-        output::note("nothing was done");
-        return Ok(Exit::Done);
+    let calls = workers.iter().map(|worker| steer(&client, worker, action, wait));
+    let mut results = stream::iter(calls).buffered(AT_ONCE);
+    let (mut changed, mut outcomes) = (Vec::new(), Outcomes::new(context));
+    while let Some(result) = results.next().await {
+        changed.extend(outcomes.note(result)?);
     }
-    let deadline = args.server.timeout().map(|limit| Instant::now() + limit);
-    let mut changed = Vec::new();
-    for worker in &args.workers {
-        let before = if wait { outcomes.note(client.worker(worker).await)? } else { None };
-        if wait && before.is_none() {
-            continue;
-        }
-        let after = outcomes.note(client.steer(worker, action).await)?;
-        changed.extend(after.map(|after| (before, after)));
-    }
+    let mut seen = Vec::with_capacity(changed.len());
     let mut exit = outcomes.exit();
-    let mut seen = Vec::new();
     for (before, after) in changed {
         let Some(before) = before else {
             seen.push(after);
@@ -105,18 +108,99 @@ pub(super) async fn run(action: WorkerAction, steering: Steering, context: Conte
         match until(&client, action, &before, deadline).await? {
             Some(worker) => seen.push(worker),
             None => {
+                let tasks = if after.running == 1 { "task" } else { "tasks" };
                 output::message(&format!(
-                    "{}: not within the time allowed, it is {} with {} tasks",
+                    "{}: not within the time allowed, it is {} with {} {tasks}",
                     short(&after.name, 40),
                     short(&after.state, 20),
                     after.running
                 ));
-                exit = Exit::NotMet;
+                exit = if exit == Exit::Done { Exit::NotMet } else { exit };
             }
         }
     }
-    print(&seen, action.done(), context)?;
+    match context.format {
+        Format::Json | Format::Jsonl => {
+            let shape = if count == 1 && !open { Shape::One } else { Shape::List };
+            output::named(&seen, shape, context)?;
+        }
+        Format::Name => seen.iter().try_for_each(|worker| output::line(&worker.name))?,
+        Format::Table | Format::Wide => {
+            for worker in &seen {
+                output::line(&format!("{}  {}", short(&worker.name, 40), action.done()))?;
+            }
+        }
+    }
     Ok(exit)
+}
+
+/// Does it to one. Answers it as it was, if it is waited for, and as it is then.
+async fn steer(
+    client: &Client,
+    worker: &str,
+    action: WorkerAction,
+    wait: bool,
+) -> Result<(Option<WorkerInfo>, WorkerInfo)> {
+    let before = if wait { Some(client.worker(worker).await?) } else { None };
+    Ok((before, client.steer(worker, action).await?))
+}
+
+/// What would be done, by where each worker is now.
+async fn dry_run(
+    action: WorkerAction,
+    client: &Client,
+    workers: &[String],
+    context: Context,
+) -> Outcome {
+    let reads = workers.iter().map(|worker| client.worker(worker));
+    let mut reads = stream::iter(reads).buffered(AT_ONCE);
+    let (mut seen, mut outcomes) = (Vec::new(), Outcomes::new(context));
+    while let Some(read) = reads.next().await {
+        seen.extend(outcomes.note(read)?);
+    }
+    if context.json {
+        let value = |worker: &WorkerInfo| {
+            let would = is_possible(action, worker).then(|| action.name());
+            serde_json::json!({
+                "id": worker.id, "name": worker.name, "state": worker.state, "would": would,
+            })
+        };
+        output::json(&seen.iter().map(value).collect::<Vec<_>>())?;
+    } else {
+        for worker in &seen {
+            let would = if is_possible(action, worker) {
+                format!("would {}", action.name())
+            } else {
+                "left alone".to_owned()
+            };
+            let (name, state) = (short(&worker.name, 40), short(&worker.state, 20));
+            output::line(&format!("{name}  {would}: it is {state}"))?;
+        }
+    }
+    Ok(outcomes.exit())
+}
+
+/// Whether the coordinator would do it.
+fn is_possible(action: WorkerAction, worker: &WorkerInfo) -> bool {
+    match action {
+        WorkerAction::Drain | WorkerAction::Resume => true,
+        WorkerAction::Reconnect | WorkerAction::Disconnect => worker.transport.is_some(),
+        WorkerAction::Forget => {
+            matches!(&*worker.state, "expected" | "lost" | "departed") && worker.running == 0
+        }
+    }
+}
+
+/// Whether it is done to this one when it is to be done to all.
+fn is_worth(action: WorkerAction, worker: &WorkerInfo) -> bool {
+    let gone = matches!(&*worker.state, "lost" | "departed");
+    match action {
+        WorkerAction::Drain => !gone && worker.state != "draining",
+        WorkerAction::Resume => !gone,
+        WorkerAction::Reconnect | WorkerAction::Disconnect | WorkerAction::Forget => {
+            is_possible(action, worker)
+        }
+    }
 }
 
 /// Waits until the action has come to what it is for; none if the time is over before.
@@ -154,22 +238,12 @@ fn is_so(action: WorkerAction, before: &WorkerInfo, seen: &WorkerInfo) -> bool {
         WorkerAction::Drain => seen.running == 0 && seen.state != "active",
         WorkerAction::Resume => seen.state == "active",
         WorkerAction::Reconnect => {
-            let new = since(seen) > since(before) + LATER || before.state != "active";
-            seen.state == "active" && new
+            // A drained worker comes back as one.
+            let here = |worker: &WorkerInfo| matches!(&*worker.state, "active" | "draining");
+            here(seen) && (since(seen) > since(before) + LATER || !here(before))
         }
         WorkerAction::Disconnect | WorkerAction::Forget => true,
     }
-}
-
-fn print(workers: &[WorkerInfo], word: &str, context: Context) -> Result<()> {
-    let lines = |_wide| {
-        let line = |worker: &WorkerInfo| format!("{}  {word}", short(&worker.name, 40));
-        workers.iter().map(line).collect::<Vec<_>>().join("\n")
-    };
-    if workers.is_empty() && !context.json {
-        return Ok(());
-    }
-    output::list(context, workers, |worker| worker.name.clone(), lines)
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use moorline_driver::Drain;
 use moorline_link::WorkerId;
@@ -13,65 +12,63 @@ use moorline_node::WorkerView;
 use serde::Deserialize;
 
 use super::Context;
-use super::problem::{self, Refusal};
-use crate::api::Draining;
-use crate::id::worker_text;
+use super::problem::Refusal;
+use super::view::worker_info;
+use super::workers::{self, Segment};
+use crate::api::{Draining, WorkerInfo, presence_word};
 use crate::{Code, Error};
 
-type Segment = Result<Path<String>, PathRejection>;
+type Answer = Result<Json<WorkerInfo>, Refusal>;
 
 /// Ends its connection and lets it come back at once.
-pub(super) async fn reconnect(
-    State(context): State<Context>,
-    worker: Segment,
-) -> Result<StatusCode, Refusal> {
-    let worker = find(&context, worker).await?;
+pub(super) async fn reconnect(State(context): State<Context>, worker: Segment) -> Answer {
+    let worker = connected(&context, worker, "reconnect").await?;
     context.driver.reconnect(worker.worker).await.map_err(|_| Error::Stopped)?;
-    Ok(done("reconnected", &worker))
+    done(&context, "reconnected", &worker).await
 }
 
 /// Ends its connection; it comes back by its own policy.
-pub(super) async fn disconnect(
-    State(context): State<Context>,
-    worker: Segment,
-) -> Result<StatusCode, Refusal> {
-    let worker = find(&context, worker).await?;
+pub(super) async fn disconnect(State(context): State<Context>, worker: Segment) -> Answer {
+    let worker = connected(&context, worker, "disconnect").await?;
     context.driver.disconnect(worker.worker).await.map_err(|_| Error::Stopped)?;
-    Ok(done("disconnected", &worker))
+    done(&context, "disconnected", &worker).await
 }
 
 /// Gives it nothing new until it is resumed.
-pub(super) async fn drain(
-    State(context): State<Context>,
-    worker: Segment,
-) -> Result<StatusCode, Refusal> {
-    let worker = find(&context, worker).await?;
+pub(super) async fn drain(State(context): State<Context>, worker: Segment) -> Answer {
+    let worker = workers::find(&context, worker).await?;
     context.driver.cordon(worker.worker, true).await.map_err(|_| Error::Stopped)?;
-    Ok(done("drained", &worker))
+    done(&context, "drained", &worker).await
 }
 
 /// Gives it tasks again.
-pub(super) async fn resume(
-    State(context): State<Context>,
-    worker: Segment,
-) -> Result<StatusCode, Refusal> {
-    let worker = find(&context, worker).await?;
+pub(super) async fn resume(State(context): State<Context>, worker: Segment) -> Answer {
+    let worker = workers::find(&context, worker).await?;
     context.driver.cordon(worker.worker, false).await.map_err(|_| Error::Stopped)?;
-    Ok(done("resumed", &worker))
+    done(&context, "resumed", &worker).await
 }
 
-/// Forgets a worker that is gone.
-pub(super) async fn forget(
-    State(context): State<Context>,
-    worker: Segment,
-) -> Result<StatusCode, Refusal> {
-    let worker = find(&context, worker).await?;
+/// Forgets a worker that is gone. Answers it as it was.
+pub(super) async fn forget(State(context): State<Context>, worker: Segment) -> Answer {
+    let worker = workers::find(&context, worker).await?;
     if !context.driver.forget(worker.worker).await.map_err(|_| Error::Stopped)? {
-        let state = crate::api::presence_word(worker.presence);
-        let detail = format!("{} is {state}, with {} leases", worker.name, worker.running);
+        let state = presence_word(worker.presence);
+        let leases = if worker.running == 1 { "lease" } else { "leases" };
+        let detail = format!("{} is {state}, with {} {leases}", worker.name, worker.running);
         return Err(Refusal::new(Code::WORKER_PRESENT, detail));
     }
-    Ok(done("forgot", &worker))
+    done(&context, "forgot", &worker).await
+}
+
+/// A worker that has a connection to be ended.
+async fn connected(context: &Context, worker: Segment, what: &str) -> Result<WorkerView, Refusal> {
+    let worker = workers::find(context, worker).await?;
+    if worker.conn.is_none() {
+        let state = presence_word(worker.presence);
+        let detail = format!("{} is {state}: there is no connection to {what}", worker.name);
+        return Err(Refusal::new(Code::NOT_CONNECTED, detail));
+    }
+    Ok(worker)
 }
 
 /// The times of a drain, in seconds; each has its default.
@@ -126,22 +123,9 @@ const DRAIN_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// How much longer than its last eviction a drain may take.
 const DRAIN_REST: Duration = Duration::from_secs(20);
 
-/// By name or by identity. Of workers that bore one name, the one that bears it now.
-async fn find(context: &Context, worker: Segment) -> Result<WorkerView, Refusal> {
-    let wanted = problem::segment(worker)?;
-    let views = context.driver.workers().await.map_err(|_| Error::Stopped)?;
-    let is =
-        |view: &&WorkerView| view.name.as_str() == wanted || worker_text(view.worker) == wanted;
-    let gone = |view: &&WorkerView| {
-        use moorline_link::Presence;
-        matches!(view.presence, Presence::Lost | Presence::Departed)
-    };
-    let found = views.iter().filter(is).min_by_key(gone);
-    found.cloned().ok_or_else(|| Error::NoSuchWorker { worker: wanted }.into())
-}
-
-/// Every action leaves a line.
-fn done(what: &str, worker: &WorkerView) -> StatusCode {
+/// Every action leaves a line, and answers the worker as it is then; as it was, if it is not known
+/// any more.
+async fn done(context: &Context, what: &str, worker: &WorkerView) -> Answer {
     let WorkerId(id) = worker.worker;
     tracing::info!(
         event = "admin.action",
@@ -152,5 +136,8 @@ fn done(what: &str, worker: &WorkerView) -> StatusCode {
         "An operator {what} {}",
         worker.name
     );
-    StatusCode::NO_CONTENT
+    let views = context.driver.workers().await.map_err(|_| Error::Stopped)?;
+    let peers = context.driver.peers().await.map_err(|_| Error::Stopped)?;
+    let now = views.iter().find(|view| view.worker == worker.worker).unwrap_or(worker);
+    Ok(Json(worker_info(now, &peers)))
 }

@@ -13,7 +13,7 @@ use moorline_store::{EventKinds, EventQuery, EventRecord};
 use moorline_work::TaskState;
 
 use super::problem::{self, Refusal};
-use super::{Context, view};
+use super::{Context, view, workers};
 use crate::api::EventInfo;
 use crate::explain::task::{Holder, Offer};
 use crate::explain::worker::{Coordinator, Fleet, Happening, TOGETHER};
@@ -32,16 +32,9 @@ pub(super) async fn of_worker(
     State(context): State<Context>,
     worker: Result<Path<String>, PathRejection>,
 ) -> Answer {
-    let text = problem::segment(worker)?;
+    let meant = &workers::find(&context, worker).await?;
     let driver = &context.driver;
     let views = driver.workers().await.map_err(|_| Error::Stopped)?;
-    let is_meant = |view: &&WorkerView| {
-        view.name.as_str() == text || crate::id::worker_text(view.worker) == text
-    };
-    // Of several that had the name the one that is here.
-    let Some(meant) = views.iter().filter(is_meant).max_by_key(|view| view.conn.is_some()) else {
-        return Err(Error::NoSuchWorker { worker: text }.into());
-    };
     let now = SystemTime::now();
     let history = of_one(driver, meant.worker).await?;
     let stalls = EventQuery {

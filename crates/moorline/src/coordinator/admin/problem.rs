@@ -39,6 +39,7 @@ fn status(code: Code) -> StatusCode {
         | Code::NO_RESULT
         | Code::HAS_RESULT
         | Code::WORKER_PRESENT
+        | Code::NOT_CONNECTED
         | Code::NOTHING_TO_RELOAD => StatusCode::CONFLICT,
         Code::TOO_LARGE | Code::REQUEST_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
         // More handlers than the coordinator takes stays so until it is restarted.

@@ -3,13 +3,19 @@
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use moorline_link::Presence;
+use moorline_node::WorkerView;
 use serde::Deserialize;
 
 use super::Context;
 use super::problem::{self, Refusal};
 use super::view::worker_info;
 use crate::api::{WORKER_STATES, WorkerInfo, WorkerPage};
+use crate::id::worker_text;
 use crate::{Code, Error};
+
+/// What stands for a worker in a path.
+pub(super) type Segment = Result<Path<String>, PathRejection>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,14 +40,23 @@ pub(super) async fn list(
     Ok(Json(WorkerPage { workers }))
 }
 
-/// By name or by identity.
 pub(super) async fn get(
     State(context): State<Context>,
-    worker: Result<Path<String>, PathRejection>,
+    worker: Segment,
 ) -> Result<Json<WorkerInfo>, Refusal> {
-    let worker = problem::segment(worker)?;
-    let found = all(&context).await?.into_iter().find(|one| one.name == worker || one.id == worker);
-    found.map(Json).ok_or_else(|| Error::NoSuchWorker { worker }.into())
+    let worker = find(&context, worker).await?;
+    let peers = context.driver.peers().await.map_err(|_| Error::Stopped)?;
+    Ok(Json(worker_info(&worker, &peers)))
+}
+
+/// By name or by identity. Of workers that bore one name, the one that bears it now.
+pub(super) async fn find(context: &Context, worker: Segment) -> Result<WorkerView, Refusal> {
+    let wanted = problem::segment(worker)?;
+    let views = context.driver.workers().await.map_err(|_| Error::Stopped)?;
+    let is = |view: &WorkerView| view.name.as_str() == wanted || worker_text(view.worker) == wanted;
+    let gone = |view: &WorkerView| matches!(view.presence, Presence::Lost | Presence::Departed);
+    let found = views.into_iter().filter(is).min_by_key(gone);
+    found.ok_or_else(|| Error::NoSuchWorker { worker: wanted }.into())
 }
 
 /// By name.

@@ -1,6 +1,6 @@
 use clap::Parser;
 
-use super::{Filter, HEAD, ListArgs, WIDE, detail, row, wide_columns};
+use super::{HEAD, ListArgs, WIDE, detail, row, wide_columns};
 use crate::WorkerInfo;
 
 #[derive(Parser)]
@@ -25,7 +25,7 @@ fn taken(line: &[&str]) -> Vec<String> {
         worker("gpu-2", "active", None),
         worker("edge-7", "lost", Some("half_open")),
     ];
-    let filter = Filter::of(&args);
+    let filter = args.filter();
     all.iter().filter(|worker| filter.takes(worker)).map(|worker| worker.name.clone()).collect()
 }
 

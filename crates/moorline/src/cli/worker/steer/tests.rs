@@ -1,4 +1,4 @@
-use super::is_so;
+use super::{is_so, is_worth};
 use crate::WorkerInfo;
 use crate::client::WorkerAction;
 
@@ -28,4 +28,29 @@ fn a_worker_has_reconnected_when_it_is_active_since_later() {
     assert!(!back(worker("active", "10.003", 0)), "the same, computed anew");
     assert!(!back(worker("restoring", "12.000", 0)));
     assert!(back(worker("active", "12.000", 0)));
+    assert!(back(worker("draining", "12.000", 0)), "who was drained comes back as such");
+}
+
+#[test]
+fn what_is_done_to_all_is_done_to_those_to_whom_it_makes_a_difference() {
+    let with = |state: &str, running, connected: bool| {
+        let mut worker = worker(state, "00.000", running);
+        worker.transport = connected.then(|| "grpc".to_owned());
+        worker
+    };
+    let all = [
+        with("active", 1, true),
+        with("draining", 0, true),
+        with("disconnected", 1, false),
+        with("lost", 0, false),
+        with("lost", 1, false),
+        with("departed", 0, false),
+        with("expected", 0, false),
+    ];
+    let meant = |action| all.iter().map(|one| u8::from(is_worth(action, one))).collect::<Vec<_>>();
+    assert_eq!(meant(WorkerAction::Drain), [1, 0, 1, 0, 0, 0, 1]);
+    assert_eq!(meant(WorkerAction::Resume), [1, 1, 1, 0, 0, 0, 1]);
+    assert_eq!(meant(WorkerAction::Reconnect), [1, 1, 0, 0, 0, 0, 0]);
+    assert_eq!(meant(WorkerAction::Disconnect), [1, 1, 0, 0, 0, 0, 0]);
+    assert_eq!(meant(WorkerAction::Forget), [0, 0, 0, 1, 0, 1, 1]);
 }

@@ -126,25 +126,30 @@ fn headline(
     }
 }
 
+/// Whether a worker goes on with what it holds under the coordinator's eyes.
+fn is_here(presence: Presence) -> bool {
+    matches!(presence, Presence::Active | Presence::Draining)
+}
+
 /// What a worker lacks, the first thing that is in the way.
 fn candidate(offer: &Offer, evidence: &Evidence) -> Candidate {
     let since = || span(ago(evidence.now, offer.since));
     let reason = || offer.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
     let away = || format!("for {}{}", since(), reason());
     let would = if offer.has_handler { "would match" } else { "lacks the handler, too" };
-    let (can, text) = match offer.presence {
-        Presence::Active if !offer.has_handler => {
-            (false, format!("has no handler `{}`", evidence.task.kind))
-        }
-        Presence::Active if offer.cordoned => (false, "drained by an operator".to_owned()),
-        Presence::Active if offer.used >= u32::from(offer.slots) => {
-            (false, format!("{} of {} slots used", offer.used, offer.slots))
-        }
-        Presence::Active => {
-            (true, format!("would match, {} of {} slots used", offer.used, offer.slots))
-        }
-        Presence::Draining => (false, "takes nothing new".to_owned()),
-        _ => (false, format!("{}; {would}", away())),
+    let slots = format!("{} of {} slots used", offer.used, offer.slots);
+    let (can, text) = if offer.presence == Presence::Draining {
+        (false, "takes nothing new".to_owned())
+    } else if offer.presence != Presence::Active {
+        (false, format!("{}; {would}", away()))
+    } else if !offer.has_handler {
+        (false, format!("has no handler `{}`", evidence.task.kind))
+    } else if offer.cordoned {
+        (false, "drained by an operator".to_owned())
+    } else if offer.used >= u32::from(offer.slots) {
+        (false, slots)
+    } else {
+        (true, format!("would match, {slots}"))
     };
     Candidate {
         worker: offer.name.clone(),
@@ -173,10 +178,10 @@ fn cause(evidence: &Evidence, candidates: &[Candidate]) -> Option<Cause> {
             if task.cancel_requested {
                 return sure("cancel", format!("{} is told to stop it", holder.name));
             }
-            let reason = match holder.presence {
-                Presence::Active | Presence::Draining => return None,
-                _ => holder.reason,
-            };
+            if is_here(holder.presence) {
+                return None;
+            }
+            let reason = holder.reason;
             let away = presence_word(holder.presence);
             Some(Cause {
                 rule: "holder".to_owned(),
@@ -258,14 +263,11 @@ fn next(evidence: &Evidence, candidates: &[Candidate]) -> Vec<String> {
             vec!["the first worker with its handler and a free slot gets it".to_owned()]
         }
         TaskState::Leased => match &evidence.holder {
-            Some(Holder { name, presence, silent, .. }) => match presence {
-                Presence::Active | Presence::Draining => Vec::new(),
-                _ => {
-                    let left = evidence.lost_after.saturating_sub(silent.unwrap_or_default());
-                    vec![format!("{name} not back in {}: it is queued again", span(left))]
-                }
-            },
-            None => Vec::new(),
+            Some(Holder { name, presence, silent, .. }) if !is_here(*presence) => {
+                let left = evidence.lost_after.saturating_sub(silent.unwrap_or_default());
+                vec![format!("{name} not back in {}: it is queued again", span(left))]
+            }
+            Some(_) | None => Vec::new(),
         },
         TaskState::Succeeded | TaskState::Failed | TaskState::Cancelled | TaskState::Dead => {
             Vec::new()

@@ -139,10 +139,9 @@ fn no_store(evidence: &Evidence) -> Option<String> {
 }
 
 fn stalled(evidence: &Evidence) -> Option<Finding> {
-    let silence = match evidence.reason? {
-        Reason::HeartbeatTimeout | Reason::HeartbeatUnacked | Reason::HalfOpen => evidence.reason,
-        _ => None,
-    }?;
+    let silence = evidence.reason.filter(|reason| {
+        matches!(reason, Reason::HeartbeatTimeout | Reason::HeartbeatUnacked | Reason::HalfOpen)
+    })?;
     let near =
         evidence.coordinator.stalls.iter().find(|stall| {
             evidence.since.duration_since(stall.at).is_ok_and(|before| before <= NEAR)
@@ -227,16 +226,17 @@ fn reason(evidence: &Evidence) -> Option<Finding> {
 
 /// Whether a reason names what happened, or only what it looked like from here.
 fn certainty(reason: Reason) -> Certainty {
-    match reason {
+    let is_a_look = matches!(
+        reason,
         Reason::HeartbeatTimeout
-        | Reason::HeartbeatUnacked
-        | Reason::HalfOpen
-        | Reason::FlowStalled
-        | Reason::OutOfStep
-        | Reason::RegisterTimeout
-        | Reason::RestoreStalled => Certainty::Likely,
-        _ => Certainty::Sure,
-    }
+            | Reason::HeartbeatUnacked
+            | Reason::HalfOpen
+            | Reason::FlowStalled
+            | Reason::OutOfStep
+            | Reason::RegisterTimeout
+            | Reason::RestoreStalled
+    );
+    if is_a_look { Certainty::Likely } else { Certainty::Sure }
 }
 
 fn restoring(evidence: &Evidence) -> Option<Finding> {

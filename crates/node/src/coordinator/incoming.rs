@@ -121,8 +121,7 @@ impl CoordinatorNode {
             | WorkerMessage::Refuse { .. }
             | WorkerMessage::Held { .. }
             | WorkerMessage::NotHeld { .. } => {
-                let bytes = u64::from(cost);
-                self.ask(HubInput::Release { worker, lane: Lane::C, messages: 1, bytes });
+                self.give_back(worker, Lane::C, 1, u64::from(cost));
             }
         }
         self.tell(DispatcherInput::Message {

@@ -35,6 +35,8 @@ pub(super) struct Outbox {
     /// Messages their lane had no room for, in order. Control is never dropped, and never waits
     /// behind bodies.
     waiting: BTreeMap<(WorkerId, Lane), VecDeque<Tag>>,
+    /// Credit of workers that do not take their answers: messages and bytes by lane.
+    withheld: BTreeMap<(WorkerId, Lane), (u32, u64)>,
 }
 
 impl Outbox {
@@ -86,10 +88,23 @@ impl Outbox {
         self.waiting.get(&(worker, lane))?.front().copied()
     }
 
+    /// Keeps credit back until the worker has taken its answers.
+    pub(super) fn withhold(&mut self, worker: WorkerId, lane: Lane, messages: u32, bytes: u64) {
+        let (m, b) = self.withheld.entry((worker, lane)).or_default();
+        *m = m.saturating_add(messages);
+        *b = b.saturating_add(bytes);
+    }
+
+    /// What was kept back.
+    pub(super) fn take_withheld(&mut self, worker: WorkerId, lane: Lane) -> Option<(u32, u64)> {
+        self.withheld.remove(&(worker, lane))
+    }
+
     /// The worker's session is over: nothing of it will be sent any more.
     pub(super) fn forget(&mut self, worker: WorkerId) {
         for lane in Lane::ALL {
             self.waiting.remove(&(worker, lane));
+            self.withheld.remove(&(worker, lane));
         }
         let tags: Vec<Tag> = self
             .by_worker

@@ -289,8 +289,7 @@ impl CoordinatorNode {
             }
             CoordinatorMessage::Settled { key, disposition } => {
                 if let Some(held) = self.storage.let_go(worker, key) {
-                    let (messages, bytes) = (held.messages, held.bytes);
-                    self.ask(HubInput::Release { worker, lane: Lane::B, messages, bytes });
+                    self.give_back(worker, Lane::B, held.messages, held.bytes);
                 }
                 let name = self.name_of(worker);
                 self.event(CoordinatorEvent::Settled { key, name, disposition });
@@ -329,6 +328,16 @@ impl CoordinatorNode {
         }
     }
 
+    /// What a worker sent is not held here any more: it may send more. Not while the answers to what it
+    /// sent find no room on its lane: else one that never takes them could have them pile up here.
+    pub(super) fn give_back(&mut self, worker: WorkerId, lane: Lane, messages: u32, bytes: u64) {
+        if self.outbox.next_waiting(worker, Lane::C).is_some() {
+            self.outbox.withhold(worker, lane, messages, bytes);
+        } else {
+            self.ask(HubInput::Release { worker, lane, messages, bytes });
+        }
+    }
+
     /// A lane of the worker may have room again.
     fn enqueue_waiting(&mut self, worker: WorkerId) {
         for lane in Lane::ALL {
@@ -336,6 +345,14 @@ impl CoordinatorNode {
                 && self.enqueue(worker, tag)
             {
                 self.outbox.unwait(worker, lane, tag);
+            }
+        }
+        if self.outbox.next_waiting(worker, Lane::C).is_some() {
+            return;
+        }
+        for lane in Lane::ALL {
+            if let Some((messages, bytes)) = self.outbox.take_withheld(worker, lane) {
+                self.ask(HubInput::Release { worker, lane, messages, bytes });
             }
         }
     }

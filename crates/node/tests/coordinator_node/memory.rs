@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use moorline_link::{Ack, Credit, Lane, LaneLimits, Reason, Seq, Standing};
 use moorline_node::*;
-use moorline_work::{Attempt, TaskId, TaskKey, Ticket, WorkerMessage};
+use moorline_work::{Attempt, Outcome, TaskId, TaskKey, Ticket, WorkerMessage};
 
-use crate::script::{CONN, Rig, hello_with, spec};
+use crate::script::{CONN, Rig, hello_with, settled, spec};
 use crate::store::Shelf;
 
 const MIB: usize = 1 << 20;
@@ -142,4 +142,54 @@ fn small_messages_give_their_credit_back_at_once() {
         rig.say(UpFrame::Message(Message { seq, head, body_len, body }));
     }
     assert_eq!(rig.closed, [], "within its credit all the time");
+}
+
+/// A result of a task that nobody ever handed in.
+fn bogus(seq: u64) -> UpFrame {
+    let head = WorkerMessage::Result { key: first(seq.into()), outcome: Outcome::Succeeded };
+    UpFrame::Message(Message { seq: Seq(seq), head, body_len: 0, body: Bytes::new() })
+}
+
+/// The number of the last lane-B message that these frames allow.
+fn allowed(frames: &[DownFrame]) -> Option<u64> {
+    let credit = |frame: &DownFrame| match frame {
+        DownFrame::Ack(ack) if ack.lane == Lane::B => Some(ack.standing.credit.messages.0),
+        _ => None,
+    };
+    frames.iter().filter_map(credit).max()
+}
+
+#[test]
+fn answers_to_results_of_nothing_do_not_pile_up_for_a_worker_that_never_takes_them() {
+    let limits = LaneLimits::default();
+    let (window, lane) = (u64::from(limits.window_messages), u64::from(limits.outbox_messages));
+    let (mut rig, mut shelf) = moored(1, &limits);
+    let (mut sent, mut may, mut answers) = (0, window, 0);
+    while sent < may && sent < 4 * lane {
+        sent += 1;
+        rig.say(bogus(sent));
+        commit(&mut rig, &mut shelf);
+        let said = rig.said();
+        may = may.max(allowed(&said).unwrap_or(0));
+        answers += settled(&said).len() as u64;
+    }
+    assert!((lane..=lane + 2 * window).contains(&sent), "{sent} results were taken");
+    assert_eq!(answers, window, "the worker gives no more credit for them");
+
+    // It takes them after all, and may go on.
+    loop {
+        let credit = Credit { messages: Seq(u64::MAX), bytes: u64::MAX };
+        let standing = Standing { received: Seq(answers), credit };
+        rig.say(UpFrame::Ack(Ack { lane: Lane::C, standing }));
+        let said = rig.said();
+        may = may.max(allowed(&said).unwrap_or(0));
+        match settled(&said).len() {
+            0 => break,
+            more => answers += more as u64,
+        }
+    }
+    assert_eq!(answers, sent, "each is answered");
+    assert_eq!(may, sent + window, "and all credit is back");
+    assert_eq!(rig.closed, []);
+    assert!(!rig.node.has_outgoing());
 }

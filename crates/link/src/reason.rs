@@ -99,6 +99,9 @@ reasons! {
     Moved "moved" 2114 Backoff
         "The worker's own new connection took the session over."
         "Nothing: this is how a worker changes connections.";
+    AnswerTimeout "answer_timeout" 2115 Backoff
+        "The worker took in a question about a task and did not answer it in time."
+        "Nothing, if it is rare: the worker registers again; else compare the versions of both sides.";
     DnsFailed "dns_failed" 2201 Backoff
         "The coordinator's host name could not be resolved."
         "Check the name in the coordinator URL and the resolver.";

@@ -79,6 +79,7 @@ impl Office {
                 DispatcherAction::Send { worker, message } => self.send(worker, message),
                 DispatcherAction::Withdraw { .. }
                 | DispatcherAction::Answer { .. }
+                | DispatcherAction::Unanswered { .. }
                 | DispatcherAction::Lost { .. }
                 | DispatcherAction::Reply { .. }
                 | DispatcherAction::Ended { .. }

@@ -1,5 +1,6 @@
 //! The coordinator's half of work: what is queued, who has what, what became of it.
 
+mod answers;
 mod clients;
 mod config;
 mod delivery;
@@ -26,6 +27,7 @@ pub use io::{
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use answers::Owing;
 use delivery::Backlog;
 use guard::Guard;
 use log::{Cause, Log};
@@ -120,6 +122,7 @@ pub struct Dispatcher {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 struct Timers {
     accept: BTreeSet<(Instant, TaskId)>,
+    answer: Owing,
     lost: BTreeSet<(Instant, WorkerId)>,
     ready: BTreeSet<(Instant, Sym)>,
     retry: BTreeSet<(Instant, WorkerId)>,
@@ -133,6 +136,7 @@ impl Timers {
             .filter_map(|timer| {
                 let deadline = match timer {
                     DispatcherTimer::Accept => self.accept.first()?.0,
+                    DispatcherTimer::Answer => self.answer.first()?,
                     DispatcherTimer::Lost => self.lost.first()?.0,
                     DispatcherTimer::Ready => self.ready.first()?.0,
                     DispatcherTimer::Retry => self.retry.first()?.0,
@@ -252,7 +256,7 @@ impl Dispatcher {
                 attempt: task.attempt,
                 worker: lease.worker,
                 handed_over: !lease.stage.is_undelivered(),
-                accepted: lease.stage.is_accepted(),
+                accepted: lease.is_accepted(),
                 cancel_requested: lease.cancel.is_wanted(),
             })
         })
@@ -418,7 +422,8 @@ impl Dispatcher {
             && deadline <= now
         {
             match timer {
-                DispatcherTimer::Accept => self.accept_is_due(),
+                DispatcherTimer::Accept => self.accept_is_due(now),
+                DispatcherTimer::Answer => self.answer_is_due(now),
                 DispatcherTimer::Lost => self.loss_is_due(now),
                 DispatcherTimer::Ready => self.retry_is_ready(),
                 DispatcherTimer::Retry => self.mute_ends(),

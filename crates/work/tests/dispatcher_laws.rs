@@ -48,7 +48,8 @@ fn config() -> DispatcherConfig {
     DispatcherConfig::new(DispatcherSettings {
         lost_after: Duration::from_secs(3),
         start_grace: Duration::from_secs(4),
-        accept_timeout: Duration::from_secs(1),
+        accept_timeout: Duration::from_millis(200),
+        answer_timeout: Duration::from_millis(20),
         guard_min_workers: 2,
         window: 2,
         ..DispatcherSettings::default()
@@ -131,7 +132,7 @@ impl Driver {
         };
         let (op, asked) = self.op(step);
         match step.kind % 48 {
-            0 => DispatcherInput::Timeout,
+            0 | 32..=34 => DispatcherInput::Timeout,
             1..=3 => DispatcherInput::Submit { ticket, task, spec },
             4 if flavour & 1 == 0 => DispatcherInput::Cancel { ticket, task },
             4 => DispatcherInput::Retry { ticket, task, last: key.attempt },
@@ -444,6 +445,7 @@ fn the_random_inputs_reach_every_kind_of_action() {
                     DispatcherAction::Send { message, .. } => format!("{message:?}"),
                     DispatcherAction::Answer { judgement, .. } => format!("{judgement:?}"),
                     DispatcherAction::Withdraw { .. }
+                    | DispatcherAction::Unanswered { .. }
                     | DispatcherAction::Lost { .. }
                     | DispatcherAction::Reply { .. }
                     | DispatcherAction::Ended { .. }
@@ -456,9 +458,29 @@ fn the_random_inputs_reach_every_kind_of_action() {
         }
     }
     let all = [
-        "Submit", "Claim", "Unclaim", "Leases", "Lookup", "Lease", "Adopt", "Requeue", "Finish",
-        "Cancel", "Assign", "Settled", "Revoke", "Continue", "Send", "Drop", "Unknown", "Withdraw",
-        "Lost", "Reply", "Ended", "Believe",
+        "Submit",
+        "Claim",
+        "Unclaim",
+        "Leases",
+        "Lookup",
+        "Lease",
+        "Adopt",
+        "Requeue",
+        "Finish",
+        "Cancel",
+        "Assign",
+        "Settled",
+        "Revoke",
+        "Continue",
+        "Send",
+        "Drop",
+        "Unknown",
+        "Withdraw",
+        "Unanswered",
+        "Lost",
+        "Reply",
+        "Ended",
+        "Believe",
     ];
     for name in all {
         assert!(reached.contains_key(name), "{name} is not reached: {reached:?}");

@@ -110,12 +110,14 @@ impl Session {
         }
     }
 
-    /// Whether its lanes may go on when its process comes back. Not if it took nothing off them: what
-    /// was sent and not taken is told apart by an inventory then, and can go elsewhere.
+    /// Whether its lanes may go on when its process comes back. Not if it took nothing off them, or did
+    /// not answer what it took: an inventory tells then what it has, and the rest can go elsewhere.
     pub(super) fn may_resume(&self) -> bool {
         match self.attachment {
             Attachment::Attached(_) => true,
-            Attachment::Detached { reason, .. } => reason != Reason::FlowStalled,
+            Attachment::Detached { reason, .. } => {
+                !matches!(reason, Reason::FlowStalled | Reason::AnswerTimeout)
+            }
         }
     }
 }

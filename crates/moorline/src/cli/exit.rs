@@ -189,6 +189,7 @@ impl From<Reason> for Exit {
             | Reason::RegisterTimeout
             | Reason::RestoreStalled
             | Reason::Moved
+            | Reason::AnswerTimeout
             | Reason::DnsFailed
             | Reason::ConnectRefused
             | Reason::ConnectTimeout

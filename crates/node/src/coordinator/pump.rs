@@ -250,6 +250,10 @@ impl CoordinatorNode {
             DispatcherAction::Answer { worker, key, judgement } => {
                 self.answer(convert::worker_back(worker), key, judgement);
             }
+            DispatcherAction::Unanswered { worker } => {
+                let (worker, reason) = (convert::worker_back(worker), Reason::AnswerTimeout);
+                self.ask(HubInput::Disconnect { worker, reason });
+            }
             DispatcherAction::Lost { worker } => {
                 let worker = convert::worker_back(worker);
                 self.ask(HubInput::Lost { worker });

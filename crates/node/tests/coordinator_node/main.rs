@@ -8,6 +8,7 @@ mod laws;
 mod members;
 mod memory;
 mod script;
+mod silent;
 mod store;
 mod work;
 mod yard;

@@ -5,7 +5,7 @@ use super::log::Cause;
 use super::task::{CancelWish, Place, Stage, Task};
 use super::{Dispatcher, DispatcherAction};
 use crate::{
-    Attempt, Conflict, DispatcherVerdict, Op, OpId, Reply, Row, Status, TaskId, TaskSpec,
+    Attempt, Conflict, DispatcherVerdict, Instant, Op, OpId, Reply, Row, Status, TaskId, TaskSpec,
     TaskState, Ticket,
 };
 
@@ -112,13 +112,14 @@ impl Dispatcher {
     }
 
     /// The mark is durable: the worker may be told.
-    pub(super) fn cancel_is_durable(&mut self, id: TaskId) {
+    pub(super) fn cancel_is_durable(&mut self, now: Instant, id: TaskId) {
         if let Some(lease) = self.tasks.get_mut(&id).and_then(Task::lease_mut) {
             match lease.cancel {
                 CancelWish::None | CancelWish::Asked => lease.cancel = CancelWish::Durable,
                 CancelWish::Durable | CancelWish::Told => {}
             }
             self.refresh_lease(id);
+            self.expect_answer(now, id);
         }
     }
 

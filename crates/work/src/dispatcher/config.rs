@@ -16,6 +16,11 @@ pub struct DispatcherSettings {
     /// also how long a worker that refused for want of a slot is left alone (P07). More than zero.
     /// Default 10 s.
     pub accept_timeout: Duration,
+    /// A worker that is active and took in a question about a task (a revoke, and in the end a cancel)
+    /// answers it in this time, else its session is ended and its inventory decides. More than zero,
+    /// and above the time after which a silent worker is disconnected, so that a path that is broken is
+    /// known for that. Default 30 s.
+    pub answer_timeout: Duration,
     /// Attempts that were accepted and lost before the task is dead (P62): at least 1. Default 3.
     pub lost_cap: u32,
     /// Redelivery waits when more than this percentage of the workers vanished together (P60): at
@@ -42,6 +47,7 @@ impl Default for DispatcherSettings {
             lost_after: Duration::from_secs(90),
             start_grace: Duration::from_secs(120),
             accept_timeout: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(30),
             lost_cap: 3,
             guard_percent: 55,
             guard_min_workers: 3,
@@ -78,6 +84,7 @@ impl DispatcherConfig {
         let zeros = [
             ("lost_after", settings.lost_after.is_zero()),
             ("accept_timeout", settings.accept_timeout.is_zero()),
+            ("answer_timeout", settings.answer_timeout.is_zero()),
             ("lost_cap", settings.lost_cap == 0),
             ("window", settings.window == 0),
         ];

@@ -234,6 +234,12 @@ pub enum DispatcherAction {
         /// What to do with it.
         judgement: Judgement,
     },
+    /// The worker is active and does not answer what it was asked about a task: end its session. What
+    /// it has, the inventory of the next one tells; what that does not name goes elsewhere.
+    Unanswered {
+        /// Who.
+        worker: WorkerId,
+    },
     /// The worker's leases are given away: its session ends.
     Lost {
         /// Who.
@@ -267,6 +273,8 @@ pub enum DispatcherAction {
 pub enum DispatcherTimer {
     /// An assignment that was handed over is to be accepted.
     Accept,
+    /// A worker is to answer what it was asked about a task.
+    Answer,
     /// A detached worker is to be back.
     Lost,
     /// A task that waits for its retry is ready.
@@ -277,7 +285,7 @@ pub enum DispatcherTimer {
 
 impl DispatcherTimer {
     /// Every timer, in the order in which ties resolve.
-    pub const ALL: [Self; 4] = [Self::Accept, Self::Lost, Self::Ready, Self::Retry];
+    pub const ALL: [Self; 5] = [Self::Accept, Self::Answer, Self::Lost, Self::Ready, Self::Retry];
 }
 
 /// An open lease as the dispatcher sees it, for lists and explanations.

@@ -125,9 +125,10 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn accept_is_due(&mut self) {
+    pub(super) fn accept_is_due(&mut self, now: Instant) {
         if let Some((_, id)) = self.timers.accept.pop_first() {
             self.set_stage(id, Stage::Revoking);
+            self.expect_answer(now, id);
         }
     }
 
@@ -148,6 +149,7 @@ impl Dispatcher {
     pub(super) fn forget(&mut self, id: TaskId) -> Option<Task> {
         self.leave_window(id);
         let task = self.tasks.remove(&id)?;
+        self.timers.answer.disarm(id);
         if let Some(lease) = task.lease() {
             if let Stage::Offered { deadline: Some(deadline) } = lease.stage {
                 self.timers.accept.remove(&(deadline, id));

@@ -24,7 +24,7 @@ impl Dispatcher {
         }
         match message {
             WorkerMessage::Accept { key } | WorkerMessage::Held { key } => {
-                self.on_taken(id, incarnation, key)
+                self.on_taken(now, id, incarnation, key)
             }
             WorkerMessage::NotHeld { key } => self.on_not_taken(id, incarnation, key),
             WorkerMessage::Refuse { key, refusal } => {
@@ -43,6 +43,7 @@ impl Dispatcher {
 
     fn on_taken(
         &mut self,
+        now: Instant,
         id: WorkerId,
         incarnation: Incarnation,
         key: TaskKey,
@@ -55,8 +56,11 @@ impl Dispatcher {
                 | Stage::Offered { .. }
                 | Stage::Revoking
                 | Stage::Revoked,
-            ) => self.set_stage(key.task, Stage::Accepted),
-            Some(Stage::Adopting | Stage::Accepted) => {}
+            ) => {
+                self.set_stage(key.task, Stage::Accepted);
+                self.is_answered(now, key.task);
+            }
+            Some(Stage::Adopting | Stage::Accepted) => self.is_answered(now, key.task),
             Some(Stage::Granting | Stage::Assigning) => return DispatcherVerdict::Stale,
             None => {
                 if !self.workers.get(&id).is_some_and(|worker| worker.fenced.contains(key)) {

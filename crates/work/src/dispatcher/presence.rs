@@ -41,7 +41,7 @@ impl Dispatcher {
         worker.later.retain(|later| goes_on && matches!(later, Later::Report(_)));
         let inventory = Inventory::new(!worker.undecided);
         self.set_presence(id, Presence::Restoring(inventory));
-        self.stop_accept_clocks(id);
+        self.stop_clocks(id);
         if self.ready {
             self.begin_inventory(id);
         }
@@ -109,6 +109,7 @@ impl Dispatcher {
                 )
                 | None => self.refresh_lease(task),
             }
+            self.expect_answer(now, task);
         }
         DispatcherVerdict::Accepted
     }
@@ -135,7 +136,7 @@ impl Dispatcher {
         let latest = deadline.max(last_received + settings.lost_after.saturating_mul(2));
         self.set_presence(id, Presence::Away { deadline, latest, counted });
         self.return_unsent(id);
-        self.stop_accept_clocks(id);
+        self.stop_clocks(id);
         for task in self.leases_of(id) {
             if self.stage_of(task) == Some(Stage::Sent) {
                 self.set_stage(task, Stage::Withdrawing);
@@ -247,9 +248,10 @@ impl Dispatcher {
         }
     }
 
-    /// The accept clock runs while the session is active only.
-    fn stop_accept_clocks(&mut self, id: WorkerId) {
+    /// The clocks of leases run while the session is active only.
+    fn stop_clocks(&mut self, id: WorkerId) {
         for task in self.leases_of(id) {
+            self.timers.answer.disarm(task);
             if let Some(Stage::Offered { .. }) = self.stage_of(task) {
                 self.set_stage(task, Stage::Offered { deadline: None });
             }

@@ -76,14 +76,14 @@ impl Dispatcher {
             return DispatcherVerdict::Stale;
         }
         while let Some((id, pending)) = self.log.take_stored(up_to) {
-            self.complete(id, pending);
+            self.complete(now, id, pending);
         }
         self.take_up(now);
         DispatcherVerdict::Accepted
     }
 
     /// An operation is durable, or has conflicted.
-    fn complete(&mut self, id: OpId, pending: Pending) {
+    fn complete(&mut self, now: Instant, id: OpId, pending: Pending) {
         let conflict = pending.conflict;
         match pending.op {
             Op::Submit { ticket, task, spec, claim } => {
@@ -132,7 +132,9 @@ impl Dispatcher {
                 self.complete_requeue(id, key, cause, pending.cause, pending.read, conflict);
             }
             Op::Finish { key, .. } => self.complete_finish(id, key, pending.cause, conflict),
-            Op::Cancel { ticket, task } => self.complete_cancel(id, ticket, task, pending.read),
+            Op::Cancel { ticket, task } => {
+                self.complete_cancel(now, id, ticket, task, pending.read);
+            }
             Op::Retry { ticket, .. } => self.complete_retry(ticket, conflict),
         }
     }
@@ -247,7 +249,7 @@ impl Dispatcher {
         }
     }
 
-    fn complete_cancel(&mut self, op: OpId, ticket: Ticket, id: TaskId, read: Read) {
+    fn complete_cancel(&mut self, now: Instant, op: OpId, ticket: Ticket, id: TaskId, read: Read) {
         self.cancel_is_stored(id, op);
         let state = match read {
             Read::Status(Status::Known { state, .. }) => Some(state),
@@ -260,7 +262,7 @@ impl Dispatcher {
                 Reply::Cancelled
             }
             Some(TaskState::Leased) => {
-                self.cancel_is_durable(id);
+                self.cancel_is_durable(now, id);
                 Reply::CancelRequested
             }
             Some(

@@ -49,6 +49,29 @@ pub(super) struct Lease {
 }
 
 impl Lease {
+    /// Its worker has said that it runs: also while it is asked whether it still does.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.stage.is_accepted() || self.cancel == CancelWish::Told
+    }
+
+    /// Whether its worker owes a word about it: the answer to a revoke, or how it ended.
+    pub(super) fn awaits_answer(&self) -> bool {
+        match self.stage {
+            Stage::Revoking | Stage::Revoked => true,
+            Stage::Accepted => match self.cancel {
+                CancelWish::Durable | CancelWish::Told => true,
+                CancelWish::None | CancelWish::Asked => false,
+            },
+            Stage::Granting
+            | Stage::Assigning
+            | Stage::Sent
+            | Stage::Withdrawing
+            | Stage::Recalled
+            | Stage::Offered { .. }
+            | Stage::Adopting => false,
+        }
+    }
+
     /// Whether this process of this worker holds it.
     pub(super) fn is_held_by(&self, worker: WorkerId, incarnation: Incarnation) -> bool {
         self.worker == worker && self.incarnation == incarnation

@@ -65,6 +65,7 @@ fn the_random_runs_reach_every_way_a_lease_can_end() {
         sum.stale += tally.stale;
         sum.revoked += tally.revoked;
         sum.withdrawn += tally.withdrawn;
+        sum.unanswered += tally.unanswered;
         sum.cancelled += tally.cancelled;
         sum.dead += tally.dead;
         sum.revived += tally.revived;
@@ -81,6 +82,7 @@ fn the_random_runs_reach_every_way_a_lease_can_end() {
         sum.stale,
         sum.revoked,
         sum.withdrawn,
+        sum.unanswered,
         sum.cancelled,
         sum.dead,
         sum.revived,

@@ -127,6 +127,11 @@ impl Peer {
         self.drop_connection();
     }
 
+    /// What it was to answer to a revoke or to say of an assignment is never said.
+    pub(crate) fn swallow(&mut self) {
+        self.up_c.pop_front();
+    }
+
     pub(crate) fn drop_connection(&mut self) {
         if !self.is_down() {
             self.conn = Conn::Down;

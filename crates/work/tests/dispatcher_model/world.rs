@@ -11,6 +11,7 @@ use crate::worker::{Conn, Peer};
 pub(crate) const LOST_AFTER: Duration = Duration::from_secs(10);
 const START_GRACE: Duration = Duration::from_secs(12);
 const ACCEPT: Duration = Duration::from_secs(2);
+const ANSWER: Duration = Duration::from_secs(4);
 pub(crate) const HANDLERS: [Sym; 2] = [Sym(1), Sym(2)];
 
 /// A small reproducible source of choices.
@@ -40,6 +41,7 @@ pub(crate) struct Tally {
     pub(crate) stale: u64,
     pub(crate) revoked: u64,
     pub(crate) withdrawn: u64,
+    pub(crate) unanswered: u64,
     pub(crate) cancelled: u64,
     pub(crate) dead: u64,
     pub(crate) revived: u64,
@@ -75,6 +77,7 @@ impl World {
             lost_after: LOST_AFTER,
             start_grace: START_GRACE,
             accept_timeout: ACCEPT,
+            answer_timeout: ANSWER,
             window: 1 + u32::try_from(dice.roll(4)).unwrap(),
             ..DispatcherSettings::default()
         })
@@ -165,6 +168,17 @@ impl World {
                 if let Conn::Restoring { answers, .. } = &mut self.peer(worker).conn {
                     answers.push_back((key, judgement));
                 }
+            }
+            DispatcherAction::Unanswered { worker } => {
+                self.tally.unanswered += 1;
+                let peer = self.peer(worker);
+                peer.drop_connection();
+                peer.unnoticed = false;
+                peer.session = None;
+                peer.new_session();
+                // Who is not silent is attached, and who is attached is not silent for long.
+                let last_received = self.now;
+                self.replies.push_back(DispatcherInput::Detached { worker, last_received });
             }
             DispatcherAction::Lost { worker } => {
                 let (now, start) = (self.now, self.start);
@@ -476,7 +490,9 @@ impl World {
             81..=82 => self.peers[index].crash(),
             83 => self.restart_coordinator(),
             84 => self.peers[index].repeat_result(),
-            85 => self.depart(index),
+            85 if way == 0 => self.depart(index),
+            // A worker that acknowledges and does not do what it should.
+            85 => self.peers[index].swallow(),
             86 => {
                 let peer = &mut self.peers[index];
                 if peer.is_up() {

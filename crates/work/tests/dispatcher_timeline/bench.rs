@@ -146,6 +146,7 @@ impl Bench {
                 DispatcherAction::Send { .. }
                 | DispatcherAction::Withdraw { .. }
                 | DispatcherAction::Answer { .. }
+                | DispatcherAction::Unanswered { .. }
                 | DispatcherAction::Lost { .. }
                 | DispatcherAction::Reply { .. }
                 | DispatcherAction::Ended { .. }

@@ -34,7 +34,7 @@ fn the_accept_clock_starts_at_the_hand_over_and_a_revoke_follows_once() {
     assert_eq!(bench.seen(), []);
     bench.at(40);
     assert_eq!(bench.seen(), [revoke(1, key(1, 1))]);
-    bench.at(400);
+    bench.at(69);
     assert_eq!(bench.seen(), []);
     assert_eq!(requeues(&mut bench), [], "only the worker's word returns it");
 }

@@ -1,5 +1,6 @@
 //! What the dispatcher does, told as timelines: each test is named as the sentence it proves.
 
+mod answers;
 mod behind;
 mod bench;
 mod delivery;

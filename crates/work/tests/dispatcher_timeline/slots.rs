@@ -15,6 +15,7 @@ fn believed(bench: &mut Bench, worker: u128) -> Option<u16> {
         | DispatcherAction::Send { .. }
         | DispatcherAction::Withdraw { .. }
         | DispatcherAction::Answer { .. }
+        | DispatcherAction::Unanswered { .. }
         | DispatcherAction::Lost { .. }
         | DispatcherAction::Reply { .. }
         | DispatcherAction::Ended { .. } => None,

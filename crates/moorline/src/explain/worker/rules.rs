@@ -232,6 +232,7 @@ fn certainty(reason: Reason) -> Certainty {
             | Reason::HeartbeatUnacked
             | Reason::HalfOpen
             | Reason::FlowStalled
+            | Reason::AnswerTimeout
             | Reason::OutOfStep
             | Reason::RegisterTimeout
             | Reason::RestoreStalled

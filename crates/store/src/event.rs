@@ -163,7 +163,7 @@ impl EventQuery {
         last: u64,
         mut at: impl FnMut(u64) -> Result<WallTime, E>,
     ) -> Result<(u64, u64), E> {
-        let mut after = self.after.max(first.saturating_sub(1));
+        let mut after = self.after.min(last).max(first.saturating_sub(1));
         let mut before = self.before.unwrap_or(u64::MAX).min(last.saturating_add(1));
         let disorder = u64::try_from(DISORDER.as_millis()).unwrap_or(u64::MAX);
         if let Some(since) = self.since {
@@ -242,14 +242,29 @@ impl<'q> Paging<'q> {
         Self { query, page, left: SCAN_MAX }
     }
 
+    /// Goes on to rows that begin with this number, which costs as much as to look at one, also when
+    /// none is there. Returns false if it is too many: then the page is done.
+    pub(crate) fn pass(&mut self, seq: u64) -> bool {
+        let goes_on = self.left > 0;
+        if goes_on {
+            self.left -= 1;
+        } else {
+            self.stop_before(seq);
+        }
+        goes_on
+    }
+
+    /// The row with this number is looked at by the next page.
+    fn stop_before(&mut self, seq: u64) {
+        self.page.more = true;
+        self.page.cursor = if self.query.newest_first { seq + 1 } else { seq - 1 };
+    }
+
     /// Looks at one more row. Returns false if it is too many: then the page is done.
     pub(crate) fn look(&mut self, record: Cow<'_, EventRecord>) -> bool {
         let full = self.page.events.len() as u64 >= u64::from(self.query.limit);
         if full || self.left == 0 {
-            self.page.more = true;
-            // The row that is too many is looked at by the next page.
-            self.page.cursor =
-                if self.query.newest_first { record.seq + 1 } else { record.seq - 1 };
+            self.stop_before(record.seq);
             return false;
         }
         self.left -= 1;

@@ -22,10 +22,10 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
 use crate::lock::StoreLock;
 use crate::rule::{self, Finished};
-use crate::{Pruned, Reader, Retention, Store, StoreError, WallTime, event};
+use crate::{EventRecord, Pruned, Reader, Retention, Store, StoreError, WallTime, event};
 use column::Columns;
 use fault::Fault;
-use operation::Batch;
+use operation::{Applied, Batch};
 use reader::SqliteReader;
 use schema::Found;
 
@@ -157,13 +157,12 @@ impl SqliteStore {
             for persist in operations {
                 answers.push(batch.apply(&persist.op)?);
             }
-            let (ended, revived) = (batch.ended(), batch.revived());
-            let last_event = batch.last_event();
+            let applied = batch.close()?;
             transaction.commit()?;
-            Ok((answers, ended, revived, last_event))
+            Ok((answers, applied))
         });
         self.names = names;
-        let (answers, ended, revived, last_event) = applied?;
+        let (answers, Applied { ended, revived, last_event }) = applied?;
         self.finished = (self.finished + ended).saturating_sub(revived);
         self.last_event = last_event;
         Ok(answers)
@@ -203,6 +202,7 @@ impl SqliteStore {
         gone.retain(|(worker, _)| !leasing.contains(worker));
         gone.truncate(rule::PRUNE_WORKERS);
         let (epoch, mut seq) = (self.epoch, self.last_event);
+        let mut happened = Vec::with_capacity(gone.len());
         let transaction = self.begin()?;
         for (worker, name) in &gone {
             transaction
@@ -210,8 +210,9 @@ impl SqliteStore {
                 .execute(params![column::worker_id(*worker)])?;
             seq += 1;
             let event = event::forgotten(*worker, name.clone());
-            events::insert(&transaction, seq, now, epoch, &event)?;
+            happened.push(EventRecord { seq, at: now, epoch, event });
         }
+        events::insert(&transaction, &happened)?;
         transaction.commit()?;
         self.last_event = seq;
         for (worker, _) in &gone {

@@ -120,6 +120,7 @@ sentences! {
         an_operation_that_changes_nothing_leaves_no_event
         what_is_handed_in_is_kept_as_it_is_with_the_time_it_happened
         every_filter_takes_exactly_what_fits_in_either_direction_in_pages
+        a_timeline_is_whole_however_far_apart_its_events_are
         the_cursor_at_the_newest_end_is_the_last_event_whatever_was_asked_for
         old_events_and_too_many_go_and_the_last_one_stays
         one_call_deletes_a_bounded_number_of_events

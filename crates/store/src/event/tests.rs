@@ -38,6 +38,20 @@ fn a_page_of_rare_events_ends_after_a_bounded_number_of_rows() {
 }
 
 #[test]
+fn a_page_passes_a_bounded_number_of_places_where_nothing_is() {
+    for newest_first in [false, true] {
+        let query = EventQuery { newest_first, ..EventQuery::default() };
+        let mut paging = Paging::new(&query, 0);
+        let passed = (1..=u64::MAX).take_while(|place| paging.pass(place * 1_000)).count() as u64;
+        assert_eq!(passed, u64::from(SCAN_MAX));
+        let EventPage { events, cursor, more } = paging.page();
+        let next = (u64::from(SCAN_MAX) + 1) * 1_000;
+        let expected = if newest_first { next + 1 } else { next - 1 };
+        assert_eq!((events.len(), cursor, more), (0, expected, true), "the next page begins there");
+    }
+}
+
+#[test]
 fn a_time_is_found_by_number_however_many_there_are() {
     let mut looked = 0;
     let mut range = |query: &EventQuery| {
@@ -59,6 +73,8 @@ fn a_time_is_found_by_number_however_many_there_are() {
     assert_eq!(range(&until), (10, 5_600));
     let never = EventQuery { since: Some(WallTime(u64::MAX)), ..all };
     assert_eq!(range(&never), (1_000_000, 1_000_001));
+    let beyond = EventQuery { after: u64::MAX, ..EventQuery::default() };
+    assert_eq!(range(&beyond), (1_000_000, 1_000_001), "one more is still a number");
     assert!(looked < 100, "{looked}");
     let Ok(empty) = never.range(1, 0, |_| Ok::<_, Infallible>(WallTime(0)));
     assert!(empty.1 <= empty.0 + 1, "{empty:?}");

@@ -4,13 +4,17 @@ use std::borrow::Cow;
 
 use moorline_link::{Epoch, Reason};
 use moorline_node::{Detail, Event, EventKind};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Rows, ToSql, params};
 
 use super::column::{self, Columns};
 use super::fault::Fault;
 use super::statement;
 use crate::event::Paging;
 use crate::{EventPage, EventQuery, EventRecord, Retention, WallTime, rule};
+
+/// The indexes by worker and by task are cut into blocks of so many numbers (a power of 2), see the
+/// schema: one is asked after the other, about a thousand of them for a million events.
+const BLOCK_BITS: u32 = 10;
 
 /// The number of the last event, 0 if there was none: the last one is never deleted.
 pub(super) fn last(connection: &Connection) -> Result<u64, Fault> {
@@ -25,28 +29,42 @@ fn first(connection: &Connection) -> Result<u64, Fault> {
     Ok(first.unwrap_or(1).cast_unsigned())
 }
 
-/// Writes one down under this number.
-pub(super) fn insert(
-    connection: &Connection,
-    seq: u64,
-    at: WallTime,
-    epoch: Epoch,
-    event: &Event,
-) -> Result<(), Fault> {
-    connection.prepare_cached(statement::WRITE_EVENT)?.execute(params![
-        seq.cast_signed(),
-        column::millis(at.0),
-        epoch.0.cast_signed(),
-        event.kind.number(),
-        event.worker.map(column::worker_id),
-        event.name.as_ref().map(|name| name.as_str()),
-        event.task.map(column::task_id),
-        event.attempt.map(|attempt| attempt.0),
-        event.handler.as_ref().map(|handler| handler.as_str()),
-        event.reason.map(Reason::code),
-        event.session.map(u64::cast_signed),
-        event.detail.as_ref().map(Detail::as_str),
-    ])?;
+/// Writes these down, in the transaction the connection is in.
+pub(super) fn insert(connection: &Connection, records: &[EventRecord]) -> Result<(), Fault> {
+    let groups = records.chunks_exact(statement::EVENTS_AT_ONCE);
+    let few = groups.remainder();
+    for group in groups {
+        insert_by(connection, statement::WRITE_EVENTS, group)?;
+    }
+    for record in few {
+        insert_by(connection, statement::WRITE_EVENT, std::slice::from_ref(record))?;
+    }
+    Ok(())
+}
+
+/// Writes as many at once as the statement takes.
+fn insert_by(connection: &Connection, sql: &str, records: &[EventRecord]) -> Result<(), Fault> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut place = 0;
+    let mut bind = |value: &dyn ToSql| {
+        place += 1;
+        statement.raw_bind_parameter(place, value)
+    };
+    for EventRecord { seq, at, epoch, event } in records {
+        bind(&seq.cast_signed())?;
+        bind(&column::millis(at.0))?;
+        bind(&epoch.0.cast_signed())?;
+        bind(&event.kind.number())?;
+        bind(&event.worker.map(column::worker_id))?;
+        bind(&event.name.as_ref().map(|name| name.as_str()))?;
+        bind(&event.task.map(column::task_id))?;
+        bind(&event.attempt.map(|attempt| attempt.0))?;
+        bind(&event.handler.as_ref().map(|handler| handler.as_str()))?;
+        bind(&event.reason.map(Reason::code))?;
+        bind(&event.session.map(u64::cast_signed))?;
+        bind(&event.detail.as_ref().map(Detail::as_str))?;
+    }
+    statement.raw_execute()?;
     Ok(())
 }
 
@@ -66,22 +84,50 @@ pub(super) fn page(connection: &Connection, query: &EventQuery) -> Result<EventP
         (None, None, false) => statement::EVENTS,
         (None, None, true) => statement::EVENTS_BACK,
     };
-    let of = query.task.map(column::task_id).or(query.worker.map(column::worker_id));
     let mut statement = connection.prepare_cached(sql)?;
-    let (after, before) = (column::millis(after), column::millis(before));
-    let mut rows = match of {
-        Some(of) => statement.query(params![after, before, of])?,
-        None => statement.query(params![after, before])?,
+    let (from, to) = (column::millis(after), column::millis(before));
+    let of = query.task.map(column::task_id).or(query.worker.map(column::worker_id));
+    let Some(of) = of else {
+        look(&mut statement.query(params![from, to])?, &mut paging)?;
+        return Ok(paging.page());
     };
+    if after + 1 >= before {
+        return Ok(paging.page());
+    }
+    let (mut block, mut last) = ((after + 1) >> BLOCK_BITS, (before - 1) >> BLOCK_BITS);
+    if query.newest_first {
+        (block, last) = (last, block);
+    }
+    loop {
+        let begin = if query.newest_first { last_of(block) } else { block << BLOCK_BITS };
+        if !paging.pass(begin) {
+            break;
+        }
+        let mut rows = statement.query(params![from, to, of, block.cast_signed()])?;
+        if !look(&mut rows, &mut paging)? || block == last {
+            break;
+        }
+        block = if query.newest_first { block - 1 } else { block + 1 };
+    }
+    Ok(paging.page())
+}
+
+/// The last number of a block.
+fn last_of(block: u64) -> u64 {
+    ((block + 1) << BLOCK_BITS) - 1
+}
+
+/// Looks at these rows, one after the other. Returns false if the page is done.
+fn look(rows: &mut Rows<'_>, paging: &mut Paging<'_>) -> Result<bool, Fault> {
     while let Some(row) = rows.next()? {
         // A kind that this moorline does not know was written by a newer one: it is passed over.
         if let Some(record) = record(&mut Columns::of(row))?
             && !paging.look(Cow::Owned(record))
         {
-            break;
+            return Ok(false);
         }
     }
-    Ok(paging.page())
+    Ok(true)
 }
 
 /// When the event with this number happened, or the next one that is there.

@@ -16,7 +16,7 @@ use super::events;
 use super::fault::Fault;
 use super::statement;
 use crate::event::{self, Who};
-use crate::{WallTime, rule};
+use crate::{EventRecord, WallTime, rule};
 
 /// A batch under way: dropped with its transaction if one of its operations cannot be done.
 pub(super) struct Batch<'c> {
@@ -26,7 +26,19 @@ pub(super) struct Batch<'c> {
     ended: u64,
     revived: u64,
     last_event: u64,
+    /// What has happened and is not written down yet.
+    happened: Vec<EventRecord>,
     names: &'c mut BTreeMap<WorkerId, Name>,
+}
+
+/// What a batch came to.
+pub(super) struct Applied {
+    /// How many tasks have ended in it.
+    pub(super) ended: u64,
+    /// How many ended tasks were queued again in it.
+    pub(super) revived: u64,
+    /// The number of the last event, its own included.
+    pub(super) last_event: u64,
 }
 
 impl<'c> Batch<'c> {
@@ -38,22 +50,15 @@ impl<'c> Batch<'c> {
         last_event: u64,
         names: &'c mut BTreeMap<WorkerId, Name>,
     ) -> Self {
-        Self { connection, now, epoch, ended: 0, revived: 0, last_event, names }
+        let happened = Vec::new();
+        Self { connection, now, epoch, ended: 0, revived: 0, last_event, happened, names }
     }
 
-    /// How many tasks have ended in this batch.
-    pub(super) fn ended(&self) -> u64 {
-        self.ended
-    }
-
-    /// How many ended tasks were queued again in this batch.
-    pub(super) fn revived(&self) -> u64 {
-        self.revived
-    }
-
-    /// The number of the last event, those of this batch included.
-    pub(super) fn last_event(&self) -> u64 {
-        self.last_event
+    /// All operations are applied: writes down what happened. The transaction is still to be committed.
+    pub(super) fn close(self) -> Result<Applied, Fault> {
+        events::insert(self.connection, &self.happened)?;
+        let Self { ended, revived, last_event, .. } = self;
+        Ok(Applied { ended, revived, last_event })
     }
 
     pub(super) fn apply(&mut self, op: &StoreOp) -> Result<Done, Fault> {
@@ -80,7 +85,7 @@ impl<'c> Batch<'c> {
             StoreOp::Forget { worker } => self.forget(*worker),
             StoreOp::Workers => self.workers(),
             StoreOp::Event { at_millis, event } => {
-                self.write(at_millis.map_or(self.now, WallTime), event)?;
+                self.happened_at(at_millis.map_or(self.now, WallTime), event.clone());
                 Ok(Done::default())
             }
         }
@@ -128,7 +133,7 @@ impl<'c> Batch<'c> {
             ],
             |row| row.get(0),
         )?;
-        self.happened(&event::submitted(task, spec.handler.clone()))?;
+        self.happened(event::submitted(task, spec.handler.clone()));
         Ok(read(vec![StoreRow::Submitted { order: place.cast_unsigned() }]))
     }
 
@@ -196,7 +201,7 @@ impl<'c> Batch<'c> {
             .optional()?;
         let Some((payload, handler)) = leased else { return self.conflict(key.task) };
         let handler = column::name(&handler)?;
-        self.happened(&event::leased(key, handler, self.who(Some(worker))))?;
+        self.happened(event::leased(key, handler, self.who(Some(worker))));
         Ok(read(vec![StoreRow::Payload(payload.into())]))
     }
 
@@ -221,7 +226,7 @@ impl<'c> Batch<'c> {
         match done.rows.first() {
             Some(StoreRow::Lease { spec, .. }) => {
                 let handler = spec.handler.clone();
-                self.happened(&event::adopted(key, handler, self.who(Some(worker))))?;
+                self.happened(event::adopted(key, handler, self.who(Some(worker))));
                 Ok(done)
             }
             Some(_) | None => self.conflict(key.task),
@@ -248,7 +253,7 @@ impl<'c> Batch<'c> {
             ],
         )?;
         let Some((handler, who)) = whose else { return self.conflict(key.task) };
-        self.happened(&event::requeued(key, cause, error, handler, who))?;
+        self.happened(event::requeued(key, cause, error, handler, who));
         Ok(match cause {
             Requeue::Retry { delay } => {
                 let delay = Duration::from_millis(rule::delay_millis(delay));
@@ -285,7 +290,7 @@ impl<'c> Batch<'c> {
         if end == End::Succeeded {
             self.run(statement::APPLY, params![id, key.attempt.0, now])?;
         }
-        self.happened(&event::ended(key, end, body, handler, who))?;
+        self.happened(event::ended(key, end, body, handler, who));
         Ok(Done::default())
     }
 
@@ -299,13 +304,13 @@ impl<'c> Batch<'c> {
                     self.change(statement::CANCEL_QUEUED, params![id, now])?
                 {
                     self.ended += 1;
-                    self.happened(&event::cancelled(task, handler))?;
+                    self.happened(event::cancelled(task, handler));
                 }
             }
             Status::Known { state: TaskState::Leased, attempt } => {
                 if let Some((handler, who)) = self.change(statement::CANCEL_LEASED, params![id])? {
                     let key = TaskKey { task, attempt };
-                    self.happened(&event::cancel_requested(key, handler, who))?;
+                    self.happened(event::cancel_requested(key, handler, who));
                 }
             }
             Status::Known { .. } | Status::Unknown => {}
@@ -321,7 +326,7 @@ impl<'c> Batch<'c> {
         };
         self.revived += 1;
         let handler = spec.handler.clone();
-        self.happened(&event::revived(task, handler))?;
+        self.happened(event::revived(task, handler));
         Ok(done)
     }
 
@@ -345,7 +350,7 @@ impl<'c> Batch<'c> {
     fn forget(&mut self, worker: WorkerId) -> Result<Done, Fault> {
         self.run(statement::FORGET_WORKER, params![column::worker_id(worker)])?;
         if let Some(name) = self.names.remove(&worker) {
-            self.happened(&event::forgotten(worker, name))?;
+            self.happened(event::forgotten(worker, name));
         }
         Ok(Done::default())
     }
@@ -372,15 +377,14 @@ impl<'c> Batch<'c> {
         Ok(Status::Known { state, attempt: columns.attempt()? })
     }
 
-    /// Writes down what has just happened.
-    fn happened(&mut self, event: &Event) -> Result<(), Fault> {
-        self.write(self.now, event)
+    /// To be written down with this batch.
+    fn happened(&mut self, event: Event) {
+        self.happened_at(self.now, event);
     }
 
-    fn write(&mut self, at: WallTime, event: &Event) -> Result<(), Fault> {
-        events::insert(self.connection, self.last_event + 1, at, self.epoch, event)?;
+    fn happened_at(&mut self, at: WallTime, event: Event) {
         self.last_event += 1;
-        Ok(())
+        self.happened.push(EventRecord { seq: self.last_event, at, epoch: self.epoch, event });
     }
 
     fn who(&self, worker: Option<WorkerId>) -> Who {

@@ -157,10 +157,30 @@ macro_rules! event_columns {
     };
 }
 
-pub(super) const WRITE_EVENT: &str = concat!(
+/// The values of one event, in the order of its columns.
+macro_rules! event_values {
+    () => {
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    };
+}
+
+macro_rules! four_times {
+    ($($values:tt)*) => {
+        concat!($($values)*, ", ", $($values)*, ", ", $($values)*, ", ", $($values)*)
+    };
+}
+
+pub(super) const WRITE_EVENT: &str =
+    concat!("INSERT INTO events (", event_columns!(), ") VALUES ", event_values!());
+
+/// [`WRITE_EVENT`] for so many at once, which takes three quarters of the time.
+pub(super) const EVENTS_AT_ONCE: usize = 16;
+
+pub(super) const WRITE_EVENTS: &str = concat!(
     "INSERT INTO events (",
     event_columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+    ") VALUES ",
+    four_times!(four_times!(event_values!()))
 );
 
 pub(super) const LAST_EVENT: &str = "SELECT max(seq) FROM events";
@@ -176,7 +196,7 @@ pub(super) const EVENT_TIMES: &str = "SELECT at FROM events WHERE seq > 0 ORDER 
 /// Those before `seq`.
 pub(super) const FORGET_EVENTS: &str = "DELETE FROM events WHERE seq < ?1";
 
-/// `after, before`, and of whom if it is about one.
+/// `after, before`; of a worker or a task also its id, and the block of numbers in which it is looked for.
 macro_rules! events_where {
     ($condition:literal, $order:literal) => {
         concat!(
@@ -192,10 +212,13 @@ macro_rules! events_where {
 
 pub(super) const EVENTS: &str = events_where!("", "seq");
 pub(super) const EVENTS_BACK: &str = events_where!("", "seq DESC");
-pub(super) const EVENTS_OF_WORKER: &str = events_where!("worker = ?3 AND ", "seq");
-pub(super) const EVENTS_OF_WORKER_BACK: &str = events_where!("worker = ?3 AND ", "seq DESC");
-pub(super) const EVENTS_OF_TASK: &str = events_where!("task = ?3 AND ", "seq");
-pub(super) const EVENTS_OF_TASK_BACK: &str = events_where!("task = ?3 AND ", "seq DESC");
+pub(super) const EVENTS_OF_WORKER: &str =
+    events_where!("seq >> 10 = ?4 AND worker = ?3 AND ", "seq");
+pub(super) const EVENTS_OF_WORKER_BACK: &str =
+    events_where!("seq >> 10 = ?4 AND worker = ?3 AND ", "seq DESC");
+pub(super) const EVENTS_OF_TASK: &str = events_where!("seq >> 10 = ?4 AND task = ?3 AND ", "seq");
+pub(super) const EVENTS_OF_TASK_BACK: &str =
+    events_where!("seq >> 10 = ?4 AND task = ?3 AND ", "seq DESC");
 
 pub(super) const LAST_EPOCH: &str = "SELECT max(epoch) FROM epochs";
 
@@ -283,8 +306,8 @@ pub(super) const WRITER: &[&str] = &[
     FORGET_APPLICATIONS,
     GONE_WORKERS,
     LEASING_WORKERS,
-    FORGET_WORKER,
     WRITE_EVENT,
+    WRITE_EVENTS,
     LAST_EVENT,
     FIRST_EVENT,
     EVENT_TIMES,

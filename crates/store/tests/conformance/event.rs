@@ -236,6 +236,57 @@ pub(crate) fn every_filter_takes_exactly_what_fits_in_either_direction_in_pages(
     assert_eq!(found, [45, 32, 35, 10, 15, 0, 9, 27, 5, 0, 3, 2, 4], "no query is without a point");
 }
 
+pub(crate) fn a_timeline_is_whole_however_far_apart_its_events_are(mut world: World) {
+    let mut expected = Vec::new();
+    for gap in [1_u64, 1_021, 1_024, 1, 2_047, 3_000, 5] {
+        let task = Event {
+            task: Some(TaskId(7)),
+            worker: Some(ANN),
+            ..Event::new(EventKind::TaskResultSettled)
+        };
+        let others = (1..gap).map(|_| happened(Event::new(EventKind::ClockJump)));
+        world.batch(others.chain([happened(task)]));
+        expected.push(world.store.last_event());
+    }
+    let seqs = |page: &EventPage| page.events.iter().map(|event| event.seq).collect::<Vec<_>>();
+    let of_task = EventQuery { task: Some(TaskId(7)), ..EventQuery::default() };
+    let of_worker = EventQuery { worker: Some(ANN), ..EventQuery::default() };
+    for query in [of_task, of_worker] {
+        let end = world.store.last_event();
+        for (after, before) in [(0, u64::MAX), (1, end), (1_022, 4_095), (1_024, 1_025)] {
+            let mut forth = EventQuery { after, before: Some(before), limit: 2, ..query.clone() };
+            let mut back = EventQuery { newest_first: true, ..forth.clone() };
+            let (mut read, mut reversed) = (Vec::new(), Vec::new());
+            loop {
+                let page = page(&world, &forth);
+                read.extend(seqs(&page));
+                forth.after = page.cursor;
+                if !page.more {
+                    assert_eq!(page.cursor, end.min(before - 1));
+                    break;
+                }
+            }
+            loop {
+                let page = page(&world, &back);
+                reversed.extend(seqs(&page));
+                back.before = Some(page.cursor);
+                if !page.more {
+                    assert_eq!(page.cursor, after + 1);
+                    break;
+                }
+            }
+            let fits = |seq: &u64| *seq > after && *seq < before;
+            let fit: Vec<u64> = expected.iter().copied().filter(fits).collect();
+            assert_eq!(read, fit, "{after}..{before}");
+            reversed.reverse();
+            assert_eq!(reversed, fit, "{after}..{before}");
+        }
+    }
+    let beyond = EventQuery { after: u64::MAX, ..EventQuery::default() };
+    assert_eq!(page(&world, &beyond).events, []);
+    assert_eq!(page(&world, &EventQuery { newest_first: true, ..beyond }).events, []);
+}
+
 pub(crate) fn the_cursor_at_the_newest_end_is_the_last_event_whatever_was_asked_for(
     mut world: World,
 ) {

@@ -13,6 +13,7 @@
 //! | [`SqliteStore`] | one file, survives crashes of the process and of the machine |
 //! | [`MemoryStore`] | forgets with its process, answers in the same way |
 //! | [`TaskRecord`], [`TaskFilter`], [`Counts`] | what is read |
+//! | [`Size`] | how much there is, at no cost: for metrics |
 //! | [`EventQuery`], [`EventPage`], [`EventRecord`] | everything that happened |
 //! | [`Retention`], [`Pruned`] | how long finished tasks, events and workers that are gone are kept |
 //! | [`StoreError`] | a store failed: nothing of the batch happened |
@@ -56,5 +57,5 @@ pub use event::{EventKinds, EventPage, EventQuery, EventRecord};
 pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
 pub use store::{
-    Counts, Pruned, Reader, Retention, Store, StoreError, TaskFilter, TaskRecord, WallTime,
+    Counts, Pruned, Reader, Retention, Size, Store, StoreError, TaskFilter, TaskRecord, WallTime,
 };

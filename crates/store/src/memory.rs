@@ -12,7 +12,7 @@ use moorline_node::{Done, Name, Persist};
 use moorline_work::{TaskId, WorkerId};
 
 use crate::{
-    Counts, EventPage, EventQuery, Pruned, Reader, Retention, Store, StoreError, TaskFilter,
+    Counts, EventPage, EventQuery, Pruned, Reader, Retention, Size, Store, StoreError, TaskFilter,
     TaskRecord, WallTime,
 };
 use table::Table;
@@ -132,6 +132,10 @@ impl Reader for MemoryReader {
 
     fn counts(&mut self) -> Result<Counts, StoreError> {
         Ok(locked(&self.table).counts())
+    }
+
+    fn size(&mut self) -> Result<Size, StoreError> {
+        Ok(locked(&self.table).size())
     }
 
     fn events(&mut self, query: &EventQuery) -> Result<EventPage, StoreError> {

@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moorline_link::Epoch;
@@ -55,6 +57,8 @@ pub struct SqliteStore {
     connection: Connection,
     path: PathBuf,
     epoch: Epoch,
+    /// How many tasks there are, for readers.
+    tasks: Arc<AtomicU64>,
     /// How many tasks have ended: this is the only writer, so it can count along.
     finished: u64,
     /// The number of the last event.
@@ -103,11 +107,13 @@ impl SqliteStore {
             Found::Store(_) | Found::Empty => {}
         }
         prepare(&mut connection, found).map_err(at)?;
-        let finished = count_finished(&connection).map_err(at)?;
+        let finished = count(&connection, statement::COUNT_FINISHED).map_err(at)?;
+        let tasks = count(&connection, statement::COUNT_TASKS).map_err(at)?;
+        let tasks = Arc::new(AtomicU64::new(tasks));
         let last_event = events::last(&connection).map_err(at)?;
         let names = read_names(&connection).map_err(at)?;
         let epoch = Epoch::default();
-        Ok(Self { connection, path, epoch, finished, last_event, names, _lock: lock })
+        Ok(Self { connection, path, epoch, tasks, finished, last_event, names, _lock: lock })
     }
 
     /// The version of the schema that this moorline writes.
@@ -162,7 +168,8 @@ impl SqliteStore {
             Ok((answers, applied))
         });
         self.names = names;
-        let (answers, Applied { ended, revived, last_event }) = applied?;
+        let (answers, Applied { submitted, ended, revived, last_event }) = applied?;
+        self.tasks.fetch_add(submitted, Ordering::Relaxed);
         self.finished = (self.finished + ended).saturating_sub(revived);
         self.last_event = last_event;
         Ok(answers)
@@ -252,6 +259,7 @@ impl SqliteStore {
         transaction.commit()?;
         let gone = places.len() as u64;
         self.finished = self.finished.saturating_sub(gone);
+        self.tasks.fetch_sub(gone, Ordering::Relaxed);
         Ok(gone)
     }
 }
@@ -279,7 +287,7 @@ impl Store for SqliteStore {
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
-        Ok(Box::new(SqliteReader::open(&self.path)?))
+        Ok(Box::new(SqliteReader::open(&self.path, Arc::clone(&self.tasks))?))
     }
 }
 
@@ -355,8 +363,8 @@ fn read_names(connection: &Connection) -> Result<BTreeMap<WorkerId, Name>, Fault
     Ok(names)
 }
 
-fn count_finished(connection: &Connection) -> Result<u64, Fault> {
-    let count: i64 = connection.query_row(statement::COUNT_FINISHED, [], |row| row.get(0))?;
+fn count(connection: &Connection, sql: &str) -> Result<u64, Fault> {
+    let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
     Ok(count.cast_unsigned())
 }
 

@@ -110,6 +110,12 @@ pub trait Reader: Send {
     /// [`StoreError`].
     fn counts(&mut self) -> Result<Counts, StoreError>;
 
+    /// How much there is, for metrics: costs the same however much that is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn size(&mut self) -> Result<Size, StoreError>;
+
     /// Events; see [`EventQuery`] for the order, and [`EventPage`] for the next page.
     ///
     /// # Errors
@@ -267,6 +273,32 @@ pub struct Counts {
     pub applied_twice: u64,
     /// Attempts that were accepted and lost, over all tasks.
     pub lost_attempts: u64,
+}
+
+/// How much a store holds. Each number is right by itself; a commit may come between two of them.
+///
+/// ```
+/// use moorline_store::Size;
+///
+/// /// The share of the file that pruning has freed and that will be used again.
+/// fn free_share(size: &Size) -> f64 {
+///     size.free_bytes as f64 / size.database_bytes.max(1) as f64
+/// }
+/// # let _ = free_share;
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Size {
+    /// Tasks in any state.
+    pub tasks: u64,
+    /// Events that are kept.
+    pub events: u64,
+    /// Size of the database in bytes, its free pages included. 0 for a store in memory.
+    pub database_bytes: u64,
+    /// How much of that is free pages: used again before the file grows. 0 for a store in memory.
+    pub free_bytes: u64,
+    /// Size of the file of the write-ahead log in bytes: it is started over again and again, and cut
+    /// back to at most 64 MiB then. 0 for a store in memory.
+    pub log_bytes: u64,
 }
 
 /// A store failed: nothing of what was asked happened.

@@ -270,9 +270,13 @@ impl Pair {
         let [memory, sqlite] = self.read(|reader| reader.counts().expect("counts"));
         assert_eq!(memory, sqlite);
         assert_eq!(memory.applied_twice, 0);
+        let [held, sqlite] = self.read(|reader| reader.size().expect("a size"));
+        assert_eq!((held.tasks, held.events), (sqlite.tasks, sqlite.events));
+        assert_eq!(held.tasks, memory.by_state.iter().sum::<u64>());
         let all = EventQuery { limit: u32::MAX, ..EventQuery::default() };
         let [memory, sqlite] = self.read(|reader| reader.events(&all).expect("a page"));
         assert_eq!(memory, sqlite);
+        assert_eq!(held.events, memory.events.len() as u64);
         assert_eq!(self.memory.last_event(), self.sqlite.last_event());
     }
 

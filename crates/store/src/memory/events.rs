@@ -34,6 +34,10 @@ impl Events {
         self.last
     }
 
+    pub(super) fn len(&self) -> u64 {
+        self.kept.len() as u64
+    }
+
     fn first(&self) -> u64 {
         self.kept.front().map_or(self.last + 1, |record| record.seq)
     }

@@ -15,7 +15,9 @@ use super::events::Events;
 use super::task::Task;
 use crate::event::{self, Who};
 use crate::rule::{self, Finished};
-use crate::{Counts, EventPage, EventQuery, Pruned, Retention, TaskFilter, TaskRecord, WallTime};
+use crate::{
+    Counts, EventPage, EventQuery, Pruned, Retention, Size, TaskFilter, TaskRecord, WallTime,
+};
 
 /// A success that was applied: a row of the append-only ledger.
 type Application = (Attempt, WallTime);
@@ -454,6 +456,10 @@ impl Table {
             applied_twice: self.applications.values().filter(|rows| rows.len() > 1).count() as u64,
             lost_attempts: self.tasks.values().map(|task| u64::from(task.lost)).sum(),
         }
+    }
+
+    pub(super) fn size(&self) -> Size {
+        Size { tasks: self.tasks.len() as u64, events: self.events.len(), ..Size::default() }
     }
 
     fn record_at(&self, place: u64) -> Option<TaskRecord> {

@@ -29,6 +29,12 @@ fn first(connection: &Connection) -> Result<u64, Fault> {
     Ok(first.unwrap_or(1).cast_unsigned())
 }
 
+/// How many there are: their numbers are dense.
+pub(super) fn count(connection: &Connection) -> Result<u64, Fault> {
+    let first = first(connection)?;
+    Ok((last(connection)? + 1).saturating_sub(first))
+}
+
 /// Writes these down, in the transaction the connection is in.
 pub(super) fn insert(connection: &Connection, records: &[EventRecord]) -> Result<(), Fault> {
     let groups = records.chunks_exact(statement::EVENTS_AT_ONCE);

@@ -23,6 +23,7 @@ pub(super) struct Batch<'c> {
     connection: &'c Connection,
     now: WallTime,
     epoch: Epoch,
+    submitted: u64,
     ended: u64,
     revived: u64,
     last_event: u64,
@@ -33,6 +34,8 @@ pub(super) struct Batch<'c> {
 
 /// What a batch came to.
 pub(super) struct Applied {
+    /// How many tasks are new in it.
+    pub(super) submitted: u64,
     /// How many tasks have ended in it.
     pub(super) ended: u64,
     /// How many ended tasks were queued again in it.
@@ -50,15 +53,16 @@ impl<'c> Batch<'c> {
         last_event: u64,
         names: &'c mut BTreeMap<WorkerId, Name>,
     ) -> Self {
+        let (submitted, ended, revived) = (0, 0, 0);
         let happened = Vec::new();
-        Self { connection, now, epoch, ended: 0, revived: 0, last_event, happened, names }
+        Self { connection, now, epoch, submitted, ended, revived, last_event, happened, names }
     }
 
     /// All operations are applied: writes down what happened. The transaction is still to be committed.
     pub(super) fn close(self) -> Result<Applied, Fault> {
         events::insert(self.connection, &self.happened)?;
-        let Self { ended, revived, last_event, .. } = self;
-        Ok(Applied { ended, revived, last_event })
+        let Self { submitted, ended, revived, last_event, .. } = self;
+        Ok(Applied { submitted, ended, revived, last_event })
     }
 
     pub(super) fn apply(&mut self, op: &StoreOp) -> Result<Done, Fault> {
@@ -133,6 +137,7 @@ impl<'c> Batch<'c> {
             ],
             |row| row.get(0),
         )?;
+        self.submitted += 1;
         self.happened(event::submitted(task, spec.handler.clone()));
         Ok(read(vec![StoreRow::Submitted { order: place.cast_unsigned() }]))
     }

@@ -1,6 +1,9 @@
 //! A second connection that only reads.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use moorline_node::Name;
@@ -12,16 +15,18 @@ use super::column::{self, Columns};
 use super::events;
 use super::fault::Fault;
 use super::statement;
-use crate::{Counts, EventPage, EventQuery, Reader, StoreError, TaskFilter, TaskRecord};
+use crate::{Counts, EventPage, EventQuery, Reader, Size, StoreError, TaskFilter, TaskRecord};
 
 /// Reads a [`SqliteStore`](super::SqliteStore); never waits for its writer, nor the writer for it.
 pub(super) struct SqliteReader {
     connection: Connection,
     path: PathBuf,
+    /// How many tasks there are, as the writer counts along.
+    tasks: Arc<AtomicU64>,
 }
 
 impl SqliteReader {
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, tasks: Arc<AtomicU64>) -> Result<Self, StoreError> {
         let connect = || -> Result<Connection, Fault> {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(path, flags)?;
@@ -30,7 +35,7 @@ impl SqliteReader {
             Ok(connection)
         };
         let connection = connect().map_err(|fault| fault.at(path))?;
-        Ok(Self { connection, path: path.to_owned() })
+        Ok(Self { connection, path: path.to_owned(), tasks })
     }
 
     fn records(&self, filter: &TaskFilter) -> Result<Vec<TaskRecord>, Fault> {
@@ -80,6 +85,24 @@ impl SqliteReader {
         Ok(gone)
     }
 
+    fn measure(&self) -> Result<Size, Fault> {
+        let pragma = |name| -> Result<u64, Fault> {
+            let number: i64 = self.connection.pragma_query_value(None, name, |row| row.get(0))?;
+            Ok(number.cast_unsigned())
+        };
+        let page = pragma("page_size")?;
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        Ok(Size {
+            tasks: self.tasks.load(Ordering::Relaxed),
+            events: events::count(&self.connection)?,
+            database_bytes: pragma("page_count")? * page,
+            free_bytes: pragma("freelist_count")? * page,
+            // It is not there before the first commit.
+            log_bytes: fs::metadata(log).map_or(0, |log| log.len()),
+        })
+    }
+
     fn count(&mut self) -> Result<Counts, Fault> {
         // One transaction, so that the numbers belong together.
         let transaction = self.connection.transaction()?;
@@ -121,6 +144,10 @@ impl Reader for SqliteReader {
 
     fn counts(&mut self) -> Result<Counts, StoreError> {
         self.count().map_err(|fault| fault.at(&self.path))
+    }
+
+    fn size(&mut self) -> Result<Size, StoreError> {
+        self.measure().map_err(|fault| fault.at(&self.path))
     }
 
     fn events(&mut self, query: &EventQuery) -> Result<EventPage, StoreError> {

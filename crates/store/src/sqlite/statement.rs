@@ -227,6 +227,8 @@ pub(super) const BEGIN_EPOCH: &str = "INSERT INTO epochs (epoch, begun_at) VALUE
 
 pub(super) const COUNT_FINISHED: &str = "SELECT count(*) FROM tasks WHERE finished_at IS NOT NULL";
 
+pub(super) const COUNT_TASKS: &str = "SELECT count(*) FROM tasks";
+
 /// The `limit` oldest that have ended.
 pub(super) const OLDEST: &str = "SELECT place, finished_at, \
     coalesce(length(result), 0) + length(payload) FROM tasks \
@@ -301,6 +303,7 @@ pub(super) const WRITER: &[&str] = &[
     LAST_EPOCH,
     BEGIN_EPOCH,
     COUNT_FINISHED,
+    COUNT_TASKS,
     OLDEST,
     FORGET_TASK,
     FORGET_APPLICATIONS,

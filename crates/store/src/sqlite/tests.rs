@@ -415,6 +415,40 @@ fn a_task_that_may_be_retried_keeps_its_payload_and_a_pruned_one_leaves_nothing(
 }
 
 #[test]
+fn the_size_is_that_of_the_files_and_is_counted_along_from_what_was_there() {
+    let dir = new_dir();
+    let path = dir.path().join("store.db");
+    let mut store = SqliteStore::open(&path).expect("a new store");
+    let empty = store.reader().expect("a reader").size().expect("a size");
+    assert_eq!((empty.tasks, empty.events), (0, 0));
+    let batch: Vec<Persist> = (0..50).map(|task| submit(task, 20_000)).collect();
+    store.commit(NOW, &batch).expect("a commit");
+    let mut full = store.reader().expect("a reader").size().expect("a size");
+    assert_eq!((full.tasks, full.events), (50, 50));
+    assert!(full.database_bytes > empty.database_bytes + 1_000_000, "{full:?}");
+    assert!(full.log_bytes > 1_000_000, "{full:?}");
+    store.commit(NOW, &batch).expect("the same again adds nothing");
+    assert_eq!(store.reader().expect("a reader").size().expect("a size").tasks, 50);
+    drop(store);
+    // The log went into the database.
+    assert_eq!(fs::metadata(&path).expect("the file").len(), full.database_bytes);
+
+    let mut store = SqliteStore::open(&path).expect("the same store");
+    let mut reader = store.reader().expect("a reader");
+    full.log_bytes = 0;
+    assert_eq!(reader.size().expect("a size"), full);
+    let cancel = |task| Persist { id: PersistId(1), op: StoreOp::Cancel { task: TaskId(task) } };
+    store.commit(NOW, &(0..50).map(cancel).collect::<Vec<_>>()).expect("a commit");
+    let ended = reader.size().expect("a size");
+    let nothing = Retention { count: 0, event_count: 10, ..Retention::default() };
+    store.prune(NOW, &nothing).expect("a pruning");
+    let pruned = reader.size().expect("a size");
+    assert_eq!((pruned.tasks, pruned.events), (0, 10));
+    assert_eq!(pruned.database_bytes, ended.database_bytes, "a file does not shrink");
+    assert!(pruned.free_bytes > 1_000_000, "{pruned:?}");
+}
+
+#[test]
 fn no_statement_scans_or_sorts_what_grows() {
     let dir = new_dir();
     let store = SqliteStore::open(dir.path().join("store.db")).expect("a new store");
@@ -431,6 +465,7 @@ fn no_statement_scans_or_sorts_what_grows() {
     let whole = [
         statement::WORKERS,
         statement::COUNT_FINISHED,
+        statement::COUNT_TASKS,
         statement::COUNTS,
         statement::APPLIED_TWICE,
         statement::LOST_ATTEMPTS,

@@ -209,6 +209,11 @@ impl<R: Runtime> Writer<R> {
                 prune_in = self.prune(now, prune_in);
                 prune_at = self.runtime.now() + prune_in;
             }
+            // What comes faster than it goes by the clock goes by its number.
+            while self.store.with(|store| store.prune_is_due()) {
+                prune_in = self.prune(self.runtime.now(), prune_in);
+                prune_at = self.runtime.now() + prune_in;
+            }
         }
     }
 

@@ -211,9 +211,7 @@ fn partition<E>(
 ///         }
 ///     }
 /// }
-///
-/// let store = MemoryStore::new();
-/// assert_eq!(count(&mut *store.reader()?)?, 0);
+/// assert_eq!(count(&mut *MemoryStore::new().reader()?)?, 0);
 /// # Ok::<(), StoreError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

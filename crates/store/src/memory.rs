@@ -11,6 +11,7 @@ use moorline_link::Epoch;
 use moorline_node::{Done, Name, Persist};
 use moorline_work::{TaskId, WorkerId};
 
+use crate::rule::Owed;
 use crate::{
     Counts, EventPage, EventQuery, Pruned, Reader, Retention, Size, Store, StoreError, TaskFilter,
     TaskRecord, WallTime,
@@ -37,6 +38,8 @@ pub struct MemoryStore {
     epoch: Epoch,
     /// Known without the lock: whoever asks for it must not wait for a long list that is being read.
     last_event: u64,
+    /// What pruning has to keep up with.
+    owed: Owed,
     table: Arc<Mutex<Table>>,
 }
 
@@ -51,7 +54,8 @@ impl MemoryStore {
     #[must_use]
     pub fn reopen(&self) -> Self {
         let last_event = self.table().last_event();
-        Self { epoch: Epoch::default(), last_event, table: Arc::clone(&self.table) }
+        let (epoch, owed) = (Epoch::default(), Owed::default());
+        Self { epoch, last_event, owed, table: Arc::clone(&self.table) }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -81,6 +85,7 @@ impl Store for MemoryStore {
         let mut table = locked(&self.table);
         let done = applied(&mut table, now, self.epoch, batch);
         self.last_event = table.last_event();
+        self.owed.add(batch, &done);
         Ok(done)
     }
 
@@ -93,6 +98,7 @@ impl Store for MemoryStore {
         };
         let done = applied(&mut table, now, self.epoch, batch);
         self.last_event = table.last_event();
+        self.owed.add(batch, &done);
         Some(done)
     }
 
@@ -100,7 +106,12 @@ impl Store for MemoryStore {
         let mut table = locked(&self.table);
         let pruned = table.prune(now, self.epoch, retention);
         self.last_event = table.last_event();
+        self.owed.pay(&pruned);
         Ok(pruned)
+    }
+
+    fn prune_is_due(&self) -> bool {
+        self.owed.is_due()
     }
 
     fn last_event(&self) -> u64 {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use moorline_link::Epoch;
+use moorline_node::{Done, Persist, StoreOp};
 use moorline_work::{End, TaskState};
 use sha2::{Digest, Sha256};
 
-use crate::{Retention, WallTime};
+use crate::{Pruned, Retention, WallTime};
 
 /// At most so many tasks are deleted by one call of [`Store::prune`](crate::Store::prune).
 pub(crate) const PRUNE_TASKS: usize = 1_000;
@@ -62,6 +63,68 @@ pub(crate) fn error_text(body: &[u8]) -> Option<String> {
     (!body.is_empty()).then(|| String::from_utf8_lossy(body).into_owned())
 }
 
+/// How much is to be pruned before as much goes as came, whatever the rate: each task that ends and each
+/// event owes the deletion of two, and each call of [`Store::prune`](crate::Store::prune) pays as much as
+/// one may delete. So what is beyond the retention shrinks while pruning is called whenever it is due.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Owed {
+    tasks: u64,
+    bytes: u64,
+    events: u64,
+}
+
+impl Owed {
+    /// This was committed and answered so.
+    pub(crate) fn add(&mut self, batch: &[Persist], answers: &[Done]) {
+        for (Persist { op, .. }, done) in batch.iter().zip(answers) {
+            if done.conflict.is_some() {
+                continue;
+            }
+            // An operation writes one event at most.
+            self.events += 2;
+            match op {
+                StoreOp::Submit { payload, .. } => self.bytes += 2 * payload.len() as u64,
+                StoreOp::Finish { body, .. } => {
+                    self.tasks += 2;
+                    self.bytes += 2 * body.len() as u64;
+                }
+                StoreOp::Cancel { .. } => self.tasks += 2,
+                StoreOp::Claim { .. }
+                | StoreOp::Unclaim { .. }
+                | StoreOp::Leases
+                | StoreOp::Lookup { .. }
+                | StoreOp::Lease { .. }
+                | StoreOp::Adopt { .. }
+                | StoreOp::Requeue { .. }
+                | StoreOp::Retry { .. }
+                | StoreOp::Worker(_)
+                | StoreOp::Forget { .. }
+                | StoreOp::Workers
+                | StoreOp::Event { .. } => {}
+            }
+        }
+    }
+
+    /// As much as one call deletes.
+    pub(crate) fn is_due(&self) -> bool {
+        self.tasks >= PRUNE_TASKS as u64 || self.bytes >= PRUNE_BYTES || self.events >= PRUNE_EVENTS
+    }
+
+    /// Something was pruned. Where it was nothing all is paid: nothing is beyond the retention.
+    pub(crate) fn pay(&mut self, pruned: &Pruned) {
+        let rest =
+            |owed: u64, paid: u64, gone: u64| if gone == 0 { 0 } else { owed - owed.min(paid) };
+        self.tasks = rest(self.tasks, PRUNE_TASKS as u64, pruned.tasks);
+        self.bytes = rest(self.bytes, PRUNE_BYTES, pruned.tasks);
+        self.events = rest(self.events, PRUNE_EVENTS, pruned.events);
+    }
+
+    /// Pruning failed: it is not tried again at once.
+    pub(crate) fn defer(&mut self) {
+        *self = Self::default();
+    }
+}
+
 /// A finished task that may be pruned.
 pub(crate) struct Finished {
     /// Its place in the order of submission.
@@ -73,16 +136,17 @@ pub(crate) struct Finished {
 }
 
 /// Which of the finished tasks go now: `oldest` come oldest first, `finished` is how many there are.
-pub(crate) fn prunable(
+pub(crate) fn prunable<E>(
     now: WallTime,
     retention: &Retention,
     finished: u64,
-    oldest: impl IntoIterator<Item = Finished>,
-) -> Vec<u64> {
+    oldest: impl IntoIterator<Item = Result<Finished, E>>,
+) -> Result<Vec<u64>, E> {
     let mut excess = finished.saturating_sub(retention.count);
     let mut bytes = 0_u64;
     let mut places = Vec::new();
     for task in oldest.into_iter().take(PRUNE_TASKS) {
+        let task = task?;
         let too_old = task.at.saturating_add(retention.age_millis) < now.0;
         if (excess == 0 && !too_old) || bytes >= PRUNE_BYTES {
             break;
@@ -91,7 +155,7 @@ pub(crate) fn prunable(
         bytes = bytes.saturating_add(task.bytes);
         places.push(task.place);
     }
-    places
+    Ok(places)
 }
 
 /// How many of the events `first..=last` go now, the oldest first; `ages` are their times, in order.

@@ -23,7 +23,7 @@ use moorline_work::WorkerId;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
 use crate::lock::StoreLock;
-use crate::rule::{self, Finished};
+use crate::rule::{self, Finished, Owed};
 use crate::{EventRecord, Pruned, Reader, Retention, Store, StoreError, WallTime, event};
 use column::Columns;
 use fault::Fault;
@@ -63,6 +63,8 @@ pub struct SqliteStore {
     finished: u64,
     /// The number of the last event.
     last_event: u64,
+    /// What pruning has to keep up with.
+    owed: Owed,
     /// The names of the workers that are remembered, for events.
     names: BTreeMap<WorkerId, Name>,
     // Let go last, after the connection is closed.
@@ -112,8 +114,8 @@ impl SqliteStore {
         let tasks = Arc::new(AtomicU64::new(tasks));
         let last_event = events::last(&connection).map_err(at)?;
         let names = read_names(&connection).map_err(at)?;
-        let epoch = Epoch::default();
-        Ok(Self { connection, path, epoch, tasks, finished, last_event, names, _lock: lock })
+        let (epoch, owed) = (Epoch::default(), Owed::default());
+        Ok(Self { connection, path, epoch, tasks, finished, last_event, owed, names, _lock: lock })
     }
 
     /// The version of the schema that this moorline writes.
@@ -232,17 +234,13 @@ impl SqliteStore {
         let finished = self.finished;
         let places = {
             let mut oldest = self.connection.prepare_cached(statement::OLDEST)?;
-            let mut rows = oldest.query(params![rule::PRUNE_TASKS as i64])?;
-            let mut candidates = Vec::new();
-            while let Some(row) = rows.next()? {
+            // One that stays is the last one read: mostly the first.
+            let candidates = oldest.query_and_then(params![rule::PRUNE_TASKS as i64], |row| {
                 let mut columns = Columns::of(row);
-                candidates.push(Finished {
-                    place: columns.bits()?,
-                    at: columns.bits()?,
-                    bytes: columns.bits()?,
-                });
-            }
-            rule::prunable(now, retention, finished, candidates)
+                let (place, at) = (columns.bits()?, columns.bits()?);
+                Ok::<_, Fault>(Finished { place, at, bytes: columns.bits()? })
+            })?;
+            rule::prunable(now, retention, finished, candidates)?
         };
         if places.is_empty() {
             return Ok(0);
@@ -275,11 +273,22 @@ impl Store for SqliteStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.apply(now, batch).map_err(|fault| fault.at(&self.path))
+        let answers = self.apply(now, batch).map_err(|fault| fault.at(&self.path))?;
+        self.owed.add(batch, &answers);
+        Ok(answers)
     }
 
     fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<Pruned, StoreError> {
-        self.forget(now, retention).map_err(|fault| fault.at(&self.path))
+        let pruned = self.forget(now, retention);
+        match &pruned {
+            Ok(pruned) => self.owed.pay(pruned),
+            Err(_) => self.owed.defer(),
+        }
+        pruned.map_err(|fault| fault.at(&self.path))
+    }
+
+    fn prune_is_due(&self) -> bool {
+        self.owed.is_due()
     }
 
     fn last_event(&self) -> u64 {

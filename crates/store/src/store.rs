@@ -56,6 +56,13 @@ pub trait Store: Send {
     /// [`StoreError`].
     fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<Pruned, StoreError>;
 
+    /// Since the last call of [`Store::prune`] half as much came as one call deletes: to call it now,
+    /// again until this is false, keeps what is beyond the retention from growing, whatever the rate. False
+    /// while nothing was to be pruned or pruning failed, until as much came again. By default never.
+    fn prune_is_due(&self) -> bool {
+        false
+    }
+
     /// The number of the last event that is durable; 0 if there was none.
     fn last_event(&self) -> u64;
 

@@ -113,6 +113,8 @@ sentences! {
         the_oldest_of_too_many_go
         what_is_not_ended_stays_whatever_its_age
         one_call_deletes_a_bounded_number
+        what_is_beyond_the_retention_does_not_grow_whatever_the_rate
+        pruning_is_due_again_only_when_as_much_came_as_a_call_deletes
         a_pruned_task_is_unknown_and_its_id_free_again
         the_ledger_goes_with_its_task;
     event:

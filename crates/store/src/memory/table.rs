@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -411,12 +412,11 @@ impl Table {
     }
 
     fn prune_tasks(&mut self, now: WallTime, retention: &Retention) -> u64 {
-        let oldest = self.finished.iter().map(|&(at, place)| Finished {
-            place,
-            at: at.0,
-            bytes: self.tasks.get(&place).map_or(0, Task::bytes),
+        let oldest = self.finished.iter().map(|&(at, place)| {
+            let bytes = self.tasks.get(&place).map_or(0, Task::bytes);
+            Ok::<_, Infallible>(Finished { place, at: at.0, bytes })
         });
-        let places = rule::prunable(now, retention, self.finished.len() as u64, oldest);
+        let Ok(places) = rule::prunable(now, retention, self.finished.len() as u64, oldest);
         for place in &places {
             if let Some(task) = self.tasks.remove(place) {
                 self.unindex(*place, &task);

@@ -1,8 +1,9 @@
+use std::convert::Infallible;
 use std::time::Duration;
 
 use moorline_link::Epoch;
 
-use super::{Finished, PRUNE_BYTES, PRUNE_TASKS, delay_millis, next_epoch, prunable, ready_at};
+use super::{Finished, PRUNE_BYTES, PRUNE_TASKS, delay_millis, next_epoch, ready_at};
 use crate::{Retention, WallTime};
 
 const KEEP_ALL: Retention = Retention {
@@ -15,6 +16,16 @@ const KEEP_ALL: Retention = Retention {
 
 fn finished(count: u64, bytes: u64) -> impl Iterator<Item = Finished> {
     (1..=count).map(move |place| Finished { place, at: place * 10, bytes })
+}
+
+fn prunable(
+    now: WallTime,
+    retention: &Retention,
+    count: u64,
+    oldest: impl Iterator<Item = Finished>,
+) -> Vec<u64> {
+    let Ok(places) = super::prunable(now, retention, count, oldest.map(Ok::<_, Infallible>));
+    places
 }
 
 #[test]
@@ -45,6 +56,14 @@ fn retention_takes_the_old_and_the_surplus_and_nothing_else() {
     let count = Retention { count: 1, ..KEEP_ALL };
     assert_eq!(prunable(WallTime(50), &count, 4, finished(4, 0)), [1, 2, 3]);
     assert_eq!(prunable(WallTime(50), &KEEP_ALL, 4, finished(4, 0)), [0_u64; 0]);
+}
+
+#[test]
+fn no_task_behind_the_first_that_stays_is_read() {
+    let read = (0..).map(|n| if n < 3 { Ok(n) } else { Err("read too far") });
+    let tasks = read.map(|task| task.map(|n| Finished { place: n, at: n, bytes: 0 }));
+    let count = Retention { count: 8, ..KEEP_ALL };
+    assert_eq!(super::prunable(WallTime(50), &count, 10, tasks), Ok(vec![0, 1]));
 }
 
 #[test]

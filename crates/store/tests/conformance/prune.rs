@@ -1,4 +1,4 @@
-use moorline_node::{Requeue, StoreRow};
+use moorline_node::{Event, EventKind, Requeue, StoreOp, StoreRow};
 use moorline_store::Retention;
 use moorline_work::{End, Status, TaskId};
 
@@ -89,6 +89,62 @@ pub(crate) fn one_call_deletes_a_bounded_number(mut world: World) {
     }
     assert_eq!(calls, [1_000, 1_000, 300]);
     assert_eq!(left(&world), []);
+}
+
+/// Rounds in which as many tasks end, however many, with pruning whenever it is due and at no time else.
+pub(crate) fn what_is_beyond_the_retention_does_not_grow_whatever_the_rate(mut world: World) {
+    const KEPT: u64 = 100;
+    let few = Retention { count: KEPT, event_count: KEPT, ..KEEP_ALL };
+    let mut task = 0;
+    // What was within the retention first is beyond it all at once.
+    for (round, at_once) in [2_500, 2_500].into_iter().chain([40; 40]).chain([2_100; 8]).enumerate()
+    {
+        let tasks = task + 1..=task + at_once;
+        task += at_once;
+        world.batch(tasks.clone().map(submit));
+        world.batch(tasks.map(cancel));
+        let mut calls = 0;
+        while world.store.prune_is_due() {
+            let (now, retention) = (world.now, if round < 2 { KEEP_ALL } else { few });
+            world.store.prune(now, &retention).expect("a pruning");
+            calls += 1;
+            assert!(calls <= 5, "two calls for each thousand that came, and no more");
+        }
+        let size = world.reader().size().expect("a size");
+        // What the first two rounds left, and what is not worth a call yet.
+        let most = KEPT + 5_000 + 500;
+        assert!(size.tasks <= most, "{} tasks after round {round}", size.tasks);
+        assert!(size.events <= 2 * most + 4_096, "{} events after round {round}", size.events);
+    }
+    let size = world.reader().size().expect("a size");
+    assert!(size.tasks <= KEPT + 500, "all that was beyond is gone: {size:?}");
+    assert!(size.events <= KEPT + 4_096, "all that was beyond is gone: {size:?}");
+}
+
+pub(crate) fn pruning_is_due_again_only_when_as_much_came_as_a_call_deletes(mut world: World) {
+    let prune = |world: &mut World| {
+        let now = world.now;
+        world.store.prune(now, &KEEP_ALL).expect("a pruning")
+    };
+    world.batch((1..=499).map(submit));
+    world.batch((1..=499).map(cancel));
+    assert!(!world.store.prune_is_due());
+    world.queued(500);
+    world.done(cancel(500));
+    assert!(world.store.prune_is_due());
+    assert!(prune(&mut world).is_nothing());
+    assert!(!world.store.prune_is_due(), "nothing is beyond the retention");
+    world.batch((1..=499).map(submit));
+    assert!(!world.store.prune_is_due(), "what was refused left nothing");
+    world.leased(501, 1);
+    let body = vec![7; 8 << 20].into();
+    world.done(StoreOp::Finish { key: key(501, 1), end: End::Succeeded, body });
+    assert!(world.store.prune_is_due(), "a large result");
+    prune(&mut world);
+    let notes = (0..4_096)
+        .map(|_| StoreOp::Event { at_millis: None, event: Event::new(EventKind::ClockJump) });
+    world.batch(notes);
+    assert!(world.store.prune_is_due(), "many events");
 }
 
 pub(crate) fn a_pruned_task_is_unknown_and_its_id_free_again(mut world: World) {

@@ -19,7 +19,9 @@ use support::{
 #[derive(Clone, Default)]
 struct Switch {
     fails: Arc<AtomicBool>,
-    slow: Arc<AtomicBool>,
+    /// A commit that has begun does not end.
+    held: Arc<AtomicBool>,
+    begun: Arc<AtomicU32>,
     commits: Arc<AtomicU32>,
     largest: Arc<AtomicUsize>,
     /// It takes batches without a wait, and how many it did.
@@ -47,8 +49,9 @@ impl Store for Switched {
         if self.switch.fails.load(Ordering::SeqCst) {
             return Err(StoreError::Io { detail: "no space left on device".into() });
         }
-        if self.switch.slow.load(Ordering::SeqCst) {
-            std::thread::sleep(Duration::from_millis(100));
+        self.switch.begun.fetch_add(1, Ordering::SeqCst);
+        while self.switch.held.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
         }
         self.switch.commits.fetch_add(1, Ordering::SeqCst);
         self.switch.largest.fetch_max(batch.len(), Ordering::SeqCst);
@@ -146,24 +149,43 @@ async fn a_coordinator_stops_also_while_its_store_fails() {
     assert!(soon(submitting).await.expect("no panic").is_err(), "nobody says that it was stored");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+/// On one thread: when the loop answers, it has run after everything that was asked before.
+#[tokio::test]
 async fn what_comes_while_a_commit_runs_is_committed_together() {
     let switch = Switch::default();
     let transports = memory();
     let coordinator = coordinator(&transports, Switched::new(&switch)).await;
     submit(&coordinator, 1_000, "nobody", b"x").await;
-    let before = switch.commits.load(Ordering::SeqCst);
-    switch.slow.store(true, Ordering::SeqCst);
-    let all = (1..=100).map(|id| {
+    let counts = || (switch.begun.load(Ordering::SeqCst), switch.commits.load(Ordering::SeqCst));
+    let before = counts();
+    assert_eq!(before.0, before.1, "nothing is under way");
+    switch.held.store(true, Ordering::SeqCst);
+    let task = |id| {
         let coordinator = coordinator.clone();
         tokio::spawn(async move { submit(&coordinator, id, "nobody", b"x").await })
-    });
-    for one in all.collect::<Vec<_>>() {
+    };
+    let first = task(1);
+    soon(async {
+        while counts().0 == before.0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let others: Vec<_> = (2..=100).map(task).collect();
+    for _ in 0..2 {
+        soon(coordinator.workers()).await.expect("it runs");
+    }
+    assert_eq!(counts(), (before.0 + 1, before.1), "the first one is under way");
+    switch.held.store(false, Ordering::SeqCst);
+    for one in others.into_iter().chain([first]) {
         soon(one).await.expect("no panic");
     }
-    let commits = switch.commits.load(Ordering::SeqCst) - before;
-    assert!(commits <= 10, "{commits} commits for 100 tasks");
-    assert!(switch.largest.load(Ordering::SeqCst) >= 50);
+    assert_eq!(
+        counts().1,
+        before.1 + 2,
+        "one commit for the first, one for all that came meanwhile"
+    );
+    assert_eq!(switch.largest.load(Ordering::SeqCst), 99);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

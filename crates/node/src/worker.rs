@@ -308,8 +308,7 @@ impl WorkerNode {
             RunnerVerdict::Accepted => {
                 let offline = self.link.state() != State::Active;
                 self.bodies.keep(run, body, offline);
-                let held = self.runner.runs().find(|held| held.run == run).map(|held| held.key);
-                if offline && let Some(key) = held {
+                if offline && let Some(key) = self.runner.key_of(run) {
                     self.event(WorkerEvent::ResultKept { key });
                 }
                 WorkerVerdict::Accepted

@@ -255,6 +255,12 @@ impl Runner {
         self.held.get(&key).copied()
     }
 
+    /// The key of a run that is not settled.
+    #[must_use]
+    pub fn key_of(&self, run: RunId) -> Option<TaskKey> {
+        self.runs.get(&run).map(|run| run.key)
+    }
+
     /// When a run has to end. `None`: no such run, no limit, or it has ended or is told to stop.
     #[must_use]
     pub fn deadline(&self, run: RunId) -> Option<Instant> {

@@ -389,8 +389,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
             let Some(action) = self.parts.node.poll_action() else { return };
             match action {
                 CoordinatorAction::Persist(operation) => {
-                    let wall = self.parts.wall.now();
-                    self.store.push(stamped(operation, wall));
+                    self.store.push(stamped(operation, || self.parts.wall.now()));
                 }
                 CoordinatorAction::Close { conn, reason: _ } => {
                     self.connections.close(now, conn);
@@ -523,9 +522,9 @@ fn packet(
 }
 
 /// When something happened is known now: it may wait for the store.
-fn stamped(mut operation: Persist, wall: WallTime) -> Persist {
+fn stamped(mut operation: Persist, wall: impl FnOnce() -> WallTime) -> Persist {
     if let StoreOp::Event { at_millis, .. } = &mut operation.op {
-        *at_millis = Some(wall.0);
+        *at_millis = Some(wall().0);
     }
     operation
 }

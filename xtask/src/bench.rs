@@ -48,7 +48,7 @@ const GROUPS: &[Group] = &[
         "moorline-work",
         "dispatch",
     ),
-    machine("store", "group commit", "moorline-store", "commit"),
+    machine("store", "group commit; reading beside 1,000,000 events", "moorline-store", "commit"),
     machine(
         "tasks",
         "whole tasks through two processes, beside bare tonic",

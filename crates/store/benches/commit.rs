@@ -1,14 +1,18 @@
 //! Group commit: operations of whole tasks (submit, lease, finish with 64 bytes each way) in batches of
 //! 1 to 256, in memory and in SQLite, where every batch is synced. The peer is SQLite with the same
-//! settings, one row inserted for each operation.
+//! settings, one row inserted for each operation. And readings beside a million events, where an index
+//! that is cut into blocks has to be asked a thousand times.
 #![allow(clippy::print_stdout, reason = "a benchmark reports")]
 
 #[path = "../../link/benches/kit/mod.rs"]
 mod kit;
 
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
 use bytes::Bytes;
-use moorline_node::{Name, Persist, PersistId, Spec, StoreOp};
-use moorline_store::{MemoryStore, Retention, SqliteStore, Store, WallTime};
+use moorline_node::{Event, EventKind, Name, Persist, PersistId, Spec, StoreOp};
+use moorline_store::{EventQuery, MemoryStore, Reader, Retention, SqliteStore, Store, WallTime};
 use moorline_work::{Attempt, End, Incarnation, TaskId, TaskKey, WorkerId};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -125,6 +129,66 @@ fn bare_sqlite(batch: u64) -> Run {
     })
 }
 
+/// As many as are kept by default, of 1,000 workers; every 1,000th is about the same task.
+const EVENTS: u64 = 1_000_000;
+const OFTEN: u64 = 1_000;
+
+struct History {
+    store: SqliteStore,
+    _home: TempDir,
+}
+
+impl History {
+    fn new() -> Self {
+        let home = tempfile::tempdir().expect("a directory");
+        let mut store = SqliteStore::open(home.path().join("store.db")).expect("a store");
+        store.begin_epoch(NOW).expect("an epoch");
+        let events: Vec<u64> = (0..EVENTS).collect();
+        for chunk in events.chunks(10_000) {
+            let batch: Vec<Persist> = chunk.iter().map(|&n| Self::event(n)).collect();
+            store.commit(NOW, &batch).expect("a commit");
+        }
+        Self { store, _home: home }
+    }
+
+    fn event(n: u64) -> Persist {
+        let spread = u128::from(n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let task = if n.is_multiple_of(OFTEN) { TaskId(1) } else { TaskId(spread << 64) };
+        let worker = Some(WorkerId(spread % 1_000));
+        let event = Event { task: Some(task), worker, ..Event::new(EventKind::TaskLeased) };
+        Persist { id: PersistId(n), op: StoreOp::Event { at_millis: None, event } }
+    }
+
+    /// The one that other workloads read too.
+    fn shared() -> Rc<Self> {
+        thread_local! {
+            static SHARED: RefCell<Weak<History>> = const { RefCell::new(Weak::new()) };
+        }
+        SHARED.with_borrow_mut(|shared| {
+            shared.upgrade().unwrap_or_else(|| {
+                let history = Rc::new(History::new());
+                *shared = Rc::downgrade(&history);
+                history
+            })
+        })
+    }
+}
+
+/// Reads with the same reader again and again.
+fn reading(read: impl Fn(&mut dyn Reader) -> bool + 'static) -> Run {
+    let history = History::shared();
+    let mut reader = history.store.reader().expect("a reader");
+    Box::new(move |times| {
+        let _history = &history;
+        (0..times).for_each(|_| assert!(read(reader.as_mut()), "what is there is found"));
+    })
+}
+
+/// The first page of these events.
+fn page(query: EventQuery) -> Run {
+    reading(move |reader| reader.events(&query).expect("a page").events.len() == 100)
+}
+
 fn main() {
     let workload = |name, round, set_up: fn() -> Run| Workload {
         name,
@@ -132,6 +196,10 @@ fn main() {
         large: false,
         round,
         set_up,
+    };
+    let beside_history = |name, round, set_up: fn() -> Run| Workload {
+        large: true,
+        ..workload(name, round, set_up)
     };
     let workloads = [
         workload("memory_1", 20_000, || memory(1)),
@@ -145,6 +213,23 @@ fn main() {
         workload("peer: bare SQLite, 64", 6_400, || bare_sqlite(64)),
         workload("sqlite_256", 25_600, || sqlite(256)),
         workload("peer: bare SQLite, 256", 25_600, || bare_sqlite(256)),
+        beside_history("events_latest_100", 1_000, || {
+            page(EventQuery { newest_first: true, ..EventQuery::default() })
+        }),
+        beside_history("timeline_of_a_task_100", 200, || {
+            page(EventQuery { task: Some(TaskId(1)), ..EventQuery::default() })
+        }),
+        beside_history("timeline_of_a_worker_latest_100", 200, || {
+            let worker = Some(WorkerId(7));
+            page(EventQuery { worker, newest_first: true, ..EventQuery::default() })
+        }),
+        beside_history("timeline_of_nobody", 20, || {
+            let query = EventQuery { task: Some(TaskId(2)), ..EventQuery::default() };
+            reading(move |reader| reader.events(&query).expect("a page").events.is_empty())
+        }),
+        beside_history("size", 1_000, || {
+            reading(|reader| reader.size().expect("a size").events == EVENTS)
+        }),
     ];
     kit::main("store", &workloads);
 }

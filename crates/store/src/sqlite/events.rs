@@ -76,8 +76,9 @@ fn insert_by(connection: &Connection, sql: &str, records: &[EventRecord]) -> Res
 
 /// Reads a page.
 pub(super) fn page(connection: &Connection, query: &EventQuery) -> Result<EventPage, Fault> {
-    // What becomes durable meanwhile is behind the last one, and what is deleted meanwhile is missed
-    // by nobody.
+    // One transaction, so that no block has to begin one; the writer does not wait for it.
+    let transaction = connection.unchecked_transaction()?;
+    let connection: &Connection = &transaction;
     let (first, last) = (first(connection)?, last(connection)?);
     let (after, before) = query.range(first, last, |seq| at(connection, seq))?;
     let end = if query.newest_first { after + 1 } else { before.saturating_sub(1) };

@@ -25,7 +25,7 @@ use self::turn::CoordinatorLoop;
 use self::waiters::Waiters;
 use crate::log::coordinator::CoordinatorLog;
 use crate::runtime::Runtime;
-use crate::store_thread::{self, Read};
+use crate::store_thread::{self, Read, SharedRetention};
 use crate::tally::CoordinatorTally;
 use crate::transports::Transports;
 use crate::wall::Wall;
@@ -158,6 +158,7 @@ struct Handle {
     requests: mpsc::Sender<Request>,
     control: mpsc::UnboundedSender<Control>,
     reads: Mutex<Option<SyncSender<Read>>>,
+    retention: SharedRetention,
     state: SharedState,
     last_event: Watch<u64>,
     leaving: Arc<AtomicBool>,
@@ -192,9 +193,9 @@ pub async fn start_coordinator<R: Runtime>(
     let (committed, commits) = mpsc::unbounded();
     let tally = Arc::<CoordinatorTally>::default();
     tally.pulse.beat(started);
-    let retention = options.retention;
+    let retention = SharedRetention::new(options.retention);
     let threads =
-        store_thread::start(&wall, store, retention, committed, Arc::clone(&tally)).await?;
+        store_thread::start(&wall, store, retention.clone(), committed, Arc::clone(&tally)).await?;
     let mut listeners = Vec::with_capacity(options.listen.len());
     for endpoint in &options.listen {
         match transports.listen(endpoint).await {
@@ -244,6 +245,7 @@ pub async fn start_coordinator<R: Runtime>(
         requests,
         control,
         reads: Mutex::new(Some(threads.reads)),
+        retention,
         state: threads.state.clone(),
         last_event: threads.store.last_event.clone(),
         leaving: Arc::clone(&leaving),
@@ -322,6 +324,12 @@ impl CoordinatorHandle {
     pub fn pulse_every(&self, every: Duration) {
         // One that has ended has no pulse any more.
         let _ = self.shared.control.unbounded_send(Control::PulseEvery(every));
+    }
+
+    /// From now on things are kept so long. What is beyond it goes when the store is pruned the next
+    /// time, within a minute, a part at a time.
+    pub fn retain(&self, retention: Retention) {
+        self.shared.retention.set(retention);
     }
 
     /// From now on a failure of the store that lasts is summed up in the log this often. Default 30 s.

@@ -126,7 +126,7 @@ impl SharedStore {
 pub(crate) async fn start<R: Runtime>(
     wall: &Wall<R>,
     store: Box<dyn Store>,
-    retention: Retention,
+    retention: SharedRetention,
     committed: UnboundedSender<Answered>,
     tally: Arc<CoordinatorTally>,
 ) -> Result<StoreThreads, StartError> {
@@ -170,13 +170,32 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StartErr
     thread.map(drop).map_err(StartError::Thread)
 }
 
+/// How long things are kept, which can change while the store is in use.
+#[derive(Clone, Default)]
+pub(crate) struct SharedRetention(Arc<Mutex<Retention>>);
+
+impl SharedRetention {
+    pub(crate) fn new(retention: Retention) -> Self {
+        Self(Arc::new(Mutex::new(retention)))
+    }
+
+    /// The next pruning goes by it.
+    pub(crate) fn set(&self, retention: Retention) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = retention;
+    }
+
+    fn get(&self) -> Retention {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 type Begun = Result<(Epoch, Vec<Box<dyn Reader>>), StoreError>;
 
 struct Writer<R> {
     runtime: R,
     wall: Wall<R>,
     store: SharedStore,
-    retention: Retention,
+    retention: SharedRetention,
     committed: UnboundedSender<Answered>,
     state: SharedState,
     tally: Arc<CoordinatorTally>,
@@ -280,8 +299,8 @@ impl<R: Runtime> Writer<R> {
 
     /// It was waited for `waited`. Returns after what time to prune again.
     fn prune(&mut self, now: moorline_link::Instant, waited: Duration) -> Duration {
-        let aged = self.wall.aged();
-        let pruned = self.store.with(|store| store.prune(aged, &self.retention));
+        let (aged, retention) = (self.wall.aged(), self.retention.get());
+        let pruned = self.store.with(|store| store.prune(aged, &retention));
         match pruned {
             Ok(pruned) if pruned.is_nothing() => {
                 waited.max(PRUNE_FIRST / 2).saturating_mul(2).min(PRUNE_EVERY)

@@ -42,6 +42,8 @@ impl Store for Failing {
 struct Full {
     store: MemoryStore,
     rounds: Arc<AtomicU32>,
+    /// What the last round went by.
+    by: Arc<Mutex<Option<Retention>>>,
 }
 
 impl Store for Full {
@@ -51,7 +53,8 @@ impl Store for Full {
     fn commit(&mut self, now: WallTime, batch: &[Persist]) -> Result<Vec<Done>, StoreError> {
         self.store.commit(now, batch)
     }
-    fn prune(&mut self, _: WallTime, _: &Retention) -> Result<Pruned, StoreError> {
+    fn prune(&mut self, _: WallTime, retention: &Retention) -> Result<Pruned, StoreError> {
+        *self.by.lock().expect("nobody panics") = Some(*retention);
         let left = self.rounds.load(Ordering::SeqCst);
         self.rounds.store(left.saturating_sub(1), Ordering::SeqCst);
         let tasks = if left == 0 { 0 } else { 1_000 };
@@ -97,10 +100,15 @@ async fn a_batch_that_fails_is_tried_again_until_it_is_stored_once() {
     let store =
         Failing { store: MemoryStore::new(), commits_to_fail: Arc::clone(&commits_to_fail) };
     let (committed, mut commits) = mpsc::unbounded();
-    let threads =
-        start(&Wall::new(Tokio), Box::new(store), Retention::default(), committed, Arc::default())
-            .await
-            .expect("started");
+    let threads = start(
+        &Wall::new(Tokio),
+        Box::new(store),
+        SharedRetention::default(),
+        committed,
+        Arc::default(),
+    )
+    .await
+    .expect("started");
     threads.commits.send(vec![submit(1), submit(2)]).expect("taken");
     while commits_to_fail.load(Ordering::SeqCst) == 2 {
         tokio::task::yield_now().await;
@@ -119,9 +127,10 @@ async fn a_batch_that_fails_is_tried_again_until_it_is_stored_once() {
 async fn the_threads_end_with_their_channels_and_say_so() {
     let (committed, mut commits) = mpsc::unbounded();
     let store = Box::new(MemoryStore::new());
-    let threads = start(&Wall::new(Tokio), store, Retention::default(), committed, Arc::default())
-        .await
-        .expect("started");
+    let threads =
+        start(&Wall::new(Tokio), store, SharedRetention::default(), committed, Arc::default())
+            .await
+            .expect("started");
     threads.close().await;
     assert!(commits.next().await.is_none());
 }
@@ -130,10 +139,15 @@ async fn the_threads_end_with_their_channels_and_say_so() {
 async fn a_writer_that_panics_is_noticed() {
     let (committed, mut commits) = mpsc::unbounded();
     let store = Failing { store: MemoryStore::new(), commits_to_fail: Arc::default() };
-    let threads =
-        start(&Wall::new(Tokio), Box::new(store), Retention::default(), committed, Arc::default())
-            .await
-            .expect("started");
+    let threads = start(
+        &Wall::new(Tokio),
+        Box::new(store),
+        SharedRetention::default(),
+        committed,
+        Arc::default(),
+    )
+    .await
+    .expect("started");
     threads.commits.send(vec![panicking()]).expect("taken");
     assert!(commits.next().await.is_none(), "though the readers live on");
     assert_eq!(stored(&threads.reads).await, 0);
@@ -144,10 +158,15 @@ async fn the_writer_gives_up_a_failing_batch_when_the_loop_has_ended() {
     let store =
         Failing { store: MemoryStore::new(), commits_to_fail: Arc::new(AtomicU32::new(u32::MAX)) };
     let (committed, mut commits) = mpsc::unbounded();
-    let threads =
-        start(&Wall::new(Tokio), Box::new(store), Retention::default(), committed, Arc::default())
-            .await
-            .expect("started");
+    let threads = start(
+        &Wall::new(Tokio),
+        Box::new(store),
+        SharedRetention::default(),
+        committed,
+        Arc::default(),
+    )
+    .await
+    .expect("started");
     threads.commits.send(vec![submit(1)]).expect("taken");
     threads.close().await;
     assert!(commits.next().await.is_none());
@@ -157,9 +176,10 @@ async fn the_writer_gives_up_a_failing_batch_when_the_loop_has_ended() {
 async fn a_read_that_panics_leaves_its_thread_for_others() {
     let (committed, _commits) = mpsc::unbounded();
     let store = Box::new(MemoryStore::new());
-    let threads = start(&Wall::new(Tokio), store, Retention::default(), committed, Arc::default())
-        .await
-        .expect("started");
+    let threads =
+        start(&Wall::new(Tokio), store, SharedRetention::default(), committed, Arc::default())
+            .await
+            .expect("started");
     for _ in 0..READERS {
         threads
             .reads
@@ -174,16 +194,42 @@ async fn more_finished_tasks_than_one_round_takes_are_pruned_as_fast_as_a_busy_c
  {
     let (committed, _commits) = mpsc::unbounded();
     let rounds = Arc::new(AtomicU32::new(200));
-    let store = Full { store: MemoryStore::new(), rounds: Arc::clone(&rounds) };
+    let store = Full { store: MemoryStore::new(), rounds: Arc::clone(&rounds), by: Arc::default() };
     let begin = std::time::Instant::now();
-    let threads =
-        start(&Wall::new(Tokio), Box::new(store), Retention::default(), committed, Arc::default())
-            .await
-            .expect("started");
+    let threads = start(
+        &Wall::new(Tokio),
+        Box::new(store),
+        SharedRetention::default(),
+        committed,
+        Arc::default(),
+    )
+    .await
+    .expect("started");
     while rounds.load(Ordering::SeqCst) > 0 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         // At one round a second it would take more than three minutes.
         assert!(begin.elapsed().as_secs() < 60, "{rounds:?} rounds are left");
+    }
+    threads.close().await;
+}
+
+#[tokio::test]
+async fn pruning_goes_by_what_is_set_while_it_runs() {
+    let (committed, _commits) = mpsc::unbounded();
+    let by = Arc::new(Mutex::new(None));
+    let store = Full { store: MemoryStore::new(), rounds: Arc::default(), by: Arc::clone(&by) };
+    let retention = SharedRetention::default();
+    let of_start = retention.get();
+    let threads =
+        start(&Wall::new(Tokio), Box::new(store), retention.clone(), committed, Arc::default())
+            .await
+            .expect("started");
+    let set = Retention { age_millis: 1, ..of_start };
+    retention.set(set);
+    let begin = std::time::Instant::now();
+    while *by.lock().expect("nobody panics") != Some(set) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        assert!(begin.elapsed().as_secs() < 60, "it went by {by:?}");
     }
     threads.close().await;
 }

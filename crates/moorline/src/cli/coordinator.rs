@@ -1,8 +1,10 @@
 //! `moorline coordinator`: run one, reload its configuration.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use clap::Subcommand;
+use moorline_driver::CoordinatorHandle;
 
 use super::config::{Started, start};
 use super::exit::Exit;
@@ -10,8 +12,6 @@ use super::server::ServerArgs;
 use super::signals::{Hangups, Signals};
 use super::values::duration;
 use super::{Context, Outcome, logs, output, systemd};
-use std::time::Duration;
-
 use crate::api::ReloadReport;
 use crate::config::{
     CoordinatorFlags, Key, Level, Problem, Reloaded, Reloader, Role, Sources, Surroundings,
@@ -129,14 +129,24 @@ async fn serve(args: RunArgs, mut sources: Sources, context: Context) -> Outcome
     };
     let store = config.text(Key::Store).unwrap_or_default().to_owned();
     let builder = config.coordinator();
+    let driver = Arc::new(OnceLock::<CoordinatorHandle>::new());
+    let of_driver = Arc::clone(&driver);
     let reloader = Reloader::new(
         Role::Coordinator,
         sources,
         Surroundings::of_this_process(),
         config,
-        move |key, config| logs.apply(key, config),
+        move |key, config| {
+            logs.apply(key, config);
+            if let Some(driver) = of_driver.get() {
+                driver.retain(config.coordinator().retention());
+            }
+        },
     );
     let coordinator = builder.on_reload(hook(reloader.clone())).start().await?;
+    let driver = driver.get_or_init(|| coordinator.driver().clone());
+    // What was reloaded while it started.
+    driver.retain(reloader.running().coordinator().retention());
     announce(&coordinator, &store, context)?;
     let _notices = systemd::notify(coordinator.subject());
     loop {

@@ -57,15 +57,19 @@ settings! {
         "Where tasks are kept: sqlite:FILE or memory."
         => flag("store"), named("STORE");
     TaskRetention "coordinator.store.task_retention" TIME, Is("7d"),
-        "Finished tasks are kept for so long.";
+        "Finished tasks are kept for so long."
+        => reloadable();
     TaskRetentionMax "coordinator.store.task_retention_max"
         Kind::Integer { min: 1, max: i64::MAX as u64 }, Is("1000000"),
-        "At most so many finished tasks are kept.";
+        "At most so many finished tasks are kept."
+        => reloadable();
     EventRetention "coordinator.store.event_retention" TIME, Is("7d"),
-        "Events of tasks and workers are kept for so long.";
+        "Events of tasks and workers are kept for so long."
+        => reloadable();
     EventRetentionMax "coordinator.store.event_retention_max"
         Kind::Integer { min: 1, max: i64::MAX as u64 }, Is("1000000"),
-        "At most so many events are kept; a store in memory keeps at most 65536.";
+        "At most so many events are kept; a store in memory keeps at most 65536."
+        => reloadable();
     SuspectAfter "coordinator.liveness.suspect_after" TIME,
         Unset { words: "a ninth of lost_after, at most 10s", example: "10s" },
         "A worker not heard for so long is suspect; never less than two of its heartbeat intervals.";
@@ -76,7 +80,8 @@ settings! {
         "A worker not heard for so long loses its leases, and its tasks are queued again."
         => flag("lost-after");
     ForgetAfter "coordinator.liveness.forget_after" TIME, Is("1d"),
-        "A worker that was lost or left is listed for so long, and as long as it has a lease.";
+        "A worker that was lost or left is listed for so long, and as long as it has a lease."
+        => reloadable();
     StartGrace "coordinator.liveness.start_grace" TIME_OR_NONE, Is("120s"),
         "Leases of an earlier life are kept at least so long after the start."
         => flag("start-grace");

@@ -274,6 +274,11 @@ impl CoordinatorBuilder {
         Self { retention: Retention { forget_millis: millis(after), ..self.retention }, ..self }
     }
 
+    /// How long things are kept.
+    pub(crate) fn retention(&self) -> Retention {
+        self.retention
+    }
+
     /// So many registrations a second are taken when a fleet comes back; who comes too early gets a
     /// slot later (P90). Default: half of what was measured, 200 to 5,000.
     ///

@@ -74,11 +74,12 @@ fn a_hangup_lets_a_coordinator_take_what_it_can_and_name_what_it_cannot() {
     let summary = coordinator.log().wait("config.reloaded");
     assert_eq!((&summary["applied"], &summary["restart"]), (&1.into(), &1.into()));
     // The level is in force, and the same is taken back over the admin API.
-    home.write("[log]\nlevel = \"error\"\n");
+    home.write("store.task_retention = \"1d\"\n[log]\nlevel = \"error\"\n");
     let output = home.reload();
     assert_eq!(output.status.code(), Some(0));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report, serde_json::json!({"applied": ["log.level"], "restart": []}));
+    let applied = ["coordinator.store.task_retention", "log.level"];
+    assert_eq!(report, serde_json::json!({"applied": applied, "restart": []}));
     coordinator.signal(Signal::TERM);
     assert_eq!(coordinator.ends().code(), Some(0));
     assert_eq!(coordinator.log().messages("shutdown.begin"), [""; 0], "it is below error");

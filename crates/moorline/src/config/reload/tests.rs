@@ -98,6 +98,16 @@ fn every_reloadable_setting_is_one_that_somebody_takes() {
         super::SETTINGS.iter().filter(|row| row.reloadable).map(|row| row.path).collect();
     assert_eq!(
         marked,
-        ["worker.drain_timeout", "worker.reconnect.on_give_up", "log.format", "log.level"]
+        [
+            "coordinator.store.task_retention",
+            "coordinator.store.task_retention_max",
+            "coordinator.store.event_retention",
+            "coordinator.store.event_retention_max",
+            "coordinator.liveness.forget_after",
+            "worker.drain_timeout",
+            "worker.reconnect.on_give_up",
+            "log.format",
+            "log.level",
+        ]
     );
 }

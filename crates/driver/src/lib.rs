@@ -56,7 +56,7 @@
 //!     seed: 1,
 //! };
 //! let endpoints = coordinator.endpoints().to_vec();
-//! let worker = start_worker(transports, WorkerOptions { config, endpoints }, Box::new(Echo))?;
+//! let worker = start_worker(transports, WorkerOptions::new(config, endpoints), Box::new(Echo))?;
 //!
 //! let task = TaskId(42);
 //! let spec = Spec { handler: Name::new("echo")?, priority: 0, max_retries: 0, timeout: None };

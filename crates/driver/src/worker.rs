@@ -33,6 +33,14 @@ pub struct WorkerOptions {
     pub endpoints: Vec<Endpoint>,
 }
 
+impl WorkerOptions {
+    /// This node, and where its coordinators are.
+    #[must_use]
+    pub const fn new(config: WorkerConfig, endpoints: Vec<Endpoint>) -> Self {
+        Self { config, endpoints }
+    }
+}
+
 /// What a worker looks like from outside, now.
 ///
 /// ```

@@ -33,11 +33,8 @@ async fn a_drained_coordinator_sends_its_workers_away_lets_nobody_in_and_stops()
     let first = worker(&transports, 1, &Threads::echo(), 1);
     until(&first, State::Active).await;
     assert!(!coordinator.is_draining());
-    let drain = Drain {
-        grace: Duration::from_millis(20),
-        spread: Duration::from_millis(50),
-        timeout: Duration::from_secs(60),
-    };
+    let drain =
+        Drain::new(Duration::from_millis(20), Duration::from_millis(50), Duration::from_secs(60));
     assert_eq!(coordinator.drain(drain).await.expect("it runs"), 1);
     assert!(coordinator.is_draining(), "not ready from now on");
     // Its worker goes although nothing is wrong with it, and that is the end of it.
@@ -52,7 +49,7 @@ async fn a_drain_that_takes_too_long_ends_all_the_same() {
     let first = worker(&transports, 1, &Threads::echo(), 1);
     until(&first, State::Active).await;
     let hour = Duration::from_secs(3_600);
-    let drain = Drain { grace: hour, spread: hour, timeout: Duration::from_millis(50) };
+    let drain = Drain::new(hour, hour, Duration::from_millis(50));
     coordinator.drain(drain).await.expect("it runs");
     soon(coordinator.stopped()).await;
 }
@@ -86,4 +83,24 @@ async fn a_worker_is_drained_resumed_reconnected_and_forgotten_when_it_is_gone()
     sees(&coordinator, Presence::Departed).await;
     assert!(coordinator.forget(ONE).await.expect("it runs"));
     assert_eq!(coordinator.workers().await.expect("it runs"), []);
+}
+
+#[tokio::test]
+async fn a_drain_in_a_hurry_takes_no_more_time_than_its_workers_need() {
+    let transports = memory();
+    let coordinator = coordinator(&transports, MemoryStore::new()).await;
+    let workers = [1, 2].map(|id| worker(&transports, id, &Threads::echo(), 1));
+    for worker in &workers {
+        until(worker, State::Active).await;
+    }
+    let hour = Duration::from_secs(3_600);
+    let connected = soon(coordinator.drain(Drain::within(hour))).await.expect("it runs");
+    assert_eq!(connected, 2);
+    soon(coordinator.stopped()).await;
+
+    // Without workers there is nothing to wait for.
+    let transports = memory();
+    let lonely = support::coordinator(&transports, MemoryStore::new()).await;
+    assert_eq!(soon(lonely.drain(Drain::within(hour))).await, Ok(0));
+    soon(lonely.stopped()).await;
 }

@@ -184,7 +184,7 @@ async fn worker(url: &str) -> Result<(), Error> {
         seed: 1,
     };
     let transports = Transports::new().with(GrpcTransport::new());
-    let options = WorkerOptions { config, endpoints: vec![url.parse()?] };
+    let options = WorkerOptions::new(config, vec![url.parse()?]);
     start_worker(transports, options, Box::new(Empty))?.ended().await;
     Ok(())
 }

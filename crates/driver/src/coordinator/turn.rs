@@ -251,8 +251,13 @@ impl<R: Runtime> CoordinatorLoop<R> {
         if self.stop_at.is_some() {
             return;
         }
-        let Drain { grace, spread, timeout } = drain;
-        self.parts.log.draining(self.parts.node.attached(), grace, spread);
+        let Drain { grace, spread, timeout, hurry } = drain;
+        let connected = self.parts.node.attached();
+        if hurry && connected == 0 {
+            return self.stop();
+        }
+        let spread = if hurry { spread.min(self.parts.node.window()) } else { spread };
+        self.parts.log.draining(connected, grace, spread);
         self.parts.leaving.store(true, Ordering::Relaxed);
         self.drained_at = Some(self.parts.runtime.now() + timeout);
         self.inputs.push(CoordinatorInput::LameDuck { grace, spread });

@@ -100,18 +100,18 @@ impl CoordinatorLog {
             ),
             // A fleet that comes back is not a fault: the workers have their times.
             CoordinatorEvent::Refused { name, reason: reason @ Reason::RateLimited } => debug!(
-                event = "worker.deferred", role = "coordinator", epoch = self.epoch.0,
+                event = "worker.deferred", role = "coordinator", epoch = %self.epoch.0,
                 worker = name.as_ref().map_or("a stranger", |name| name.as_str()),
                 reason = %reason, code = %Code(*reason),
                 "Gave a later slot to a worker that came before its turn"
             ),
             CoordinatorEvent::Flapping { name, flapping } => self.flapping(name, *flapping),
             CoordinatorEvent::Forgotten { name } => info!(
-                event = "worker.forgotten", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                event = "worker.forgotten", role = "coordinator", epoch = %self.epoch.0, worker = %name,
                 "Worker {name} is forgotten: it was gone for long, or an operator wanted it"
             ),
             CoordinatorEvent::HandlersFull { name, left_out } => warn!(
-                event = "worker.handlers_full", role = "coordinator", epoch = self.epoch.0,
+                event = "worker.handlers_full", role = "coordinator", epoch = %self.epoch.0,
                 worker = %name, left_out,
                 "Worker {name} gets no tasks of {left_out} of its handlers: too many different ones \
                  are known. Use fewer, or restart the coordinator when the worker that brought them is gone"
@@ -182,14 +182,14 @@ impl CoordinatorLog {
     fn flapping(&self, name: &Name, flapping: Option<Flapping>) {
         match flapping {
             Some(Flapping { losses, reason, median_life }) => warn!(
-                event = "worker.flapping", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                event = "worker.flapping", role = "coordinator", epoch = %self.epoch.0, worker = %name,
                 losses, reason = %reason, code = %Code(reason),
                 median_life_s = median_life.as_secs_f64(),
                 "Worker {name} flapped {losses} times in {} (common reason {reason}, median life {})",
                 Time(self.flap_window), Time(median_life)
             ),
             None => info!(
-                event = "worker.calm", role = "coordinator", epoch = self.epoch.0, worker = %name,
+                event = "worker.calm", role = "coordinator", epoch = %self.epoch.0, worker = %name,
                 "Worker {name} does not flap any more"
             ),
         }
@@ -200,7 +200,7 @@ impl CoordinatorLog {
         info!(
             event = "coordinator.draining",
             role = "coordinator",
-            epoch = self.epoch.0,
+            epoch = %self.epoch.0,
             connected,
             "Draining: nobody is let in, and {connected} worker{} sent away after {} within {}",
             if connected == 1 { " is" } else { "s are" },
@@ -229,7 +229,7 @@ impl CoordinatorLog {
 
     pub(crate) fn store_broken(&self, error: &StoreError) {
         error!(
-            event = "store.error", role = "coordinator", epoch = self.epoch.0, code = %StoreCode(error),
+            event = "store.error", role = "coordinator", epoch = %self.epoch.0, code = %StoreCode(error),
             "The store cannot be used any more: {error}. Stopping; nothing that was acknowledged depends \
              on what failed"
         );
@@ -239,7 +239,7 @@ impl CoordinatorLog {
         error!(
             event = "store.stalled",
             role = "coordinator",
-            epoch = self.epoch.0,
+            epoch = %self.epoch.0,
             silent_ms = millis(after),
             "The store has not answered for {}; refusing new work, workers keep what they have",
             Time(after)
@@ -250,7 +250,7 @@ impl CoordinatorLog {
         info!(
             event = "store.recovered",
             role = "coordinator",
-            epoch = self.epoch.0,
+            epoch = %self.epoch.0,
             outage_ms = millis(outage),
             "The store answers again after {}",
             Time(outage)

@@ -155,7 +155,7 @@ pub(crate) fn worker_options(id: u128, handlers: &[&str], slots: u16) -> WorkerO
         software: name("test 1"),
         seed: 11,
     };
-    WorkerOptions { config, endpoints: vec![here()] }
+    WorkerOptions::new(config, vec![here()])
 }
 
 pub(crate) fn worker(

@@ -95,8 +95,11 @@ impl Hub {
         Dismissal { reason, come_back }
     }
 
-    /// Over how long those who are connected now are to come back.
-    fn window(&self) -> Duration {
+    /// Over how long those who are connected now are to come back, here or elsewhere, when they have to:
+    /// as long as it takes to register them all, at most 10 min. A lame duck that sends everybody away
+    /// within this time is as gentle as it can be.
+    #[must_use]
+    pub fn window(&self) -> Duration {
         match self.serving {
             Serving::Open => {
                 self.config.first_window(self.index.0.attached, self.admission.rate(&self.config))

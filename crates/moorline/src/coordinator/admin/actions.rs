@@ -106,7 +106,7 @@ pub(super) async fn drain_coordinator(
     let spread = seconds(body.spread_s, standard.spread)?;
     // Long enough for everybody, unless it is said how long.
     let timeout = seconds(body.timeout_s, grace + spread + DRAIN_REST)?;
-    let drain = Drain { grace, spread, timeout };
+    let drain = Drain::new(grace, spread, timeout);
     let connected = context.driver.drain(drain).await.map_err(|_| Error::Stopped)?;
     tracing::info!(
         event = "admin.action",

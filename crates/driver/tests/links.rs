@@ -368,3 +368,42 @@ async fn a_result_that_needed_no_time_travels_with_its_accept() {
         .collect();
     assert_eq!(results, [Seen::Packet(Lane::C)], "in all: {seen:?}");
 }
+
+#[tokio::test]
+async fn a_coordinator_sees_the_figures_of_a_link_as_its_worker_told_them() {
+    let transports = memory();
+    let coordinator = coordinator(&transports, MemoryStore::new()).await;
+    let worker = worker(&transports, 1, &Threads::echo(), 1);
+    until(&worker, State::Active).await;
+    let seen = || async {
+        let workers = soon(coordinator.workers()).await.expect("it runs");
+        (workers[0].conn, workers[0].statistics)
+    };
+    for outage in 1..=2_u32 {
+        let (before, _) = seen().await;
+        soon(coordinator.reconnect(moorline_link::WorkerId(1))).await.expect("it runs");
+        let told = soon(async {
+            loop {
+                let (conn, statistics) = seen().await;
+                let is_new = conn.is_some() && conn != before;
+                match statistics.filter(|told| is_new && told.outages == u64::from(outage)) {
+                    Some(told) => return told,
+                    None => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        })
+        .await;
+        // One dial for each connection, each with success; what is still to come is not told.
+        assert_eq!(
+            (told.dials, told.successes, told.failures),
+            (u64::from(outage) + 1, u64::from(outage) + 1, 0)
+        );
+        let own = worker.status();
+        let connected = own.statistics.connected(own.at);
+        assert!(Duration::from_micros(told.connected_micros) <= connected, "{told:?}");
+        assert!(told.connected_micros > 0 && told.disconnected_micros > 0, "{told:?}");
+        assert!(told.rtt_p50_micros <= told.rtt_p99_micros, "{told:?}");
+        assert!(told.rtt_mean_micros > 0, "the beats before were answered: {told:?}");
+        assert!(!told.degraded.is_degraded(), "{told:?}");
+    }
+}

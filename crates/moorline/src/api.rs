@@ -145,6 +145,31 @@ pub struct WorkerInfo {
     pub transport: Option<String>,
     /// The version of its software.
     pub version: Option<String>,
+    /// An operator has drained it: it gets nothing new until it is resumed, over lives of both sides.
+    #[serde(default)]
+    pub cordoned: bool,
+    /// What it lost lately, while it comes and goes; `null` = it is calm.
+    #[serde(default)]
+    pub flapping: Option<WorkerFlapping>,
+}
+
+/// A worker that comes and goes: what it has lost within the window (`coordinator.flapping`).
+///
+/// ```
+/// let json = r#"{"losses": 6, "reason": "half_open", "median_life_ms": 60000}"#;
+/// let flapping: moorline::WorkerFlapping = serde_json::from_str(json)?;
+/// assert_eq!(flapping.losses, 6);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WorkerFlapping {
+    /// Connections; 16 and more count as 16.
+    pub losses: u8,
+    /// The most common reason: a word of the list of reasons.
+    pub reason: String,
+    /// Milliseconds that a connection lived: as many lived longer as shorter.
+    pub median_life_ms: u64,
 }
 
 /// A worker's link in figures, since its process began or its statistics were reset.

@@ -110,8 +110,8 @@ pub use moorline_work::TaskState;
 
 #[cfg(any(feature = "client", feature = "coordinator"))]
 pub use api::{
-    Cancelled, Draining, EventInfo, Overview, Retried, Submit, Submitted, TaskInfo, WorkerInfo,
-    WorkerLink,
+    Cancelled, Draining, EventInfo, Overview, Retried, Submit, Submitted, TaskInfo, WorkerFlapping,
+    WorkerInfo, WorkerLink,
 };
 #[cfg(feature = "client")]
 pub use client::{Client, EventQuery, TaskQuery};

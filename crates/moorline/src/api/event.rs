@@ -11,7 +11,7 @@ use crate::TaskId;
 ///
 /// ```
 /// let json = r#"{
-///     "seq": 812, "at": "2026-11-22T10:00:00.000Z", "epoch": 1795000000000000000,
+///     "seq": 812, "at": "2026-11-22T10:00:00.000Z", "epoch": "1795000000000000000",
 ///     "kind": "worker.disconnected", "worker": "gpu-1",
 ///     "worker_id": "0000000000000000000000000000002a", "task": null, "attempt": null, "type": null,
 ///     "reason": "stream_lost", "code": "ML2104", "session": null,
@@ -29,7 +29,8 @@ pub struct EventInfo {
     /// When it happened, to the millisecond.
     #[serde(with = "text::time")]
     pub at: SystemTime,
-    /// In which life of the coordinator.
+    /// In which life of the coordinator: above 2^53, so a string of digits in JSON.
+    #[serde(with = "super::digits")]
     pub epoch: u64,
     /// What: a word of [`EventKind`](crate::EventKind).
     pub kind: String,

@@ -53,7 +53,7 @@ fn the_flags_of_a_list_are_its_query() {
 #[test]
 fn a_line_of_a_stream_is_one_line_whatever_is_in_it() {
     let json = r#"{
-        "seq": 1, "at": "2026-11-22T10:00:00.000Z", "epoch": 7, "kind": "worker.disconnected",
+        "seq": 1, "at": "2026-11-22T10:00:00.000Z", "epoch": "7", "kind": "worker.disconnected",
         "worker": "gpu-1\u001b[2J", "worker_id": null, "task": null, "attempt": null, "type": null,
         "reason": "stream_lost", "code": "ML2104", "session": null, "detail": "two\nlines"
     }"#;

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use moorline_driver::Peer;
-use moorline_link::{ConnId, Epoch, Reason, Statistics};
+use moorline_link::{ConnId, Epoch, Flapping, Reason, Statistics};
 use moorline_node::{Name, WorkerView};
 use moorline_store::{Counts, EventRecord, TaskRecord, WallTime};
 use moorline_work::TaskState;
 
 use crate::Code;
-use crate::api::{EventInfo, Overview, TaskInfo, WorkerInfo, WorkerLink, presence_word};
+use crate::api::{
+    EventInfo, Overview, TaskInfo, WorkerFlapping, WorkerInfo, WorkerLink, presence_word,
+};
 use crate::id::worker_text;
 
 pub(super) fn task_info(record: TaskRecord) -> TaskInfo {
@@ -78,6 +80,16 @@ pub(super) fn worker_info(view: &WorkerView, peers: &BTreeMap<ConnId, Peer>) -> 
         link: view.statistics.as_ref().map(worker_link),
         transport: peer.map(|peer| peer.transport.clone()),
         version: view.software.as_ref().map(Name::to_string),
+        cordoned: view.cordoned,
+        flapping: view.flapping.as_ref().map(worker_flapping),
+    }
+}
+
+fn worker_flapping(flapping: &Flapping) -> WorkerFlapping {
+    WorkerFlapping {
+        losses: flapping.losses,
+        reason: flapping.reason.name().to_owned(),
+        median_life_ms: u64::try_from(flapping.median_life.as_millis()).unwrap_or(u64::MAX),
     }
 }
 
@@ -130,3 +142,6 @@ pub(super) fn overview(epoch: Epoch, counts: &Counts, workers: &[WorkerView]) ->
         lost_attempts: counts.lost_attempts,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,7 +68,7 @@ async fn events_are_read_in_pages_in_either_order() {
         (vec![1, 2], &2.into(), &2.into())
     );
     assert_eq!(page["events"][0]["kind"], "coordinator.started");
-    assert_eq!(page["events"][0]["epoch"], driver.epoch().0);
+    assert_eq!(page["events"][0]["epoch"], driver.epoch().0.to_string());
     let event = &page["events"][1];
     assert_eq!((&event["kind"], &event["type"]), (&"task.submitted".into(), &"nobody".into()));
     assert_eq!(event["task"], TaskId::from(1).to_string());

@@ -25,6 +25,7 @@ mod turn;
 
 /// What a worker is made of.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct WorkerOptions {
     /// The node.
     pub config: WorkerConfig,

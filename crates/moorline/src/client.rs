@@ -2,12 +2,12 @@
 
 mod events;
 mod http;
+mod query;
 
 use std::time::Duration;
 
 use ::http::Method;
 use bytes::Bytes;
-use moorline_work::TaskState;
 use serde::de::DeserializeOwned;
 
 use crate::api::{
@@ -19,6 +19,7 @@ use crate::{Error, Explanation, Result, TaskId};
 pub use events::EventQuery;
 pub(crate) use http::Patience;
 use http::{Call, Http};
+pub use query::TaskQuery;
 
 /// Tasks asked for at once.
 const PAGE: u32 = 1_000;
@@ -85,28 +86,6 @@ impl WorkerAction {
             Self::Disconnect => "disconnected",
             Self::Forget => "forgotten",
         }
-    }
-}
-
-/// Which tasks to list.
-///
-/// ```
-/// use moorline::{TaskQuery, TaskState};
-///
-/// let failed = TaskQuery { state: Some(TaskState::Failed), ..TaskQuery::default() };
-/// assert_eq!(failed.limit, 100);
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TaskQuery {
-    /// Only of this state.
-    pub state: Option<TaskState>,
-    /// At most so many. Default 100.
-    pub limit: u32,
-}
-
-impl Default for TaskQuery {
-    fn default() -> Self {
-        Self { state: None, limit: 100 }
     }
 }
 
@@ -241,7 +220,7 @@ impl Client {
     /// # async fn example(client: &moorline::Client, task: moorline::TaskId) -> moorline::Result<()> {
     /// use moorline::{TaskQuery, TaskState};
     ///
-    /// let dead = TaskQuery { state: Some(TaskState::Dead), ..TaskQuery::default() };
+    /// let dead = TaskQuery::of(TaskState::Dead);
     /// for task in client.list(dead).await? {
     ///     println!("{}: {:?}", task.id, task.error);
     /// }

@@ -2,17 +2,19 @@
 
 mod admin;
 mod builder;
+mod store_at;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moorline_driver::{CoordinatorHandle, StoreState};
+use moorline_driver::{CoordinatorHandle, Drain, StoreState};
 use moorline_transport::Endpoint;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use builder::{CoordinatorBuilder, StoreAt};
+pub use builder::CoordinatorBuilder;
+pub use store_at::StoreAt;
 
 use crate::api::ReloadReport;
 use crate::health::{CoordinatorSubject, Health};
@@ -61,6 +63,7 @@ pub struct Coordinator {
     admin: Option<Admin>,
     health: Option<Health>,
     subject: CoordinatorSubject,
+    drain_timeout: Duration,
 }
 
 /// The served admin API.
@@ -147,6 +150,26 @@ impl Coordinator {
         &self.driver
     }
 
+    /// Lets nobody in any more, sends its workers away one after the other, so that they do not come back
+    /// all at once wherever they come back, and then [stops](Self::stop): within
+    /// [`CoordinatorBuilder::drain_timeout`]. Their tasks go on meanwhile. Dropping the future does not
+    /// end the drain.
+    ///
+    /// ```
+    /// # async fn example(coordinator: moorline::Coordinator) {
+    /// tokio::signal::ctrl_c().await.ok();
+    /// coordinator.drain().await;
+    /// # }
+    /// ```
+    pub async fn drain(self) {
+        let within = self.drain_timeout;
+        // One that has stopped has nobody to send away.
+        if !within.is_zero() && self.driver.drain(Drain::within(within)).await.is_ok() {
+            self.driver.stopped().await;
+        }
+        self.stop().await;
+    }
+
     /// Tells workers that it stops, commits what it has accepted, closes the store and ends.
     ///
     /// ```
@@ -156,7 +179,7 @@ impl Coordinator {
     /// ```
     pub async fn stop(self) {
         // Health says that it stops until it has.
-        let Self { driver, admin, health: _health, subject: _ } = self;
+        let Self { driver, admin, health: _health, subject: _, drain_timeout: _ } = self;
         driver.stop().await;
         if let Some(Admin { end, mut served, .. }) = admin {
             end.send_replace(true);

@@ -13,13 +13,13 @@ use crate::{Error, Reconnect};
 /// Whatever is set by a name of its own wins over the preset, before or after it
 /// ([`WorkerBuilder::preset`](crate::WorkerBuilder::preset)).
 ///
-/// | preset | comes back | delays | jitter | first dial | heartbeat, timeout, misses | connect |
-/// | --- | --- | --- | --- | --- | --- | --- |
-/// | `production` | without limit | 1 s to 60 s | full | window | 5 s, 15 s, 3 | 10 s |
-/// | `development` | 5 dials | 1 s to 10 s | full | window | 5 s, 15 s, 3 | 10 s |
-/// | `testing` | never | | | | 5 s, 15 s, 3 | 10 s |
-/// | `edge` | without limit | 0.5 s to 30 s | ±10 % | window | 3 s, 10 s, 3 | 10 s |
-/// | `agent` | without limit | 5 s to 60 s | none | backoff | 5 s, 15 s, 3 | 10 s |
+/// | preset | comes back | delays | jitter | first dial | heartbeat, timeout, misses | connect | degraded below |
+/// | --- | --- | --- | --- | --- | --- | --- | --- |
+/// | `production` | without limit | 1 s to 60 s | full | window | 5 s, 15 s, 3 | 10 s | 0.7 |
+/// | `development` | 5 dials | 1 s to 10 s | full | window | 5 s, 15 s, 3 | 10 s | 0.7 |
+/// | `testing` | never | | | | 5 s, 15 s, 3 | 10 s | 0.7 |
+/// | `edge` | without limit | 0.5 s to 30 s | ±10 % | window | 3 s, 10 s, 3 | 10 s | 0.8 |
+/// | `agent` | without limit | 5 s to 60 s | none | backoff | 5 s, 15 s, 3 | 10 s | 0.7 |
 ///
 /// ```
 /// use std::time::Duration;
@@ -119,6 +119,16 @@ impl Preset {
         self.row().connect_timeout
     }
 
+    /// The share of the last 10 min that a link has to be up, else it is called degraded.
+    ///
+    /// ```
+    /// assert_eq!(moorline::Preset::Edge.min_stability(), 0.8);
+    /// ```
+    #[must_use]
+    pub const fn min_stability(self) -> f64 {
+        self.row().min_stability
+    }
+
     /// The table.
     const fn row(self) -> Row {
         match self {
@@ -138,6 +148,7 @@ impl Preset {
                     .max(Duration::from_secs(30))
                     .jitter(Jitter::Proportional { ppm: 100_000 }),
                 heartbeat: (Duration::from_secs(3), Duration::from_secs(10)),
+                min_stability: 0.8,
                 ..Row::PRODUCTION
             },
             Self::Agent => Row {
@@ -159,6 +170,7 @@ struct Row {
     heartbeat: (Duration, Duration),
     misses: u8,
     connect_timeout: Duration,
+    min_stability: f64,
 }
 
 impl Row {
@@ -169,6 +181,7 @@ impl Row {
         heartbeat: (Duration::from_secs(5), Duration::from_secs(15)),
         misses: 3,
         connect_timeout: Duration::from_secs(10),
+        min_stability: 0.7,
     };
 }
 

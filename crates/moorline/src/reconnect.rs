@@ -32,6 +32,7 @@ pub struct Reconnect {
     pub(crate) first: First,
     pub(crate) stable_after: Duration,
     pub(crate) give_up_after: Option<Duration>,
+    pub(crate) max_first_window: Duration,
 }
 
 impl Reconnect {
@@ -53,6 +54,7 @@ impl Reconnect {
             first: First::Window,
             stable_after: Duration::from_secs(30),
             give_up_after: None,
+            max_first_window: Duration::from_secs(600),
         }
     }
 
@@ -166,6 +168,20 @@ impl Reconnect {
         Self { give_up_after: Some(limit), ..self }
     }
 
+    /// A coordinator may have the first dial after a loss spread over at most this long
+    /// ([`First::Window`]), so that a fleet does not come back all at once (P84). Zero leaves that to
+    /// chance within a second. Default 10 min.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let urgent = moorline::Reconnect::forever().max_first_window(Duration::from_secs(30));
+    /// # let _ = urgent;
+    /// ```
+    pub const fn max_first_window(self, window: Duration) -> Self {
+        Self { max_first_window: window, ..self }
+    }
+
     /// Whether it comes back at all.
     pub(crate) const fn auto(self, auto: bool) -> Self {
         Self { auto, ..self }
@@ -195,6 +211,7 @@ impl Reconnect {
             .auto(self.auto)
             .max_attempts(self.attempts)
             .stable_after(self.stable_after)
+            .max_first_window(self.max_first_window)
             .give_up_after(self.give_up_after))
     }
 }

@@ -163,8 +163,8 @@ async fn serve(args: RunArgs, mut sources: Sources, context: Context) -> Outcome
         }
     }
     tokio::select! {
-        () = coordinator.stop() => Ok(Exit::Done),
-        // At once: whoever asks twice does not want to wait for the store.
+        () = coordinator.drain() => Ok(Exit::Done),
+        // At once: whoever asks twice does not want to wait for workers or for the store.
         exit = signals.next() => exit.now(),
     }
 }

@@ -27,6 +27,7 @@ pub(super) fn values_of(name: &str) -> Vec<(Key, Value)> {
         (Key::HeartbeatTimeout, Value::Duration(timeout)),
         (Key::HeartbeatMisses, Value::Integer(preset.heartbeat_misses().into())),
         (Key::ConnectTimeout, Value::Duration(preset.connect_timeout())),
+        (Key::MinStability, Value::Factor(preset.min_stability())),
     ];
     // Taken apart as a whole: what is added to it has to have a setting.
     let Reconnect {
@@ -39,6 +40,7 @@ pub(super) fn values_of(name: &str) -> Vec<(Key, Value)> {
         first,
         stable_after,
         give_up_after,
+        max_first_window,
     } = preset.reconnect();
     all.extend([
         (Key::ReconnectEnabled, Value::Bool(auto)),
@@ -48,6 +50,7 @@ pub(super) fn values_of(name: &str) -> Vec<(Key, Value)> {
         (Key::Multiplier, Value::Factor(multiplier)),
         (Key::Jitter, Value::Text(values::jitter_text(jitter))),
         (Key::First, Value::Text(values::first_text(first).to_owned())),
+        (Key::MaxFirstWindow, Value::Duration(max_first_window)),
         (Key::GiveUpAfter, Value::Duration(give_up_after.unwrap_or_default())),
     ]);
     all.retain(|(key, value)| key.setting().standard_value().as_ref() != Some(value));

@@ -1,5 +1,6 @@
 //! A configuration as calls of the library's builders, which parse what belongs together.
 
+use std::num::{NonZeroU8, NonZeroU32};
 use std::time::Duration;
 
 use crate::cli::values;
@@ -20,6 +21,8 @@ pub(super) fn worker(config: &Config) -> WorkerBuilder {
         .connect_timeout(config.duration(Key::ConnectTimeout))
         .register_timeout(config.duration(Key::RegisterTimeout))
         .restore_timeout(config.duration(Key::RestoreTimeout))
+        .min_stability(config.factor(Key::MinStability))
+        .max_round_trip(config.duration(Key::MaxRoundTrip))
         .heartbeat_misses(u8::try_from(config.integer(Key::HeartbeatMisses)).unwrap_or(u8::MAX))
         .drain_timeout(config.duration(Key::DrainTimeout))
         .max_control_silence(config.duration(Key::MaxControlSilence))
@@ -50,6 +53,7 @@ fn reconnect(config: &Config) -> Reconnect {
         .initial(config.duration(Key::InitialDelay))
         .max(config.duration(Key::MaxDelay))
         .multiplier(config.factor(Key::Multiplier))
+        .max_first_window(config.duration(Key::MaxFirstWindow))
         .stable_after(stable_after(config));
     // Both were read by these very functions.
     if let Some(jitter) = config.text(Key::Jitter).and_then(|text| values::jitter(text).ok()) {
@@ -78,10 +82,19 @@ pub(super) fn stable_by_itself(heartbeat_timeout: Duration) -> Duration {
 
 /// A coordinator.
 pub(super) fn coordinator(config: &Config) -> CoordinatorBuilder {
+    // Their kinds have ranges within these, from 1 on.
+    let handshakes = u32::try_from(config.integer(Key::MaxHandshakes)).ok();
+    let losses = u8::try_from(config.integer(Key::FlapLosses)).ok();
     let mut builder = Coordinator::builder()
         .lost_after(config.duration(Key::LostAfter))
         .start_grace(config.duration(Key::StartGrace))
         .accept_timeout(config.duration(Key::AcceptTimeout))
+        .drain_timeout(config.duration(Key::CoordinatorDrain))
+        .max_handshakes(handshakes.and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN))
+        .flapping(
+            losses.and_then(NonZeroU8::new).unwrap_or(NonZeroU8::MIN),
+            config.duration(Key::FlapWindow),
+        )
         .keep_finished(config.duration(Key::TaskRetention), config.integer(Key::TaskRetentionMax))
         .keep_events(config.duration(Key::EventRetention), config.integer(Key::EventRetentionMax))
         .forget_after(config.duration(Key::ForgetAfter))

@@ -295,12 +295,14 @@ fn about(role: Role, error: &Error) -> &'static [Key] {
             ("reconnect multiplier", &[Key::Multiplier]),
             ("task", &[Key::Handlers]),
             ("handler", &[Key::Handlers]),
+            ("quality", &[Key::MinStability, Key::MaxRoundTrip]),
             ("timeouts", &[Key::ConnectTimeout, Key::RegisterTimeout, Key::RestoreTimeout]),
         ],
         Role::Coordinator => &[
             ("admin-listen", &[Key::AdminListen]),
             ("health-listen", &[Key::CoordinatorHealth]),
             ("lost-after", &[Key::LostAfter]),
+            ("flapping", &[Key::FlapWindow]),
             ("coordinator", &[Key::StartGrace, Key::AcceptTimeout]),
         ],
     };

@@ -50,6 +50,9 @@ settings! {
     Listen "coordinator.listen" Kind::List, Is("grpc://127.0.0.1:8740"),
         "Where workers come in; several are served, and port 0 takes any free one."
         => flag("listen"), named("URL");
+    CoordinatorDrain "coordinator.drain_timeout" TIME_OR_NONE, Is("30s"),
+        "When the coordinator is told to stop, all workers are sent away within this time, no faster than they can register elsewhere; 0s is at once."
+        => flag("drain-timeout");
     AdminListen "coordinator.admin.listen" TEXT, Is("127.0.0.1:8741"),
         "Where the admin API is served: for this machine only."
         => flag("admin-listen"), named("ADDRESS");
@@ -90,6 +93,13 @@ settings! {
         => flag("accept-timeout");
     AdmissionRate "coordinator.admission.rate" Kind::Rate, Is("measured"),
         "How many registrations a second are taken when a fleet comes back: a number, or measured.";
+    MaxHandshakes "coordinator.admission.max_handshakes" Kind::Integer { min: 1, max: u32::MAX as u64 },
+        Is("64"),
+        "So many workers may be registering at a time before others are given a later slot; half a second's worth of the rate, if that is more.";
+    FlapLosses "coordinator.flapping.losses" Kind::Integer { min: 1, max: 16 }, Is("5"),
+        "A worker that loses so many connections within the window is called flapping.";
+    FlapWindow "coordinator.flapping.window" TIME, Is("10m"),
+        "How far back lost connections count.";
     CoordinatorHealth "coordinator.health.listen" Kind::Text(checks::health_address),
         Unset { words: "only the admin API answers", example: "127.0.0.1:8742" },
         "Where health, metrics and status are served too, on a thread of their own."
@@ -170,6 +180,8 @@ settings! {
     OnGiveUp "worker.reconnect.on_give_up" Kind::Choice(&["exit", "stay"]), Is("exit"),
         "What a worker does that gave up: exit, or stay without a connection until it is told to stop."
         => flag("on-give-up"), named("exit|stay"), reloadable();
+    MaxFirstWindow "worker.reconnect.max_first_window" TIME_OR_NONE, Is("10m"),
+        "The longest time over which a coordinator may have the first dial after a loss spread.";
     ConnectTimeout "worker.reconnect.connect_timeout" TIME, Is("10s"),
         "A dial with all its addresses may take so long."
         => flag("connect-timeout");
@@ -177,6 +189,10 @@ settings! {
         "The coordinator has so long to answer the registration.";
     RestoreTimeout "worker.reconnect.restore_timeout" TIME, Is("30s"),
         "Telling the coordinator what is still held has to make progress within this time.";
+    MinStability "worker.quality.min_stability" Kind::Factor, Is("0.7"),
+        "A link that was up for less than this share of the last 10 min is called degraded: 0 to 1.";
+    MaxRoundTrip "worker.quality.max_round_trip" TIME, Is("1s"),
+        "A link whose heartbeats take longer to be answered than this is called degraded.";
 
     LogFormat "log.format" Kind::Choice(&["auto", "pretty", "logfmt", "json"]), Is("auto"),
         "How log lines on stderr look: auto, which is pretty on a terminal and json elsewhere, or always pretty, logfmt or json."

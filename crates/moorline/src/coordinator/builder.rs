@@ -1,83 +1,27 @@
 //! What a coordinator is made of.
 
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_driver::{
     CoordinatorOptions, ReadError, StartError, Tokio, Transports, start_coordinator,
 };
-use moorline_link::{HubConfig, HubSettings, RegistrationRate};
-use moorline_store::{MemoryStore, Retention, SqliteStore, Store};
+use moorline_link::{HubConfig, HubConfigError, HubSettings, RegistrationRate};
+use moorline_store::Retention;
 use moorline_transport::{Endpoint, Transport};
 use moorline_work::{DispatcherConfig, DispatcherSettings};
 
+use super::store_at::StoreAt;
 use super::{Coordinator, ReloadHook, admin};
 use crate::health::{self, Bound, CoordinatorSubject, Health, Limits};
 use crate::{Code, Error, Result};
 
+/// How long a coordinator that was told to stop takes at most to send its workers away.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Six of the shortest heartbeat intervals.
 const LOST_AFTER_MIN: Duration = Duration::from_millis(60);
-
-/// Where a coordinator keeps its tasks.
-///
-/// ```
-/// use moorline::StoreAt;
-///
-/// assert_eq!("memory".parse(), Ok(StoreAt::Memory));
-/// assert_eq!("sqlite:tasks.db".parse(), Ok(StoreAt::Sqlite("tasks.db".into())));
-/// assert!("postgres://localhost".parse::<StoreAt>().is_err());
-/// ```
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub enum StoreAt {
-    /// In memory: gone with the process.
-    #[default]
-    Memory,
-    /// In this SQLite file: survives crashes of the process and of the machine.
-    Sqlite(PathBuf),
-}
-
-/// A text does not say where a store is.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("`{text}` is not a store: write sqlite:FILE or memory")]
-pub struct StoreAtError {
-    text: String,
-}
-
-impl FromStr for StoreAt {
-    type Err = StoreAtError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once(':') {
-            None if text == "memory" => Ok(Self::Memory),
-            Some(("sqlite", file)) if !file.is_empty() => Ok(Self::Sqlite(file.into())),
-            None | Some(_) => Err(StoreAtError { text: text.to_owned() }),
-        }
-    }
-}
-
-impl std::fmt::Display for StoreAt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Memory => f.write_str("memory"),
-            Self::Sqlite(file) => write!(f, "sqlite:{}", file.display()),
-        }
-    }
-}
-
-impl StoreAt {
-    /// Opens it. Blocking.
-    fn open(&self) -> Result<Box<dyn Store>> {
-        Ok(match self {
-            Self::Memory => Box::new(MemoryStore::new()),
-            Self::Sqlite(file) => Box::new(SqliteStore::open(file)?),
-        })
-    }
-}
 
 /// Builds a [`Coordinator`].
 ///
@@ -103,8 +47,12 @@ pub struct CoordinatorBuilder {
     lost_after: Duration,
     start_grace: Duration,
     accept_timeout: Duration,
+    drain_timeout: Duration,
     retention: Retention,
     registration_rate: RegistrationRate,
+    max_handshakes: NonZeroU32,
+    flap_losses: NonZeroU8,
+    flap_window: Duration,
     transports: Transports,
     log_repeat_every: Duration,
     health: Option<String>,
@@ -115,7 +63,7 @@ pub struct CoordinatorBuilder {
 
 impl CoordinatorBuilder {
     pub(crate) fn new() -> Self {
-        let dispatcher = DispatcherSettings::default();
+        let (dispatcher, hub) = (DispatcherSettings::default(), HubSettings::default());
         Self {
             store: StoreAt::Memory,
             listen: Vec::new(),
@@ -125,8 +73,12 @@ impl CoordinatorBuilder {
             lost_after: dispatcher.lost_after,
             start_grace: dispatcher.start_grace,
             accept_timeout: dispatcher.accept_timeout,
+            drain_timeout: DRAIN_TIMEOUT,
             retention: Retention::default(),
             registration_rate: RegistrationRate::default(),
+            max_handshakes: hub.max_handshakes,
+            flap_losses: hub.flap_losses,
+            flap_window: hub.flap_window,
             transports: Transports::new(),
             log_repeat_every: Duration::from_secs(30),
             health: None,
@@ -235,6 +187,20 @@ impl CoordinatorBuilder {
         Self { accept_timeout, ..self }
     }
 
+    /// [`Coordinator::drain`] sends all workers away within this time, one after the other, and stops;
+    /// zero stops at once. It takes no longer than as many workers need to register elsewhere: a few are
+    /// gone at once. Default 30 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = moorline::Coordinator::builder().drain_timeout(Duration::from_secs(60));
+    /// # let _ = builder;
+    /// ```
+    pub fn drain_timeout(self, drain_timeout: Duration) -> Self {
+        Self { drain_timeout, ..self }
+    }
+
     /// Finished tasks are kept this long, and at most so many. Default 7 days and 1,000,000.
     ///
     /// ```
@@ -291,6 +257,35 @@ impl CoordinatorBuilder {
     /// ```
     pub fn registration_rate(self, per_second: NonZeroU32) -> Self {
         Self { registration_rate: RegistrationRate::Fixed(per_second), ..self }
+    }
+
+    /// So many workers may be welcomed and not active yet at a time, before others are given a later
+    /// slot; more if more than twice as many register in a second. Default 64.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    ///
+    /// let few = NonZeroU32::new(16).unwrap();
+    /// let builder = moorline::Coordinator::builder().max_handshakes(few);
+    /// # let _ = builder;
+    /// ```
+    pub fn max_handshakes(self, at_a_time: NonZeroU32) -> Self {
+        Self { max_handshakes: at_a_time, ..self }
+    }
+
+    /// A worker that loses so many connections within this time is called flapping, until it has lost
+    /// fewer; more than 16 count as 16. Above zero. Default 5 in 10 min.
+    ///
+    /// ```
+    /// use std::num::NonZeroU8;
+    /// use std::time::Duration;
+    ///
+    /// let three = NonZeroU8::new(3).unwrap();
+    /// let builder = moorline::Coordinator::builder().flapping(three, Duration::from_secs(300));
+    /// # let _ = builder;
+    /// ```
+    pub fn flapping(self, losses: NonZeroU8, within: Duration) -> Self {
+        Self { flap_losses: losses, flap_window: within, ..self }
     }
 
     /// Serves health, metrics and status here, such as `127.0.0.1:8742`, on a thread of its own: a
@@ -397,7 +392,8 @@ impl CoordinatorBuilder {
         let reload = self.reload;
         let admin =
             admin.map(|listener| admin::serve(listener, driver.clone(), subject.clone(), reload));
-        Ok(Coordinator { driver, admin, health, subject })
+        let drain_timeout = self.drain_timeout;
+        Ok(Coordinator { driver, admin, health, subject, drain_timeout })
     }
 
     /// [`start`](Self::start), and runs until it ends by itself; dropping the future leaves it running.
@@ -427,10 +423,18 @@ impl CoordinatorBuilder {
             suspect_after: self.suspect_after.unwrap_or(scaled.suspect_after),
             disconnect_after: self.disconnect_after.unwrap_or(scaled.disconnect_after),
             registration_rate: self.registration_rate,
+            max_handshakes: self.max_handshakes,
+            flap_losses: self.flap_losses,
+            flap_window: self.flap_window,
             ..scaled
         };
-        HubConfig::new(settings)
-            .map_err(|error| Error::refused_setting(Code::from(&error), "lost-after", error))
+        HubConfig::new(settings).map_err(|error| {
+            let about = match error {
+                HubConfigError::Zero { setting: "flap_window" } => "flapping",
+                _ => "lost-after",
+            };
+            Error::refused_setting(Code::from(&error), about, error)
+        })
     }
 
     fn dispatcher_config(&self) -> Result<DispatcherConfig> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorline_link::{Heartbeat, LinkConfig, Timeouts};
+use moorline_link::{Heartbeat, LinkConfig, Quality, Timeouts};
 
 use crate::{Code, Error, Preset, Reconnect, Result};
 
@@ -21,21 +21,28 @@ pub(crate) struct LinkSettings {
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) register_timeout: Option<Duration>,
     pub(crate) restore_timeout: Option<Duration>,
+    pub(crate) min_stability: Option<f64>,
+    pub(crate) max_round_trip: Option<Duration>,
 }
 
 impl LinkSettings {
     /// What the machine takes.
     pub(crate) fn parse(&self) -> Result<LinkConfig> {
         let (heartbeat, timeouts) = (self.heartbeat()?, self.timeouts()?);
-        let reconnect = self.reconnect().parse()?;
-        Ok(LinkConfig { heartbeat, reconnect, timeouts, ..LinkConfig::default() })
+        let (reconnect, quality) = (self.reconnect().parse()?, self.quality()?);
+        Ok(LinkConfig { heartbeat, reconnect, timeouts, quality, ..LinkConfig::default() })
     }
 
     /// Everything [`parse`](Self::parse) would refuse, not only the first.
     #[cfg(feature = "cli")]
     pub(crate) fn problems(&self) -> Vec<Error> {
-        let reconnect = self.reconnect().parse().err();
-        self.heartbeat().err().into_iter().chain(self.timeouts().err()).chain(reconnect).collect()
+        let all = [
+            self.heartbeat().err(),
+            self.timeouts().err(),
+            self.reconnect().parse().err(),
+            self.quality().err(),
+        ];
+        all.into_iter().flatten().collect()
     }
 
     fn heartbeat(&self) -> Result<Heartbeat> {
@@ -57,6 +64,15 @@ impl LinkSettings {
         .map_err(|error| Error::refused_setting(Code::from(&error), "timeouts", error))
     }
 
+    fn quality(&self) -> Result<Quality> {
+        let stability = self.min_stability.unwrap_or_else(|| self.preset.min_stability());
+        let round_trip = self.max_round_trip.unwrap_or(Quality::default().round_trip());
+        let refused = |problem: String| Error::setting("quality", problem);
+        let ppm = millionths(stability)
+            .ok_or_else(|| refused(format!("the stability {stability} is not 0 to 1")))?;
+        Quality::new(ppm, round_trip).map_err(|error| refused(error.to_string()))
+    }
+
     fn reconnect(&self) -> Reconnect {
         let mut reconnect = self.reconnect.unwrap_or_else(|| self.preset.reconnect());
         if let Some(auto) = self.auto {
@@ -73,6 +89,12 @@ impl LinkSettings {
         }
         reconnect
     }
+}
+
+/// A share in millionths, if it is one.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+fn millionths(share: f64) -> Option<u32> {
+    (0.0..=1.0).contains(&share).then(|| (share * 1e6).round() as u32)
 }
 
 #[cfg(test)]

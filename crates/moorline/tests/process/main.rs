@@ -16,6 +16,7 @@ mod health;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod identity;
+mod leaving;
 mod logs;
 mod proxy;
 mod reconnect;

@@ -211,7 +211,7 @@ impl Stage {
     /// The tasks that any worker holds now.
     pub(super) async fn leased(&self) -> Result<Vec<TaskInfo>, Failure> {
         let limit = u32::try_from(self.tasks).unwrap_or(u32::MAX).max(1);
-        let query = TaskQuery { state: Some(TaskState::Leased), limit };
+        let query = TaskQuery::of(TaskState::Leased).limit(limit);
         Ok(self.client.list(query).await?)
     }
 

@@ -45,7 +45,7 @@ impl Selection {
         let mut found = Vec::new();
         let wanted = |state| self.state.is_empty() || self.state.contains(state);
         for &state in able.iter().filter(|state| wanted(state)) {
-            let query = TaskQuery { state: Some(state), limit: u32::MAX };
+            let query = TaskQuery::of(state).limit(u32::MAX);
             let tasks = client.list(query).await?;
             let of_handler =
                 |task: &TaskInfo| self.handler.as_ref().is_none_or(|handler| task.kind == *handler);

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use moorline_link::Epoch;
 use moorline_node::{Done, EventKind, Name, Persist, PersistId, StoreOp, StoreRow};
 use moorline_store::{
-    Counts, EventPage, EventQuery, MemoryStore, Reader, Retention, Store, StoreError, TaskFilter,
-    TaskRecord, WallTime,
+    Counts, EventPage, EventQuery, MemoryStore, Reader, Retention, Size, Store, StoreError,
+    TaskFilter, TaskRecord, WallTime,
 };
 use moorline_work::{Conflict, TaskId, WorkerId};
 
@@ -162,6 +162,9 @@ impl Reader for Concealing {
     }
     fn counts(&mut self) -> Result<Counts, StoreError> {
         self.0.counts()
+    }
+    fn size(&mut self) -> Result<Size, StoreError> {
+        self.0.size()
     }
     fn events(&mut self, query: &EventQuery) -> Result<EventPage, StoreError> {
         let mut page = self.0.events(query)?;

@@ -94,8 +94,8 @@ pub use runtime::Runtime;
 #[cfg(feature = "tokio")]
 pub use runtime::Tokio;
 pub use tally::{
-    CoordinatorTally, Count, Counts, HandlerTally, Histogram, HistogramView, Outages, Pulse,
-    WorkerTally,
+    CoordinatorTally, Count, Counts, HandlerTally, Histogram, HistogramView, Outages, Outbox,
+    Pulse, WorkerTally,
 };
 pub use transports::Transports;
 #[cfg(feature = "tokio")]

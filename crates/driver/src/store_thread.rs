@@ -77,12 +77,13 @@ pub(crate) struct SharedStore {
     store: Arc<Mutex<Box<dyn Store>>>,
     /// The number of the last event that is durable.
     pub(crate) last_event: Watch<u64>,
+    tally: Arc<CoordinatorTally>,
 }
 
 impl SharedStore {
-    fn new(store: Box<dyn Store>) -> Self {
+    fn new(store: Box<dyn Store>, tally: Arc<CoordinatorTally>) -> Self {
         let last_event = Watch::new(store.last_event());
-        Self { store: Arc::new(Mutex::new(store)), last_event }
+        Self { store: Arc::new(Mutex::new(store)), last_event, tally }
     }
 
     /// The answers, if the store takes the batch without a wait; else it is for the thread. Not
@@ -91,10 +92,27 @@ impl SharedStore {
         // It prunes, or a commit has panicked, which its thread reports.
         let mut store = self.store.try_lock().ok()?;
         let done = store.commit_now(now, batch)?;
+        self.waited(&**store);
         let last = store.last_event();
         drop(store);
         self.tell(last);
         Some(done)
+    }
+
+    /// Commits, which waits for the disk.
+    fn commit(&self, now: WallTime, batch: &[Persist]) -> Result<Vec<Done>, StoreError> {
+        self.with(|store| {
+            let done = store.commit(now, batch)?;
+            self.waited(store);
+            Ok(done)
+        })
+    }
+
+    /// Counts how long the tasks had waited that are given out now.
+    fn waited(&self, store: &dyn Store) {
+        for wait in store.waits() {
+            self.tally.queue_latency.observe(*wait);
+        }
     }
 
     /// Wakes those who wait for events, if there are new ones.
@@ -134,7 +152,7 @@ pub(crate) async fn start<R: Runtime>(
     let (begun, beginning) = oneshot::channel();
     let state = SharedState::default();
     let (open, closed) = mpsc::unbounded();
-    let store = SharedStore::new(store);
+    let store = SharedStore::new(store, Arc::clone(&tally));
     let writer = Writer {
         runtime: wall.runtime.clone(),
         wall: wall.clone(),
@@ -252,7 +270,7 @@ impl<R: Runtime> Writer<R> {
             let began = self.runtime.now();
             self.tally.commit_begins(began);
             let wall = self.wall.now();
-            let committed = self.store.with(|store| store.commit(wall, batch));
+            let committed = self.store.commit(wall, batch);
             self.tally.commit_ends(self.runtime.now().since(began));
             let error = match committed {
                 Ok(done) => {

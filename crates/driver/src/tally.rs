@@ -7,6 +7,7 @@
 
 mod coordinator;
 mod histogram;
+mod lease;
 mod pulse;
 mod worker;
 
@@ -15,11 +16,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use moorline_link::Reason;
 
 pub use coordinator::CoordinatorTally;
-pub(crate) use coordinator::end_of;
 pub use histogram::{Histogram, HistogramView};
+pub(crate) use lease::{LeaseClock, Turn};
 pub use pulse::Pulse;
 pub(crate) use worker::WorkerCounter;
-pub use worker::{HandlerTally, Outages, WorkerTally};
+pub use worker::{HandlerTally, Outages, Outbox, WorkerTally};
 
 /// A count that only grows while its process lives.
 ///
@@ -77,10 +78,14 @@ impl Counts {
 
     /// One more. A label that is not of the set is a mistake in this crate, found by its tests.
     pub(crate) fn add(&self, label: &str) {
+        self.add_many(label, 1);
+    }
+
+    pub(crate) fn add_many(&self, label: &str, more: u64) {
         let at = self.labels.iter().position(|known| *known == label);
         debug_assert!(at.is_some(), "{label} is none of {:?}", self.labels);
         if let Some(count) = at.and_then(|at| self.counts.get(at)) {
-            count.add(1);
+            count.add(more);
         }
     }
 }

@@ -270,6 +270,16 @@ impl Link {
         self.state
     }
 
+    /// Messages and bytes that wait to be acknowledged on each lane, by [`Lane::index`](crate::Lane::index): what is sent
+    /// and what is not. Nothing without a session.
+    #[must_use]
+    pub fn held(&self) -> [(u32, u64); 2] {
+        let attachment = self.attachment.as_ref();
+        attachment.map_or_else(Default::default, |attachment| {
+            [attachment.outboxes[0].held(), attachment.outboxes[1].held()]
+        })
+    }
+
     /// Everything one may want to show of it.
     #[must_use]
     pub fn snapshot(&self) -> LinkSnapshot {

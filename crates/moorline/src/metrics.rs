@@ -10,11 +10,17 @@ mod catalogue;
 mod coordinator;
 mod page;
 mod process;
+#[cfg(feature = "coordinator")]
+mod traffic;
 mod worker;
 
 #[cfg(feature = "coordinator")]
 pub(crate) use coordinator::measure_coordinator;
 pub(crate) use page::Page;
+#[cfg(all(test, feature = "coordinator"))]
+pub(crate) use traffic::STREAMS;
+#[cfg(feature = "coordinator")]
+pub(crate) use traffic::Traffic;
 pub(crate) use worker::measure_worker;
 
 use catalogue::BUILD_INFO;

@@ -263,6 +263,12 @@ impl WorkerNode {
         self.link.snapshot()
     }
 
+    /// Messages and bytes that wait to be acknowledged on each lane of the link.
+    #[must_use]
+    pub fn held(&self) -> [(u32, u64); 2] {
+        self.link.held()
+    }
+
     /// What the link has counted.
     #[must_use]
     pub const fn statistics(&self) -> &LinkStatistics {

@@ -5,6 +5,7 @@ mod table;
 mod task;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_link::Epoch;
@@ -40,6 +41,8 @@ pub struct MemoryStore {
     last_event: u64,
     /// What pruning has to keep up with.
     owed: Owed,
+    /// How long those had waited that the last commit gave out for the first time.
+    waits: Vec<Duration>,
     table: Arc<Mutex<Table>>,
 }
 
@@ -54,8 +57,8 @@ impl MemoryStore {
     #[must_use]
     pub fn reopen(&self) -> Self {
         let last_event = self.table().last_event();
-        let (epoch, owed) = (Epoch::default(), Owed::default());
-        Self { epoch, last_event, owed, table: Arc::clone(&self.table) }
+        let (epoch, owed, waits) = (Epoch::default(), Owed::default(), Vec::new());
+        Self { epoch, last_event, owed, waits, table: Arc::clone(&self.table) }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -86,6 +89,7 @@ impl Store for MemoryStore {
         let done = applied(&mut table, now, self.epoch, batch);
         self.last_event = table.last_event();
         self.owed.add(batch, &done);
+        self.waits = table.take_waits();
         Ok(done)
     }
 
@@ -99,7 +103,12 @@ impl Store for MemoryStore {
         let done = applied(&mut table, now, self.epoch, batch);
         self.last_event = table.last_event();
         self.owed.add(batch, &done);
+        self.waits = table.take_waits();
         Some(done)
+    }
+
+    fn waits(&self) -> &[Duration] {
+        &self.waits
     }
 
     fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<Pruned, StoreError> {

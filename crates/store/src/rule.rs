@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use moorline_link::Epoch;
 use moorline_node::{Done, Persist, StoreOp};
-use moorline_work::{End, TaskState};
+use moorline_work::{Attempt, End, TaskKey, TaskState};
 use sha2::{Digest, Sha256};
 
 use crate::{Pruned, Retention, WallTime};
@@ -36,6 +36,13 @@ pub(crate) fn digest(payload: &[u8]) -> PayloadDigest {
 pub(crate) fn next_epoch(last: Epoch, now: WallTime) -> Epoch {
     let clock = now.0.saturating_mul(1_000_000).min(i64::MAX.unsigned_abs() / 2);
     Epoch(clock.max(last.0.saturating_add(1)))
+}
+
+/// How long a task had waited since its submission that is given out now; nothing is said of any attempt
+/// but the first, before which it was not in the queue all the time.
+pub(crate) fn waited(key: TaskKey, submitted: WallTime, now: WallTime) -> Option<Duration> {
+    let is_first = key.attempt == Attempt(1);
+    is_first.then(|| Duration::from_millis(now.0.saturating_sub(submitted.0)))
 }
 
 /// A delay in whole milliseconds, rounded up: a task is never ready before its delay has passed.

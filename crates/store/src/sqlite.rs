@@ -65,6 +65,8 @@ pub struct SqliteStore {
     last_event: u64,
     /// What pruning has to keep up with.
     owed: Owed,
+    /// How long those had waited that the last commit gave out for the first time.
+    waits: Vec<Duration>,
     /// The names of the workers that are remembered, for events.
     names: BTreeMap<WorkerId, Name>,
     // Let go last, after the connection is closed.
@@ -115,7 +117,18 @@ impl SqliteStore {
         let last_event = events::last(&connection).map_err(at)?;
         let names = read_names(&connection).map_err(at)?;
         let (epoch, owed) = (Epoch::default(), Owed::default());
-        Ok(Self { connection, path, epoch, tasks, finished, last_event, owed, names, _lock: lock })
+        Ok(Self {
+            connection,
+            path,
+            epoch,
+            tasks,
+            finished,
+            last_event,
+            owed,
+            waits: Vec::new(),
+            names,
+            _lock: lock,
+        })
     }
 
     /// The version of the schema that this moorline writes.
@@ -170,7 +183,9 @@ impl SqliteStore {
             Ok((answers, applied))
         });
         self.names = names;
-        let (answers, Applied { submitted, ended, revived, last_event }) = applied?;
+        self.waits.clear();
+        let (answers, Applied { submitted, ended, revived, last_event, waits }) = applied?;
+        self.waits = waits;
         self.tasks.fetch_add(submitted, Ordering::Relaxed);
         self.finished = (self.finished + ended).saturating_sub(revived);
         self.last_event = last_event;
@@ -276,6 +291,10 @@ impl Store for SqliteStore {
         let answers = self.apply(now, batch).map_err(|fault| fault.at(&self.path))?;
         self.owed.add(batch, &answers);
         Ok(answers)
+    }
+
+    fn waits(&self) -> &[Duration] {
+        &self.waits
     }
 
     fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<Pruned, StoreError> {

@@ -1,5 +1,7 @@
 //! The trait behind which every store lives.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use moorline_link::Epoch;
 use moorline_node::{Done, Name, Persist};
@@ -47,6 +49,12 @@ pub trait Store: Send {
     fn commit_now(&mut self, now: WallTime, batch: &[Persist]) -> Option<Vec<Done>> {
         let _ = (now, batch);
         None
+    }
+
+    /// How long each task had waited, from its submission on, that the last commit gave out for the
+    /// first time. By default nothing is known of it.
+    fn waits(&self) -> &[Duration] {
+        &[]
     }
 
     /// Deletes finished tasks, events and workers that are gone, beyond the retention; at most a
@@ -280,6 +288,8 @@ pub struct Counts {
     pub applied_twice: u64,
     /// Attempts that were accepted and lost, over all tasks.
     pub lost_attempts: u64,
+    /// When the one was submitted that is queued for the longest, if one is queued.
+    pub oldest_queued: Option<WallTime>,
 }
 
 /// How much a store holds. Each number is right by itself; a commit may come between two of them.

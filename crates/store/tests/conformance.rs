@@ -58,6 +58,8 @@ sentences! {
     lease:
         a_lease_needs_a_queued_task_and_the_next_attempt_and_answers_the_payload
         a_lease_that_comes_too_late_says_how_the_task_stands
+        a_commit_tells_how_long_those_had_waited_that_it_gave_out_first
+        the_oldest_queued_task_is_the_one_that_was_submitted_first
         leases_are_read_with_all_that_a_new_life_needs
         a_queued_or_leased_task_is_adopted_only_from_its_last_attempt
         an_adopted_attempt_fences_the_old_one

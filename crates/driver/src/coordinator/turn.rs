@@ -170,7 +170,8 @@ impl<R: Runtime> CoordinatorLoop<R> {
         match self.parts.commits.poll_next_unpin(cx) {
             Poll::Ready(Some(Ok(done))) => {
                 self.stored();
-                self.inputs.extend(self.store.committed(done, &self.parts.tally));
+                let now = self.parts.runtime.now();
+                self.inputs.extend(self.store.committed(now, done, &self.parts.tally));
             }
             Poll::Ready(Some(Err(error))) => {
                 self.broken = Some(error);
@@ -449,7 +450,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
     fn commit(&mut self, now: Instant) -> bool {
         let Some(batch) = self.store.next_batch() else { return false };
         if let Some(done) = self.parts.store.commit_now(self.parts.wall.now(), &batch) {
-            if let Some(committed) = self.store.committed(done, &self.parts.tally) {
+            if let Some(committed) = self.store.committed(now, done, &self.parts.tally) {
                 self.parts.node.handle(now, committed);
             }
             return true;

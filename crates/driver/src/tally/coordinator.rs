@@ -6,10 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use moorline_link::Instant;
-use moorline_node::{CoordinatorEvent, StoreOp};
-use moorline_work::End;
+use moorline_node::CoordinatorEvent;
 
-use super::histogram::{DISK, LAG};
+use super::histogram::{DISK, LAG, QUEUE};
 use super::{Count, Counts, Histogram, Pulse};
 use crate::coordinator::peer::Peer;
 use crate::log;
@@ -43,8 +42,13 @@ pub struct CoordinatorTally {
     pub finished: Counts,
     /// Attempts that went back to the queue without a result.
     pub reassignments: Count,
+    /// For how many nanoseconds attempts held their tasks that came to nothing, from the lease to its
+    /// end, by why.
+    pub work_lost: Counts,
     /// Results, by what became of them.
     pub results: Counts,
+    /// How long tasks waited from their submission until they were given out for the first time.
+    pub queue_latency: Histogram,
     /// How long the store took to commit a batch, also in vain.
     pub commits: Histogram,
     /// What the store failed to do: `commit` or `prune`.
@@ -62,6 +66,10 @@ pub struct CoordinatorTally {
 /// The words for how a task ended.
 pub(super) const ENDS: [&str; 4] = ["succeeded", "failed", "cancelled", "dead"];
 
+/// Why the work of an attempt is lost: its worker was lost or came back without it, its handler failed
+/// and may try again.
+pub(super) const LOSSES: [&str; 2] = ["worker_lost", "retried"];
+
 impl Default for CoordinatorTally {
     fn default() -> Self {
         Self {
@@ -74,7 +82,9 @@ impl Default for CoordinatorTally {
             submitted: Count::default(),
             finished: Counts::new(&ENDS),
             reassignments: Count::default(),
+            work_lost: Counts::new(&LOSSES),
             results: Counts::new(&log::DISPOSITIONS),
+            queue_latency: Histogram::new(QUEUE),
             commits: Histogram::new(DISK),
             store_errors: Counts::new(&["commit", "prune"]),
             sessions: Mutex::new(BTreeMap::new()),
@@ -169,31 +179,5 @@ impl CoordinatorTally {
             | CoordinatorEvent::Stalled { .. }
             | _ => {}
         }
-    }
-}
-
-/// How a task ends by this operation, if it is durable.
-pub(crate) fn end_of(operation: &StoreOp) -> Option<&'static str> {
-    match operation {
-        StoreOp::Finish { end, .. } => Some(match end {
-            End::Succeeded => "succeeded",
-            End::Failed => "failed",
-            End::Cancelled => "cancelled",
-            End::Dead => "dead",
-        }),
-        StoreOp::Submit { .. }
-        | StoreOp::Requeue { .. }
-        | StoreOp::Claim { .. }
-        | StoreOp::Unclaim { .. }
-        | StoreOp::Forget { .. }
-        | StoreOp::Leases
-        | StoreOp::Lookup { .. }
-        | StoreOp::Lease { .. }
-        | StoreOp::Adopt { .. }
-        | StoreOp::Cancel { .. }
-        | StoreOp::Retry { .. }
-        | StoreOp::Worker(_)
-        | StoreOp::Event { .. }
-        | StoreOp::Workers => None,
     }
 }

@@ -9,6 +9,11 @@ use super::Count;
 /// ```
 /// let tally = moorline_driver::CoordinatorTally::default();
 /// assert_eq!(tally.commits.view().count, 0);
+///
+/// static BOUNDS: [std::time::Duration; 1] = [std::time::Duration::from_millis(10)];
+/// let own = moorline_driver::Histogram::new(&BOUNDS);
+/// own.observe(std::time::Duration::from_millis(12));
+/// assert_eq!((own.view().cumulative[0].1, own.view().count), (0, 1));
 /// ```
 #[derive(Debug)]
 pub struct Histogram {
@@ -43,12 +48,15 @@ pub struct HistogramView {
 }
 
 impl Histogram {
-    pub(crate) fn new(bounds: &'static [Duration]) -> Self {
+    /// An empty one with these upper ends, which have to rise; what is above the last is counted too.
+    #[must_use]
+    pub fn new(bounds: &'static [Duration]) -> Self {
         let counts = (0..=bounds.len()).map(|_| Count::default()).collect();
         Self { bounds, counts, sum: Count::default() }
     }
 
-    pub(crate) fn observe(&self, duration: Duration) {
+    /// One more.
+    pub fn observe(&self, duration: Duration) {
         let at = self.bounds.partition_point(|bound| *bound < duration);
         if let Some(count) = self.counts.get(at) {
             count.add(1);
@@ -97,6 +105,12 @@ pub(super) const CONNECT: &[Duration] = micros![1_000 5_000 10_000 50_000 100_00
 pub(super) const OUTAGE: &[Duration] = micros![
     500_000 1_000_000 2_000_000 5_000_000 10_000_000 30_000_000 60_000_000 120_000_000 300_000_000
     600_000_000 1_800_000_000 3_600_000_000
+];
+
+/// Waiting for a worker: not at all, up to an hour.
+pub(super) const QUEUE: &[Duration] = micros![
+    1_000 5_000 10_000 50_000 100_000 500_000 1_000_000 5_000_000 10_000_000 30_000_000 60_000_000
+    300_000_000 900_000_000 3_600_000_000
 ];
 
 /// Tasks: a hundredth of a second to an hour.

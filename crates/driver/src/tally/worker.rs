@@ -1,5 +1,6 @@
 //! What a worker's loop counts.
 
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub struct WorkerTally {
     pub round_trip: Histogram,
     /// Results that were offered more than once or kept over an outage, by what became of them.
     pub resubmitted: Counts,
+    /// What waits to be acknowledged by the coordinator: small messages, and those with a body.
+    pub outbox: [Outbox; 2],
     /// Attempts, by handler; in the order of names.
     pub handlers: Vec<(Name, HandlerTally)>,
     outages: Mutex<Outages>,
@@ -70,6 +73,32 @@ pub struct HandlerTally {
     pub finished: Counts,
     /// How long they ran.
     pub duration: Histogram,
+}
+
+/// What one lane of a worker holds: a value now, and no count.
+///
+/// ```
+/// let empty = moorline_driver::Outbox::default();
+/// assert_eq!((empty.messages(), empty.bytes()), (0, 0));
+/// ```
+#[derive(Debug, Default)]
+pub struct Outbox {
+    messages: AtomicU32,
+    bytes: AtomicU64,
+}
+
+impl Outbox {
+    /// Messages that are not acknowledged, sent or not.
+    #[must_use]
+    pub fn messages(&self) -> u32 {
+        self.messages.load(Ordering::Relaxed)
+    }
+
+    /// Their bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
 }
 
 /// Time without an active link.
@@ -118,6 +147,7 @@ impl WorkerTally {
             beats_missed: Count::default(),
             round_trip: Histogram::new(ROUND_TRIP),
             resubmitted: Counts::new(&log::DISPOSITIONS),
+            outbox: Default::default(),
             handlers,
             outages: Mutex::new(Outages { closed: Duration::ZERO, since: Some(now) }),
         };
@@ -262,7 +292,11 @@ impl WorkerCounter {
     }
 
     /// What moves with heartbeats, once a turn.
-    pub(crate) fn look(&mut self, link: &LinkSnapshot) {
+    pub(crate) fn look(&mut self, link: &LinkSnapshot, held: [(u32, u64); 2]) {
+        for (outbox, (messages, bytes)) in self.tally.outbox.iter().zip(held) {
+            outbox.messages.store(messages, Ordering::Relaxed);
+            outbox.bytes.store(bytes, Ordering::Relaxed);
+        }
         if link.last_proven != self.last_proven {
             self.last_proven = link.last_proven;
             if let Some(rtt) = link.rtt {

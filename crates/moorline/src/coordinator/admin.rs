@@ -17,18 +17,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::extract::State;
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::Uri;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router, middleware};
 use moorline_driver::CoordinatorHandle;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use super::{Admin, ReloadHook};
 use crate::api::{Overview, ReloadReport, Version};
 use crate::health::{Answer, CoordinatorSubject, PATHS, answer, response};
+use crate::metrics::Traffic;
 use crate::{Code, Error, Result};
 use problem::Refusal;
 
@@ -101,7 +104,12 @@ pub(super) fn router(driver: CoordinatorHandle, subject: CoordinatorSubject) -> 
         .route("/version", get(version))
         .route("/coordinator/reload", post(reload))
         .layer(tasks::body_limit())
-        .with_state(Context { driver, started: SystemTime::now(), streams: events::streams() });
+        .with_state(Context {
+            driver,
+            started: SystemTime::now(),
+            streams: Arc::clone(subject.traffic().streams()),
+        });
+    let traffic = Arc::clone(subject.traffic());
     let mut health = Router::new();
     for path in PATHS {
         health = health.route(path, get(self::health));
@@ -112,6 +120,17 @@ pub(super) fn router(driver: CoordinatorHandle, subject: CoordinatorSubject) -> 
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)
         .layer(middleware::from_fn(guard::guard))
+        .layer(middleware::from_fn_with_state(traffic, counted))
+}
+
+/// Counts every request, also one that is refused.
+async fn counted(State(traffic): State<Arc<Traffic>>, request: Request, next: Next) -> Response {
+    let (began, method) = (Instant::now(), request.method().clone());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    let route = route.as_ref().map(MatchedPath::as_str);
+    traffic.answered(route, &method, response.status(), began.elapsed());
+    response
 }
 
 /// The paths of a health server, by the same code.

@@ -1,5 +1,6 @@
 //! A coordinator that is watched.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -14,7 +15,7 @@ use super::report::Problem;
 use super::worker::loop_check;
 use super::{Check, Glance, Life, Limits, PULSE_EVERY, Report, Subject, stuck};
 use crate::Code;
-use crate::metrics::{Page, measure_coordinator};
+use crate::metrics::{Page, Traffic, measure_coordinator};
 
 /// How long the loop and the store's readers may take to answer: a scrape does not wait longer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -23,6 +24,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub(crate) struct CoordinatorSubject {
     driver: CoordinatorHandle,
+    traffic: Arc<Traffic>,
     per_worker: bool,
     limits: Limits,
 }
@@ -38,7 +40,12 @@ impl CoordinatorSubject {
     /// From now on the coordinator's loop turns often enough to be watched.
     pub(crate) fn new(driver: CoordinatorHandle, per_worker: bool, limits: Limits) -> Self {
         driver.pulse_every(PULSE_EVERY);
-        Self { driver, per_worker, limits }
+        Self { driver, traffic: Arc::default(), per_worker, limits }
+    }
+
+    /// What clients do with its admin API.
+    pub(crate) fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
     }
 
     async fn ask(&self) -> Asked {
@@ -170,7 +177,14 @@ impl Subject for CoordinatorSubject {
             let stuck = stuck(self).await.is_some();
             let asked = if stuck { Asked::default() } else { self.ask().await };
             let stalled = self.store_problem().is_some();
-            measure_coordinator(page, &self.driver, &asked, self.per_worker, stalled);
+            measure_coordinator(
+                page,
+                &self.driver,
+                &asked,
+                &self.traffic,
+                self.per_worker,
+                stalled,
+            );
         }
         .boxed()
     }

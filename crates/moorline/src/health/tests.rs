@@ -14,6 +14,8 @@ use super::*;
 use crate::metrics::tests::series;
 use crate::{BoxError, Coordinator, Reconnect, TaskCtx, Worker, WorkerBuilder};
 
+mod stalled;
+
 /// Sends this and reads all of the answer: status line with headers, and body.
 fn send(at: SocketAddr, request: &str) -> (String, String) {
     let mut stream = TcpStream::connect(at).unwrap();

@@ -85,6 +85,12 @@ catalogue! {
         "Round trips of answered heartbeats.";
     LAST_CONTACT "moorline_worker_last_contact_timestamp_seconds" Gauge []
         "When the coordinator was heard last, in Unix time." only "once it was heard";
+    STABILITY "moorline_worker_link_stability_ratio" Gauge []
+        "The share of the time since the start in which the link was active: 0 to 1.";
+    OUTBOX_MESSAGES "moorline_worker_outbox_messages" Gauge ["lane"]
+        "Messages that the coordinator has not acknowledged: small ones (c) and those with a body (b).";
+    OUTBOX_BYTES "moorline_worker_outbox_bytes" Gauge ["lane"]
+        "Their bytes.";
     TASK_SLOTS "moorline_worker_task_slots" Gauge ["state"]
         "Slots, used and free; free ones count while work is taken.";
     RESULTS_KEPT "moorline_worker_results_kept" Gauge []
@@ -100,6 +106,8 @@ catalogue! {
         "Whether it takes work: recovered, its store takes writes, and it does not stop.";
     WORKERS "moorline_coordinator_workers" Gauge ["state"]
         "Workers, by where they are." only "while its loop answers";
+    FLAPPING "moorline_coordinator_workers_flapping" Gauge []
+        "Workers that come and go." only "while its loop answers";
     SESSIONS "moorline_coordinator_sessions_established_total" Counter ["kind" "transport"]
         "Accepted registrations.";
     REJECTIONS "moorline_coordinator_session_rejections_total" Counter ["reason"]
@@ -116,8 +124,15 @@ catalogue! {
         "Tasks that were taken, durably.";
     TASKS_FINISHED "moorline_coordinator_tasks_finished_total" Counter ["outcome"]
         "Tasks that ended, durably.";
+    QUEUE_LATENCY "moorline_coordinator_task_queue_latency_seconds" Histogram []
+        "How long tasks waited from their submission until they were given out for the first time.";
+    OLDEST_TASK "moorline_coordinator_queue_oldest_task_age_seconds" Gauge []
+        "How long ago the queued task was submitted that was submitted first; 0 if none is queued."
+        only "while its store answers";
     REASSIGNMENTS "moorline_coordinator_task_reassignments_total" Counter []
         "Attempts that went back to the queue without a result.";
+    WORK_LOST "moorline_coordinator_work_lost_seconds_total" Counter ["cause"]
+        "How long attempts held their tasks that came to nothing: their worker was lost or came back without them, or they failed and are retried.";
     LOST_ATTEMPTS "moorline_coordinator_lost_attempts" Gauge []
         "Attempts that were lost with their worker, over all tasks in the store."
         only "while its store answers";
@@ -134,6 +149,11 @@ catalogue! {
         "0 while a commit fails or hangs, else 1.";
     LOOP_LAG "moorline_coordinator_loop_lag_seconds" Histogram []
         "How late the loop was for what was due.";
+
+    STREAM_CLIENTS "moorline_coordinator_stream_clients" Gauge []
+        "Clients that follow the events.";
+    HTTP_REQUEST "moorline_http_request_duration_seconds" Histogram ["route" "method" "status_class"]
+        "Requests to the admin API, until their answer began; a wait for a task counts in full." only "on a coordinator";
 
     EACH_CONNECTED "moorline_coordinator_worker_connected" Gauge ["worker"]
         "Whether this worker is active: 1 or 0." only "with metrics per worker";

@@ -1,17 +1,20 @@
 //! A coordinator's metrics.
 
+use std::time::{Duration, SystemTime};
+
 use moorline_driver::CoordinatorHandle;
 use moorline_link::Presence;
 use moorline_node::WorkerView;
 use moorline_work::TaskState;
 
 use super::catalogue::{
-    APPLIED_TWICE, EACH_CONNECTED, EACH_CONTACT, EACH_LEASES, HEARTBEATS_RECEIVED, LOOP_LAG,
-    LOST_ATTEMPTS, READY, REASSIGNMENTS, REJECTIONS, RESULTS_RECEIVED, SESSIONS, STORE_ERRORS,
-    STORE_OPERATION, STORE_WRITABLE, TASKS, TASKS_FINISHED, TASKS_SUBMITTED, WORKER_DISCONNECTS,
-    WORKERS, WORKERS_LOST,
+    APPLIED_TWICE, EACH_CONNECTED, EACH_CONTACT, EACH_LEASES, FLAPPING, HEARTBEATS_RECEIVED,
+    LOOP_LAG, LOST_ATTEMPTS, OLDEST_TASK, QUEUE_LATENCY, READY, REASSIGNMENTS, REJECTIONS,
+    RESULTS_RECEIVED, SESSIONS, STORE_ERRORS, STORE_OPERATION, STORE_WRITABLE, TASKS,
+    TASKS_FINISHED, TASKS_SUBMITTED, WORK_LOST, WORKER_DISCONNECTS, WORKERS, WORKERS_LOST,
 };
 use super::page::Page;
+use super::traffic::Traffic;
 use super::worker::counts;
 use crate::api::WORKER_STATES;
 use crate::api::presence_word;
@@ -22,6 +25,7 @@ pub(crate) fn measure_coordinator(
     page: &mut Page,
     driver: &CoordinatorHandle,
     asked: &Asked,
+    traffic: &Traffic,
     per_worker: bool,
     store_stalled: bool,
 ) {
@@ -58,7 +62,22 @@ pub(crate) fn measure_coordinator(
     }
     page.one(&TASKS_SUBMITTED, tally.submitted.get());
     counts(page, &TASKS_FINISHED, &tally.finished);
+    page.durations(&QUEUE_LATENCY, [(&[][..], tally.queue_latency.view())]);
+    if let Some(counts) = &asked.counts {
+        let age = counts.oldest_queued.map_or(Duration::ZERO, |submitted| {
+            let submitted = SystemTime::UNIX_EPOCH + Duration::from_millis(submitted.0);
+            // A clock that went back makes nothing older.
+            SystemTime::now().duration_since(submitted).unwrap_or_default()
+        });
+        page.one(&OLDEST_TASK, age.as_secs_f64());
+    }
     page.one(&REASSIGNMENTS, tally.reassignments.get());
+    let lost: Vec<_> = tally
+        .work_lost
+        .iter()
+        .map(|(cause, nanos)| ([cause], Duration::from_nanos(nanos).as_secs_f64()))
+        .collect();
+    page.put(&WORK_LOST, lost.iter().map(|(labels, seconds)| (&labels[..], *seconds)));
     if let Some(counts) = &asked.counts {
         page.one(&LOST_ATTEMPTS, counts.lost_attempts);
         page.one(&APPLIED_TWICE, counts.applied_twice);
@@ -68,6 +87,7 @@ pub(crate) fn measure_coordinator(
     counts(page, &STORE_ERRORS, &tally.store_errors);
     page.one(&STORE_WRITABLE, u64::from(!store_stalled));
     page.durations(&LOOP_LAG, [(&[][..], tally.lag.view())]);
+    traffic.measure(page);
 }
 
 /// Gauges of workers, from what is known of them now: who was forgotten leaves nothing behind.
@@ -76,6 +96,7 @@ pub(crate) fn workers(page: &mut Page, views: &[WorkerView], per_worker: bool) {
         |state| views.iter().filter(|view| presence_word(view.presence) == state).count() as u64;
     let states: Vec<_> = WORKER_STATES.iter().map(|state| ([*state], of(*state))).collect();
     page.put(&WORKERS, states.iter().map(|(labels, count)| (&labels[..], *count)));
+    page.one(&FLAPPING, views.iter().filter(|view| view.flapping.is_some()).count() as u64);
     if !per_worker {
         return;
     }

@@ -8,8 +8,9 @@ use moorline_link::State;
 use super::catalogue::{
     CONNECT_DURATION, CONNECTED, DISCONNECT_DURATION, DISCONNECTS, HEARTBEAT_RTT,
     HEARTBEATS_MISSED, HEARTBEATS_SENT, LAST_CONTACT, LINK_STATE, Metric, NEXT_ATTEMPT,
-    RECONNECTION_ATTEMPTS, RECONNECTION_FAILURES, RECONNECTION_SUCCESSES, RESULTS_KEPT,
-    RESULTS_RESUBMITTED, TASK_DURATION, TASK_SLOTS, TIME_DISCONNECTED, WORKER_TASKS_FINISHED,
+    OUTBOX_BYTES, OUTBOX_MESSAGES, RECONNECTION_ATTEMPTS, RECONNECTION_FAILURES,
+    RECONNECTION_SUCCESSES, RESULTS_KEPT, RESULTS_RESUBMITTED, STABILITY, TASK_DURATION,
+    TASK_SLOTS, TIME_DISCONNECTED, WORKER_TASKS_FINISHED,
 };
 use super::page::Page;
 use crate::health::word;
@@ -49,6 +50,11 @@ pub(crate) fn measure_worker(page: &mut Page, driver: Option<&WorkerHandle>) {
     if let Some(contact) = link.last_received.and_then(wall).and_then(unix) {
         page.one(&LAST_CONTACT, contact.as_secs_f64());
     }
+    page.one(&STABILITY, f64::from(status.statistics.stability_ppm(now)) / 1e6);
+    let lanes = || ["c", "b"].iter().zip(&tally.outbox);
+    let messages = lanes().map(|(lane, held)| (std::slice::from_ref(lane), held.messages().into()));
+    page.put(&OUTBOX_MESSAGES, messages.map(|(lane, held): (_, u64)| (lane, held)));
+    page.put(&OUTBOX_BYTES, lanes().map(|(lane, held)| (std::slice::from_ref(lane), held.bytes())));
     let slots = [(["used"], u64::from(status.running)), (["free"], u64::from(status.free_slots))];
     page.put(&TASK_SLOTS, slots.iter().map(|(labels, value)| (&labels[..], *value)));
     page.one(&RESULTS_KEPT, u64::from(status.kept_results));

@@ -10,14 +10,14 @@ use serde_json::Value;
 use crate::rig::{MOORLINE, free_address, until};
 
 /// A process whose stdin and stdout a test holds.
-struct Talk {
+pub(crate) struct Talk {
     child: Child,
-    stdin: Option<ChildStdin>,
+    pub(crate) stdin: Option<ChildStdin>,
     lines: BufReader<ChildStdout>,
 }
 
 impl Talk {
-    fn start(args: &[&str]) -> Self {
+    pub(crate) fn start(args: &[&str]) -> Self {
         let mut child = Command::new(MOORLINE)
             .arg("bench")
             .args(args)
@@ -31,7 +31,7 @@ impl Talk {
     }
 
     /// The next line it prints; empty at its end.
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
@@ -92,7 +92,8 @@ fn a_bench_of_tasks_in_a_file_prints_what_it_measured_and_both_sides_end() {
     tasks(&format!("sqlite:{}", home.path().join("bench.db").display()));
 }
 
-fn nanos() -> u64 {
+/// Unix nanoseconds.
+pub(crate) fn nanos() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     u64::try_from(since.as_nanos()).unwrap()
 }

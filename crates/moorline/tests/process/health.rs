@@ -16,7 +16,7 @@ use crate::proxy::Proxy;
 use crate::rig::{MOORLINE, QUICK, Rig, SOON, free_address, until};
 
 /// Asks over a connection of its own: status and body.
-fn get(at: SocketAddr, path: &str) -> Option<(u16, String)> {
+pub(crate) fn get(at: SocketAddr, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(at).ok()?;
     stream.set_read_timeout(Some(SOON)).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n").ok()?;
@@ -31,13 +31,14 @@ fn ready(at: SocketAddr) -> (u16, Value) {
     (status, serde_json::from_str(&body).unwrap())
 }
 
-fn until_ready(at: SocketAddr, wanted: u16) -> Value {
+/// Waits until readiness is answered so; with what it says then.
+pub(crate) fn until_ready(at: SocketAddr, wanted: u16) -> Value {
     until(&format!("{at} is {wanted}"), || Some(ready(at)).filter(|(status, _)| *status == wanted))
         .1
 }
 
 /// Series of a page, by name with labels.
-fn metrics(at: SocketAddr) -> BTreeMap<String, f64> {
+pub(crate) fn metrics(at: SocketAddr) -> BTreeMap<String, f64> {
     let (status, page) = until("metrics are told", || get(at, "/metrics"));
     assert_eq!(status, 200);
     let lines = page.lines().filter(|line| !line.starts_with('#'));

@@ -8,6 +8,7 @@ mod bench;
 mod commands;
 mod configuration;
 mod exits;
+mod experience;
 mod explain;
 mod faults;
 #[cfg(target_os = "linux")]
@@ -18,6 +19,7 @@ mod hostile;
 mod identity;
 mod leaving;
 mod logs;
+mod metrics;
 mod proxy;
 mod reconnect;
 mod rig;

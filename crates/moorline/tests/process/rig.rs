@@ -205,6 +205,9 @@ pub(crate) fn free_address() -> SocketAddr {
     }
 }
 
+/// The coordinator's configuration file in the home of a rig, if it has one.
+const CONFIG: &str = "coordinator.toml";
+
 /// One coordinator and its workers, with shortened timings.
 pub(crate) struct Rig {
     pub(crate) home: TempDir,
@@ -237,7 +240,22 @@ impl Rig {
 
     /// The same at these addresses.
     pub(crate) fn at(lost_after: &'static str, listen: SocketAddr, admin: SocketAddr) -> Self {
+        Self::in_home(tempfile::tempdir().unwrap(), lost_after, listen, admin)
+    }
+
+    /// The same with what else is in this configuration file.
+    pub(crate) fn configured(lost_after: &'static str, file: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join(CONFIG), format!("config_version = 1\n{file}")).unwrap();
+        Self::in_home(home, lost_after, free_address(), free_address())
+    }
+
+    fn in_home(
+        home: TempDir,
+        lost_after: &'static str,
+        listen: SocketAddr,
+        admin: SocketAddr,
+    ) -> Self {
         let coordinator = start_coordinator(home.path(), listen, admin, lost_after);
         Self { home, listen, admin, coordinator, lost_after }
     }
@@ -337,19 +355,21 @@ fn start_coordinator(
     admin: SocketAddr,
     lost_after: &str,
 ) -> Process {
-    let store = home.join("store.db");
-    let mut coordinator = Process::start(
-        "coordinator",
-        &[
-            "coordinator",
-            &format!("--listen=grpc://{listen}"),
-            &format!("--admin-listen={admin}"),
-            &format!("--store=sqlite:{}", store.display()),
-            &format!("--lost-after={lost_after}"),
-            &format!("--start-grace={lost_after}"),
-            "--accept-timeout=2s",
-        ],
-    );
+    let (store, config) = (home.join("store.db"), home.join(CONFIG));
+    let mut args = vec![
+        "coordinator".to_owned(),
+        format!("--listen=grpc://{listen}"),
+        format!("--admin-listen={admin}"),
+        format!("--store=sqlite:{}", store.display()),
+        format!("--lost-after={lost_after}"),
+        format!("--start-grace={lost_after}"),
+        "--accept-timeout=2s".to_owned(),
+    ];
+    if config.exists() {
+        args.push(format!("--config={}", config.display()));
+    }
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    let mut coordinator = Process::start("coordinator", &args);
     until("the coordinator is ready", || {
         assert!(coordinator.is_running(), "{}", text(&coordinator.log().lines()));
         TcpStream::connect(admin).ok()

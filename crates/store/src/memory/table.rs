@@ -40,6 +40,8 @@ pub(super) struct Table {
     /// Places of ended tasks, the oldest end first.
     finished: BTreeSet<(WallTime, u64)>,
     events: Events,
+    /// Of those that were given out for the first time.
+    waits: Vec<Duration>,
 }
 
 /// A worker, and since when it is gone if it is.
@@ -187,8 +189,11 @@ impl Table {
             |known| known.lease(key.attempt, worker, incarnation),
         );
         if done.conflict.is_none() {
-            done.rows
-                .extend(self.get(key.task).map(|task| StoreRow::Payload(task.payload.clone())));
+            if let Some(task) = self.get(key.task) {
+                let waited = rule::waited(key, task.submitted_at, now);
+                done.rows.push(StoreRow::Payload(task.payload.clone()));
+                self.waits.extend(waited);
+            }
             self.happened(now, epoch, key.task, |handler, who| event::leased(key, handler, who));
         }
         done
@@ -455,11 +460,19 @@ impl Table {
             by_state: TaskState::ALL.map(|state| self.by_state[index_of(state)].len() as u64),
             applied_twice: self.applications.values().filter(|rows| rows.len() > 1).count() as u64,
             lost_attempts: self.tasks.values().map(|task| u64::from(task.lost)).sum(),
+            oldest_queued: self.by_state[index_of(TaskState::Queued)]
+                .first()
+                .and_then(|place| Some(self.tasks.get(place)?.submitted_at)),
         }
     }
 
     pub(super) fn size(&self) -> Size {
         Size { tasks: self.tasks.len() as u64, events: self.events.len(), ..Size::default() }
+    }
+
+    /// How long those had waited that were given out for the first time since this was asked last.
+    pub(super) fn take_waits(&mut self) -> Vec<Duration> {
+        std::mem::take(&mut self.waits)
     }
 
     fn record_at(&self, place: u64) -> Option<TaskRecord> {

@@ -26,6 +26,8 @@ pub(super) struct Batch<'c> {
     submitted: u64,
     ended: u64,
     revived: u64,
+    /// How long those had waited that were given out for the first time.
+    waits: Vec<Duration>,
     last_event: u64,
     /// What has happened and is not written down yet.
     happened: Vec<EventRecord>,
@@ -42,6 +44,8 @@ pub(super) struct Applied {
     pub(super) revived: u64,
     /// The number of the last event, its own included.
     pub(super) last_event: u64,
+    /// How long those had waited that were given out for the first time.
+    pub(super) waits: Vec<Duration>,
 }
 
 impl<'c> Batch<'c> {
@@ -54,15 +58,26 @@ impl<'c> Batch<'c> {
         names: &'c mut BTreeMap<WorkerId, Name>,
     ) -> Self {
         let (submitted, ended, revived) = (0, 0, 0);
-        let happened = Vec::new();
-        Self { connection, now, epoch, submitted, ended, revived, last_event, happened, names }
+        let (happened, waits) = (Vec::new(), Vec::new());
+        Self {
+            connection,
+            now,
+            epoch,
+            submitted,
+            ended,
+            revived,
+            last_event,
+            happened,
+            waits,
+            names,
+        }
     }
 
     /// All operations are applied: writes down what happened. The transaction is still to be committed.
     pub(super) fn close(self) -> Result<Applied, Fault> {
         events::insert(self.connection, &self.happened)?;
-        let Self { submitted, ended, revived, last_event, .. } = self;
-        Ok(Applied { submitted, ended, revived, last_event })
+        let Self { submitted, ended, revived, last_event, waits, .. } = self;
+        Ok(Applied { submitted, ended, revived, last_event, waits })
     }
 
     pub(super) fn apply(&mut self, op: &StoreOp) -> Result<Done, Fault> {
@@ -191,7 +206,7 @@ impl<'c> Batch<'c> {
         worker: WorkerId,
         incarnation: Incarnation,
     ) -> Result<Done, Fault> {
-        let leased: Option<(Vec<u8>, String)> = self
+        let leased: Option<(Vec<u8>, String, i64)> = self
             .connection
             .prepare_cached(statement::LEASE)?
             .query_row(
@@ -201,10 +216,13 @@ impl<'c> Batch<'c> {
                     column::worker_id(worker),
                     incarnation.0.cast_signed(),
                 ],
-                |row| Ok((row.get(0)?, row.get(1)?)),
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
             )
             .optional()?;
-        let Some((payload, handler)) = leased else { return self.conflict(key.task) };
+        let Some((payload, handler, submitted_at)) = leased else {
+            return self.conflict(key.task);
+        };
+        self.waits.extend(rule::waited(key, WallTime(submitted_at.cast_unsigned()), self.now));
         let handler = column::name(&handler)?;
         self.happened(event::leased(key, handler, self.who(Some(worker))));
         Ok(read(vec![StoreRow::Payload(payload.into())]))

@@ -125,6 +125,9 @@ impl SqliteReader {
         };
         counts.applied_twice = number(statement::APPLIED_TWICE)?;
         counts.lost_attempts = number(statement::LOST_ATTEMPTS)?;
+        let mut oldest = transaction.prepare_cached(statement::OLDEST_QUEUED)?;
+        let mut rows = oldest.query([])?;
+        counts.oldest_queued = rows.next()?.map(|row| Columns::of(row).time()).transpose()?;
         Ok(counts)
     }
 }

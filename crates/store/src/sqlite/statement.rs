@@ -60,7 +60,7 @@ pub(super) const STATUS: &str =
 /// `id, attempt, worker, incarnation`
 pub(super) const LEASE: &str = "UPDATE tasks SET state = 'leased', attempt = ?2, worker = ?3, \
     incarnation = ?4, claimed_by = 0, not_before = 0 \
-    WHERE id = ?1 AND state = 'queued' AND attempt = ?2 - 1 RETURNING payload, handler";
+    WHERE id = ?1 AND state = 'queued' AND attempt = ?2 - 1 RETURNING payload, handler, submitted_at";
 
 /// `id, attempt, worker, incarnation, from`; answers the lease it makes.
 pub(super) const ADOPT: &str = concat!(
@@ -276,6 +276,10 @@ pub(super) const APPLIED_TWICE: &str = "SELECT count(*) FROM \
 
 pub(super) const LOST_ATTEMPTS: &str = "SELECT coalesce(sum(lost), 0) FROM tasks WHERE lost > 0";
 
+/// In the order of submission: the first one is found at once.
+pub(super) const OLDEST_QUEUED: &str =
+    "SELECT submitted_at FROM tasks WHERE state = 'queued' ORDER BY place LIMIT 1";
+
 /// What the writer runs.
 pub(super) const WRITER: &[&str] = &[
     SUBMIT,
@@ -326,6 +330,7 @@ pub(super) const READER: &[&str] = &[
     COUNTS,
     APPLIED_TWICE,
     LOST_ATTEMPTS,
+    OLDEST_QUEUED,
     WORKER_NAMED,
     LAST_EVENT,
     FIRST_EVENT,

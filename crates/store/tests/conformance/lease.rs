@@ -33,6 +33,39 @@ pub(crate) fn a_lease_that_comes_too_late_says_how_the_task_stands(mut world: Wo
     assert_eq!(world.refused(lease(1, 1)), stands(TaskState::Leased, 1));
 }
 
+pub(crate) fn a_commit_tells_how_long_those_had_waited_that_it_gave_out_first(mut world: World) {
+    world.queued(1);
+    world.pass(250);
+    world.queued(2);
+    world.pass(1_000);
+    assert_eq!(world.store.waits(), [Duration::ZERO; 0]);
+    world.batch([lease(1, 1), lease(2, 1), lease(3, 1)]);
+    let waits = [1_250, 1_000].map(Duration::from_millis);
+    assert_eq!(world.store.waits(), waits, "the third does not exist");
+    world.done(requeue(1, 1, Requeue::Lost));
+    world.pass(9_000);
+    world.done(lease(1, 2));
+    assert_eq!(world.store.waits(), [Duration::ZERO; 0], "it was not in the queue all the time");
+}
+
+pub(crate) fn the_oldest_queued_task_is_the_one_that_was_submitted_first(mut world: World) {
+    let oldest = |world: &World| world.reader().counts().expect("counts").oldest_queued;
+    assert_eq!(oldest(&world), None);
+    let first = world.now;
+    world.queued(9);
+    world.pass(500);
+    let second = world.now;
+    world.queued(1);
+    assert_eq!(oldest(&world), Some(first));
+    world.done(lease(9, 1));
+    assert_eq!(oldest(&world), Some(second), "who is leased is not queued");
+    world.done(requeue(9, 1, Requeue::Returned));
+    assert_eq!(oldest(&world), Some(first), "back in its place");
+    world.done(cancel(9));
+    world.done(cancel(1));
+    assert_eq!(oldest(&world), None);
+}
+
 pub(crate) fn leases_are_read_with_all_that_a_new_life_needs(mut world: World) {
     assert_eq!(world.done(StoreOp::Leases), []);
     let spec_of_2 = Spec {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use moorline_link::Instant;
 use moorline_node::{CoordinatorInput, Done, Persist, PersistId, StoreOp};
 
-use crate::tally::{CoordinatorTally, end_of};
+use crate::tally::{CoordinatorTally, LeaseClock, Turn};
 
 /// Operations in one batch, at most.
 const BATCH: usize = 1_024;
@@ -26,8 +26,10 @@ pub(super) struct Batches {
     waiting_bytes: usize,
     /// The last operation of the batch that is being committed, and its size.
     under_way: Option<(PersistId, usize)>,
-    /// How each of its operations ends a task, if it does.
-    ends: Vec<Option<&'static str>>,
+    /// What each of its operations is to a lease, if it is anything.
+    turns: Vec<Option<Turn>>,
+    /// Since when tasks are leased.
+    leases: LeaseClock,
     /// When that was handed over to the store's thread.
     pub(super) handed_over: Option<Instant>,
     /// The thread was called stalled because of it, at that time.
@@ -57,21 +59,22 @@ impl Batches {
         let batch = std::mem::replace(&mut self.waiting, rest);
         self.waiting_bytes -= bytes;
         self.under_way = Some((batch.last()?.id, bytes));
-        self.ends.clear();
-        self.ends.extend(batch.iter().map(|operation| end_of(&operation.op)));
+        self.turns.clear();
+        self.turns.extend(batch.iter().map(|operation| Turn::of(&operation.op)));
         Some(batch)
     }
 
     /// The batch that was under way is committed.
     pub(super) fn committed(
         &mut self,
+        now: Instant,
         done: Vec<Done>,
         tally: &CoordinatorTally,
     ) -> Option<CoordinatorInput> {
         let (up_to, _) = self.under_way.take()?;
-        for (end, done) in self.ends.drain(..).zip(&done) {
-            if let Some(end) = end.filter(|_| done.conflict.is_none()) {
-                tally.finished.add(end);
+        for (turn, done) in self.turns.drain(..).zip(&done) {
+            if done.conflict.is_none() {
+                self.leases.turn(now, turn, &done.rows, tally);
             }
         }
         Some(CoordinatorInput::Committed { up_to, done })

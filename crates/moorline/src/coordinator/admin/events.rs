@@ -16,7 +16,7 @@ use moorline_node::Name;
 use moorline_store::{EventKinds, EventQuery, WallTime};
 use moorline_work::WorkerId;
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::problem::{self, Refusal};
 use super::{Context, view};
@@ -31,8 +31,6 @@ const PAGE_MAX: u32 = 1_000;
 const PIECE: u32 = 256;
 /// What happens within this time is read at once: a busy store is not read for each commit.
 const GATHER: Duration = Duration::from_millis(100);
-/// Streams at once, at most.
-pub(super) const STREAMS: usize = 64;
 
 type Answer<T> = Result<T, Refusal>;
 type Asked = Result<Query<EventsQuery>, QueryRejection>;
@@ -285,11 +283,6 @@ fn bad(detail: impl Into<String>) -> Refusal {
 
 fn bad_query(error: QueryRejection) -> Refusal {
     bad(error.body_text())
-}
-
-/// Room for the streams of one API.
-pub(super) fn streams() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(STREAMS))
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::super::router;
-use super::STREAMS;
 use crate::TaskId;
 use crate::health::{CoordinatorSubject, Limits};
+use crate::metrics::STREAMS;
 
 async fn api() -> (CoordinatorHandle, Router) {
     let store = Box::new(MemoryStore::new());

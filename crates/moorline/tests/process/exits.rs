@@ -23,7 +23,7 @@ fn run(home: &Path, args: &[&str]) -> Output {
 }
 
 /// Ends with this code, and says so with this one of the table, which knows of no other exit code.
-fn ends(home: &Path, args: &[&str], exit: i32, code: &str) {
+pub(crate) fn ends(home: &Path, args: &[&str], exit: i32, code: &str) {
     let output = run(home, &[args, &["--json"]].concat());
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(exit), "{args:?}: {said}");

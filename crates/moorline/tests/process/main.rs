@@ -22,6 +22,7 @@ mod logs;
 mod metrics;
 mod proxy;
 mod reconnect;
+mod refused;
 mod rig;
 mod runtime;
 mod slow;

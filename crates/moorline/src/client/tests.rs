@@ -56,6 +56,13 @@ async fn a_task_goes_all_the_way_and_its_result_comes_back_as_it_was() {
     assert_eq!((listed[0].state.as_str(), listed[0].slots), ("active", 4));
     assert_eq!(listed[0].transport.as_deref(), Some("mem"));
     assert_eq!(client.worker("w").await.unwrap().id, listed[0].id);
+    assert_eq!((listed[0].cordoned, &listed[0].flapping), (false, &None));
+    let id = moorline_link::WorkerId(u128::from_str_radix(&listed[0].id, 16).unwrap());
+    coordinator.driver().cordon(id, true).await.unwrap();
+    let drained = client.worker("w").await.unwrap();
+    assert_eq!((drained.state.as_str(), drained.cordoned), ("draining", true));
+    coordinator.driver().cordon(id, false).await.unwrap();
+    assert!(!client.worker("w").await.unwrap().cordoned);
     let overview = client.overview().await.unwrap();
     assert_eq!((overview.tasks["succeeded"], overview.applied_twice), (1, 0));
     assert_eq!(overview.epoch, coordinator.epoch());

@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::value::Kind;
 use super::{Key, Origin, SETTINGS, Sources, Surroundings, load};
@@ -181,4 +182,30 @@ fn every_value_of_the_file_reaches_the_builder_of_its_role() {
         let text = if row.key == Key::Preset { "edge" } else { samples[other.unwrap()] };
         assert_ne!(shape(&file_with(row.key, text)), before, "{} does nothing", row.path);
     }
+}
+
+#[test]
+fn what_is_written_of_links_and_of_admission_reaches_the_machines() {
+    let home = Home::new();
+    let file = home.write(
+        "all.toml",
+        "config_version = 1\n\
+         [coordinator.admission]\nmax_handshakes = 9\n\
+         [coordinator.flapping]\nlosses = 4\nwindow = \"2m\"\n\
+         [worker]\ncoordinator = [\"grpc://127.0.0.1:8740\"]\npreset = \"edge\"\n\
+         [worker.reconnect]\nmax_first_window = \"20s\"\n\
+         [worker.quality]\nmax_round_trip = \"300ms\"\n",
+    );
+    let sources = Sources { file: Some(file), ..Sources::default() };
+    let (config, problems) = load(&sources, &home.surroundings);
+    assert_eq!(problems, []);
+    let hub = *config.coordinator().hub_config().unwrap().settings();
+    assert_eq!((hub.max_handshakes.get(), hub.flap_losses.get()), (9, 4));
+    assert_eq!(hub.flap_window, Duration::from_secs(120));
+    let link = config.worker().link_config().unwrap();
+    let quality = moorline_link::Quality::new(800_000, Duration::from_millis(300)).unwrap();
+    assert_eq!(link.quality, quality, "the preset's stability and the file's round trip");
+    let backoff = *link.reconnect.backoff();
+    let expected = moorline_link::Reconnect::new(backoff).max_first_window(Duration::from_secs(20));
+    assert_eq!(link.reconnect, expected);
 }

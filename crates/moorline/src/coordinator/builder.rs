@@ -429,10 +429,8 @@ impl CoordinatorBuilder {
             ..scaled
         };
         HubConfig::new(settings).map_err(|error| {
-            let about = match error {
-                HubConfigError::Zero { setting: "flap_window" } => "flapping",
-                _ => "lost-after",
-            };
+            let no_window = HubConfigError::Zero { setting: "flap_window" };
+            let about = if error == no_window { "flapping" } else { "lost-after" };
             Error::refused_setting(Code::from(&error), about, error)
         })
     }

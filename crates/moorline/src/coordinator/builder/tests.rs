@@ -1,5 +1,7 @@
+use std::num::{NonZeroU8, NonZeroU32};
 use std::time::Duration;
 
+use moorline_link::HubSettings;
 use moorline_memory::MemoryTransport;
 
 use super::{StoreAt, loopback_address};
@@ -40,12 +42,39 @@ async fn values_that_make_no_sense_are_found_before_anything_is_opened() {
     let cases = [
         builder().lost_after(Duration::from_millis(10)),
         builder().accept_timeout(Duration::ZERO),
+        builder().flapping(NonZeroU8::MIN, Duration::ZERO),
         builder().listen("grpc://127.0.0.1"),
         builder().admin("0.0.0.0:0"),
     ];
     for (case, builder) in cases.into_iter().enumerate() {
         let error = builder.start().await.expect_err(&format!("case {case}"));
         assert!((1_001..1_300).contains(&error.code().number()), "case {case}: {error}");
+    }
+}
+
+#[test]
+fn what_is_said_of_admission_and_of_flapping_reaches_the_machine_and_nothing_else_changes() {
+    let (handshakes, losses) = (NonZeroU32::new(7).unwrap(), NonZeroU8::new(3).unwrap());
+    let builder = Coordinator::builder().max_handshakes(handshakes);
+    let told = builder.flapping(losses, Duration::from_secs(90)).hub_config().unwrap();
+    let standard = *Coordinator::builder().hub_config().unwrap().settings();
+    let expected = HubSettings {
+        max_handshakes: handshakes,
+        flap_losses: losses,
+        flap_window: Duration::from_secs(90),
+        ..standard
+    };
+    assert_eq!(*told.settings(), expected);
+    assert_eq!(standard, HubSettings::default());
+}
+
+#[tokio::test]
+async fn a_coordinator_without_time_for_a_drain_stops_at_once_and_one_with_it_waits_for_nobody() {
+    for timeout in [Duration::ZERO, Duration::from_secs(3_600)] {
+        let builder = Coordinator::builder().transport(MemoryTransport::new());
+        let coordinator = builder.drain_timeout(timeout).start().await.unwrap();
+        let drained = tokio::time::timeout(Duration::from_secs(60), coordinator.drain()).await;
+        assert!(drained.is_ok(), "{timeout:?}");
     }
 }
 

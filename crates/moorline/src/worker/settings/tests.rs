@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use moorline_link::{First, Jitter, LinkConfig, Timeouts};
+use moorline_link::{First, Jitter, LinkConfig, Quality, Timeouts};
 
 use crate::{BoxError, Code, Preset, Reconnect, TaskCtx, Worker, WorkerBuilder};
 
@@ -105,6 +105,10 @@ async fn impossible_values_are_refused_with_their_numbers() {
         (builder().restore_timeout(nothing), "restore timeout", steps),
         (builder().heartbeat(nothing, s(1)), "0ns", Code::HEARTBEAT_INTERVAL),
         (builder().heartbeat_misses(0), "at least one", Code::HEARTBEAT_TIMEOUT),
+        (builder().min_stability(1.01), "1.01 is not 0 to 1", Code::SETTING),
+        (builder().min_stability(-0.1), "-0.1 is not 0 to 1", Code::SETTING),
+        (builder().min_stability(f64::NAN), "NaN is not 0 to 1", Code::SETTING),
+        (builder().max_round_trip(nothing), "round trip", Code::SETTING),
         (
             builder().reconnect(Reconnect::forever().give_up_after(nothing)),
             "give up after",
@@ -117,4 +121,25 @@ async fn impossible_values_are_refused_with_their_numbers() {
         assert_eq!(error.code(), code, "{error}");
         assert!(error.to_string().contains(named), "{error} does not say {named}");
     }
+}
+
+#[tokio::test]
+async fn what_a_good_link_is_follows_from_the_preset_and_from_what_is_set_by_name() {
+    let quality = |builder: WorkerBuilder| link(builder).quality;
+    assert_eq!(quality(builder()), Quality::new(700_000, s(1)).unwrap());
+    let edge = builder().preset(Preset::Edge);
+    assert_eq!(quality(edge), Quality::new(800_000, s(1)).unwrap());
+    let own = builder().min_stability(0.95).max_round_trip(s(2)).preset(Preset::Edge);
+    assert_eq!(quality(own), Quality::new(950_000, s(2)).unwrap());
+    for (share, ppm) in [(0.0, 0), (1.0, 1_000_000)] {
+        assert_eq!(quality(builder().min_stability(share)).stability_ppm(), ppm);
+    }
+}
+
+#[tokio::test]
+async fn a_coordinator_can_spread_the_first_dial_only_over_what_the_worker_allows() {
+    let told = link(builder().reconnect(Reconnect::forever().max_first_window(s(30))));
+    let machine = moorline_link::Reconnect::default();
+    assert_eq!(told.reconnect, machine.max_first_window(s(30)));
+    assert_eq!(link(builder()).reconnect, machine.max_first_window(s(600)));
 }

@@ -111,8 +111,9 @@ fn a_client_that_cancels_again_and_again_does_not_put_the_question_off() {
 #[test]
 fn no_clock_runs_while_the_worker_is_away() {
     let mut bench = with_one_asked();
-    bench.at(35).detach(1, 35).at(60).register(1, 1, 1, true).end(1).active(1).hush();
-    bench.at(89);
+    bench.at(35).detach(1, 35).hush().at(60);
+    assert_eq!(bench.seen(), [], "it cannot answer");
+    bench.register(1, 1, 1, true).end(1).active(1).hush().at(89);
     assert_eq!(bench.seen(), [], "the lane goes on: the answer has its whole time again");
     bench.at(90);
     assert_eq!(bench.seen(), [unanswered(1)]);

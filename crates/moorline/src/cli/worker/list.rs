@@ -6,7 +6,6 @@ use clap::builder::PossibleValuesParser;
 use moorline_link::Reason;
 
 use super::select::{Filter, reason};
-use crate::WorkerInfo;
 use crate::api::WORKER_STATES;
 use crate::cli::exit::Exit;
 use crate::cli::global::Format;
@@ -14,6 +13,7 @@ use crate::cli::output::{self, ago, roughly, short, table};
 use crate::cli::server::ServerArgs;
 use crate::cli::watch::WatchArgs;
 use crate::cli::{Context, Outcome};
+use crate::{WorkerInfo, WorkerLink};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct ListArgs {
@@ -130,7 +130,7 @@ pub(super) async fn get(args: GetArgs, context: Context) -> Outcome {
 fn detail(worker: &WorkerInfo) -> String {
     let [name, state, since, reason, tasks, contact, version, transport] = row(worker);
     let [slots, rtt, id] = wide_columns(worker);
-    let lines = [
+    let mut lines = vec![
         ("name", name),
         ("id", id),
         ("state", state),
@@ -138,11 +138,45 @@ fn detail(worker: &WorkerInfo) -> String {
         ("reason", reason),
         ("tasks", format!("{tasks} of {slots} slots")),
         ("contact", contact),
-        ("rtt", rtt),
         ("transport", transport),
         ("version", version),
     ];
-    lines.map(|(name, value)| format!("{name:<10} {value}")).join("\n")
+    match &worker.link {
+        Some(link) => lines.extend(link_lines(link, rtt)),
+        None => lines.push(("rtt", rtt)),
+    }
+    let lines = lines.iter().map(|(name, value)| format!("{name:<10} {value}"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What the worker has counted of its link.
+fn link_lines(link: &WorkerLink, rtt: String) -> Vec<(&'static str, String)> {
+    let percent = |share: Option<f64>| {
+        // Cut off and not rounded: 100% is said of what never failed.
+        share.map_or_else(|| "-".to_owned(), |share| format!("{}%", (share * 1e4).floor() / 1e2))
+    };
+    let of = |millis| roughly(Duration::from_millis(millis));
+    let (figures, jitter) = ([link.rtt_mean_ms, link.rtt_p50_ms, link.rtt_p99_ms], link.jitter_ms);
+    let rtt = match (figures, jitter) {
+        ([Some(mean), Some(p50), Some(p99)], Some(jitter)) => {
+            format!("{rtt}, mean {mean} ms, p50 {p50} ms, p99 {p99} ms, jitter {jitter} ms")
+        }
+        _ => rtt,
+    };
+    let (stability, recent) = (percent(link.stability), percent(Some(link.recent_stability)));
+    let (up, down) = (of(link.connected_ms), of(link.disconnected_ms));
+    let plural = if link.outages == 1 { "" } else { "s" };
+    let mut lines = vec![
+        ("rtt", rtt),
+        ("stability", format!("{stability} in all, {recent} in the last 10m")),
+        ("outages", format!("{} outage{plural}; up for {up}, down for {down}", link.outages)),
+        ("dials", format!("{}, {} of them successful", link.dials, percent(link.success_rate))),
+    ];
+    if !link.degraded.is_empty() {
+        let causes = link.degraded.iter().map(|cause| short(cause, 20)).collect::<Vec<_>>();
+        lines.push(("degraded", causes.join(", ")));
+    }
+    lines
 }
 
 #[cfg(test)]

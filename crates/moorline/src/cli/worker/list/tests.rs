@@ -47,6 +47,29 @@ fn a_state_or_a_reason_that_does_not_exist_is_a_usage_error() {
 }
 
 #[test]
+fn what_a_worker_has_counted_of_its_link_is_shown_with_it() {
+    let mut one = worker("gpu-1", "active", None);
+    assert!(!detail(&one).contains("stability"), "nothing was told yet");
+    one.rtt_ms = Some(0.412);
+    one.link = serde_json::from_value(serde_json::json!({
+        "stability": 0.999_99, "recent_stability": 1.0, "rtt_mean_ms": 0.4, "rtt_p50_ms": 0.38,
+        "rtt_p99_ms": 31.5, "jitter_ms": 0.02, "dials": 4, "successes": 3, "success_rate": 0.75,
+        "connected_ms": 7_300_000, "disconnected_ms": 61_000, "outages": 2, "degraded": ["queue"],
+    }))
+    .unwrap();
+    let shown = detail(&one);
+    let (_, link) = shown.split_once("rtt ").unwrap();
+    assert_eq!(
+        link,
+        "       0.412 ms, mean 0.4 ms, p50 0.38 ms, p99 31.5 ms, jitter 0.02 ms\n\
+         stability  99.99% in all, 100% in the last 10m\n\
+         outages    2 outages; up for 2h, down for 61s\n\
+         dials      4, 75% of them successful\n\
+         degraded   queue"
+    );
+}
+
+#[test]
 fn every_column_has_a_head_and_nothing_steers_the_terminal() {
     let odd = worker("a\x1b[2J", "active", None);
     assert_eq!((row(&odd).len(), wide_columns(&odd).len()), (HEAD.len(), WIDE.len()));

@@ -283,7 +283,7 @@ codes! {
         "See what `moorline config check` says on its machine, and reload again.";
     NOT_CONNECTED 6018
         "The worker has no connection: there is nothing to end."
-        "See why with `moorline worker explain`; it comes back by itself.";
+        "See why with `moorline worker explain`; unless it has left it comes back by itself.";
 }
 
 impl Code {

@@ -326,6 +326,51 @@ impl Error {
         self.code().hint()
     }
 
+    /// What lies behind it: its text ends with that, after a colon.
+    #[cfg(feature = "cli")]
+    pub(crate) fn cause(&self) -> Option<String> {
+        use moorline_store::StoreError;
+        match self {
+            Self::DataDir { source, .. }
+            | Self::AdminListen { source, .. }
+            | Self::HealthListen { source, .. }
+            | Self::Input { source, .. }
+            | Self::Start(source)
+            | Self::Output(source) => Some(source.to_string()),
+            Self::Listen(ListenError::Other { detail, .. })
+            | Self::Store(
+                StoreError::Damaged { detail, .. }
+                | StoreError::Full { detail, .. }
+                | StoreError::ReadOnly { detail, .. }
+                | StoreError::Io { detail },
+            )
+            | Self::Unreachable { detail, .. }
+            | Self::Answer { detail, .. } => Some(detail.clone()),
+            Self::Json(error) => Some(error.to_string()),
+            Self::TaskFailed { error, .. } => error.clone().filter(|error| !error.is_empty()),
+            Self::NotActive { reason, .. } => reason.map(|reason| reason.meaning().to_owned()),
+            // Their texts are all there is to say.
+            Self::Listen(_)
+            | Self::Store(_)
+            | Self::Setting { .. }
+            | Self::Endpoint(_)
+            | Self::NoRuntime
+            | Self::DataDirInUse { .. }
+            | Self::Ended { .. }
+            | Self::Stopped
+            | Self::NoSuchTask { .. }
+            | Self::IdTaken { .. }
+            | Self::NoResult { .. }
+            | Self::TooManyHandlers { .. }
+            | Self::TooLarge { .. }
+            | Self::WaitOver { .. }
+            | Self::NoSuchWorker { .. }
+            | Self::ServerUrl { .. }
+            | Self::Refused { .. }
+            | Self::Command { .. } => None,
+        }
+    }
+
     /// Whether the same may work later without anybody changing anything.
     ///
     /// ```

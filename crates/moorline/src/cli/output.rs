@@ -113,36 +113,94 @@ pub(super) fn draw(text: &str) {
 
 /// Tells the user what failed, and with which code the process ends.
 pub(super) fn failed(error: &Error, as_json: bool) -> Exit {
-    let (code, hint) = (error.code(), error.hint());
+    let (code, hint, cause) = (error.code(), error.hint(), error.cause());
     if as_json {
         let reason = error.reason().map(moorline_link::Reason::name);
         let value = serde_json::json!({
-            "code": code.to_string(), "error": error.to_string(), "reason": reason, "hint": hint,
+            "code": code.to_string(), "error": error.to_string(), "reason": reason,
+            "cause": cause, "hint": hint,
         });
         message(&value.to_string());
     } else {
-        let [red, bold, plain] =
-            if look().color { ["\x1b[1;31m", "\x1b[1m", "\x1b[0m"] } else { [""; 3] };
-        let hint = if hint.is_empty() {
-            String::new()
-        } else {
-            format!("\n  {bold}hint:{plain} {}", printable(hint))
-        };
-        message(&format!("{red}error[{code}]:{plain} {}{hint}", printable(&error.to_string())));
+        message(&told(error, look().color));
     }
     Exit::from(error)
 }
 
-/// A table with aligned columns and two spaces between them.
+/// An error for people: what, why and what to do, each on a line of its own.
+fn told(error: &Error, color: bool) -> String {
+    let [red, bold, plain] = if color { ["\x1b[1;31m", "\x1b[1m", "\x1b[0m"] } else { [""; 3] };
+    let line = |name: &str, text: &str| {
+        let text = printable(text.trim_end()).replace('\n', "\n         ");
+        format!("\n  {bold}{name}:{plain} {text}")
+    };
+    let (code, cause, whole) = (error.code(), error.cause(), error.to_string());
+    let what = cause.as_deref().and_then(|cause| whole.strip_suffix(cause)?.strip_suffix(": "));
+    let mut text = format!("{red}error[{code}]:{plain} {}", printable(what.unwrap_or(&whole)));
+    if let (Some(cause), Some(_)) = (&cause, what) {
+        text += &line("cause", cause);
+    }
+    if !error.hint().is_empty() {
+        text += &line("hint", error.hint());
+    }
+    text
+}
+
+/// A table with aligned columns and two spaces between them, as wide as the terminal at most.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    table_within(head, rows, columns())
+}
+
+/// How many characters a line has: what COLUMNS says, else the terminal that stdout is. What goes
+/// elsewhere has no width of its own.
+fn columns() -> Option<usize> {
+    let said = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    said.or_else(terminal_width).filter(|columns| *columns > 0)
+}
+
+#[cfg(unix)]
+fn terminal_width() -> Option<usize> {
+    rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col))
+}
+
+#[cfg(not(unix))]
+fn terminal_width() -> Option<usize> {
+    None
+}
+
+/// Makes columns narrower, the widest first, until a line has room. Never the first few: names and ids
+/// are for the next command.
+fn fit(widths: &mut [usize], whole: usize, room: usize) {
+    const LEAST: usize = 5;
+    loop {
+        let spaces = 2 * widths.len().saturating_sub(1);
+        if widths.iter().sum::<usize>() + spaces <= room {
+            return;
+        }
+        let others = widths.iter_mut().skip(whole);
+        // Of several the last one: what comes first matters more.
+        let Some(widest) = others.max_by_key(|width| **width).filter(|width| **width > LEAST)
+        else {
+            return;
+        };
+        *widest -= 1;
+    }
+}
+
+fn table_within(head: &[&str], rows: &[Vec<String>], room: Option<usize>) -> String {
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
+    if let Some(room) = room {
+        // A column without a head marks what the next one names.
+        fit(&mut widths, 1 + head.iter().take_while(|cell| cell.is_empty()).count(), room);
+    }
     let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded = cells.zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
+        let padded =
+            cells.zip(&widths).map(|(cell, &width)| format!("{:width$}", short(cell, width)));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     let head = line(&mut head.iter().copied());

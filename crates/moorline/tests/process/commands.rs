@@ -56,6 +56,65 @@ fn tasks_are_cancelled_and_retried_by_what_they_are() {
 }
 
 #[test]
+fn of_many_tasks_each_is_retried_or_cancelled_for_itself() {
+    let rig = Rig::new("20s");
+    let flags = ["--handler=broken=sh -c 'exit 64'", "--handler=work=cat"];
+    let _worker = rig.worker("w1", &[STEADY, &flags].concat());
+    let failed: Vec<String> = (0..3).map(|_| rig.submit("broken", "", &[])).collect();
+    for task in &failed {
+        rig.until_task(task, "failed");
+    }
+    let done = rig.submit("work", "kept", &["--wait", "--timeout=60s"]);
+    let queued = rig.submit("nobody-has-this", "", &[]);
+
+    let retry = ["task", "retry", "--all", "--handler=broken"];
+    let would = lines(&run(&rig, &[&retry[..], &["--dry-run"]].concat()));
+    assert_eq!(would.len(), 3, "{would:?}");
+    assert!(would.iter().all(|line| line.ends_with("would retry: it is failed")), "{would:?}");
+    let retried = lines(&run(&rig, &[&retry[..], &["--yes", "-o", "name"]].concat()));
+    assert_eq!(retried, failed.iter().rev().cloned().collect::<Vec<_>>());
+    for task in &failed {
+        until("it has failed again", || {
+            let task = rig.task(task);
+            (task["state"] == "failed" && task["attempts"] == 2).then_some(())
+        });
+    }
+
+    // What a task was given is gone with its success: that is said, and keeps nobody else back.
+    let some = run(&rig, &["task", "retry", &done, &queued, &failed[0], "-o", "name"]);
+    let said = String::from_utf8_lossy(&some.stderr);
+    assert_eq!(some.status.code(), Some(6), "{said}");
+    assert_eq!(String::from_utf8_lossy(&some.stdout), format!("{}\n", failed[0]));
+    assert!(said.contains("error[ML4011]: ") && said.contains("error[ML4010]: "), "{said}");
+    assert!(said.contains(&format!("{done} has succeeded: it does not run again")), "{said}");
+    assert_eq!(rig.task(&done)["attempts"], 1);
+    assert_eq!(lines(&run(&rig, &["task", "result", &done])), ["kept"], "its result is untouched");
+
+    let some = run(&rig, &["task", "cancel", &done, &queued]);
+    assert_eq!(some.status.code(), Some(6));
+    assert!(String::from_utf8_lossy(&some.stderr).contains("error[ML4008]: "));
+    assert_eq!(rig.task(&queued)["state"], "cancelled");
+    // One that never ran has what it was given.
+    lines(&run(&rig, &["task", "retry", &queued]));
+    assert_eq!(rig.task(&queued)["state"], "queued");
+}
+
+#[test]
+fn a_task_that_was_pruned_is_not_retried_and_that_is_said() {
+    let rig = Rig::configured("20s", "[coordinator.store]\ntask_retention = \"1ms\"\n");
+    let task = rig.submit("nobody-has-this", "", &[]);
+    lines(&run(&rig, &["task", "cancel", &task]));
+    until("it is pruned", || {
+        let output = run(&rig, &["task", "get", &task]);
+        (output.status.code() == Some(4)).then_some(())
+    });
+    let output = run(&rig, &["task", "retry", &task]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("error[ML4001]: ") && said.contains(&task), "{said}");
+}
+
+#[test]
 fn a_context_stands_for_its_coordinator() {
     let rig = Rig::new("20s");
     let task = rig.submit("paint", "", &[]);
@@ -100,6 +159,28 @@ fn a_list_is_printed_again_as_long_as_somebody_watches() {
     assert_eq!(line, "w1\nw1\n");
     watching.kill().unwrap();
     watching.wait().unwrap();
+}
+
+#[test]
+fn a_table_is_cut_to_the_columns_that_are_said_and_what_is_piped_is_not() {
+    let rig = Rig::new("20s");
+    let task = rig.submit(&"long".repeat(20), "", &[]);
+    let widest = |columns: Option<&str>| {
+        let mut command = Command::new(MOORLINE);
+        command.args(["task", "list"]).env("MOORLINE_SERVER", format!("http://{}", rig.admin));
+        match columns {
+            Some(columns) => command.env("COLUMNS", columns),
+            None => command.env_remove("COLUMNS"),
+        };
+        let lines = lines(&command.stdin(Stdio::null()).output().unwrap());
+        assert!(lines[1].starts_with(&task), "{lines:?}");
+        lines.iter().map(|line| line.chars().count()).max().unwrap()
+    };
+    let whole = widest(None);
+    assert!(whole > 80, "{whole}");
+    assert_eq!(widest(Some("70")), 70);
+    assert_eq!(widest(Some("500")), whole);
+    assert_eq!(widest(Some("0")), whole, "no terminal is that narrow");
 }
 
 #[test]

@@ -31,3 +31,4 @@ mod store;
 #[cfg(target_os = "linux")]
 mod stranger;
 mod surface;
+mod transcripts;

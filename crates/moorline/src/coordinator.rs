@@ -145,7 +145,7 @@ impl Coordinator {
     }
 
     /// What it runs on.
-    #[cfg(feature = "cli")]
+    #[cfg(any(feature = "cli", test))]
     pub(crate) fn driver(&self) -> &CoordinatorHandle {
         &self.driver
     }

@@ -29,12 +29,24 @@ impl Default for TaskQuery {
 
 impl TaskQuery {
     /// Only of this state.
+    ///
+    /// ```
+    /// use moorline::{TaskQuery, TaskState};
+    ///
+    /// assert_eq!(TaskQuery::of(TaskState::Queued).state, Some(TaskState::Queued));
+    /// ```
     #[must_use]
     pub fn of(state: TaskState) -> Self {
         Self { state: Some(state), ..Self::default() }
     }
 
     /// At most so many.
+    ///
+    /// ```
+    /// use moorline::TaskQuery;
+    ///
+    /// assert_eq!(TaskQuery::default().limit(10).limit, 10);
+    /// ```
     #[must_use]
     pub const fn limit(self, limit: u32) -> Self {
         Self { limit, ..self }

@@ -14,6 +14,8 @@ pub(crate) struct Pair {
     hub: Hub,
     now: Instant,
     conn: ConnId,
+    /// Heartbeats that were answered.
+    answered: u64,
     /// Messages that each side has sent.
     sent: u64,
     /// Messages that the link and the hub were handed and have not released.
@@ -34,7 +36,7 @@ impl Pair {
         };
         let link = Link::new(LinkConfig::default(), identity, 1, now);
         let hub = Hub::new(HubConfig::default(), Epoch(1), 1, now);
-        Self { link, hub, now, conn: ConnId(0), sent: 0, delivered: (0, 0) }
+        Self { link, hub, now, conn: ConnId(0), answered: 0, sent: 0, delivered: (0, 0) }
     }
 
     /// Registered and active, over however many frames that takes.
@@ -93,6 +95,8 @@ impl Pair {
                             HubTransmit::Frame(frame) => frame,
                             HubTransmit::Message { head, .. } => CoordinatorFrame::Message(head),
                         };
+                        self.answered +=
+                            u64::from(matches!(frame, CoordinatorFrame::BeatAnswer(_)));
                         let verdict = self.link.handle(self.now, LinkInput::Frame { conn, frame });
                         self.delivered.0 += u32::from(verdict == LinkVerdict::Deliver);
                     }
@@ -106,10 +110,21 @@ impl Pair {
 
     /// The next heartbeat and its answer; wakes for other reasons on the way count too.
     pub(crate) fn heartbeat(&mut self) {
-        let before = self.link.snapshot().last_proven;
-        while self.link.snapshot().last_proven == before {
+        let before = self.answered;
+        while self.answered == before {
             if let Some(at) = self.next() {
                 self.now = at;
+            }
+            self.exchange();
+        }
+    }
+
+    /// The same without what the hub does once a second for all of its workers together.
+    fn beat(&mut self) {
+        let before = self.answered;
+        while self.answered == before {
+            if let Some(at) = self.link.next_wake().deadline() {
+                self.now = at.max(self.now);
             }
             self.exchange();
         }
@@ -155,11 +170,11 @@ impl Pair {
     }
 }
 
-/// The worker's link sends a heartbeat, the hub answers, the link takes the answer; with every other
-/// wake on the way.
+/// The worker's link wakes and sends a heartbeat, the hub answers, the link takes the answer; both are asked
+/// for everything else they may want, as by a driver.
 pub(crate) fn heartbeats() -> Run {
     let mut pair = Pair::active();
-    Box::new(move |operations| (0..operations).for_each(|_| pair.heartbeat()))
+    Box::new(move |operations| (0..operations).for_each(|_| pair.beat()))
 }
 
 /// A reliable message each way, acknowledged and released.

@@ -261,6 +261,9 @@ pub struct Overview {
     pub applied_twice: u64,
     /// Attempts that were accepted and lost with their worker, over all tasks.
     pub lost_attempts: u64,
+    /// Why it is not ready: the first check that fails. `None` if it is ready.
+    #[serde(default)]
+    pub problem: Option<String>,
 }
 
 /// The answer to a drain of the coordinator.

@@ -432,7 +432,7 @@ impl Error {
 }
 
 #[cfg(feature = "coordinator")]
-fn store_code(error: &moorline_store::StoreError) -> Code {
+pub(crate) fn store_code(error: &moorline_store::StoreError) -> Code {
     use moorline_store::StoreError;
     match error {
         StoreError::Locked { .. } => Code::STORE_IN_USE,

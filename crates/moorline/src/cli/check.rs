@@ -15,7 +15,7 @@ use super::output::{self, roughly, short};
 use super::server::ServerArgs;
 use super::values::some_duration;
 use crate::client::Client;
-use crate::{Error, Result, WorkerInfo};
+use crate::{Error, Overview, Result, WorkerInfo};
 use report::{Format, Level, Metric, Report};
 
 #[derive(clap::Args, Debug)]
@@ -34,7 +34,7 @@ pub(super) struct Args {
 
 #[derive(Subcommand, Debug)]
 enum What {
-    /// The coordinator: it answers, no result was applied twice, no task waits too long.
+    /// The coordinator: it is ready, no result was applied twice, no task waits too long.
     Coordinator(CoordinatorArgs),
     /// One worker.
     Worker(WorkerArgs),
@@ -114,8 +114,18 @@ async fn coordinator(client: &Client, limits: &CoordinatorArgs) -> Result<Report
     let oldest = client.oldest_queued().await?;
     let waits =
         oldest.map(|task| SystemTime::now().duration_since(task.submitted_at).unwrap_or_default());
+    Ok(of_coordinator(&overview, waits, limits))
+}
+
+fn of_coordinator(
+    overview: &Overview,
+    waits: Option<Duration>,
+    limits: &CoordinatorArgs,
+) -> Report {
     let count = |state: &str| overview.tasks.get(state).copied().unwrap_or_default();
-    let (level, message) = if overview.applied_twice > 0 {
+    let (level, message) = if let Some(problem) = &overview.problem {
+        (Level::Critical, format!("not ready: {}", short(problem, 100)))
+    } else if overview.applied_twice > 0 {
         let words =
             format!("{} tasks have a result that was applied twice", overview.applied_twice);
         (Level::Critical, words)
@@ -134,7 +144,7 @@ async fn coordinator(client: &Client, limits: &CoordinatorArgs) -> Result<Report
         Metric::new("oldest_queued_seconds", waits.unwrap_or_default().as_secs_f64())
             .limits(seconds(limits.warning), seconds(limits.critical)),
     ];
-    Ok(report)
+    report
 }
 
 async fn one(client: &Client, args: &WorkerArgs) -> Result<Report> {

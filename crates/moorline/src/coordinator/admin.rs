@@ -39,6 +39,8 @@ use problem::Refusal;
 #[derive(Clone)]
 struct Context {
     driver: CoordinatorHandle,
+    /// The same as what watches its health sees it.
+    subject: CoordinatorSubject,
     /// Since when it is served, which is when the coordinator began.
     started: SystemTime,
     /// Room for those who follow what happens.
@@ -106,6 +108,7 @@ pub(super) fn router(driver: CoordinatorHandle, subject: CoordinatorSubject) -> 
         .layer(tasks::body_limit())
         .with_state(Context {
             driver,
+            subject: subject.clone(),
             started: SystemTime::now(),
             streams: Arc::clone(subject.traffic().streams()),
         });
@@ -142,7 +145,8 @@ async fn health(State(subject): State<CoordinatorSubject>, uri: Uri) -> Response
 async fn overview(State(context): State<Context>) -> Result<Json<Overview>, Refusal> {
     let counts = context.driver.read(|reader| reader.counts()).await.map_err(Error::from)?;
     let workers = context.driver.workers().await.map_err(|_| Error::Stopped)?;
-    Ok(Json(view::overview(context.driver.epoch(), &counts, &workers)))
+    let problem = context.subject.problem().await;
+    Ok(Json(view::overview(context.driver.epoch(), &counts, &workers, problem)))
 }
 
 async fn version() -> Json<Version> {

@@ -15,6 +15,7 @@ use super::report::Problem;
 use super::worker::loop_check;
 use super::{Check, Glance, Life, Limits, PULSE_EVERY, Report, Subject, stuck};
 use crate::Code;
+use crate::error::store_code;
 use crate::metrics::{Page, Traffic, measure_coordinator};
 
 /// How long the loop and the store's readers may take to answer: a scrape does not wait longer.
@@ -58,6 +59,11 @@ impl CoordinatorSubject {
             workers: workers.ok().and_then(Result::ok),
             counts: counts.ok().and_then(Result::ok),
         }
+    }
+
+    /// Why it is not ready, if it is not.
+    pub(crate) async fn problem(&self) -> Option<String> {
+        first_problem(&self.checks(stuck(self).await))
     }
 
     async fn look(&self) -> Report {
@@ -109,7 +115,9 @@ impl CoordinatorSubject {
                 ..Problem::new("store_stalled", Some(Code::STORE_STALLED))
             });
         }
-        self.driver.is_store_failing().then(|| Problem::new("store_error", Some(Code::STORE_IO)))
+        let state = self.driver.store_state();
+        let code = state.error().map_or(Code::STORE_STALLED, store_code);
+        (!state.works()).then(|| Problem::new("store_error", Some(code)))
     }
 
     fn details(&self, asked: &Asked) -> Map<String, Value> {
@@ -137,12 +145,16 @@ impl CoordinatorSubject {
     }
 }
 
+fn first_problem(checks: &[Check]) -> Option<String> {
+    let (check, problem) =
+        checks.iter().find_map(|check| Some((check, check.problem.as_ref()?)))?;
+    let code = problem.code.map(|code| format!(", {code}")).unwrap_or_default();
+    Some(format!("{}: {} ({}{code})", check.name, check.detail, problem.reason))
+}
+
 fn summary(checks: &[Check], workers: Option<&[WorkerView]>) -> String {
-    if let Some((check, problem)) =
-        checks.iter().find_map(|check| Some((check, check.problem.as_ref()?)))
-    {
-        let code = problem.code.map(|code| format!(", {code}")).unwrap_or_default();
-        return format!("{}: {} ({}{code})", check.name, check.detail, problem.reason);
+    if let Some(problem) = first_problem(checks) {
+        return problem;
     }
     let Some(workers) = workers else { return "ready".to_owned() };
     let active =

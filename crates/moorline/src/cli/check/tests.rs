@@ -1,8 +1,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::report::{Format, Level, Metric, Report};
-use super::{FleetArgs, fleet, worker};
-use crate::WorkerInfo;
+use super::{CoordinatorArgs, FleetArgs, fleet, of_coordinator, worker};
+use crate::{Overview, WorkerInfo};
 
 fn one(name: &str, state: &str, seconds: u64) -> WorkerInfo {
     let mut info: WorkerInfo = serde_json::from_value(serde_json::json!({
@@ -67,4 +67,21 @@ fn a_report_reads_as_each_monitoring_system_wants_it() {
     let mut timed = Report::new("coordinator", Level::Ok, "fine".into());
     timed.metrics = vec![Metric::new("oldest_seconds", 1.234_56).limits(Some(60.0), None)];
     assert_eq!(timed.text(Format::Nagios), "COORDINATOR OK - fine | oldest_seconds=1.235;60");
+}
+
+#[test]
+fn a_coordinator_that_is_not_ready_is_critical_and_says_why() {
+    let overview = |problem: Option<&str>| -> Overview {
+        serde_json::from_value(serde_json::json!({
+            "epoch": "1", "workers": {}, "tasks": {"queued": 2}, "applied_twice": 0,
+            "lost_attempts": 0, "problem": problem,
+        }))
+        .unwrap()
+    };
+    let limits = CoordinatorArgs { warning: None, critical: None };
+    let of = |problem| of_coordinator(&overview(problem), None, &limits);
+    assert_eq!((of(None).level, of(None).message.as_str()), (Level::Ok, "2 tasks queued"));
+    let red = of(Some("store: takes no writes (store_error, ML5006)"));
+    assert_eq!(red.level, Level::Critical);
+    assert_eq!(red.message, "not ready: store: takes no writes (store_error, ML5006)");
 }

@@ -44,9 +44,12 @@ fn status(code: Code) -> StatusCode {
         Code::TOO_LARGE | Code::REQUEST_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
         // More handlers than the coordinator takes stays so until it is restarted.
         Code::TOO_MANY_HANDLERS | Code::NOT_RELOADED => StatusCode::UNPROCESSABLE_ENTITY,
-        Code::STOPPING | Code::STORE_IO | Code::STORE_FULL | Code::STORE_READ_ONLY | Code::BUSY => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Code::STOPPING
+        | Code::STORE_IO
+        | Code::STORE_FULL
+        | Code::STORE_READ_ONLY
+        | Code::STORE_STALLED
+        | Code::BUSY => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -34,6 +34,31 @@ type Answer<T> = Result<T, Refusal>;
 /// A segment of the path, which may be no text.
 type Segment = Result<Path<String>, PathRejection>;
 
+/// How often a request that waits for the store looks whether it takes writes.
+const GLANCE: Duration = Duration::from_millis(250);
+
+/// Waits for what has to be written down first, as long as the store takes writes. Who is refused may ask
+/// again: what was asked for may be done when the store works again, and it is done once.
+async fn stored<T, E>(
+    context: &Context,
+    request: impl Future<Output = std::result::Result<T, E>>,
+) -> Answer<T> {
+    let mut request = std::pin::pin!(request);
+    loop {
+        if let Ok(reply) = tokio::time::timeout(GLANCE, request.as_mut()).await {
+            return reply.map_err(|_| Error::Stopped.into());
+        }
+        let state = context.driver.store_state();
+        if let Some(error) = state.error() {
+            return Err(Error::Store(error.clone()).into());
+        }
+        if !state.works() {
+            let detail = "the store has not finished a write for seconds: nothing is acknowledged";
+            return Err(Refusal::new(Code::STORE_STALLED, detail));
+        }
+    }
+}
+
 /// A submit may be large; nothing else is.
 pub(super) fn body_limit() -> DefaultBodyLimit {
     DefaultBodyLimit::max(SUBMIT_BODY_MAX)
@@ -58,8 +83,7 @@ pub(super) async fn submit(
         return Err(Error::setting("timeout_ms", "it must not be zero").into());
     }
     let spec = Spec { handler, priority: body.priority, max_retries: body.max_retries, timeout };
-    let reply =
-        context.driver.submit(task.into(), spec, payload).await.map_err(|_| Error::Stopped)?;
+    let reply = stored(&context, context.driver.submit(task.into(), spec, payload)).await?;
     let again = match reply {
         ClientReply::Work(Reply::Submitted { again }) => again,
         ClientReply::Work(Reply::IdTaken) => return Err(Error::IdTaken { task }.into()),
@@ -154,7 +178,7 @@ pub(super) async fn cancel(
     id: Segment,
 ) -> Answer<Json<CancelBody>> {
     let task = task_id(id)?;
-    let reply = context.driver.cancel(task.into()).await.map_err(|_| Error::Stopped)?;
+    let reply = stored(&context, context.driver.cancel(task.into())).await?;
     let outcome = match reply {
         ClientReply::Work(Reply::Cancelled) => Cancelled::Cancelled,
         ClientReply::Work(Reply::CancelRequested) => Cancelled::CancelRequested,
@@ -187,8 +211,7 @@ pub(super) async fn retry(
         Some(attempts) => attempts,
         None => read_task(&context, task).await?.attempts,
     };
-    let reply =
-        context.driver.retry(task.into(), Attempt(last)).await.map_err(|_| Error::Stopped)?;
+    let reply = stored(&context, context.driver.retry(task.into(), Attempt(last))).await?;
     let outcome = match reply {
         ClientReply::Work(Reply::Retried) => Retried::Queued,
         ClientReply::Work(Reply::NotEnded) => Retried::NotEnded,

@@ -5,7 +5,7 @@ use http_body_util::BodyExt;
 use moorline_driver::{
     CoordinatorHandle, CoordinatorOptions, Tokio, Transports, start_coordinator,
 };
-use moorline_store::MemoryStore;
+use moorline_store::{MemoryStore, Store};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -13,8 +13,13 @@ use super::router;
 use crate::TaskId;
 use crate::health::{CoordinatorSubject, Limits};
 
+mod full;
+
 async fn api() -> (CoordinatorHandle, Router) {
-    let store = Box::new(MemoryStore::new());
+    api_of(Box::new(MemoryStore::new())).await
+}
+
+async fn api_of(store: Box<dyn Store>) -> (CoordinatorHandle, Router) {
     let options = CoordinatorOptions::new();
     let driver = start_coordinator(Tokio, Transports::new(), store, options).await.unwrap();
     let subject = CoordinatorSubject::new(driver.clone(), false, Limits::default());

@@ -128,7 +128,12 @@ fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1_000.0
 }
 
-pub(super) fn overview(epoch: Epoch, counts: &Counts, workers: &[WorkerView]) -> Overview {
+pub(super) fn overview(
+    epoch: Epoch,
+    counts: &Counts,
+    workers: &[WorkerView],
+    problem: Option<String>,
+) -> Overview {
     let mut by_state = BTreeMap::new();
     for worker in workers {
         *by_state.entry(presence_word(worker.presence).to_owned()).or_default() += 1;
@@ -140,6 +145,7 @@ pub(super) fn overview(epoch: Epoch, counts: &Counts, workers: &[WorkerView]) ->
         tasks: tasks.map(|(state, count)| (state.name().to_owned(), count)).collect(),
         applied_twice: counts.applied_twice,
         lost_attempts: counts.lost_attempts,
+        problem,
     }
 }
 

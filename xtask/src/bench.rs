@@ -2,7 +2,10 @@
 //! instructions that guard against regressions.
 
 mod cargo;
+mod herd;
 mod icount;
+mod idle;
+mod process;
 mod report;
 
 use std::process::Command;
@@ -13,48 +16,67 @@ use crate::Outcome;
 struct Group {
     name: &'static str,
     about: &'static str,
-    package: &'static str,
-    bench: &'static str,
-    /// What the benchmark is told beside `--quick`.
-    args: &'static [&'static str],
-    /// It starts the command as users do, and is told where it is.
-    needs_command: bool,
+    how: How,
 }
 
-const fn machine(
+enum How {
+    /// A benchmark of cargo, and what it is told beside `--quick`.
+    Bench { package: &'static str, bench: &'static str, args: &'static [&'static str] },
+    /// Whole processes, as users start them.
+    Processes(fn(&[&str]) -> Outcome),
+}
+
+const fn bench(
     name: &'static str,
     about: &'static str,
     package: &'static str,
     bench: &'static str,
+    args: &'static [&'static str],
 ) -> Group {
-    Group { name, about, package, bench, args: &[], needs_command: false }
+    Group { name, about, how: How::Bench { package, bench, args } }
 }
 
 const GROUPS: &[Group] = &[
-    machine(
+    bench(
         "link",
         "heartbeats and messages; a hub of 1,000 to 1,000,000",
         "moorline-link",
         "machines",
+        &[],
     ),
-    Group {
-        args: &["--timers"],
-        ..machine("timers", "deadlines of a hub", "moorline-link", "machines")
-    },
-    machine("wire", "frames to bytes and back", "moorline-wire", "wire"),
-    machine(
+    bench("timers", "deadlines of a hub", "moorline-link", "machines", &["--timers"]),
+    bench("wire", "frames to bytes and back", "moorline-wire", "wire", &[]),
+    bench(
         "dispatch",
         "tasks through the dispatcher, without a store",
         "moorline-work",
         "dispatch",
+        &[],
     ),
-    machine("store", "group commit; reading beside 1,000,000 events", "moorline-store", "commit"),
-    machine(
+    bench(
+        "store",
+        "group commit; reading beside 1,000,000 events",
+        "moorline-store",
+        "commit",
+        &[],
+    ),
+    bench(
         "tasks",
         "whole tasks through two processes, beside bare tonic",
         "moorline-driver",
         "tasks",
+        &[],
     ),
+    Group {
+        name: "idle",
+        about: "1,000 workers without work, beside bare tonic",
+        how: How::Processes(idle::measure),
+    },
+    Group {
+        name: "herd",
+        about: "1,000 workers through a SIGKILL of their coordinator",
+        how: How::Processes(herd::measure),
+    },
 ];
 
 pub(crate) fn run(args: &[String]) -> Outcome {
@@ -88,14 +110,14 @@ pub(crate) fn instructions(_: &[String]) -> Outcome {
 
 impl Group {
     fn measure(&self, flags: &[&str]) -> Outcome {
-        let command = self.needs_command.then(cargo::moorline).transpose()?;
+        let (package, name, args) = match self.how {
+            How::Processes(measure) => return measure(flags),
+            How::Bench { package, bench, args } => (package, bench, args),
+        };
         let mut bench = Command::new(env!("CARGO"));
-        bench.args(["bench", "--quiet", "--package", self.package, "--bench", self.bench, "--"]);
-        bench.args(self.args).args(flags);
-        if let Some(command) = command {
-            bench.env("MOORLINE_COMMAND", command);
-        }
-        let output = bench.stderr(std::process::Stdio::inherit()).output()?;
+        bench.args(["bench", "--quiet", "--package", package, "--bench", name, "--"]);
+        let bench = bench.args(args).args(flags).stderr(std::process::Stdio::inherit());
+        let output = bench.output()?;
         let said = String::from_utf8(output.stdout)?;
         print!("{said}");
         if !output.status.success() {

@@ -104,6 +104,34 @@ pub(crate) async fn echo() -> Result<(), Error> {
     Ok(())
 }
 
+/// So many clients of such a server, each with a connection of its own on which it sends as much as a
+/// heartbeat takes, and is answered. Says when all are there; ends with its process.
+pub(crate) async fn fleet(address: &str, clients: u32, every: Duration) -> Result<(), Error> {
+    let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{address}"))?;
+    let mut all = Vec::new();
+    for nth in 0..clients {
+        let mut client =
+            tonic::client::Grpc::new(endpoint.clone().tcp_nodelay(true).connect().await?);
+        client.ready().await?;
+        // Not all at the same moment.
+        let first = tokio::time::Instant::now() + every * nth / clients;
+        let beats =
+            futures::stream::unfold(tokio::time::interval_at(first, every), |mut beats| async {
+                beats.tick().await;
+                Some((Bytes::from_static(&[7; 17]), beats))
+            });
+        let answers = client.streaming(Request::new(beats), PATH.parse()?, Raw).await?;
+        let answers = answers.into_inner();
+        all.push(tokio::spawn(async move {
+            let _client = client;
+            answers.for_each(|_| async {}).await;
+        }));
+    }
+    println!("UP");
+    futures::future::join_all(all).await;
+    Err("the server ended".into())
+}
+
 /// Latencies of one message at a time, and messages a second with many under way.
 pub(crate) async fn measure(alone: usize, together: usize) -> Result<(Vec<Duration>, f64), Error> {
     let mut other = Other::start(&["--echo"])?;

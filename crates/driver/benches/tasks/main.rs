@@ -32,6 +32,10 @@ fn main() -> Result<(), Error> {
     match args.get(1).map(String::as_str) {
         Some("--worker") => runtime.block_on(worker(&args[2])),
         Some("--echo") => runtime.block_on(bare::echo()),
+        Some("--idle-fleet") => {
+            let every = Duration::from_millis(args[4].parse()?);
+            runtime.block_on(bare::fleet(&args[2], args[3].parse()?, every))
+        }
         // `cargo test --benches` runs a benchmark once to see that it works.
         _ => {
             let full = args.iter().any(|arg| arg == "--bench");

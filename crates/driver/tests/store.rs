@@ -185,7 +185,10 @@ async fn what_comes_while_a_commit_runs_is_committed_together() {
         before.1 + 2,
         "one commit for the first, one for all that came meanwhile"
     );
-    assert_eq!(switch.largest.load(Ordering::SeqCst), 99);
+    // With them goes what the coordinator itself has to say by then: on a slow machine that the store
+    // did not answer for seconds.
+    let largest = switch.largest.load(Ordering::SeqCst);
+    assert!(largest >= 99, "{largest}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

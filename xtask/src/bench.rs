@@ -5,6 +5,7 @@ mod cargo;
 mod herd;
 mod icount;
 mod idle;
+mod peers;
 mod process;
 mod report;
 
@@ -76,6 +77,11 @@ const GROUPS: &[Group] = &[
         name: "herd",
         about: "1,000 workers through a SIGKILL of their coordinator",
         how: How::Processes(herd::measure),
+    },
+    Group {
+        name: "peers",
+        about: "whole tasks beside NATS and Redis",
+        how: How::Processes(peers::measure),
     },
 ];
 

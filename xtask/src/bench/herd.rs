@@ -1,5 +1,6 @@
 //! `bench herd`: 1,000 workers lose their coordinator by SIGKILL, and it is back after 3 s.
 
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,6 +15,9 @@ type Error = Box<dyn std::error::Error>;
 const WORKERS: usize = 1_000;
 /// How long nobody listens.
 const DOWN: Duration = Duration::from_secs(3);
+
+/// How long anything may take.
+const SOON: Duration = Duration::from_secs(120);
 
 /// Seconds after the coordinator was back, and dials.
 struct Herd {
@@ -32,15 +36,16 @@ pub(super) fn measure(flags: &[&str]) -> Outcome {
     for _ in 0..rounds {
         let address = free_address()?.to_string();
         let serve = || -> Result<Process, Error> {
-            let mut server = Process::start(&moorline, &["bench", "serve", "grpc", &address])?;
-            server.until("READY")?;
+            let mut serve = Command::new(&moorline);
+            let server = Process::start(serve.args(["bench", "serve", "grpc", &address]))?;
+            server.until("READY", SOON)?;
             Ok(server)
         };
         let server = serve()?;
         let workers = WORKERS.to_string();
         let args = ["bench", "fleet", "grpc", &address, &workers, "--heartbeat-ms", "5000"];
-        let mut fleet = Process::start(&moorline, &args)?;
-        fleet.until("UP")?;
+        let mut fleet = Process::start(Command::new(&moorline).args(args))?;
+        fleet.until("UP", SOON)?;
         // Until the interval and the slots of the whole fleet are known to all of it.
         sleep(Duration::from_secs(12));
         let killed = unix_nanos()?;
@@ -48,8 +53,8 @@ pub(super) fn measure(flags: &[&str]) -> Outcome {
         sleep(DOWN);
         let _server = serve()?;
         let back = unix_nanos()?;
-        fleet.until("UP")?;
-        herds.push(herd(&serde_json::from_str(&fleet.ask()?)?, killed, back)?);
+        fleet.until("UP", SOON)?;
+        herds.push(herd(&serde_json::from_str(&fleet.ask(SOON)?)?, killed, back)?);
     }
     let of = |figure: fn(&Herd) -> f64| median(herds.iter().map(figure));
     println!(

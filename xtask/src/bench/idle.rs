@@ -1,6 +1,7 @@
 //! `bench idle`: what 1,000 workers without work cost their coordinator, beside bare tonic.
 
 use std::path::Path;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,9 @@ type Error = Box<dyn std::error::Error>;
 const WORKERS: u32 = 1_000;
 /// Between two heartbeats of one worker: the default.
 const EVERY: Duration = Duration::from_secs(5);
+
+/// How long anything may take.
+const SOON: Duration = Duration::from_secs(120);
 
 /// Of the server, for each worker.
 #[derive(Clone, Copy)]
@@ -55,32 +59,33 @@ pub(super) fn measure(flags: &[&str]) -> Outcome {
 
 fn of_moorline(program: &Path, times: (Duration, Duration)) -> Result<Cost, Error> {
     let address = free_address()?.to_string();
-    let mut server = Process::start(program, &["bench", "serve", "grpc", &address])?;
-    server.until("READY")?;
+    let mut serve = Command::new(program);
+    let server = Process::start(serve.args(["bench", "serve", "grpc", &address]))?;
+    server.until("READY", SOON)?;
     let workers = WORKERS.to_string();
     let every = EVERY.as_millis().to_string();
     let fleet = ["bench", "fleet", "grpc", &address, &workers, "--heartbeat-ms", &every];
-    cost(&server, || Process::start(program, &fleet), times)
+    cost(&server, Command::new(program).args(fleet), times)
 }
 
 fn of_tonic(program: &Path, times: (Duration, Duration)) -> Result<Cost, Error> {
-    let mut server = Process::start(program, &["--echo"])?;
-    let address = server.line()?;
+    let server = Process::start(Command::new(program).arg("--echo"))?;
+    let address = server.line(SOON)?;
     let (workers, every) = (WORKERS.to_string(), EVERY.as_millis().to_string());
     let fleet = ["--idle-fleet", &address, &workers, &every];
-    cost(&server, || Process::start(program, &fleet), times)
+    cost(&server, Command::new(program).args(fleet), times)
 }
 
 /// What the server needs more with its fleet than without.
 fn cost(
     server: &Process,
-    fleet: impl FnOnce() -> Result<Process, Error>,
+    fleet: &mut Command,
     (settle, watch): (Duration, Duration),
 ) -> Result<Cost, Error> {
     sleep(Duration::from_secs(1));
     let alone = server.memory()?;
-    let mut fleet = fleet()?;
-    fleet.until("UP")?;
+    let fleet = Process::start(fleet)?;
+    fleet.until("UP", SOON)?;
     sleep(settle);
     let (began, before) = (Instant::now(), server.cpu()?);
     sleep(watch);

@@ -1,52 +1,74 @@
 //! The processes that are measured, and what the kernel says of them.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Lines, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 type Error = Box<dyn std::error::Error>;
 
-/// Ends with its value.
+/// How often it looks whether a process has ended.
+const GLANCE: Duration = Duration::from_millis(10);
+
+/// A process whose lines are read, and which does not outlive its owner.
 pub(super) struct Process {
     child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Receiver<String>,
 }
 
 impl Process {
-    pub(super) fn start(program: &Path, args: &[&str]) -> Result<Self, Error> {
-        let mut child = Command::new(program)
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| format!("{}: {error}", program.display()))?;
-        let stdout = child.stdout.take().ok_or("no stdout")?;
-        Ok(Self { child, lines: BufReader::new(stdout).lines() })
+    /// Starts it. What it says goes to [`Self::line`], what it complains about to our stderr.
+    pub(super) fn start(command: &mut Command) -> Result<Self, Error> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let said = child.stdout.take().ok_or("a child without stdout")?;
+        let (sender, lines) = channel();
+        // Ends with the child.
+        std::thread::spawn(move || {
+            for line in BufReader::new(said).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { child, lines })
     }
 
-    /// The next line it prints.
-    pub(super) fn line(&mut self) -> Result<String, Error> {
-        Ok(self.lines.next().ok_or("it ended before it said what it had to")??)
+    /// The next line it says.
+    pub(super) fn line(&self, patience: Duration) -> Result<String, Error> {
+        self.lines.recv_timeout(patience).map_err(|error| match error {
+            RecvTimeoutError::Timeout => format!("it said nothing for {patience:?}").into(),
+            RecvTimeoutError::Disconnected => "it ended before it said anything".into(),
+        })
     }
 
-    /// Waits until it prints this line.
-    pub(super) fn until(&mut self, wanted: &str) -> Result<(), Error> {
-        while self.line()? != wanted {}
+    /// Waits until it says this.
+    pub(super) fn until(&self, wanted: &str, patience: Duration) -> Result<(), Error> {
+        while self.line(patience)? != wanted {}
         Ok(())
     }
 
-    /// Asks it by an empty line, and returns what it answers.
-    pub(super) fn ask(&mut self) -> Result<String, Error> {
-        let stdin = self.child.stdin.as_mut().ok_or("no stdin")?;
-        stdin.write_all(b"\n")?;
-        stdin.flush()?;
+    /// Asks it by an empty line, and returns the object it answers.
+    pub(super) fn ask(&mut self, patience: Duration) -> Result<String, Error> {
+        self.child.stdin.as_mut().ok_or("no stdin")?.write_all(b"\n")?;
         loop {
-            let line = self.line()?;
+            let line = self.line(patience)?;
             if line.starts_with('{') {
                 return Ok(line);
+            }
+        }
+    }
+
+    /// Waits until it has ended well.
+    pub(super) fn ends(mut self, patience: Duration) -> Result<(), Error> {
+        let until = Instant::now() + patience;
+        loop {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(status.to_string().into()),
+                None if Instant::now() >= until => return Err("it does not end".into()),
+                None => std::thread::sleep(GLANCE),
             }
         }
     }

@@ -5,6 +5,7 @@
 mod server;
 mod table;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -70,7 +71,7 @@ struct Programs {
 pub(super) fn measure(flags: &[&str]) -> Outcome {
     let quick = flags.contains(&"--quick");
     let (rounds, seconds) = if quick { (1, 1) } else { (ROUNDS, SECONDS) };
-    let peers = present()?;
+    let peers = present();
     let programs = Programs { moorline: cargo::moorline()?, peers: build()? };
     let mut turns = Vec::new();
     for _ in 0..rounds {
@@ -95,32 +96,20 @@ pub(super) fn measure(flags: &[&str]) -> Outcome {
 }
 
 /// Ours, and those whose server is here or could be installed.
-fn present() -> Result<Vec<Peer>, Error> {
-    let (mut peers, mut asked) = (Vec::new(), Vec::<(&str, bool)>::new());
+fn present() -> Vec<Peer> {
+    let (mut peers, mut asked) = (Vec::new(), BTreeMap::new());
     for peer in PEERS {
         let System::Other { server, .. } = peer.system else {
             peers.push(peer);
             continue;
         };
         let package = server.package();
-        let here = match asked.iter().find(|(name, _)| *name == package) {
-            Some((_, here)) => *here,
-            None => {
-                let here = server::need(package)?;
-                asked.push((package, here));
-                here
-            }
-        };
-        if here {
-            peers.push(peer);
-        } else {
-            println!(
-                "left out: {}, for there is no {package} and only root can install it",
-                peer.name
-            );
+        match asked.entry(package).or_insert_with(|| server::need(package)) {
+            Ok(()) => peers.push(peer),
+            Err(error) => println!("left out: {}: {error}", peer.name),
         }
     }
-    Ok(peers)
+    peers
 }
 
 /// The other systems' sides. They are no part of the workspace.

@@ -68,20 +68,24 @@ fn find(program: &str) -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
-/// Whether the program of this package is here; root installs it where it is missing.
-pub(super) fn need(package: &str) -> Result<bool, Error> {
+/// Nothing where the program of this package is; where it is missing root installs it. Fails with why
+/// it cannot be had.
+pub(super) fn need(package: &str) -> Result<(), Error> {
     if find(package).is_some() {
-        return Ok(true);
+        return Ok(());
     }
     if report::said("id", &["-u"])? != "0" {
-        return Ok(false);
+        return Err(format!("there is no {package}, and only root can install it").into());
     }
     eprintln!("{package} is missing: apt-get install {package}");
     let mut install = Command::new("apt-get");
     install.args(["install", "--yes", "--no-install-recommends", package]);
     // What it says is no figure.
-    let installed = install.stdout(Stdio::null()).status().is_ok_and(|status| status.success());
-    Ok(installed && find(package).is_some())
+    let status = install.stdout(Stdio::null()).status()?;
+    match find(package) {
+        Some(_) => Ok(()),
+        None => Err(format!("there is no {package}, and apt-get ended with {status}").into()),
+    }
 }
 
 /// A server that listens. It ends when this is dropped.

@@ -23,8 +23,10 @@ pub(super) fn text(window: u32, names: &[&str], rounds: &[&[Turn]]) -> String {
     let alone = window == 1;
     let (what, of): (_, fn(&Turn) -> f64) =
         if alone { ("p50", |turn| turn.p50) } else { ("tasks/s", |turn| turn.per_second) };
+    let count = rounds.len();
+    let plural = if count == 1 { "" } else { "s" };
     let mut text =
-        format!("| {window} in flight, {} rounds | tasks/s | p50 / p99 us |", rounds.len());
+        format!("| {window} in flight, {count} round{plural} | tasks/s | p50 / p99 us |");
     for ours in &names[..OURS] {
         let _ = write!(text, " {what} of {ours} to its |");
     }

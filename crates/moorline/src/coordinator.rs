@@ -62,6 +62,10 @@ pub struct Coordinator {
     driver: CoordinatorHandle,
     admin: Option<Admin>,
     health: Option<Health>,
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(dead_code, reason = "the command tells systemd of it")
+    )]
     subject: CoordinatorSubject,
     drain_timeout: Duration,
 }

@@ -165,6 +165,7 @@ impl Health {
         Ok(Self { server })
     }
 
+    #[cfg_attr(not(feature = "coordinator"), expect(dead_code, reason = "nobody asks a worker"))]
     pub(crate) fn address(&self) -> SocketAddr {
         self.server.address()
     }

@@ -241,6 +241,7 @@ impl CoordinatorBuilder {
     }
 
     /// How long things are kept.
+    #[cfg(feature = "cli")]
     pub(crate) fn retention(&self) -> Retention {
         self.retention
     }

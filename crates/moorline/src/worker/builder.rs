@@ -22,7 +22,7 @@ mod build;
 #[cfg(feature = "cli")]
 pub(crate) use build::host_name;
 
-/// Builds a [`Worker`].
+/// Builds a [`Worker`](super::Worker).
 ///
 /// ```
 /// use std::time::Duration;
@@ -159,7 +159,7 @@ impl WorkerBuilder {
     /// A command runs the tasks of this type, each as a child process.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the command is empty or its quotes do not match.
+    /// [`Error::Setting`](crate::Error::Setting) if the command is empty or its quotes do not match.
     ///
     /// ```
     /// use moorline::{ProcessGroups, Worker};
@@ -375,7 +375,7 @@ impl WorkerBuilder {
     /// Each runs on a task of its own, so that it may block without harm to the link or to another
     /// function; while it is busy, changes are coalesced to the latest, which is never lost. If it
     /// panics, that is logged, and it is told of the next change. The end of the worker is told too:
-    /// [`Worker::run`] waits up to 1 s for that.
+    /// [`Worker::run`](super::Worker::run) waits up to 1 s for that.
     ///
     /// ```
     /// let builder = moorline::Worker::builder("mem://here")

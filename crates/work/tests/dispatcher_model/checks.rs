@@ -24,7 +24,7 @@ impl World {
     pub(crate) fn check_beliefs(&mut self) {
         for peer in &mut self.peers {
             peer.tick(self.now);
-            if peer.is_quiet() {
+            if peer.is_quiet() && peer.has_said_all() {
                 let free = usize::from(peer.slots).saturating_sub(peer.busy());
                 assert_eq!(peer.believed.map(usize::from), Some(free), "{peer:?}");
             }

@@ -47,6 +47,8 @@ pub(crate) struct Peer {
     pub(crate) draining: bool,
     pub(crate) runs: Vec<Run>,
     revoked: BTreeSet<TaskKey>,
+    /// What it does not hold and swallowed its word of: the coordinator goes on counting that.
+    unsaid: BTreeSet<TaskKey>,
     pub(crate) conn: Conn,
     /// Both ends still have the session, and of which process it is.
     pub(crate) session: Option<Incarnation>,
@@ -75,6 +77,7 @@ impl Peer {
             draining: false,
             runs: Vec::new(),
             revoked: BTreeSet::new(),
+            unsaid: BTreeSet::new(),
             conn: Conn::Down,
             session: None,
             unnoticed: false,
@@ -129,7 +132,17 @@ impl Peer {
 
     /// What it was to answer to a revoke or to say of an assignment is never said.
     pub(crate) fn swallow(&mut self) {
-        self.up_c.pop_front();
+        match self.up_c.pop_front() {
+            Some(WorkerMessage::Refuse { key, .. } | WorkerMessage::NotHeld { key }) => {
+                self.unsaid.insert(key);
+            }
+            Some(
+                WorkerMessage::Accept { .. }
+                | WorkerMessage::Held { .. }
+                | WorkerMessage::Result { .. },
+            )
+            | None => {}
+        }
     }
 
     pub(crate) fn drop_connection(&mut self) {
@@ -146,6 +159,7 @@ impl Peer {
         self.down_c.clear();
         self.down_b.clear();
         self.revoked.clear();
+        self.unsaid.clear();
         for run in &mut self.runs {
             if let Phase::Finished { handed, .. } = &mut run.phase {
                 *handed = false;
@@ -310,6 +324,7 @@ impl Peer {
                     self.up_c.push_back(WorkerMessage::Held { key });
                 } else {
                     self.revoked.insert(key);
+                    self.unsaid.remove(&key);
                     self.up_c.push_back(WorkerMessage::NotHeld { key });
                 }
             }
@@ -324,6 +339,11 @@ impl Peer {
         }) {
             self.up_b.push_back(WorkerMessage::Result { key, outcome });
         }
+    }
+
+    /// It has said of everything the coordinator counts whether it holds it.
+    pub(crate) fn has_said_all(&self) -> bool {
+        self.unsaid.is_empty()
     }
 
     /// It is active and nothing is under way in either direction.

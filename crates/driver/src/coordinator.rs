@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,7 +24,7 @@ use self::turn::CoordinatorLoop;
 use self::waiters::Waiters;
 use crate::log::coordinator::CoordinatorLog;
 use crate::runtime::Runtime;
-use crate::store_thread::{self, Read, SharedRetention};
+use crate::store_thread::{self, Read};
 use crate::tally::CoordinatorTally;
 use crate::transports::Transports;
 use crate::wall::Wall;
@@ -184,10 +183,9 @@ struct Handle {
     requests: mpsc::Sender<Request>,
     control: mpsc::UnboundedSender<Control>,
     reads: Mutex<Option<SyncSender<Read>>>,
-    retention: SharedRetention,
+    retention: Watch<Retention>,
     state: SharedState,
     last_event: Watch<u64>,
-    leaving: Arc<AtomicBool>,
     waiters: Waiters,
     stopped: Watch<bool>,
     tally: Arc<CoordinatorTally>,
@@ -219,7 +217,7 @@ pub async fn start_coordinator<R: Runtime>(
     let (committed, commits) = mpsc::unbounded();
     let tally = Arc::<CoordinatorTally>::default();
     tally.pulse.beat(started);
-    let retention = SharedRetention::new(options.retention);
+    let retention = Watch::new(options.retention);
     let threads =
         store_thread::start(&wall, store, retention.clone(), committed, Arc::clone(&tally)).await?;
     let mut listeners = Vec::with_capacity(options.listen.len());
@@ -263,7 +261,6 @@ pub async fn start_coordinator<R: Runtime>(
         },
         now,
     );
-    let leaving = Arc::new(AtomicBool::new(false));
     let shared = Arc::new(Handle {
         endpoints,
         hub: options.hub,
@@ -274,7 +271,6 @@ pub async fn start_coordinator<R: Runtime>(
         retention,
         state: threads.state.clone(),
         last_event: threads.store.last_event.clone(),
-        leaving: Arc::clone(&leaving),
         waiters: waiters.clone(),
         stopped: stopped.clone(),
         tally: Arc::clone(&tally),
@@ -295,7 +291,6 @@ pub async fn start_coordinator<R: Runtime>(
         closed: threads.closed,
         waiters,
         tally,
-        leaving,
     });
     let end = End(Arc::clone(&shared));
     runtime.spawn(
@@ -355,7 +350,7 @@ impl CoordinatorHandle {
     /// From now on things are kept so long. What is beyond it goes when the store is pruned the next
     /// time, within a minute, a part at a time.
     pub fn retain(&self, retention: Retention) {
-        self.shared.retention.set(retention);
+        self.shared.retention.set(retention, false);
     }
 
     /// From now on a failure of the store that lasts is summed up in the log this often. Default 30 s.
@@ -478,7 +473,7 @@ impl CoordinatorHandle {
     /// It lets nobody in any more, because it is drained or stopped: it is not ready.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.shared.leaving.load(Ordering::Relaxed)
+        self.shared.tally.is_leaving()
     }
 
     /// Runs a read on a reader's thread, never on the loop: however long it takes, nothing else waits

@@ -144,7 +144,7 @@ impl SharedStore {
 pub(crate) async fn start<R: Runtime>(
     wall: &Wall<R>,
     store: Box<dyn Store>,
-    retention: SharedRetention,
+    retention: Watch<Retention>,
     committed: UnboundedSender<Answered>,
     tally: Arc<CoordinatorTally>,
 ) -> Result<StoreThreads, StartError> {
@@ -188,32 +188,14 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StartErr
     thread.map(drop).map_err(StartError::Thread)
 }
 
-/// How long things are kept, which can change while the store is in use.
-#[derive(Clone, Default)]
-pub(crate) struct SharedRetention(Arc<Mutex<Retention>>);
-
-impl SharedRetention {
-    pub(crate) fn new(retention: Retention) -> Self {
-        Self(Arc::new(Mutex::new(retention)))
-    }
-
-    /// The next pruning goes by it.
-    pub(crate) fn set(&self, retention: Retention) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = retention;
-    }
-
-    fn get(&self) -> Retention {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 type Begun = Result<(Epoch, Vec<Box<dyn Reader>>), StoreError>;
 
 struct Writer<R> {
     runtime: R,
     wall: Wall<R>,
     store: SharedStore,
-    retention: SharedRetention,
+    /// It can change while the store is in use: the next pruning goes by it.
+    retention: Watch<Retention>,
     committed: UnboundedSender<Answered>,
     state: SharedState,
     tally: Arc<CoordinatorTally>,

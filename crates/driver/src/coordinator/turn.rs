@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -74,8 +73,6 @@ pub(crate) struct Parts<R> {
     pub(crate) closed: UnboundedReceiver<Infallible>,
     pub(crate) waiters: Waiters,
     pub(crate) tally: Arc<CoordinatorTally>,
-    /// Nobody is let in any more.
-    pub(crate) leaving: Arc<AtomicBool>,
 }
 
 /// Everything a coordinator's loop owns.
@@ -259,7 +256,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
         }
         let spread = if hurry { spread.min(self.parts.node.window()) } else { spread };
         self.parts.log.draining(connected, grace, spread);
-        self.parts.leaving.store(true, Ordering::Relaxed);
+        self.parts.tally.leaves();
         self.drained_at = Some(self.parts.runtime.now() + timeout);
         self.inputs.push(CoordinatorInput::LameDuck { grace, spread });
     }
@@ -289,9 +286,8 @@ impl<R: Runtime> CoordinatorLoop<R> {
     fn stop(&mut self) {
         if self.stop_at.is_none() {
             self.parts.log.stopping();
-            self.parts.tally.stops();
+            self.parts.tally.leaves();
             self.stop_at = Some(self.parts.runtime.now() + STOP_WITHIN);
-            self.parts.leaving.store(true, Ordering::Relaxed);
             self.parts.listening.clear();
             self.inputs.push(CoordinatorInput::Stop);
         }

@@ -103,7 +103,7 @@ async fn a_batch_that_fails_is_tried_again_until_it_is_stored_once() {
     let threads = start(
         &Wall::new(Tokio),
         Box::new(store),
-        SharedRetention::default(),
+        Watch::new(Retention::default()),
         committed,
         Arc::default(),
     )
@@ -127,10 +127,15 @@ async fn a_batch_that_fails_is_tried_again_until_it_is_stored_once() {
 async fn the_threads_end_with_their_channels_and_say_so() {
     let (committed, mut commits) = mpsc::unbounded();
     let store = Box::new(MemoryStore::new());
-    let threads =
-        start(&Wall::new(Tokio), store, SharedRetention::default(), committed, Arc::default())
-            .await
-            .expect("started");
+    let threads = start(
+        &Wall::new(Tokio),
+        store,
+        Watch::new(Retention::default()),
+        committed,
+        Arc::default(),
+    )
+    .await
+    .expect("started");
     threads.close().await;
     assert!(commits.next().await.is_none());
 }
@@ -142,7 +147,7 @@ async fn a_writer_that_panics_is_noticed() {
     let threads = start(
         &Wall::new(Tokio),
         Box::new(store),
-        SharedRetention::default(),
+        Watch::new(Retention::default()),
         committed,
         Arc::default(),
     )
@@ -161,7 +166,7 @@ async fn the_writer_gives_up_a_failing_batch_when_the_loop_has_ended() {
     let threads = start(
         &Wall::new(Tokio),
         Box::new(store),
-        SharedRetention::default(),
+        Watch::new(Retention::default()),
         committed,
         Arc::default(),
     )
@@ -176,10 +181,15 @@ async fn the_writer_gives_up_a_failing_batch_when_the_loop_has_ended() {
 async fn a_read_that_panics_leaves_its_thread_for_others() {
     let (committed, _commits) = mpsc::unbounded();
     let store = Box::new(MemoryStore::new());
-    let threads =
-        start(&Wall::new(Tokio), store, SharedRetention::default(), committed, Arc::default())
-            .await
-            .expect("started");
+    let threads = start(
+        &Wall::new(Tokio),
+        store,
+        Watch::new(Retention::default()),
+        committed,
+        Arc::default(),
+    )
+    .await
+    .expect("started");
     for _ in 0..READERS {
         threads
             .reads
@@ -199,7 +209,7 @@ async fn more_finished_tasks_than_one_round_takes_are_pruned_as_fast_as_a_busy_c
     let threads = start(
         &Wall::new(Tokio),
         Box::new(store),
-        SharedRetention::default(),
+        Watch::new(Retention::default()),
         committed,
         Arc::default(),
     )
@@ -218,14 +228,14 @@ async fn pruning_goes_by_what_is_set_while_it_runs() {
     let (committed, _commits) = mpsc::unbounded();
     let by = Arc::new(Mutex::new(None));
     let store = Full { store: MemoryStore::new(), rounds: Arc::default(), by: Arc::clone(&by) };
-    let retention = SharedRetention::default();
+    let retention = Watch::new(Retention::default());
     let of_start = retention.get();
     let threads =
         start(&Wall::new(Tokio), Box::new(store), retention.clone(), committed, Arc::default())
             .await
             .expect("started");
     let set = Retention { age_millis: 1, ..of_start };
-    retention.set(set);
+    retention.set(set, false);
     let begin = std::time::Instant::now();
     while *by.lock().expect("nobody panics") != Some(set) {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;

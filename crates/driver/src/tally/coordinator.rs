@@ -56,7 +56,7 @@ pub struct CoordinatorTally {
     /// Registrations by transport: of new sessions, and of resumed ones.
     sessions: Mutex<BTreeMap<String, [u64; 2]>>,
     recovered: AtomicBool,
-    stopping: AtomicBool,
+    leaving: AtomicBool,
     /// When the commit that is under way began, in nanoseconds; 0: none is.
     committing_since: AtomicU64,
     /// Milliseconds between two summaries of a failure that lasts.
@@ -89,7 +89,7 @@ impl Default for CoordinatorTally {
             store_errors: Counts::new(&["commit", "prune"]),
             sessions: Mutex::new(BTreeMap::new()),
             recovered: AtomicBool::new(false),
-            stopping: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             committing_since: AtomicU64::new(0),
             repeat_every: AtomicU64::new(log::millis(log::REPEAT_EVERY)),
         }
@@ -103,10 +103,10 @@ impl CoordinatorTally {
         self.recovered.load(Ordering::Relaxed)
     }
 
-    /// It was told to stop.
+    /// It lets nobody in any more, because it is drained or stopped: it is not ready.
     #[must_use]
-    pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
     }
 
     /// For how long the commit that is under way has been, if one is: retries of one that fails count
@@ -134,8 +134,8 @@ impl CoordinatorTally {
         self.repeat_every.store(log::millis(every).max(1), Ordering::Relaxed);
     }
 
-    pub(crate) fn stops(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+    pub(crate) fn leaves(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn commit_begins(&self, now: Instant) {

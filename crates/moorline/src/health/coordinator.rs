@@ -75,7 +75,7 @@ impl CoordinatorSubject {
             summary: summary(&checks, asked.workers.as_deref()),
             checks,
             next_attempt: None,
-            stopping: self.driver.tally().is_stopping(),
+            stopping: self.driver.is_draining(),
             details: self.details(&asked),
         }
     }
@@ -86,20 +86,20 @@ impl CoordinatorSubject {
         let recovering =
             (!tally.is_recovered()).then(|| Problem::new("recovering", Some(Code::STARTING)));
         let store = self.store_problem();
-        let stopping = tally.is_stopping();
-        let stops = stopping.then(|| {
+        let leaves = tally.is_leaving();
+        let leaving = leaves.then(|| {
             let reason = Reason::CoordinatorStopping;
             Problem::new(reason.name(), Some(Code::from(reason)))
         });
         let recovered = if recovering.is_some() { "reads what earlier lives left" } else { "done" };
         let stored = if store.is_some() { "takes no writes" } else { "takes writes" };
-        let taken = if stopping { "stops" } else { "takes work" };
+        let taken = if leaves { "lets nobody in: it is drained or stopped" } else { "takes work" };
         vec![
             loop_check(stuck).of_start(),
             Check::new("listeners", self.endpoints().join(" ")).of_start(),
             Check::new("recovery", recovered).of_start().unless(recovering),
             Check::new("store", stored).unless(store),
-            Check::new("intake", taken).unless(stops),
+            Check::new("intake", taken).unless(leaving),
         ]
     }
 
@@ -177,7 +177,7 @@ impl Subject for CoordinatorSubject {
     fn glance(&self) -> Glance {
         let tally = self.driver.tally();
         let summary = summary(&self.checks(None), None);
-        Glance { started: tally.is_recovered(), stopping: tally.is_stopping(), summary }
+        Glance { started: tally.is_recovered(), stopping: tally.is_leaving(), summary }
     }
 
     fn report(&self) -> BoxFuture<'_, Report> {

@@ -186,6 +186,35 @@ async fn with_both_sides_up_everything_is_well_and_every_metric_is_in_the_table(
     coordinator.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coordinator_that_is_drained_is_not_ready_while_its_workers_finish() {
+    let transport = MemoryTransport::new();
+    let coordinator = coordinator(&transport).await;
+    let at = coordinator.health_address().unwrap();
+    let worker = worker(&transport).build().unwrap();
+    let handle = worker.handle();
+    let running = tokio::spawn(worker.run());
+    assert!(handle.active().await);
+    let long = Duration::from_secs(600);
+    let mut drain = moorline_driver::Drain::default();
+    (drain.grace, drain.timeout) = (long, long);
+    assert_eq!(coordinator.driver().drain(drain).await.unwrap(), 1);
+    ask(move || {
+        let (status, body) = json(at, "/readyz");
+        assert_eq!((status, &body["reason"]), (503, &"coordinator_stopping".into()));
+        let (_, page) = json(at, "/status.json");
+        assert_eq!(page["stopping"], true);
+        assert!(page["summary"].as_str().unwrap().contains("lets nobody in"), "{page}");
+        assert_eq!(series(&get(at, "/metrics").1)["moorline_coordinator_ready"], 0.0);
+        // It still is in charge of those it has.
+        assert_eq!(get(at, "/livez").0, 200);
+    })
+    .await;
+    handle.shutdown();
+    running.await.unwrap().unwrap();
+    coordinator.driver().stopped().await;
+}
+
 fn status_of(head: &str) -> u16 {
     status(head)
 }

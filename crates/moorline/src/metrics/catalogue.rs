@@ -103,7 +103,7 @@ catalogue! {
         "How long attempts ran.";
 
     READY "moorline_coordinator_ready" Gauge []
-        "Whether it takes work: recovered, its store takes writes, and it does not stop.";
+        "Whether it takes work: recovered, its store takes writes, and it is neither drained nor stopped.";
     WORKERS "moorline_coordinator_workers" Gauge ["state"]
         "Workers, by where they are." only "while its loop answers";
     FLAPPING "moorline_coordinator_workers_flapping" Gauge []

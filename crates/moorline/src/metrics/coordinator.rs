@@ -31,7 +31,7 @@ pub(crate) fn measure_coordinator(
 ) {
     super::measure_process(page, "coordinator");
     let tally = driver.tally();
-    let ready = tally.is_recovered() && !tally.is_stopping() && !store_stalled;
+    let ready = tally.is_recovered() && !tally.is_leaving() && !store_stalled;
     page.one(&READY, u64::from(ready));
     if let Some(views) = &asked.workers {
         workers(page, views, per_worker);

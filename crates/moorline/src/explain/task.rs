@@ -138,14 +138,14 @@ fn candidate(offer: &Offer, evidence: &Evidence) -> Candidate {
     let away = || format!("for {}{}", since(), reason());
     let would = if offer.has_handler { "would match" } else { "lacks the handler, too" };
     let slots = format!("{} of {} slots used", offer.used, offer.slots);
-    let (can, text) = if offer.presence == Presence::Draining {
+    let (can, text) = if is_here(offer.presence) && offer.cordoned {
+        (false, "drained by an operator".to_owned())
+    } else if offer.presence == Presence::Draining {
         (false, "takes nothing new".to_owned())
     } else if offer.presence != Presence::Active {
         (false, format!("{}; {would}", away()))
     } else if !offer.has_handler {
         (false, format!("has no handler `{}`", evidence.task.kind))
-    } else if offer.cordoned {
-        (false, "drained by an operator".to_owned())
     } else if offer.used >= u32::from(offer.slots) {
         (false, slots)
     } else {

@@ -113,9 +113,17 @@ fn a_worker_with_a_free_slot_makes_it_a_matter_of_turn() {
     let explanation = explain(&evidence);
     assert_eq!(explanation.cause.unwrap().rule, "turn");
     assert_eq!(explanation.candidates.iter().filter(|one| one.can).count(), 1);
-    // Unless an operator drains it.
-    evidence.workers[3].cordoned = true;
-    assert_eq!(rule(&evidence), "busy");
+    // Unless an operator drains it, or it leaves.
+    for (presence, cordoned, text) in [
+        (Presence::Draining, true, "drained by an operator"),
+        (Presence::Active, true, "drained by an operator"),
+        (Presence::Draining, false, "takes nothing new"),
+    ] {
+        evidence.workers[3] = Offer { presence, cordoned, used: 3, ..offer("gpu-3") };
+        let explanation = explain(&evidence);
+        assert_eq!(explanation.cause.unwrap().rule, "busy");
+        assert_eq!(explanation.candidates[3].text, text);
+    }
 }
 
 #[test]

@@ -406,11 +406,12 @@ pub(crate) struct Version {
 
 /// The features of this package, and which of them are built in.
 #[cfg(feature = "coordinator")]
-const FEATURES: [(&str, bool); 5] = [
+const FEATURES: [(&str, bool); 6] = [
     ("cli", cfg!(feature = "cli")),
     ("client", cfg!(feature = "client")),
     ("coordinator", cfg!(feature = "coordinator")),
     ("grpc", cfg!(feature = "grpc")),
+    ("health", cfg!(feature = "health")),
     ("process", cfg!(feature = "process")),
 ];
 

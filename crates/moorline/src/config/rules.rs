@@ -303,6 +303,7 @@ fn about(role: Role, error: &Error) -> &'static [Key] {
             ("health-listen", &[Key::CoordinatorHealth]),
             ("lost-after", &[Key::LostAfter]),
             ("flapping", &[Key::FlapWindow]),
+            ("forget-after", &[Key::ForgetAfter]),
             ("coordinator", &[Key::StartGrace, Key::AcceptTimeout]),
         ],
     };

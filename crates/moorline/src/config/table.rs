@@ -83,8 +83,7 @@ settings! {
         "A worker not heard for so long loses its leases, and its tasks are queued again."
         => flag("lost-after");
     ForgetAfter "coordinator.liveness.forget_after" TIME, Is("1d"),
-        "A worker that was lost or left is listed for so long, and as long as it has a lease."
-        => reloadable();
+        "A worker that was lost or left is listed for so long, and as long as it has a lease.";
     StartGrace "coordinator.liveness.start_grace" TIME_OR_NONE, Is("120s"),
         "Leases of an earlier life are kept at least so long after the start."
         => flag("start-grace");

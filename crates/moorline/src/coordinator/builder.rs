@@ -275,7 +275,7 @@ impl CoordinatorBuilder {
     }
 
     /// A worker that loses so many connections within this time is called flapping, until it has lost
-    /// fewer; more than 16 count as 16. Above zero. Default 5 in 10 min.
+    /// none for half of it; more than 16 count as 16. Above zero. Default 5 in 10 min.
     ///
     /// ```
     /// use std::num::NonZeroU8;
@@ -427,21 +427,29 @@ impl CoordinatorBuilder {
             max_handshakes: self.max_handshakes,
             flap_losses: self.flap_losses,
             flap_window: self.flap_window,
+            forget_after: Duration::from_millis(self.retention.forget_millis),
             ..scaled
         };
         HubConfig::new(settings).map_err(|error| {
-            let no_window = HubConfigError::Zero { setting: "flap_window" };
-            let about = if error == no_window { "flapping" } else { "lost-after" };
+            let about = match error {
+                HubConfigError::Zero { setting: "flap_window" } => "flapping",
+                HubConfigError::Zero { setting: "forget_after" } => "forget-after",
+                _ => "lost-after",
+            };
             Error::refused_setting(Code::from(&error), about, error)
         })
     }
 
-    fn dispatcher_config(&self) -> Result<DispatcherConfig> {
+    fn dispatcher_config(&self, hub: &HubConfig) -> Result<DispatcherConfig> {
+        let defaults = DispatcherSettings::default();
+        // Whoever is silent is disconnected for that, not for what it owes.
+        let silent_after = hub.disconnect_after(hub.settings().beat_max);
         let dispatcher = DispatcherSettings {
             lost_after: self.lost_after,
             start_grace: self.start_grace,
             accept_timeout: self.accept_timeout,
-            ..DispatcherSettings::default()
+            answer_timeout: defaults.answer_timeout.max(2 * silent_after),
+            ..defaults
         };
         DispatcherConfig::new(dispatcher).map_err(|error| Error::setting("coordinator", error))
     }
@@ -452,17 +460,21 @@ impl CoordinatorBuilder {
         let admin = self.admin.as_deref().and_then(|address| loopback_address(address).err());
         let listen = self.listen.iter().filter_map(|url| url.parse::<Endpoint>().err());
         let health = self.health.as_deref().and_then(|text| health::address(text).err());
+        // What is wrong with the rest does not depend on what is wrong there.
+        let hub = self.hub_config();
+        let of_hub = *hub.as_ref().unwrap_or(&HubConfig::default());
         admin
             .into_iter()
             .chain(health)
             .chain(listen.map(Error::from))
-            .chain(self.hub_config().err())
-            .chain(self.dispatcher_config().err())
+            .chain(hub.err())
+            .chain(self.dispatcher_config(&of_hub).err())
             .collect()
     }
 
     fn options(&self) -> Result<CoordinatorOptions> {
-        let (hub, dispatcher) = (self.hub_config()?, self.dispatcher_config()?);
+        let hub = self.hub_config()?;
+        let dispatcher = self.dispatcher_config(&hub)?;
         let listen = self
             .listen
             .iter()

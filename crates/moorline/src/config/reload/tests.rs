@@ -103,7 +103,6 @@ fn every_reloadable_setting_is_one_that_somebody_takes() {
             "coordinator.store.task_retention_max",
             "coordinator.store.event_retention",
             "coordinator.store.event_retention_max",
-            "coordinator.liveness.forget_after",
             "worker.drain_timeout",
             "worker.reconnect.on_give_up",
             "log.format",

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use moorline_link::HubSettings;
 use moorline_memory::MemoryTransport;
+use moorline_work::DispatcherSettings;
 
 use super::{StoreAt, loopback_address};
 use crate::{Code, Coordinator};
@@ -66,6 +67,33 @@ fn what_is_said_of_admission_and_of_flapping_reaches_the_machine_and_nothing_els
     };
     assert_eq!(*told.settings(), expected);
     assert_eq!(standard, HubSettings::default());
+}
+
+#[test]
+fn a_worker_that_is_gone_is_forgotten_by_the_machine_when_it_is_by_the_store() {
+    for after in [Duration::from_secs(60), Duration::from_secs(30 * 86_400)] {
+        let hub = Coordinator::builder().forget_after(after).hub_config().unwrap();
+        assert_eq!(hub.settings().forget_after, after);
+    }
+    let error = Coordinator::builder().forget_after(Duration::ZERO).hub_config().unwrap_err();
+    assert!(error.to_string().contains("forget_after"), "{error}");
+}
+
+#[test]
+fn a_silent_worker_is_disconnected_for_its_silence_before_it_is_for_what_it_owes() {
+    for lost_after in [1, 90, 3_600, 86_400].map(Duration::from_secs) {
+        for disconnect_after in [None, Some(lost_after)] {
+            let mut builder = Coordinator::builder().lost_after(lost_after);
+            if let Some(after) = disconnect_after {
+                builder = builder.disconnect_after(after);
+            }
+            let hub = builder.hub_config().unwrap();
+            let answer = builder.dispatcher_config(&hub).unwrap().settings().answer_timeout;
+            let silent = hub.disconnect_after(hub.settings().beat_max);
+            assert!(answer >= 2 * silent, "{builder:?}");
+            assert!(answer >= DispatcherSettings::default().answer_timeout, "{builder:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -293,6 +293,7 @@ impl Link {
             conn: self.connection.as_ref().map(|connection| connection.conn),
             draining: self.draining,
             attempts: self.attempts.made,
+            put_off: self.attempts.put_off,
             reconnects: self.reconnects,
             delay: next_attempt.map(|_| self.attempts.delay),
             previous_delay: self.attempts.previous,

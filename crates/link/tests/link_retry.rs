@@ -452,6 +452,32 @@ fn a_reserved_slot_is_waited_for_and_its_ticket_shown_once_in_the_next_hello() {
 }
 
 #[test]
+fn a_coordinator_that_puts_a_dial_off_does_not_let_the_delays_grow() {
+    let mut bench = Bench::active(config(exact()));
+    bench.pass(60 * SECOND);
+    let ticket = Ticket { epoch: Epoch(3), slot: 4, mac: 5 };
+    let come_back = ComeBack::Slot { after: 700 * MS, ticket };
+    bench.cut(Reason::StreamLost);
+    fail_dials(&mut bench, 1);
+    bench.coordinator.refuses = Some(Dismissal { reason: Reason::RateLimited, come_back });
+    bench.reachable = true;
+    for n in 1..=5 {
+        bench.until(|bench| bench.link.snapshot().put_off == n);
+        assert_eq!(bench.link.snapshot().delay, Some(700 * MS));
+    }
+    bench.coordinator.refuses = None;
+    // Each is a dial that counts, and it goes on where it was.
+    fail_dials(&mut bench, 1);
+    let snapshot = bench.link.snapshot();
+    assert_eq!((snapshot.attempts, snapshot.put_off), (7, 5));
+    assert_eq!(snapshot.delay, Some(4 * SECOND));
+    bench.reachable = true;
+    bench.until_active();
+    bench.pass(60 * SECOND);
+    assert_eq!((bench.link.snapshot().attempts, bench.link.snapshot().put_off), (0, 0));
+}
+
+#[test]
 fn a_hint_never_undercuts_our_own_spacing_even_if_all_our_delays_do() {
     let policy = Backoff::new(MS, 50 * MS, 2_000, Jitter::None, First::Backoff).expect("in bounds");
     let mut bench = Bench::active(config(Reconnect::new(policy).max_first_window(Duration::ZERO)));

@@ -332,6 +332,9 @@ pub struct LinkSnapshot {
     pub draining: bool,
     /// Dials since the last stable connection.
     pub attempts: u32,
+    /// Those of them that a coordinator answered with a slot: they do not let the delays grow, so the
+    /// next delay is drawn by the number `attempts - put_off + 1`.
+    pub put_off: u32,
     /// Reconnects that were asked for and taken ([`LinkInput::Reconnect`]): the connection of before
     /// is given up.
     pub reconnects: u64,
@@ -339,8 +342,8 @@ pub struct LinkSnapshot {
     pub delay: Option<Duration>,
     /// The delay before that one: what [`Jitter::Decorrelated`](crate::Jitter::Decorrelated) reads.
     pub previous_delay: Duration,
-    /// The seed of this outage: with the policy, the window, the number of the dial and the previous delay it
-    /// gives the delay again ([`Backoff::delay_over`](crate::Backoff::delay_over)).
+    /// The seed of this outage: with the policy, the window, the number of the next delay (see `put_off`)
+    /// and the previous delay it gives the delay again ([`Backoff::delay_over`](crate::Backoff::delay_over)).
     pub backoff_seed: u64,
     /// Over how long the coordinator wants this worker to spread its dials, within our own bound.
     pub first_window: Option<Duration>,

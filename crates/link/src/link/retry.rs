@@ -15,6 +15,9 @@ const KICK_SPACING: Duration = Duration::from_secs(1);
 pub(super) struct Attempts {
     /// Dials since the last stable connection.
     pub(super) made: u32,
+    /// Those of them that a coordinator answered with a slot: it is there and well, so they do not let
+    /// the delays grow.
+    pub(super) put_off: u32,
     /// The delay drawn before the next or the last dial.
     pub(super) delay: Duration,
     /// The delay drawn before that one: what decorrelated jitter reads.
@@ -34,6 +37,7 @@ impl Attempts {
         let initial = reconnect.backoff.initial_delay();
         Self {
             made: 0,
+            put_off: 0,
             delay: initial,
             previous: initial,
             round: 0,
@@ -46,6 +50,7 @@ impl Attempts {
 
     pub(super) fn reset(&mut self, reconnect: &Reconnect) {
         self.made = 0;
+        self.put_off = 0;
         self.delay = reconnect.backoff.initial_delay();
         self.previous = self.delay;
         self.round += 1;
@@ -59,6 +64,11 @@ impl Attempts {
 
     fn exhausted(&self, reconnect: &Reconnect) -> bool {
         reconnect.max_attempts > 0 && self.made >= reconnect.max_attempts
+    }
+
+    /// The number that the next delay is drawn by.
+    fn next(&self) -> u32 {
+        self.made.saturating_sub(self.put_off).saturating_add(1)
     }
 }
 
@@ -114,7 +124,7 @@ impl Link {
         let reconnect = &self.config.reconnect;
         let backoff = &reconnect.backoff;
         let seed = self.attempts.seed(self.seed);
-        let next = self.attempts.made.saturating_add(1);
+        let next = self.attempts.next();
         let delay = match (come_back, reason.retry()) {
             // A coordinator may ask for patience, but cannot park a worker (P84).
             // Our own spacing holds even where it is longer than any hint we would follow.
@@ -134,6 +144,7 @@ impl Link {
         };
         if let ComeBack::Slot { ticket, .. } = come_back {
             self.attempts.ticket = Some(ticket);
+            self.attempts.put_off = self.attempts.put_off.saturating_add(1);
         }
         self.wait(now, delay);
     }

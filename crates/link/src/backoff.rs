@@ -72,6 +72,15 @@ pub struct Backoff {
     first: First,
 }
 
+/// What keeps a fleet apart while it comes back, as one of its workers knows it when it draws a delay.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Spread {
+    /// Over how long the coordinator wants its fleet to come back. `None`: it never said.
+    pub window: Option<Duration>,
+    /// How long it has lasted: all times without a connection since the last stable one.
+    pub lasted: Duration,
+}
+
 /// Fixed point of the growth factor: 1.0 is 10^9. With the bounds of the constructor no factor that
 /// matters reaches 2^64, and whole multipliers stay exact.
 const ONE: u128 = 1_000_000_000;
@@ -158,40 +167,48 @@ impl Backoff {
     /// [`Backoff::max_delay`], and the same for the same arguments.
     #[must_use]
     pub fn delay(&self, seed: u64, attempt: u32, previous: Duration) -> Duration {
-        self.delay_over(Duration::ZERO, seed, attempt, previous)
+        self.delay_with(Spread::default(), seed, attempt, previous)
     }
 
-    /// The same for one worker of a fleet that a coordinator wants to come back over `window`: with
-    /// [`First::Window`] and [`Jitter::Full`] it is at least half of the window, and drawn from a range
-    /// that reaches to its end, both up to [`Backoff::max_delay`]. Else the dials of those who found
-    /// nobody would pile up upon the first dials of the others.
+    /// The same for one worker of a fleet that a coordinator wants to come back over a window. With
+    /// [`First::Window`] and [`Jitter::Full`] the delay
+    ///
+    /// - is at least half of the window, and drawn from a range that reaches to its end, both up to
+    ///   [`Backoff::max_delay`]: else the dials of those who found nobody would pile up upon the first
+    ///   dials of the others;
+    /// - is no longer than the outage has lasted, the initial delay, or the window, whichever is longest:
+    ///   else a few short delays in a row would be followed by one that is far longer than the outage.
     ///
     /// ```
     /// use core::time::Duration;
-    /// use moorline_link::Backoff;
+    /// use moorline_link::{Backoff, Spread};
     ///
     /// let second = Duration::from_secs(1);
-    /// let delay = |seed| Backoff::default().delay_over(50 * second, seed, 2, second);
+    /// let spread = Spread { window: Some(50 * second), lasted: 3 * second };
+    /// let delay = |seed| Backoff::default().delay_with(spread, seed, 2, second);
     /// assert!((0..100).map(delay).max().unwrap() > 40 * second);
     /// ```
     #[must_use]
-    pub fn delay_over(
+    pub fn delay_with(
         &self,
-        window: Duration,
+        spread: Spread,
         seed: u64,
         attempt: u32,
         previous: Duration,
     ) -> Duration {
         let cap = self.cap(attempt);
         // Exact policies stay exact.
-        let window = match self.first {
-            First::Window => saturating_nanos(window).min(self.max),
-            First::Backoff | First::Immediate => 0,
+        let (window, longest) = match (self.first, spread.window) {
+            (First::Window, Some(window)) => {
+                (saturating_nanos(window).min(self.max), saturating_nanos(spread.lasted))
+            }
+            (First::Window, None) | (First::Backoff | First::Immediate, _) => (0, u64::MAX),
         };
         let (low, high) = match self.jitter {
             Jitter::None => (cap, cap),
             Jitter::Full { floor } => {
-                (saturating_nanos(floor).min(cap).max(window / 2), cap.max(window))
+                let high = cap.min(longest.max(self.initial)).max(window);
+                (saturating_nanos(floor).min(cap).max(window / 2), high)
             }
             Jitter::Proportional { ppm } => {
                 let share = u128::from(cap) * u128::from(ppm) / u128::from(MILLION);

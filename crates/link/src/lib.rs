@@ -81,7 +81,7 @@ mod time;
 mod timer;
 mod wake;
 
-pub use backoff::{Backoff, First, Jitter};
+pub use backoff::{Backoff, First, Jitter, Spread};
 pub use clock::EffectiveClock;
 pub use config::{ConfigError, Heartbeat, Lanes, LinkConfig, Reconnect, Timeouts};
 pub use frame::{

@@ -298,6 +298,7 @@ impl Link {
             delay: next_attempt.map(|_| self.attempts.delay),
             previous_delay: self.attempts.previous,
             backoff_seed: self.attempts.seed(self.seed),
+            drawn_with: self.attempts.spread,
             first_window: self.first_window(),
             next_attempt,
             outage_since: self.outage_since,

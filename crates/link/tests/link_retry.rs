@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use moorline_link::{
     Backoff, ComeBack, CoordinatorFrame, Dismissal, Epoch, First, Jitter, Kick, LinkAction,
-    LinkConfig, LinkInput, LinkRejection, LinkVerdict, Reason, Reconnect, State, Ticket,
+    LinkConfig, LinkInput, LinkRejection, LinkVerdict, Reason, Reconnect, Spread, State, Ticket,
     WorkerFrame,
 };
 use support::{Bench, MS, SECOND};
@@ -323,7 +323,8 @@ fn with_full_jitter_later_dials_are_spread_over_the_coordinators_window_too() {
         let mut waits: Vec<_> = (0..200)
             .map(|seed| {
                 let policy = Backoff::default();
-                policy.delay_over(window, seed, 2, Duration::ZERO)
+                let spread = Spread { window: Some(window), lasted: 600 * SECOND };
+                policy.delay_with(spread, seed, 2, Duration::ZERO)
             })
             .collect();
         waits.sort_unstable();
@@ -338,8 +339,9 @@ fn with_full_jitter_later_dials_are_spread_over_the_coordinators_window_too() {
     assert!(waits(600 * SECOND).1 <= 60 * SECOND, "never beyond the policy's longest delay");
     // The exact sequences stay exact.
     let exact = *exact().backoff();
-    assert_eq!(exact.delay_over(50 * SECOND, 7, 2, SECOND), 2 * SECOND);
-    assert_eq!(policy.delay_over(Duration::ZERO, 7, 2, SECOND), policy.delay(7, 2, SECOND));
+    let spread = Spread { window: Some(50 * SECOND), lasted: SECOND };
+    assert_eq!(exact.delay_with(spread, 7, 2, SECOND), 2 * SECOND);
+    assert_eq!(policy.delay_with(Spread::default(), 7, 2, SECOND), policy.delay(7, 2, SECOND));
     // And the link draws so.
     let mut longest = Duration::ZERO;
     for seed in 0..40 {
@@ -449,6 +451,66 @@ fn a_reserved_slot_is_waited_for_and_its_ticket_shown_once_in_the_next_hello() {
     };
     let hellos: Vec<_> = bench.frames().into_iter().filter_map(hello).collect();
     assert_eq!(hellos, [(None, true), (Some(ticket), true), (None, true)]);
+}
+
+#[test]
+fn in_a_fleet_no_delay_is_longer_than_the_outage_so_far_and_it_is_drawn_by_what_is_shown() {
+    let backoff = Backoff::default();
+    for seed in 0..200 {
+        let mut bench = Bench::new(config(Reconnect::default()));
+        bench.link = moorline_link::Link::new(
+            config(Reconnect::default()),
+            support::identity(),
+            seed,
+            moorline_link::Instant::ZERO,
+        );
+        bench.coordinator.first_window = Some(200 * MS);
+        bench.until_active();
+        bench.pass(60 * SECOND);
+        bench.cut(Reason::TransportReset);
+        let lost = bench.now;
+        let mut before = Duration::ZERO;
+        for _ in 0..12 {
+            fail_dials(&mut bench, 1);
+            let shown = bench.link.snapshot();
+            let delay = shown.delay.expect("waiting");
+            let lasted = bench.now.since(lost);
+            assert!(delay <= lasted.max(SECOND), "{delay:?} after {lasted:?}");
+            assert!(delay >= 100 * MS && delay <= 60 * SECOND);
+            assert_eq!(shown.drawn_with, Spread { window: Some(200 * MS), lasted });
+            let number = shown.attempts - shown.put_off + 1;
+            let again = backoff.delay_with(shown.drawn_with, shown.backoff_seed, number, before);
+            assert_eq!(again, delay);
+            before = delay;
+        }
+    }
+}
+
+#[test]
+fn a_link_that_comes_and_goes_does_not_begin_its_outage_anew() {
+    let mut bench = Bench::active(config(Reconnect::default()));
+    bench.pass(60 * SECOND);
+    bench.cut(Reason::TransportReset);
+    let mut down = Duration::ZERO;
+    for _ in 0..3 {
+        let lost = bench.now;
+        fail_dials(&mut bench, 1);
+        let lasted = bench.link.snapshot().drawn_with.lasted;
+        assert_eq!(lasted, down + bench.now.since(lost));
+        bench.reachable = true;
+        bench.until_active();
+        down += bench.now.since(lost);
+        // It would be stable after 30 s, and that it is connected is not an outage.
+        bench.pass(10 * SECOND);
+        bench.cut(Reason::TransportReset);
+    }
+    bench.reachable = true;
+    bench.until_active();
+    bench.pass(60 * SECOND);
+    bench.cut(Reason::TransportReset);
+    let lost = bench.now;
+    fail_dials(&mut bench, 1);
+    assert_eq!(bench.link.snapshot().drawn_with.lasted, bench.now.since(lost));
 }
 
 #[test]

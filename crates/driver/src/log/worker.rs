@@ -436,14 +436,18 @@ impl WorkerLog {
             info!(
                 event = "link.backoff", role = "worker", worker = %self.worker,
                 session = self.session(), epoch = self.epoch(), attempts = attempt,
-                delay_ms = millis(delay), seed = link.backoff_seed,
+                delay_ms = millis(delay), seed = link.backoff_seed, put_off = link.put_off,
+                window_ms = link.drawn_with.window.map(millis),
+                lasted_ms = millis(link.drawn_with.lasted),
                 "{what} attempt {attempt} in {seconds:.1}s"
             );
         } else {
             debug!(
                 event = "link.backoff", role = "worker", worker = %self.worker,
                 session = self.session(), epoch = self.epoch(), attempts = attempt,
-                delay_ms = millis(delay), seed = link.backoff_seed,
+                delay_ms = millis(delay), seed = link.backoff_seed, put_off = link.put_off,
+                window_ms = link.drawn_with.window.map(millis),
+                lasted_ms = millis(link.drawn_with.lasted),
                 "{what} attempt {attempt} in {seconds:.1}s"
             );
         }

@@ -223,6 +223,7 @@ impl Link {
             if let Some(attachment) = &self.attachment {
                 self.statistics.activated(now, attachment.session);
             }
+            self.attempts.end_outage(now);
             self.judge_quality(now);
             self.timers.disarm(Timer::GiveUp);
             self.timers.disarm(Timer::Leases);

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::{
     Arrival, ConnId, CoordinatorFrame, Degraded, EnqueueError, Flags, Instant, Lane, Reason,
-    SessionId, State, Tag,
+    SessionId, Spread, State, Tag,
 };
 
 /// Why a waiting worker should dial now.
@@ -342,9 +342,12 @@ pub struct LinkSnapshot {
     pub delay: Option<Duration>,
     /// The delay before that one: what [`Jitter::Decorrelated`](crate::Jitter::Decorrelated) reads.
     pub previous_delay: Duration,
-    /// The seed of this outage: with the policy, the window, the number of the next delay (see `put_off`)
-    /// and the previous delay it gives the delay again ([`Backoff::delay_over`](crate::Backoff::delay_over)).
+    /// The seed of this outage: with the policy, `drawn_with`, the number of the next delay (see
+    /// `put_off`) and the previous delay it gives the delay again
+    /// ([`Backoff::delay_with`](crate::Backoff::delay_with)).
     pub backoff_seed: u64,
+    /// What was known of the outage when the delay was drawn.
+    pub drawn_with: Spread,
     /// Over how long the coordinator wants this worker to spread its dials, within our own bound.
     pub first_window: Option<Duration>,
     /// When the next dial is due, while waiting for it.

@@ -5,7 +5,9 @@ use core::time::Duration;
 use super::wish::not_before;
 use super::{Candidate, Kick, Link, LinkRejection, LinkVerdict};
 use crate::backoff::mix;
-use crate::{ComeBack, ConnId, Instant, LinkEvent, Reason, Reconnect, Retry, State, Ticket, Timer};
+use crate::{
+    ComeBack, ConnId, Instant, LinkEvent, Reason, Reconnect, Retry, Spread, State, Ticket, Timer,
+};
 
 /// Kicks are accepted at most this often (P06).
 const KICK_SPACING: Duration = Duration::from_secs(1);
@@ -22,6 +24,12 @@ pub(super) struct Attempts {
     pub(super) delay: Duration,
     /// The delay drawn before that one: what decorrelated jitter reads.
     pub(super) previous: Duration,
+    /// Not active since then.
+    down_since: Option<Instant>,
+    /// How long it has not been active since the last stable connection, without the time that goes on.
+    down: Duration,
+    /// What was known when the last delay was drawn.
+    pub(super) spread: Spread,
     /// Stable connections so far: each outage draws its own delays.
     round: u64,
     /// The slot the coordinator reserved: shown in the next Hello, once.
@@ -40,6 +48,9 @@ impl Attempts {
             put_off: 0,
             delay: initial,
             previous: initial,
+            down_since: None,
+            down: Duration::ZERO,
+            spread: Spread::default(),
             round: 0,
             ticket: None,
             last_dial: None,
@@ -53,6 +64,8 @@ impl Attempts {
         self.put_off = 0;
         self.delay = reconnect.backoff.initial_delay();
         self.previous = self.delay;
+        self.down_since = None;
+        self.down = Duration::ZERO;
         self.round += 1;
         self.give_up_at = None;
     }
@@ -66,6 +79,18 @@ impl Attempts {
         reconnect.max_attempts > 0 && self.made >= reconnect.max_attempts
     }
 
+    /// How long it has not been active since the last stable connection.
+    fn down(&self, now: Instant) -> Duration {
+        let goes_on = self.down_since.map_or(Duration::ZERO, |since| now.since(since));
+        self.down.saturating_add(goes_on)
+    }
+
+    /// It is active.
+    pub(super) fn end_outage(&mut self, now: Instant) {
+        self.down = self.down(now);
+        self.down_since = None;
+    }
+
     /// The number that the next delay is drawn by.
     fn next(&self) -> u32 {
         self.made.saturating_sub(self.put_off).saturating_add(1)
@@ -76,6 +101,7 @@ impl Link {
     /// The clock of `give_up_after` runs from the start of an outage, and on through connections
     /// that were not stable.
     pub(super) fn begin_outage(&mut self, now: Instant) {
+        self.attempts.down_since.get_or_insert(now);
         if let Some(limit) = self.config.reconnect.give_up_after {
             let end = *self.attempts.give_up_at.get_or_insert(now + limit);
             self.timers.arm(Timer::GiveUp, end);
@@ -121,6 +147,8 @@ impl Link {
     }
 
     fn plan(&mut self, now: Instant, reason: Reason, come_back: ComeBack) {
+        let lasted = self.attempts.down(now);
+        self.attempts.spread = Spread { window: self.first_window(), lasted };
         let reconnect = &self.config.reconnect;
         let backoff = &reconnect.backoff;
         let seed = self.attempts.seed(self.seed);
@@ -138,8 +166,7 @@ impl Link {
                 backoff.first_delay(seed, self.first_window())
             }
             (ComeBack::ByReason | ComeBack::Never, Retry::Backoff) => {
-                let window = self.first_window().unwrap_or_default();
-                backoff.delay_over(window, seed, next, self.attempts.delay)
+                backoff.delay_with(self.attempts.spread, seed, next, self.attempts.delay)
             }
         };
         if let ComeBack::Slot { ticket, .. } = come_back {

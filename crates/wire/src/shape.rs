@@ -60,13 +60,51 @@ impl Field {
     }
 }
 
+/// Why bytes are no message, small enough to be returned at every field.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// They end inside a field.
+    Cut,
+    /// A number above 64 bits.
+    Wide,
+    /// No field has this number.
+    FieldNumber(u64),
+    /// No value has this wire type.
+    WireType { number: u32, wire: u64 },
+}
+
+impl From<Fault> for DecodeError {
+    #[cold]
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Cut => malformed(format_args!("the bytes end inside a field")),
+            Fault::Wide => malformed(format_args!("a number above 64 bits")),
+            Fault::FieldNumber(number) => malformed(format_args!("{number} is no field number")),
+            Fault::WireType { number, wire } => {
+                malformed(format_args!("field {number} has wire type {wire}"))
+            }
+        }
+    }
+}
+
 impl Shape {
+    /// The schema counts fields from 1, with few gaps, so most are at the place of their number.
+    #[inline]
+    fn field(&self, number: u32) -> Option<&'static Field> {
+        let fields = self.fields;
+        let guess = usize::try_from(number - 1).ok().and_then(|index| fields.get(index));
+        match guess {
+            Some(field) if field.number == number => Some(field),
+            Some(_) | None => fields.iter().find(|field| field.number == number),
+        }
+    }
+
     /// Walks a message of this shape. The schema has no recursion, so neither has this beyond it.
     pub(crate) fn walk(&self, mut bytes: &[u8]) -> Result<Seen, DecodeError> {
         let mut seen = Seen::default();
         let mut texts = 0_usize;
         while let Some((number, value)) = next(&mut bytes)? {
-            let Some(field) = self.fields.iter().find(|field| field.number == number) else {
+            let Some(field) = self.field(number) else {
                 seen.unknown += 1;
                 continue;
             };
@@ -97,16 +135,15 @@ impl Shape {
     }
 }
 
-/// Takes the next field off the front; `None` at the end.
-pub(crate) fn next<'a>(bytes: &mut &'a [u8]) -> Result<Option<(u32, Value<'a>)>, DecodeError> {
+/// Takes the next field off the front; `None` at the end. A field number is never 0.
+#[inline]
+pub(crate) fn next<'a>(bytes: &mut &'a [u8]) -> Result<Option<(u32, Value<'a>)>, Fault> {
     if bytes.is_empty() {
         return Ok(None);
     }
     let key = varint(bytes)?;
     let number = u32::try_from(key >> 3).ok().filter(|number| (1..1 << 29).contains(number));
-    let Some(number) = number else {
-        return Err(malformed(format_args!("{} is no field number", key >> 3)));
-    };
+    let Some(number) = number else { return Err(Fault::FieldNumber(key >> 3)) };
     let value = match key & 7 {
         0 => {
             varint(bytes)?;
@@ -124,41 +161,49 @@ pub(crate) fn next<'a>(bytes: &mut &'a [u8]) -> Result<Option<(u32, Value<'a>)>,
             take(bytes, 4)?;
             Value::Number
         }
-        wire => {
-            return Err(malformed(format_args!("field {number} has wire type {wire}")));
-        }
+        wire => return Err(Fault::WireType { number, wire }),
     };
     Ok(Some((number, value)))
 }
 
-fn varint(bytes: &mut &[u8]) -> Result<u64, DecodeError> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first().ok_or_else(cut)?;
-        *bytes = rest;
-        let bits = u64::from(byte & 0x7f);
-        if shift == 63 && bits > 1 {
-            break;
+/// Most keys, lengths and numbers are a single byte.
+#[inline]
+fn varint(bytes: &mut &[u8]) -> Result<u64, Fault> {
+    match bytes.split_first() {
+        Some((&byte, rest)) if byte < 0x80 => {
+            *bytes = rest;
+            Ok(u64::from(byte))
         }
-        value |= bits << shift;
+        Some(_) | None => long_varint(bytes),
+    }
+}
+
+fn long_varint(bytes: &mut &[u8]) -> Result<u64, Fault> {
+    let mut value = 0_u64;
+    for (index, &byte) in bytes.iter().enumerate() {
+        let bits = u64::from(byte & 0x7f);
+        // Ten bytes hold 70 bits.
+        if index > 9 || (index == 9 && bits > 1) {
+            return Err(Fault::Wide);
+        }
+        value |= bits << (7 * index);
         if byte & 0x80 == 0 {
+            *bytes = &bytes[index + 1..];
             return Ok(value);
         }
     }
-    Err(malformed(format_args!("a number above 64 bits")))
+    Err(if bytes.len() > 9 { Fault::Wide } else { Fault::Cut })
 }
 
-fn take<'a>(bytes: &mut &'a [u8], len: u64) -> Result<&'a [u8], DecodeError> {
-    let len = usize::try_from(len).map_err(|_| cut())?;
-    let (taken, rest) = bytes.split_at_checked(len).ok_or_else(cut)?;
+#[inline]
+fn take<'a>(bytes: &mut &'a [u8], len: u64) -> Result<&'a [u8], Fault> {
+    let taken = usize::try_from(len).ok().and_then(|len| bytes.split_at_checked(len));
+    let (taken, rest) = taken.ok_or(Fault::Cut)?;
     *bytes = rest;
     Ok(taken)
 }
 
-fn cut() -> DecodeError {
-    malformed(format_args!("the bytes end inside a field"))
-}
-
+#[cold]
 pub(crate) fn malformed(detail: std::fmt::Arguments<'_>) -> DecodeError {
     DecodeError::Malformed { detail: detail.to_string() }
 }

@@ -1,6 +1,7 @@
 //! The store that forgets with its process.
 
 mod events;
+mod indexes;
 mod table;
 mod task;
 

@@ -13,6 +13,7 @@ use moorline_work::{
 };
 
 use super::events::Events;
+use super::indexes::Indexes;
 use super::task::Task;
 use crate::event::{self, Who};
 use crate::rule::{self, Finished};
@@ -31,14 +32,7 @@ pub(super) struct Table {
     tasks: BTreeMap<u64, Task>,
     workers: BTreeMap<WorkerId, Remembered>,
     applications: BTreeMap<u64, Vec<Application>>,
-    /// Places by state, in the order of [`TaskState::ALL`].
-    by_state: [BTreeSet<u64>; 6],
-    /// Queued tasks that need not wait, in the order of their turn.
-    ready: BTreeSet<(Name, Reverse<i16>, u64)>,
-    /// Queued tasks that wait, by the end of it.
-    waiting: BTreeSet<(Name, u64, u64)>,
-    /// Places of ended tasks, the oldest end first.
-    finished: BTreeSet<(WallTime, u64)>,
+    indexes: Indexes,
     events: Events,
     /// Of those that were given out for the first time.
     waits: Vec<Duration>,
@@ -59,18 +53,6 @@ fn read(rows: Vec<StoreRow>) -> Done {
 /// The answer of an operation whose condition failed.
 fn refused(status: Status) -> Done {
     Done { rows: Vec::new(), conflict: Some(Conflict::Status(status)) }
-}
-
-/// A small number of states: its place in [`TaskState::ALL`].
-fn index_of(state: TaskState) -> usize {
-    match state {
-        TaskState::Queued => 0,
-        TaskState::Leased => 1,
-        TaskState::Succeeded => 2,
-        TaskState::Failed => 3,
-        TaskState::Cancelled => 4,
-        TaskState::Dead => 5,
-    }
 }
 
 impl Table {
@@ -133,7 +115,7 @@ impl Table {
         let place = self.last_place;
         let task = Task::new(id, spec, payload, claim.map_or(0, |epoch| epoch.0), now);
         self.places.insert(id, place);
-        self.index(place, &task);
+        self.indexes.insert(place, &task);
         self.tasks.insert(place, task);
         self.events.push(now, epoch, event::submitted(id, spec.handler.clone()));
         read(vec![StoreRow::Submitted { order: place }])
@@ -142,6 +124,7 @@ impl Table {
     fn claim(&mut self, now: WallTime, handler: &Name, limit: u32, epoch: Epoch) -> Done {
         // What has waited long enough joins the ready ones for good, so nothing is looked at twice.
         let over: Vec<u64> = self
+            .indexes
             .waiting
             .range((handler.clone(), 0, 0)..=(handler.clone(), now.0, u64::MAX))
             .map(|&(_, _, place)| place)
@@ -153,7 +136,7 @@ impl Table {
         let turn = (handler.clone(), Reverse(i16::MAX), 0)
             ..=(handler.clone(), Reverse(i16::MIN), u64::MAX);
         let mut free =
-            self.ready.range(turn).map(|&(_, _, place)| place).filter(|place| {
+            self.indexes.ready.range(turn).map(|&(_, _, place)| place).filter(|place| {
                 self.tasks.get(place).is_some_and(|task| task.claimed_by != epoch.0)
             });
         let claimed: Vec<u64> = free.by_ref().take(limit).collect();
@@ -168,7 +151,7 @@ impl Table {
             rows.push(StoreRow::More);
         }
         let waiting = (handler.clone(), 0, 0)..=(handler.clone(), u64::MAX, u64::MAX);
-        if let Some((_, not_before, _)) = self.waiting.range(waiting).next() {
+        if let Some((_, not_before, _)) = self.indexes.waiting.range(waiting).next() {
             let delay = Duration::from_millis(not_before.saturating_sub(now.0));
             rows.push(StoreRow::ReadyIn { delay });
         }
@@ -351,7 +334,7 @@ impl Table {
     }
 
     fn leases(&self) -> Vec<StoreRow> {
-        let leased = self.by_state[index_of(TaskState::Leased)].iter();
+        let leased = self.indexes.of(TaskState::Leased).iter();
         leased.filter_map(|place| self.lease_at(*place)).collect()
     }
 
@@ -401,7 +384,9 @@ impl Table {
             return 0;
         }
         old.sort_unstable();
-        let leased: BTreeSet<WorkerId> = self.by_state[index_of(TaskState::Leased)]
+        let leased: BTreeSet<WorkerId> = self
+            .indexes
+            .of(TaskState::Leased)
             .iter()
             .filter_map(|place| self.tasks.get(place)?.holder)
             .map(|(worker, _)| worker)
@@ -417,14 +402,14 @@ impl Table {
     }
 
     fn prune_tasks(&mut self, now: WallTime, retention: &Retention) -> u64 {
-        let oldest = self.finished.iter().map(|&(at, place)| {
+        let oldest = self.indexes.finished.iter().map(|&(at, place)| {
             let bytes = self.tasks.get(&place).map_or(0, Task::bytes);
             Ok::<_, Infallible>(Finished { place, at: at.0, bytes })
         });
-        let Ok(places) = rule::prunable(now, retention, self.finished.len() as u64, oldest);
+        let Ok(places) = rule::prunable(now, retention, self.indexes.finished.len() as u64, oldest);
         for place in &places {
             if let Some(task) = self.tasks.remove(place) {
-                self.unindex(*place, &task);
+                self.indexes.remove(*place, &task);
                 self.places.remove(&task.id);
                 self.applications.remove(place);
             }
@@ -442,7 +427,7 @@ impl Table {
         let mut of_state;
         let mut of_any;
         let places: &mut dyn Iterator<Item = u64> = if let Some(state) = filter.state {
-            of_state = self.by_state[index_of(state)].range(..before).rev().copied();
+            of_state = self.indexes.of(state).range(..before).rev().copied();
             &mut of_state
         } else {
             of_any = self.tasks.range(..before).rev().map(|(&place, _)| place);
@@ -457,10 +442,12 @@ impl Table {
 
     pub(super) fn counts(&self) -> Counts {
         Counts {
-            by_state: TaskState::ALL.map(|state| self.by_state[index_of(state)].len() as u64),
+            by_state: TaskState::ALL.map(|state| self.indexes.of(state).len() as u64),
             applied_twice: self.applications.values().filter(|rows| rows.len() > 1).count() as u64,
             lost_attempts: self.tasks.values().map(|task| u64::from(task.lost)).sum(),
-            oldest_queued: self.by_state[index_of(TaskState::Queued)]
+            oldest_queued: self
+                .indexes
+                .of(TaskState::Queued)
                 .first()
                 .and_then(|place| Some(self.tasks.get(place)?.submitted_at)),
         }
@@ -508,41 +495,10 @@ impl Table {
 
     /// The only way a task changes: no index can be forgotten.
     fn update(&mut self, place: u64, change: impl FnOnce(&mut Task)) {
-        if let Some(mut task) = self.tasks.remove(&place) {
-            self.unindex(place, &task);
-            change(&mut task);
-            self.index(place, &task);
-            self.tasks.insert(place, task);
-        }
-    }
-
-    fn index(&mut self, place: u64, task: &Task) {
-        self.by_state[index_of(task.state)].insert(place);
-        if task.state == TaskState::Queued {
-            let handler = task.spec.handler.clone();
-            if task.not_before == 0 {
-                self.ready.insert((handler, Reverse(task.spec.priority), place));
-            } else {
-                self.waiting.insert((handler, task.not_before, place));
-            }
-        }
-        if let Some(at) = task.finished_at {
-            self.finished.insert((at, place));
-        }
-    }
-
-    fn unindex(&mut self, place: u64, task: &Task) {
-        self.by_state[index_of(task.state)].remove(&place);
-        if task.state == TaskState::Queued {
-            let handler = task.spec.handler.clone();
-            if task.not_before == 0 {
-                self.ready.remove(&(handler, Reverse(task.spec.priority), place));
-            } else {
-                self.waiting.remove(&(handler, task.not_before, place));
-            }
-        }
-        if let Some(at) = task.finished_at {
-            self.finished.remove(&(at, place));
+        if let Some(task) = self.tasks.get_mut(&place) {
+            self.indexes.remove(place, task);
+            change(task);
+            self.indexes.insert(place, task);
         }
     }
 }

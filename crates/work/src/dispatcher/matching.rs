@@ -17,7 +17,8 @@ impl Dispatcher {
         while let Some(worker) = self.touched_workers.pop_first() {
             self.relist(worker);
         }
-        if !self.ready {
+        // Most inputs touch none.
+        if !self.ready || self.touched_handlers.is_empty() {
             self.touched_handlers.clear();
             return;
         }

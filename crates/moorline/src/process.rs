@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use moorline_work::AbortReason;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
 
 pub use group::ProcessGroups;
 
-use crate::task::{Finished, Handler, TaskCtx};
+use crate::task::{Finished, Handler, Stop, TaskCtx};
+use crate::worker::{ChildExit, ChildExits};
 use crate::{Error, Result};
 use group::Group;
 use output::{Overflow, read_result, read_tail};
@@ -45,17 +47,18 @@ const FATAL: std::ops::RangeInclusive<i32> = 64..=78;
 pub(crate) struct CommandHandler {
     words: Vec<String>,
     groups: ProcessGroups,
+    exits: ChildExits,
 }
 
 impl CommandHandler {
     /// Splits the command as a shell would, without running one.
-    pub(crate) fn new(command: &str, groups: ProcessGroups) -> Result<Self> {
+    pub(crate) fn new(command: &str, groups: ProcessGroups, exits: ChildExits) -> Result<Self> {
         let words = shell_words::split(command)
             .map_err(|error| Error::setting("handler", format!("`{command}`: {error}")))?;
         if words.first().is_none_or(String::is_empty) {
             return Err(Error::setting("handler", format!("`{command}` names no program")));
         }
-        Ok(Self { words, groups })
+        Ok(Self { words, groups, exits })
     }
 
     fn spawn(&self, ctx: &TaskCtx) -> std::io::Result<Child> {
@@ -89,7 +92,8 @@ impl Handler for CommandHandler {
         match self.spawn(&ctx) {
             Ok(child) => {
                 let group = child.id().and_then(|id| self.groups.add(id));
-                Box::pin(attend(child, group, ctx, input))
+                let exit = Ending { exits: self.exits.clone(), ctx: ctx.clone(), how: None };
+                Box::pin(attend(child, group, ctx, input, exit))
             }
             Err(error) => {
                 // A program that is not there is not there for the next attempt either.
@@ -105,7 +109,13 @@ impl Handler for CommandHandler {
 
 /// Feeds the child, reads it, and says how it ended. The group is killed then, or when this is
 /// dropped before.
-async fn attend(mut child: Child, group: Option<Group>, ctx: TaskCtx, input: Bytes) -> Finished {
+async fn attend(
+    mut child: Child,
+    group: Option<Group>,
+    ctx: TaskCtx,
+    input: Bytes,
+    mut exit: Ending,
+) -> Finished {
     let feeding = feed(child.stdin.take(), input);
     let reading = read_result(child.stdout.take(), RESULT_MAX);
     let listening = read_tail(child.stderr.take(), STDERR_TAIL);
@@ -149,7 +159,42 @@ async fn attend(mut child: Child, group: Option<Group>, ctx: TaskCtx, input: Byt
     }
     // Nothing of an attempt outlives it, also not what has let go of the pipes.
     drop(group);
+    let too_large = matches!(result, Some(Err(Overflow)));
+    exit.is_by(status.as_ref().ok().copied(), too_large);
     finished(status, result, &tail.unwrap_or_default())
+}
+
+/// Counts how a child ended, once it has: also if nobody waited for that.
+struct Ending {
+    exits: ChildExits,
+    ctx: TaskCtx,
+    how: Option<ChildExit>,
+}
+
+impl Ending {
+    /// It ended by itself, or after it was told to.
+    fn is_by(&mut self, status: Option<ExitStatus>, too_large: bool) {
+        let code = status.and_then(|status| status.code());
+        self.how = match (code, self.ctx.stop()) {
+            (Some(0), _) if !too_large => Some(ChildExit::Ok),
+            (_, Stop::Asked(_) | Stop::Now) => None,
+            (Some(_), Stop::No) => Some(ChildExit::Error),
+            (None, Stop::No) if too_large => Some(ChildExit::Error),
+            (None, Stop::No) => Some(ChildExit::Signal),
+        };
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let told = match self.ctx.stop() {
+            Stop::Asked(AbortReason::TimedOut) => ChildExit::Timeout,
+            Stop::Asked(AbortReason::Cancelled | AbortReason::HandedBack)
+            | Stop::Now
+            | Stop::No => ChildExit::Cancelled,
+        };
+        self.exits.add(self.how.unwrap_or(told));
+    }
 }
 
 /// Resolves when nobody is left in the group.

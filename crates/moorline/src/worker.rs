@@ -2,6 +2,12 @@
 
 mod builder;
 mod changes;
+#[cfg(any(feature = "health", all(feature = "process", unix)))]
+#[cfg_attr(
+    not(all(feature = "health", feature = "process", unix)),
+    allow(dead_code, reason = "without children none is counted, without health nobody asks")
+)]
+mod child_exits;
 mod data_dir;
 mod executor;
 mod handle;
@@ -20,6 +26,10 @@ pub use builder::WorkerBuilder;
 #[cfg(feature = "cli")]
 pub(crate) use builder::host_name;
 pub use changes::LinkChanges;
+#[cfg(all(feature = "process", unix))]
+pub(crate) use child_exits::ChildExit;
+#[cfg(any(feature = "health", all(feature = "process", unix)))]
+pub(crate) use child_exits::ChildExits;
 #[cfg(feature = "health")]
 pub(crate) use handle::Shared;
 pub use handle::WorkerHandle;
@@ -118,6 +128,7 @@ impl Worker {
             config.name.to_string(),
             config.handlers.iter().map(ToString::to_string).collect(),
             self.health.limits,
+            self.health.child_exits.clone(),
         ))
     }
 
@@ -208,6 +219,8 @@ struct Watched {
     bound: Option<crate::health::Bound>,
     limits: crate::health::Limits,
     is_watched: bool,
+    /// If any handler is a child process.
+    child_exits: Option<ChildExits>,
 }
 
 #[cfg(feature = "health")]

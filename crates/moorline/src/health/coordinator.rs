@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use moorline_driver::{CoordinatorHandle, Runtime, Tokio};
 use moorline_link::Reason;
 use moorline_node::WorkerView;
-use moorline_store::Counts;
+use moorline_store::{Counts, Size};
 use serde_json::{Map, Value, json};
 
 use super::report::Problem;
@@ -35,6 +35,7 @@ pub(crate) struct CoordinatorSubject {
 pub(crate) struct Asked {
     pub(crate) workers: Option<Vec<WorkerView>>,
     pub(crate) counts: Option<Counts>,
+    pub(crate) size: Option<Size>,
 }
 
 impl CoordinatorSubject {
@@ -54,10 +55,12 @@ impl CoordinatorSubject {
         let workers = tokio::time::timeout(ANSWER_WITHIN, self.driver.workers());
         let counts =
             tokio::time::timeout(ANSWER_WITHIN, self.driver.read(|reader| reader.counts()));
-        let (workers, counts) = futures::future::join(workers, counts).await;
+        let size = tokio::time::timeout(ANSWER_WITHIN, self.driver.read(|reader| reader.size()));
+        let (workers, counts, size) = futures::future::join3(workers, counts, size).await;
         Asked {
             workers: workers.ok().and_then(Result::ok),
             counts: counts.ok().and_then(Result::ok),
+            size: size.ok().and_then(Result::ok),
         }
     }
 

@@ -14,6 +14,7 @@ use super::*;
 use crate::metrics::tests::series;
 use crate::{BoxError, Coordinator, Reconnect, TaskCtx, Worker, WorkerBuilder};
 
+mod moves;
 mod stalled;
 
 /// Sends this and reads all of the answer: status line with headers, and body.

@@ -13,7 +13,7 @@ use super::report::{Problem, seconds, time};
 use super::{Check, Glance, Life, Limits, Report, Subject, stuck};
 use crate::Code;
 use crate::metrics::{Page, measure_worker};
-use crate::worker::Shared;
+use crate::worker::{ChildExits, Shared};
 
 /// A worker that is watched.
 pub(crate) struct WorkerSubject {
@@ -21,6 +21,8 @@ pub(crate) struct WorkerSubject {
     name: String,
     handlers: Vec<String>,
     limits: Limits,
+    /// If any handler is a child process.
+    child_exits: Option<ChildExits>,
 }
 
 impl WorkerSubject {
@@ -29,8 +31,9 @@ impl WorkerSubject {
         name: String,
         handlers: Vec<String>,
         limits: Limits,
+        child_exits: Option<ChildExits>,
     ) -> Self {
-        Self { shared, name, handlers, limits }
+        Self { shared, name, handlers, limits, child_exits }
     }
 
     async fn look(&self) -> Report {
@@ -248,6 +251,7 @@ impl Subject for WorkerSubject {
     }
 
     fn measure<'a>(&'a self, page: &'a mut Page) -> BoxFuture<'a, ()> {
-        async move { measure_worker(page, self.shared.running().as_ref()) }.boxed()
+        let exits = self.child_exits.as_ref();
+        async move { measure_worker(page, self.shared.running().as_ref(), exits) }.boxed()
     }
 }

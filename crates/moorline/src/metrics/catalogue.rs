@@ -102,6 +102,10 @@ catalogue! {
     TASK_DURATION "moorline_worker_task_duration_seconds" Histogram ["task"]
         "How long attempts ran.";
 
+    CHILD_EXITS "moorline_worker_child_exits_total" Counter ["outcome"]
+        "Child processes of handlers that ended: well (ok), with another exit code or too large a result (error), by a signal of others (signal), or not well after they were told to (timeout, cancelled)."
+        only "with handlers that are commands";
+
     READY "moorline_coordinator_ready" Gauge []
         "Whether it takes work: recovered, its store takes writes, and it is neither drained nor stopped.";
     WORKERS "moorline_coordinator_workers" Gauge ["state"]
@@ -147,6 +151,15 @@ catalogue! {
         "What the store failed to do.";
     STORE_WRITABLE "moorline_coordinator_store_writable" Gauge []
         "0 while a commit fails or hangs, else 1.";
+    STORE_SIZE "moorline_coordinator_store_size_bytes" Gauge []
+        "Size of the database, its free pages included; 0 for a store in memory."
+        only "while its store answers";
+    STORE_FREE "moorline_coordinator_store_free_bytes" Gauge []
+        "How much of that is free pages, which are used again before it grows."
+        only "while its store answers";
+    STORE_WAL "moorline_coordinator_store_wal_bytes" Gauge []
+        "Size of the file of the write-ahead log, which is started over again and again; 0 for a store in memory."
+        only "while its store answers";
     LOOP_LAG "moorline_coordinator_loop_lag_seconds" Histogram []
         "How late the loop was for what was due.";
 

@@ -10,8 +10,9 @@ use moorline_work::TaskState;
 use super::catalogue::{
     APPLIED_TWICE, EACH_CONNECTED, EACH_CONTACT, EACH_LEASES, FLAPPING, HEARTBEATS_RECEIVED,
     LOOP_LAG, LOST_ATTEMPTS, OLDEST_TASK, QUEUE_LATENCY, READY, REASSIGNMENTS, REJECTIONS,
-    RESULTS_RECEIVED, SESSIONS, STORE_ERRORS, STORE_OPERATION, STORE_WRITABLE, TASKS,
-    TASKS_FINISHED, TASKS_SUBMITTED, WORK_LOST, WORKER_DISCONNECTS, WORKERS, WORKERS_LOST,
+    RESULTS_RECEIVED, SESSIONS, STORE_ERRORS, STORE_FREE, STORE_OPERATION, STORE_SIZE, STORE_WAL,
+    STORE_WRITABLE, TASKS, TASKS_FINISHED, TASKS_SUBMITTED, WORK_LOST, WORKER_DISCONNECTS, WORKERS,
+    WORKERS_LOST,
 };
 use super::page::Page;
 use super::traffic::Traffic;
@@ -86,6 +87,11 @@ pub(crate) fn measure_coordinator(
     page.durations(&STORE_OPERATION, [(&["commit"][..], tally.commits.view())]);
     counts(page, &STORE_ERRORS, &tally.store_errors);
     page.one(&STORE_WRITABLE, u64::from(!store_stalled));
+    if let Some(size) = &asked.size {
+        page.one(&STORE_SIZE, size.database_bytes);
+        page.one(&STORE_FREE, size.free_bytes);
+        page.one(&STORE_WAL, size.log_bytes);
+    }
     page.durations(&LOOP_LAG, [(&[][..], tally.lag.view())]);
     traffic.measure(page);
 }

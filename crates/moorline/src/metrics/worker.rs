@@ -6,7 +6,7 @@ use moorline_driver::{Counts, Runtime, Tokio, WorkerHandle};
 use moorline_link::State;
 
 use super::catalogue::{
-    CONNECT_DURATION, CONNECTED, DISCONNECT_DURATION, DISCONNECTS, HEARTBEAT_RTT,
+    CHILD_EXITS, CONNECT_DURATION, CONNECTED, DISCONNECT_DURATION, DISCONNECTS, HEARTBEAT_RTT,
     HEARTBEATS_MISSED, HEARTBEATS_SENT, LAST_CONTACT, LINK_STATE, Metric, NEXT_ATTEMPT,
     OUTBOX_BYTES, OUTBOX_MESSAGES, RECONNECTION_ATTEMPTS, RECONNECTION_FAILURES,
     RECONNECTION_SUCCESSES, RESULTS_KEPT, RESULTS_RESUBMITTED, STABILITY, TASK_DURATION,
@@ -14,9 +14,15 @@ use super::catalogue::{
 };
 use super::page::Page;
 use crate::health::word;
+use crate::worker::ChildExits;
 
 /// Writes them. A worker that does not run yet, or no more, has none but those of its process.
-pub(crate) fn measure_worker(page: &mut Page, driver: Option<&WorkerHandle>) {
+/// `children`: how those of its handlers ended, if it may have any.
+pub(crate) fn measure_worker(
+    page: &mut Page,
+    driver: Option<&WorkerHandle>,
+    children: Option<&ChildExits>,
+) {
     super::measure_process(page, "worker");
     let Some(driver) = driver else { return };
     let (tally, status, now) = (driver.tally(), driver.status(), Tokio.now());
@@ -74,6 +80,13 @@ pub(crate) fn measure_worker(page: &mut Page, driver: Option<&WorkerHandle>) {
         &TASK_DURATION,
         durations.iter().map(|(labels, view)| (&labels[..], view.clone())),
     );
+    let exits: Vec<_> = children
+        .map(ChildExits::all)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(how, count)| ([how.name()], count))
+        .collect();
+    page.put(&CHILD_EXITS, exits.iter().map(|(labels, count)| (&labels[..], *count)));
 }
 
 /// Counts by one label: those that never happened are there, so that their first one is a rise. Of

@@ -4,14 +4,20 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use moorline_work::{AbortReason, Attempt, Outcome, TaskKey};
 
-use super::{CommandHandler, ProcessGroups, is_withheld};
+use super::{ChildExits, CommandHandler, ProcessGroups, is_withheld};
 use crate::task::{Abort, Finished, Handler, Stop, TaskCtx};
 
 const KEY: TaskKey = TaskKey { task: moorline_work::TaskId(7), attempt: Attempt(3) };
 
 fn handler(command: &str) -> (CommandHandler, ProcessGroups) {
     let groups = ProcessGroups::new();
-    (CommandHandler::new(command, groups.clone()).unwrap(), groups)
+    (CommandHandler::new(command, groups.clone(), ChildExits::default()).unwrap(), groups)
+}
+
+/// Counts of the exits that happened.
+fn exits(handler: &CommandHandler) -> Vec<(&'static str, u64)> {
+    let all = handler.exits.all().into_iter().map(|(how, count)| (how.name(), count));
+    all.filter(|(_, count)| *count > 0).collect()
 }
 
 async fn run(command: &str, input: &'static [u8]) -> Finished {
@@ -37,7 +43,10 @@ async fn a_command_is_split_as_a_shell_would_but_no_shell_reads_it() {
     let finished = run(r#"printf '%s|' "a b" $HOME '*' a\;b"#, b"").await;
     assert_eq!(text(&finished), "a b|$HOME|*|a;b|");
     for command in ["", "  ", "''", "echo 'open"] {
-        assert!(CommandHandler::new(command, ProcessGroups::new()).is_err(), "{command:?}");
+        assert!(
+            CommandHandler::new(command, ProcessGroups::new(), ChildExits::default()).is_err(),
+            "{command:?}"
+        );
     }
 }
 
@@ -188,6 +197,65 @@ async fn a_group_that_is_told_to_end_has_its_time_also_when_its_leader_is_gone()
     abort.tell(Stop::Asked(AbortReason::Cancelled));
     assert_eq!(running.await.unwrap(), Finished::failed(true, "killed by signal 15"));
     assert!(saved.exists(), "it was killed before its time was over");
+}
+
+#[tokio::test]
+async fn every_end_of_a_child_is_counted_by_how_it_came() {
+    for (command, how) in [
+        ("true", "ok"),
+        ("sh -c 'exit 3'", "error"),
+        ("sh -c 'head -c 20000000 /dev/zero; sleep 100'", "error"),
+        ("sh -c 'kill -9 $$'", "signal"),
+    ] {
+        let (handler, _groups) = handler(command);
+        let ctx = TaskCtx::new(KEY, None, Abort::new());
+        handler.call(ctx, Bytes::new()).await;
+        assert_eq!(exits(&handler), [(how, 1)], "{command}");
+    }
+    for (stop, how) in [
+        (Stop::Asked(AbortReason::TimedOut), "timeout"),
+        (Stop::Asked(AbortReason::Cancelled), "cancelled"),
+        (Stop::Asked(AbortReason::HandedBack), "cancelled"),
+        (Stop::Now, "cancelled"),
+    ] {
+        let abort = Abort::new();
+        let (handler, _groups) = handler("sleep 1000");
+        let call = || handler.call(TaskCtx::new(KEY, None, Arc::clone(&abort)), Bytes::new());
+        // One that ends when it is told to, and one that nobody waits for any longer.
+        let (ends, dropped) = (call(), call());
+        abort.tell(stop);
+        ends.await;
+        assert_eq!(exits(&handler), [(how, 1)], "{stop:?}");
+        drop(dropped);
+        assert_eq!(exits(&handler), [(how, 2)], "{stop:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_child_that_ends_well_counts_as_that_whatever_it_was_told() {
+    let home = tempfile::tempdir().unwrap();
+    let up = home.path().join("up");
+    let script = format!(
+        "sh -c 'trap \"exit 0\" TERM; touch {}; while :; do sleep 0.01; done'",
+        up.display()
+    );
+    let (handler, _groups) = handler(&script);
+    let abort = Abort::new();
+    let ctx = TaskCtx::new(KEY, None, Arc::clone(&abort));
+    let running = tokio::spawn(handler.call(ctx, Bytes::new()));
+    while !up.exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    abort.tell(Stop::Asked(AbortReason::TimedOut));
+    running.await.unwrap();
+    assert_eq!(exits(&handler), [("ok", 1)]);
+}
+
+#[tokio::test]
+async fn a_program_that_could_not_be_started_is_no_exit() {
+    let (handler, _groups) = handler("moorline-no-such-program x");
+    handler.call(TaskCtx::new(KEY, None, Abort::new()), Bytes::new()).await;
+    assert_eq!(exits(&handler), []);
 }
 
 /// Resolves when the process has ended; it has to, soon.

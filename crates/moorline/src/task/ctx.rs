@@ -101,6 +101,13 @@ impl TaskCtx {
         self.deadline
     }
 
+    /// Whether the attempt was told to stop, and why; without giving it time, unlike
+    /// [`is_cancelled`](Self::is_cancelled).
+    #[cfg(all(feature = "process", unix))]
+    pub(crate) fn stop(&self) -> Stop {
+        self.abort.stop()
+    }
+
     /// Whether the attempt was told to stop: it was cancelled, its time is over, or the worker ends.
     ///
     /// ```

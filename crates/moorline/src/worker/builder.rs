@@ -49,6 +49,9 @@ pub struct WorkerBuilder {
     listeners: Listeners,
     transports: Transports,
     log_repeat_every: Duration,
+    /// Once a handler is a child process.
+    #[cfg(any(feature = "health", all(feature = "process", unix)))]
+    child_exits: Option<super::ChildExits>,
     #[cfg(feature = "health")]
     health: Option<String>,
     #[cfg(feature = "health")]
@@ -89,6 +92,8 @@ impl WorkerBuilder {
             listeners: Listeners::default(),
             transports: Transports::new(),
             log_repeat_every: Duration::from_secs(30),
+            #[cfg(any(feature = "health", all(feature = "process", unix)))]
+            child_exits: None,
             #[cfg(feature = "health")]
             health: None,
             #[cfg(feature = "health")]
@@ -171,12 +176,13 @@ impl WorkerBuilder {
     /// ```
     #[cfg(all(feature = "process", unix))]
     pub fn command(
-        self,
+        mut self,
         name: impl Into<String>,
         command: &str,
         groups: &crate::process::ProcessGroups,
     ) -> Result<Self> {
-        let handler = crate::process::CommandHandler::new(command, groups.clone())?;
+        let exits = self.child_exits.get_or_insert_default().clone();
+        let handler = crate::process::CommandHandler::new(command, groups.clone(), exits)?;
         Ok(self.handler(name.into(), Arc::new(handler)))
     }
 

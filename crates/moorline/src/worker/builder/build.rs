@@ -57,6 +57,7 @@ impl WorkerBuilder {
             },
             limits: self.limits,
             is_watched: false,
+            child_exits: self.child_exits,
         };
         let data_dir = self.data_dir.as_deref().map(DataDir::open).transpose()?;
         let config = WorkerConfig {

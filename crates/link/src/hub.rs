@@ -19,6 +19,7 @@ mod stall;
 mod table;
 mod transmit;
 
+pub use admission::Admissions;
 pub use config::{HubConfig, HubConfigError, HubSettings, RegistrationRate};
 pub use io::*;
 
@@ -93,6 +94,8 @@ pub struct Hub {
     epoch: Epoch,
     clock: EffectiveClock,
     admission: Admission,
+    /// Messages that were transmitted on more than one connection, once for each further one.
+    resent: u64,
     /// The first session of this life, and the next one.
     first_session: u64,
     next_session: u64,
@@ -123,6 +126,7 @@ impl Hub {
             epoch,
             clock: EffectiveClock::new(now),
             admission: Admission::new(seed, now),
+            resent: 0,
             first_session,
             next_session: first_session,
             serving: Serving::Open,
@@ -207,6 +211,19 @@ impl Hub {
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    /// Numbered messages to workers that were sent again in this life, because a session went on over a
+    /// new connection before they were acknowledged.
+    #[must_use]
+    pub const fn resent(&self) -> u64 {
+        self.resent
+    }
+
+    /// Registrations that were put off, and the tickets for that.
+    #[must_use]
+    pub const fn admissions(&self) -> Admissions {
+        self.admission.counts()
     }
 
     /// Connections it knows, those being closed included. After a stop, zero means all is closed.

@@ -170,14 +170,17 @@ impl Outbox {
         (has_number || within).then_some((seq, entry.tag, entry.len))
     }
 
-    /// Commits what [`Outbox::next`] said: it has its number now and is under way.
-    pub fn commit(&mut self) {
-        let Some((seq, _, len)) = self.next() else { return };
+    /// Commits what [`Outbox::next`] said: it has its number now and is under way. Returns whether it
+    /// had it before: then it was transmitted on an earlier connection, and is sent again.
+    pub fn commit(&mut self) -> bool {
+        let Some((seq, _, len)) = self.next() else { return false };
         self.sent = seq;
-        if seq > self.numbered {
+        let again = seq <= self.numbered;
+        if !again {
             self.numbered = seq;
             self.numbered_bytes = self.numbered_bytes.saturating_add(u64::from(len));
         }
+        again
     }
 
     /// The peer's word on where its receiving half stands. Returns false if it claims something

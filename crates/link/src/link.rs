@@ -131,6 +131,8 @@ pub struct Link {
     hands_back: bool,
     notices: Notices,
     statistics: LinkStatistics,
+    /// Messages that were transmitted on more than one connection, once for each further one.
+    resent: u64,
     degraded: Degraded,
     last_conn: ConnId,
     last_received: Option<Instant>,
@@ -174,6 +176,7 @@ impl Link {
             hands_back: false,
             notices: Notices::default(),
             statistics: LinkStatistics::new(now),
+            resent: 0,
             degraded: Degraded::NOT,
             last_conn: ConnId(0),
             last_received: None,
@@ -278,6 +281,13 @@ impl Link {
         attachment.map_or_else(Default::default, |attachment| {
             [attachment.outboxes[0].held(), attachment.outboxes[1].held()]
         })
+    }
+
+    /// Numbered messages that were sent again since it began, because a session went on over a new
+    /// connection before they were acknowledged. It never goes back, also not by a reset.
+    #[must_use]
+    pub const fn resent(&self) -> u64 {
+        self.resent
     }
 
     /// Everything one may want to show of it.

@@ -58,6 +58,8 @@ fn sixty_four_come_in_at_once_and_each_after_them_gets_a_slot_of_its_own() {
     let mut desk = busy();
     let waits = [100, 101, 102].map(|n| slot(&mut desk, n, hello(u128::from(n), n)).0);
     assert_eq!(waits, [100, 200, 300]);
+    let counts = desk.hub.admissions();
+    assert_eq!((counts.rate, counts.tickets_given(), counts.tickets_used), (3, 3, 0));
     // Nothing is kept of them, and after a pause nobody waits.
     desk.at(300 + 6_400);
     for n in 200..264 {
@@ -73,6 +75,7 @@ fn a_ticket_costs_nothing_from_its_slot_on_for_two_seconds() {
         let (after, ticket) = slot(&mut desk, 100, hello(100, 100));
         desk.at(u64::try_from(after).expect("short") + late);
         assert_eq!(ask(&mut desk, 101, with(ticket, hello(100, 100))), None);
+        assert_eq!(desk.hub.admissions().tickets_used, 1);
         // The next one without a ticket is as far away as if the first had never come again.
         let mut other = busy();
         slot(&mut other, 100, hello(100, 100));
@@ -111,6 +114,7 @@ fn a_ticket_that_is_early_late_forged_foreign_or_used_costs_a_slot_like_none() {
         }
         let again = with(change(ticket), hello(worker, 100));
         assert!(ask(&mut desk, 5_000, again).is_some(), "{what}");
+        assert_eq!(desk.hub.admissions().tickets_used, 0, "{what}");
     }
     let mut desk = busy();
     let (_, ticket) = slot(&mut desk, 100, hello(100, 100));
@@ -158,6 +162,8 @@ fn while_too_many_handshakes_are_under_way_others_get_a_slot_and_none_blocks_for
     }
     let (after, ticket) = slot(&mut desk, 100, hello(100, 100));
     assert_eq!(after, 6_400, "a place in the order, and no burst");
+    let counts = desk.hub.admissions();
+    assert_eq!((counts.handshakes, counts.rate, counts.tickets_given()), (1, 0, 1));
     // Its slot does not help it while nobody becomes active ...
     desk.at(6_410);
     assert!(ask(&mut desk, 101, with(ticket, hello(100, 100))).is_some());
@@ -223,6 +229,8 @@ fn slots_beyond_ten_minutes_are_not_promised_and_the_clock_waits_there() {
         }
     }
     assert_eq!(refused, 200);
+    let counts = desk.hub.admissions();
+    assert_eq!((counts.horizon, counts.rate, counts.tickets_given()), (200, 6_000, 6_000));
     desk.at(1_000);
     assert!(slot(&mut desk, 9_000, hello(9_000, 1)).0 <= 600_100);
 }

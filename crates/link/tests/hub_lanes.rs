@@ -198,8 +198,10 @@ fn what_the_worker_processed_is_released_in_order_and_what_it_did_not_is_sent_ag
     let news = desk.news();
     assert_eq!(registrations(&news), [(2, session, true)]);
     assert_eq!(news[1..], [released(2)], "the registration is told first");
+    assert_eq!(desk.hub.resent(), 0);
     desk.restore(2);
     assert_eq!(desk.messages(2), [(B, 3, 3), (B, 4, 4)]);
+    assert_eq!(desk.hub.resent(), 1, "the fourth is sent for the first time");
 }
 
 #[test]

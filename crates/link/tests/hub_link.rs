@@ -103,6 +103,10 @@ struct World {
     next_tag: u64,
     resumed: usize,
     cuts: usize,
+    /// What was written at least once, and how often anything was after that: by each worker, and by
+    /// the coordinator.
+    written: BTreeSet<Tag>,
+    again: [u64; WORKERS + 1],
 }
 
 fn limits() -> LaneLimits {
@@ -148,6 +152,8 @@ impl World {
             next_tag: 0,
             resumed: 0,
             cuts: 0,
+            written: BTreeSet::new(),
+            again: [0; WORKERS + 1],
         }
     }
 
@@ -311,12 +317,18 @@ impl World {
                 self.links[conn.worker].poll_transmit(self.now, conn.at_link, lane)
             {
                 busy = true;
+                if let LinkTransmit::Message { tag, .. } = transmit {
+                    self.again[conn.worker] += u64::from(!self.written.insert(tag));
+                }
                 if !conn.cut {
                     conn.up.send(lane, self.now + self.dice.millis(40), transmit);
                 }
             }
             while let Some(transmit) = self.hub.poll_transmit(self.now, conn.at_hub, lane) {
                 busy = true;
+                if let HubTransmit::Message { tag, .. } = transmit {
+                    self.again[WORKERS] += u64::from(!self.written.insert(tag));
+                }
                 if !conn.cut {
                     conn.down.send(lane, self.now + self.dice.millis(40), transmit);
                 }
@@ -473,12 +485,15 @@ impl World {
             assert!(ledger.queued.starts_with(&ledger.delivered), "{key:?}");
             assert!(ledger.delivered.starts_with(&ledger.released), "{key:?} of {delivered}");
         }
+        let resent = self.links.iter().map(Link::resent).chain([self.hub.resent()]);
+        assert!(resent.eq(self.again), "{:?}", self.again);
     }
 }
 
 #[test]
 fn messages_of_both_sides_arrive_exactly_once_and_in_order_over_any_cuts() {
     let (mut delivered, mut resumed, mut cuts, mut sessions) = (0, 0, 0, 0);
+    let mut again = [0; 2];
     for seed in 1..=150 {
         let mut world = World::new(seed);
         for _ in 0..400 {
@@ -508,6 +523,8 @@ fn messages_of_both_sides_arrive_exactly_once_and_in_order_over_any_cuts() {
             }
         }
         delivered += world.ledgers.values().map(|ledger| ledger.delivered.len()).sum::<usize>();
+        let (up, down) = world.again.split_at(WORKERS);
+        again = [again[0] + up.iter().sum::<u64>(), again[1] + down[0]];
         (resumed, cuts) = (resumed + world.resumed, cuts + world.cuts);
         let of_worlds: BTreeSet<_> = world.ledgers.keys().map(|key| (key.0, key.1)).collect();
         sessions += of_worlds.len();
@@ -515,4 +532,5 @@ fn messages_of_both_sides_arrive_exactly_once_and_in_order_over_any_cuts() {
     // It was about something.
     assert!(delivered > 20_000 && resumed > 1_000 && cuts > 1_000, "{delivered} {resumed} {cuts}");
     assert!(sessions > 3 * 150 + 100, "{sessions}");
+    assert!(again.iter().all(|again| *again > 1_000), "{again:?}");
 }

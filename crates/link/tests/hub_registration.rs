@@ -81,6 +81,7 @@ fn connections_beyond_the_bound_of_those_without_hello_are_closed_at_once() {
     let mut desk = Desk::with(HubSettings { max_greeting: 2, ..HubSettings::default() });
     (1..=3).for_each(|conn| desk.accept(conn));
     assert_eq!(desk.news(), [closed(3, Reason::CoordinatorOverloaded)]);
+    assert_eq!(desk.hub.admissions().unheard, 1);
     // A Hello makes room.
     desk.say(1, WorkerFrame::Hello(hello(7, 1)));
     desk.news();

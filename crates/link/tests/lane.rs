@@ -212,17 +212,17 @@ fn the_numbered_rest_comes_before_anything_new_after_a_resume() {
     }
     for _ in 0..2 {
         assert!(outbox.next().is_some());
-        outbox.commit();
+        assert!(!outbox.commit(), "it is sent for the first time");
     }
     assert_eq!(outbox.next(), None, "no credit for the third");
+    assert!(!outbox.commit(), "nothing is sent");
     let credit = Credit { messages: Seq(3), bytes: 1 << 20 };
     assert!(outbox.resume(Standing { received: Seq(1), credit }));
     let mut again = Vec::new();
     while let Some((seq, tag, _)) = outbox.next() {
-        again.push((seq, tag));
-        outbox.commit();
+        again.push((seq, tag, outbox.commit()));
     }
-    assert_eq!(again, [(Seq(2), Tag(2)), (Seq(3), Tag(3))]);
+    assert_eq!(again, [(Seq(2), Tag(2), true), (Seq(3), Tag(3), false)]);
 }
 
 #[test]

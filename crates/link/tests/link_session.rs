@@ -311,6 +311,7 @@ fn a_session_goes_on_over_a_new_connection_and_what_was_not_acknowledged_comes_a
         .collect();
     assert_eq!(released, [Tag(1), Tag(2), Tag(3), Tag(4)]);
     assert_eq!(bench.delivered.len(), 4, "nothing was applied twice");
+    assert_eq!(bench.link.resent(), 0, "the Welcome said that it has them");
 }
 
 #[test]

@@ -37,6 +37,51 @@ const CROWDED: Duration = Duration::from_millis(250);
 /// Registrations that must have been measured before the rate follows them.
 const MEASURED_MIN: u32 = 32;
 
+/// Registrations that a [`Hub`](super::Hub) put off in its life, and what became of their tickets.
+/// Who was refused for what it is, and not for the crowd it came in, is not among them.
+///
+/// ```
+/// use moorline_link::{Epoch, Hub, HubConfig, Instant};
+///
+/// let hub = Hub::new(HubConfig::default(), Epoch(1), 7, Instant::ZERO);
+/// let counts = hub.admissions();
+/// assert_eq!(counts.tickets_given(), 0);
+/// assert_eq!(counts.by_reason().map(|(reason, _)| reason), ["rate", "handshakes", "horizon", "unheard"]);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[non_exhaustive]
+pub struct Admissions {
+    /// The rate of registrations was used up: put off to a slot, with a ticket.
+    pub rate: u64,
+    /// As many handshakes as are allowed were under way: put off to a slot, with a ticket.
+    pub handshakes: u64,
+    /// The next free slot was too far away to be promised: put off without a ticket.
+    pub horizon: u64,
+    /// As many connections as are allowed had not said who they are: closed without a word.
+    pub unheard: u64,
+    /// Tickets that were shown in their time.
+    pub tickets_used: u64,
+}
+
+impl Admissions {
+    /// Tickets that were given.
+    #[must_use]
+    pub const fn tickets_given(&self) -> u64 {
+        self.rate.saturating_add(self.handshakes)
+    }
+
+    /// How many were put off, by the word for why.
+    #[must_use]
+    pub const fn by_reason(&self) -> [(&'static str, u64); 4] {
+        [
+            ("rate", self.rate),
+            ("handshakes", self.handshakes),
+            ("horizon", self.horizon),
+            ("unheard", self.unheard),
+        ]
+    }
+}
+
 /// Who asks to come in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Applicant {
@@ -62,6 +107,7 @@ pub(super) struct Admission {
     /// Nanoseconds of work for one registration, and how many were measured (up to `MEASURED_MIN`).
     cost: u64,
     measured: u32,
+    counts: Admissions,
 }
 
 impl Admission {
@@ -71,7 +117,17 @@ impl Admission {
         // Session numbers show a part of `low`: neither half of the key follows from it alone.
         let key = [mix(high ^ mix(low)), mix(mix(high).wrapping_add(low))];
         let used = BTreeSet::new();
-        Self { key, began: now, common: now, first: now, used, cost: 0, measured: 0 }
+        let (cost, measured, counts) = Default::default();
+        Self { key, began: now, common: now, first: now, used, cost, measured, counts }
+    }
+
+    pub(super) const fn counts(&self) -> Admissions {
+        self.counts
+    }
+
+    /// A connection was closed before it could say anything.
+    pub(super) fn unheard(&mut self) {
+        self.counts.unheard = self.counts.unheard.saturating_add(1);
     }
 
     /// Registrations per second in force.
@@ -121,6 +177,7 @@ impl Admission {
             && self.holds(ticket, now, epoch, applicant.worker)
             && self.used.insert((ticket.slot, ticket.mac))
         {
+            self.counts.tickets_used = self.counts.tickets_used.saturating_add(1);
             return Ok(());
         }
         let step = Duration::from_secs(1) / self.rate(config);
@@ -134,6 +191,7 @@ impl Admission {
         let at = if takes_first { slot_first } else { slot }.max(earliest);
         if at > now + HORIZON {
             // Nobody can be promised anything so far away, and the clock stays where it is.
+            self.counts.horizon = self.counts.horizon.saturating_add(1);
             let spread = self.spread(applicant.worker, HORIZON / 2);
             return Err(ComeBack::After(HORIZON / 2 + spread));
         }
@@ -144,6 +202,9 @@ impl Admission {
         if at == now {
             return Ok(());
         }
+        let why =
+            if applicant.crowded { &mut self.counts.handshakes } else { &mut self.counts.rate };
+        *why = why.saturating_add(1);
         // Rounded up: who comes after the time it was told is not early.
         let slot = self.slot_of(at) + 1;
         let after = (self.began + Duration::from_micros(slot)).since(now);

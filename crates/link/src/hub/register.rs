@@ -36,6 +36,7 @@ impl Hub {
             let dismissal = self.farewell(WorkerId(u128::from(conn.0)));
             close(dismissal.reason, Some(Farewell::Refused(dismissal)))
         } else if self.index.0.greeting >= settings.max_greeting {
+            self.admission.unheard();
             close(Reason::CoordinatorOverloaded, None)
         } else {
             self.index.0.greeting += 1;

@@ -308,10 +308,14 @@ impl Session {
         Some(Due::Message(lane, seq, tag, len))
     }
 
-    /// What [`Session::next_transmit`] said is being transmitted.
-    pub(super) fn commit(&mut self, due: Due, limits: &LaneLimits) {
+    /// What [`Session::next_transmit`] said is being transmitted. Returns whether it is a message that
+    /// is sent again.
+    pub(super) fn commit(&mut self, due: Due, limits: &LaneLimits) -> bool {
         match due {
-            Due::Ack(lane) => return self.lanes.inn[lane.index()].commit_ack(limits),
+            Due::Ack(lane) => {
+                self.lanes.inn[lane.index()].commit_ack(limits);
+                return false;
+            }
             Due::Message(lane, ..) => return self.lanes.out[lane.index()].commit(),
             Due::Welcome
             | Due::Probe
@@ -323,7 +327,7 @@ impl Session {
             // The Welcome tells where our receiving halves stand.
             self.lanes.inn.iter_mut().for_each(|inbox| inbox.commit_ack(limits));
         }
-        let Some(attached) = self.attached_mut() else { return };
+        let Some(attached) = self.attached_mut() else { return false };
         match due {
             Due::Welcome => {
                 let (items, ready, answered) = (0, 0, 0);
@@ -344,6 +348,7 @@ impl Session {
             }
             Due::Ack(_) | Due::Message(..) => {}
         }
+        false
     }
 
     /// The answer to a beat: what the coordinator believes.

@@ -51,7 +51,8 @@ impl Hub {
                     rate: self.admission.rate(&self.config),
                 };
                 let transmit = says.transmit(worker, session, due)?;
-                session.commit(due, limits);
+                let again = session.commit(due, limits);
+                self.resent = self.resent.saturating_add(u64::from(again));
                 if session.is_sent(due, self.clock.last(), &self.config) {
                     retimed = Some(worker);
                 }

@@ -150,7 +150,8 @@ impl Link {
         let frame = match transmit {
             LinkTransmit::Message { head, .. } => {
                 if let Some(attachment) = &mut self.attachment {
-                    attachment.outboxes[head.lane.index()].commit();
+                    let again = attachment.outboxes[head.lane.index()].commit();
+                    self.resent = self.resent.saturating_add(u64::from(again));
                 }
                 if let Some(connection) = &mut self.connection {
                     connection.beats.disturbed();

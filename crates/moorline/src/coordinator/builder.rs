@@ -431,9 +431,10 @@ impl CoordinatorBuilder {
             ..scaled
         };
         HubConfig::new(settings).map_err(|error| {
-            let about = match error {
-                HubConfigError::Zero { setting: "flap_window" } => "flapping",
-                HubConfigError::Zero { setting: "forget_after" } => "forget-after",
+            let zero = if let HubConfigError::Zero { setting } = error { setting } else { "" };
+            let about = match zero {
+                "flap_window" => "flapping",
+                "forget_after" => "forget-after",
                 _ => "lost-after",
             };
             Error::refused_setting(Code::from(&error), about, error)

@@ -40,6 +40,11 @@ impl Count {
     pub(crate) fn add(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
     }
+
+    /// What a machine has counted by itself: so many in all.
+    pub(crate) fn reaches(&self, total: u64) {
+        self.0.store(total, Ordering::Relaxed);
+    }
 }
 
 /// One count for each label of a closed set.
@@ -82,11 +87,21 @@ impl Counts {
     }
 
     pub(crate) fn add_many(&self, label: &str, more: u64) {
-        let at = self.labels.iter().position(|known| *known == label);
-        debug_assert!(at.is_some(), "{label} is none of {:?}", self.labels);
-        if let Some(count) = at.and_then(|at| self.counts.get(at)) {
+        if let Some(count) = self.of(label) {
             count.add(more);
         }
+    }
+
+    pub(crate) fn reaches(&self, label: &str, total: u64) {
+        if let Some(count) = self.of(label) {
+            count.reaches(total);
+        }
+    }
+
+    fn of(&self, label: &str) -> Option<&Count> {
+        let at = self.labels.iter().position(|known| *known == label);
+        debug_assert!(at.is_some(), "{label} is none of {:?}", self.labels);
+        at.and_then(|at| self.counts.get(at))
     }
 }
 

@@ -45,7 +45,7 @@ fn the_inventory_is_answered_in_the_order_in_which_answers_are_ready_and_then_bo
     assert_eq!(desk.tell(ready), HubVerdict::Stale, "there are no more items");
     assert_eq!(desk.presence(7), Some(Presence::Restoring));
     assert_eq!(desk.say(1, WorkerFrame::Active), HubVerdict::Accepted);
-    assert_eq!(desk.news(), [HubAction::Active { worker, conn: ConnId(1) }]);
+    assert_eq!(desk.news(), [HubAction::Active { worker, conn: ConnId(1), away: None }]);
     assert_eq!(desk.frames(1), [CoordinatorFrame::Active]);
     assert_eq!(desk.presence(7), Some(Presence::Active));
 }

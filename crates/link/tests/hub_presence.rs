@@ -370,3 +370,42 @@ proptest! {
         prop_assert!(!desk.news().iter().any(gone));
     }
 }
+
+#[test]
+fn an_outage_lasts_from_the_loss_of_an_active_session_until_the_worker_is_active_again() {
+    let aways = |desk: &mut Desk| {
+        let away = |action| {
+            let HubAction::Active { away, .. } = action else { return None };
+            Some(away.map(|away| away.as_millis()))
+        };
+        desk.news().into_iter().filter_map(away).collect::<Vec<_>>()
+    };
+    let mut desk = Desk::default();
+    desk.register(1, hello(7, 1));
+    desk.restore(1);
+    assert_eq!(aways(&mut desk), [None], "it was never here");
+    let session = desk.hub.worker(desk.now, WorkerId(7)).and_then(|it| it.session);
+    let back = || resuming(7, 1, session.expect("it has one"));
+    desk.at(1_000).close(1, Reason::StreamLost);
+    // A registration that comes to nothing ends no outage.
+    desk.at(3_000).register(2, back());
+    desk.at(3_500).close(2, Reason::StreamLost);
+    desk.at(4_000).register(3, back());
+    desk.at(4_250).restore(3);
+    assert_eq!(aways(&mut desk), [Some(3_250)]);
+    // Another connection of the same process that takes over from a live one is none.
+    desk.register(4, back());
+    desk.at(4_500).restore(4);
+    assert_eq!(aways(&mut desk), [None]);
+    // It is one also if its leases were given away meanwhile, or another process comes back ...
+    desk.at(5_000).close(4, Reason::StreamLost);
+    desk.tell(HubInput::Lost { worker: WorkerId(7) });
+    desk.at(65_000).register(5, hello(7, 2));
+    desk.restore(5);
+    assert_eq!(aways(&mut desk), [Some(60_000)]);
+    // ... but not if it left on purpose.
+    desk.say(5, WorkerFrame::Goodbye { reason: Reason::WorkerStopping });
+    desk.at(70_000).register(6, hello(7, 3));
+    desk.restore(6);
+    assert_eq!(aways(&mut desk), [None]);
+}

@@ -269,6 +269,13 @@ impl WorkerNode {
         self.link.held()
     }
 
+    /// Numbered messages that were sent again since the start, because a session went on over a new
+    /// connection.
+    #[must_use]
+    pub const fn resent(&self) -> u64 {
+        self.link.resent()
+    }
+
     /// What the link has counted.
     #[must_use]
     pub const fn statistics(&self) -> &LinkStatistics {

@@ -362,6 +362,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
             self.parts.log.store_broken(error);
             return true;
         }
+        self.parts.tally.look(&self.parts.node);
         self.measure(now);
         if self.stop_at.is_none() && self.is_drained(now) {
             self.stop();

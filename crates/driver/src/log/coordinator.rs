@@ -67,7 +67,7 @@ impl CoordinatorLog {
                     "Worker '{name}' registered (session {session}, {kind}) from {remote} by {transport}"
                 );
             }
-            CoordinatorEvent::Active { name } => debug!(
+            CoordinatorEvent::Active { name, away: _ } => debug!(
                 event = "worker.active", role = "coordinator", epoch = %self.epoch.0, worker = %name,
                 "Worker '{name}' is active"
             ),

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use moorline_link::Instant;
-use moorline_node::CoordinatorEvent;
+use moorline_link::{Admissions, Instant};
+use moorline_node::{CoordinatorEvent, CoordinatorNode};
 
-use super::histogram::{DISK, LAG, QUEUE};
+use super::histogram::{DISK, LAG, OUTAGE, QUEUE};
 use super::{Count, Counts, Histogram, Pulse};
 use crate::coordinator::peer::Peer;
 use crate::log;
@@ -32,6 +32,15 @@ pub struct CoordinatorTally {
     pub rejections: Counts,
     /// Connections of workers that ended, by reason.
     pub disconnects: Counts,
+    /// Outages of workers as this coordinator saw them: from the loss of an active session until the
+    /// worker was active again.
+    pub outage: Histogram,
+    /// Registrations that were put off: those that were to be let in but for the crowd, by why.
+    pub admission_rejections: Counts,
+    /// Admission tickets: `given` to those, and `used` by them in their time.
+    pub admission_tickets: Counts,
+    /// Numbered messages to workers that were sent again on a new connection.
+    pub resent: Count,
     /// Workers whose leases were given away.
     pub lost: Count,
     /// Heartbeats that arrived.
@@ -70,6 +79,12 @@ pub(super) const ENDS: [&str; 4] = ["succeeded", "failed", "cancelled", "dead"];
 /// and may try again.
 pub(super) const LOSSES: [&str; 2] = ["worker_lost", "retried"];
 
+/// The words for why a registration is put off.
+const PUT_OFF: [&str; 4] = {
+    let [rate, handshakes, horizon, unheard] = Admissions::NONE.by_reason();
+    [rate.0, handshakes.0, horizon.0, unheard.0]
+};
+
 impl Default for CoordinatorTally {
     fn default() -> Self {
         Self {
@@ -77,6 +92,10 @@ impl Default for CoordinatorTally {
             lag: Histogram::new(LAG),
             rejections: Counts::by_reason(),
             disconnects: Counts::by_reason(),
+            outage: Histogram::new(OUTAGE),
+            admission_rejections: Counts::new(&PUT_OFF),
+            admission_tickets: Counts::new(&["given", "used"]),
+            resent: Count::default(),
             lost: Count::default(),
             beats_received: Count::default(),
             submitted: Count::default(),
@@ -147,6 +166,17 @@ impl CoordinatorTally {
         self.commits.observe(took);
     }
 
+    /// What the machine counts by itself, once a turn.
+    pub(crate) fn look(&self, node: &CoordinatorNode) {
+        self.resent.reaches(node.resent());
+        let admissions = node.admissions();
+        for (reason, count) in admissions.by_reason() {
+            self.admission_rejections.reaches(reason, count);
+        }
+        self.admission_tickets.reaches("given", admissions.tickets_given());
+        self.admission_tickets.reaches("used", admissions.tickets_used);
+    }
+
     pub(crate) fn event(&self, event: &CoordinatorEvent, peer: Option<&Peer>) {
         match event {
             CoordinatorEvent::Recovered { .. } => self.recovered.store(true, Ordering::Relaxed),
@@ -173,7 +203,8 @@ impl CoordinatorTally {
                 self.results.add(disposition.name());
             }
             // Also what is newer than this table: nothing to count yet.
-            CoordinatorEvent::Active { .. }
+            CoordinatorEvent::Active { away: Some(away), .. } => self.outage.observe(*away),
+            CoordinatorEvent::Active { away: None, .. }
             | CoordinatorEvent::Suspect { .. }
             | CoordinatorEvent::Assigned { .. }
             | CoordinatorEvent::Stalled { .. }

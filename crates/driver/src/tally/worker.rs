@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moorline_link::{Instant, LinkSnapshot, State, Transition};
+use moorline_link::{Instant, LinkSnapshot, Reason, State, Transition};
 use moorline_node::{Name, WorkerEvent};
 use moorline_work::Outcome;
 
@@ -47,6 +47,8 @@ pub struct WorkerTally {
     pub round_trip: Histogram,
     /// Results that were offered more than once or kept over an outage, by what became of them.
     pub resubmitted: Counts,
+    /// Numbered messages that were sent again on a new connection.
+    pub resent: Count,
     /// What waits to be acknowledged by the coordinator: small messages, and those with a body.
     pub outbox: [Outbox; 2],
     /// Attempts, by handler; in the order of names.
@@ -147,6 +149,7 @@ impl WorkerTally {
             beats_missed: Count::default(),
             round_trip: Histogram::new(ROUND_TRIP),
             resubmitted: Counts::new(&log::DISPOSITIONS),
+            resent: Count::default(),
             outbox: Default::default(),
             handlers,
             outages: Mutex::new(Outages { closed: Duration::ZERO, since: Some(now) }),
@@ -282,6 +285,9 @@ impl WorkerCounter {
             State::Connecting | State::Registered => {
                 if from == State::Active {
                     self.lost(now);
+                    // Without a reason of a loss: another connection took over, in a new session.
+                    let reason = reason.unwrap_or(Reason::Moved);
+                    self.tally.disconnects.add(reason.name());
                 }
             }
         }
@@ -292,7 +298,8 @@ impl WorkerCounter {
     }
 
     /// What moves with heartbeats, once a turn.
-    pub(crate) fn look(&mut self, link: &LinkSnapshot, held: [(u32, u64); 2]) {
+    pub(crate) fn look(&mut self, link: &LinkSnapshot, held: [(u32, u64); 2], resent: u64) {
+        self.tally.resent.reaches(resent);
         for (outbox, (messages, bytes)) in self.tally.outbox.iter().zip(held) {
             outbox.messages.store(messages, Ordering::Relaxed);
             outbox.bytes.store(bytes, Ordering::Relaxed);

@@ -206,7 +206,7 @@ impl<R: Runtime> WorkerLoop<R> {
         self.act(now);
         let link = self.node.link();
         self.log.tick(now, &link);
-        self.counter.look(&link, self.node.held());
+        self.counter.look(&link, self.node.held(), self.node.resent());
         self.publish(now);
         self.is_over(now)
     }

@@ -64,6 +64,9 @@ pub struct Admissions {
 }
 
 impl Admissions {
+    /// None yet.
+    pub const NONE: Self = Self { rate: 0, handshakes: 0, horizon: 0, unheard: 0, tickets_used: 0 };
+
     /// Tickets that were given.
     #[must_use]
     pub const fn tickets_given(&self) -> u64 {
@@ -117,7 +120,7 @@ impl Admission {
         // Session numbers show a part of `low`: neither half of the key follows from it alone.
         let key = [mix(high ^ mix(low)), mix(mix(high).wrapping_add(low))];
         let used = BTreeSet::new();
-        let (cost, measured, counts) = Default::default();
+        let (cost, measured, counts) = (0, 0, Admissions::NONE);
         Self { key, began: now, common: now, first: now, used, cost, measured, counts }
     }
 

@@ -118,6 +118,7 @@ impl Hub {
         if let Some(member) = self.workers.get_mut(&worker) {
             member.life = Life::Departed(member.ended(now, Some(reason)));
             member.forget_session();
+            member.leaves();
             let name = member.name;
             self.index.0.names.remove(&name);
         }

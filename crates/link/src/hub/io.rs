@@ -227,6 +227,9 @@ pub enum HubAction {
         worker: WorkerId,
         /// On which connection.
         conn: ConnId,
+        /// How long it had not been active, if it was before in this life: its outage as it was seen
+        /// here. A connection that took over from a live one is none.
+        away: Option<Duration>,
     },
     /// The worker has no connection any more. Its session and leases stand.
     Detached {

@@ -24,6 +24,9 @@ pub(super) struct Member {
     /// An operator wants it to get nothing new, since then.
     pub(super) cordoned: Option<Instant>,
     pub(super) losses: Losses,
+    /// Its active session lost the connection then, and it was not active since; [`Instant::FAR`]: it
+    /// is, or was never.
+    away_since: Instant,
     /// It is not here and is to be forgotten.
     pub(super) expiring: bool,
     /// What the embedder was told, so that what it is to be told follows from state.
@@ -69,8 +72,29 @@ pub(super) struct Told {
 impl Member {
     pub(super) fn new(name: Sym, life: Life) -> Self {
         let (superseded, displaced, losses, told, marks) = Default::default();
-        let (cordoned, expiring) = (None, false);
-        Self { name, life, superseded, displaced, cordoned, losses, expiring, told, marks }
+        let (cordoned, expiring, away_since) = (None, false, Instant::FAR);
+        Self {
+            name,
+            life,
+            superseded,
+            displaced,
+            cordoned,
+            losses,
+            away_since,
+            expiring,
+            told,
+            marks,
+        }
+    }
+
+    /// Its active session has no connection any more. An outage that goes on has begun before.
+    pub(super) fn goes_away(&mut self, now: Instant) {
+        self.away_since = self.away_since.min(now);
+    }
+
+    /// It left on purpose: that is no outage.
+    pub(super) fn leaves(&mut self) {
+        self.away_since = Instant::FAR;
     }
 
     /// The worker is neither lost nor departed: its name is its own.
@@ -221,7 +245,9 @@ impl Member {
             }));
         }
         if attached.is_active() && !told.active {
-            return Some(HubAction::Active { worker, conn: attached.conn });
+            let was_away = self.away_since != Instant::FAR;
+            let away = was_away.then(|| attached.since.since(self.away_since));
+            return Some(HubAction::Active { worker, conn: attached.conn, away });
         }
         if session.suspect != told.suspect {
             return Some(HubAction::Suspect { worker, suspect: session.suspect });
@@ -255,7 +281,10 @@ impl Member {
                 let flapping = self.told.flapping;
                 self.told = Told { session, conn, draining, paused, flapping, ..Told::default() };
             }
-            HubAction::Active { .. } => self.told.active = true,
+            HubAction::Active { .. } => {
+                self.told.active = true;
+                self.away_since = Instant::FAR;
+            }
             HubAction::Suspect { suspect, .. } => self.told.suspect = *suspect,
             HubAction::Flags { draining, paused, .. } => {
                 (self.told.draining, self.told.paused) = (*draining, *paused);

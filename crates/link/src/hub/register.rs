@@ -132,6 +132,9 @@ impl Hub {
                     self.index.0.handshakes.remove(&(attached.since, worker));
                 }
                 self.index.0.attached -= 1;
+                if attached.is_active() && reason != Reason::Moved {
+                    member.goes_away(since);
+                }
                 let life = since.since(attached.since);
                 member.losses.record(since, life, reason, &self.config);
                 attached.challenge

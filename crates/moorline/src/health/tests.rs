@@ -14,6 +14,7 @@ use super::*;
 use crate::metrics::tests::series;
 use crate::{BoxError, Coordinator, Reconnect, TaskCtx, Worker, WorkerBuilder};
 
+mod faulty;
 mod moves;
 mod stalled;
 
@@ -48,12 +49,16 @@ async fn ask<T: Send + 'static>(question: impl FnOnce() -> T + Send + 'static) -
 }
 
 fn worker(transport: &MemoryTransport) -> WorkerBuilder {
+    worker_over(transport.clone())
+}
+
+fn worker_over(transport: impl Transport) -> WorkerBuilder {
     let quick = Reconnect::forever()
         .initial(Duration::from_millis(20))
         .max(Duration::from_millis(200))
         .first(moorline_link::First::Immediate);
     Worker::builder("mem://here")
-        .transport(transport.clone())
+        .transport(transport)
         .name("w1")
         .reconnect(quick)
         .heartbeat(Duration::from_millis(100), Duration::from_secs(2))

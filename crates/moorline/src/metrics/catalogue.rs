@@ -62,7 +62,7 @@ catalogue! {
     LINK_STATE "moorline_worker_link_state" Gauge ["state"]
         "The state of the link: 1 for the one it is in, 0 for the others.";
     DISCONNECTS "moorline_worker_disconnects_total" Counter ["reason"]
-        "Losses of an active link.";
+        "Losses of an active link: outages that began.";
     DISCONNECT_DURATION "moorline_worker_disconnect_duration_seconds" Histogram []
         "Outages, from the loss until the link was active again.";
     CONNECT_DURATION "moorline_worker_connect_duration_seconds" Histogram ["outcome"]
@@ -87,6 +87,8 @@ catalogue! {
         "When the coordinator was heard last, in Unix time." only "once it was heard";
     STABILITY "moorline_worker_link_stability_ratio" Gauge []
         "The share of the time since the start in which the link was active: 0 to 1.";
+    MESSAGES_RESENT "moorline_worker_messages_resent_total" Counter []
+        "Numbered messages that were sent again, because a session went on over a new connection before they were acknowledged.";
     OUTBOX_MESSAGES "moorline_worker_outbox_messages" Gauge ["lane"]
         "Messages that the coordinator has not acknowledged: small ones (c) and those with a body (b).";
     OUTBOX_BYTES "moorline_worker_outbox_bytes" Gauge ["lane"]
@@ -118,6 +120,14 @@ catalogue! {
         "Refused registrations.";
     WORKER_DISCONNECTS "moorline_coordinator_worker_disconnects_total" Counter ["reason"]
         "Connections of workers that ended.";
+    WORKER_OUTAGE "moorline_coordinator_worker_outage_seconds" Histogram []
+        "Outages of workers as they were seen here, from the loss of an active session until the worker was active again.";
+    ADMISSION_REJECTIONS "moorline_coordinator_admission_rejections_total" Counter ["reason"]
+        "Registrations that were put off for the crowd they came in: beyond the rate or the handshakes at a time (told a slot, with a ticket), beyond the horizon of slots (told a time), or unheard (closed, because too many connections had not said who they are).";
+    ADMISSION_TICKETS "moorline_coordinator_admission_tickets_total" Counter ["outcome"]
+        "Tickets for slots of registration: given, and used in their time.";
+    COORDINATOR_RESENT "moorline_coordinator_messages_resent_total" Counter []
+        "Numbered messages to workers that were sent again, because a session went on over a new connection before they were acknowledged.";
     WORKERS_LOST "moorline_coordinator_workers_lost_total" Counter []
         "Workers that were not heard for so long that their leases were given away.";
     HEARTBEATS_RECEIVED "moorline_coordinator_heartbeats_received_total" Counter []

@@ -8,11 +8,11 @@ use moorline_node::WorkerView;
 use moorline_work::TaskState;
 
 use super::catalogue::{
-    APPLIED_TWICE, EACH_CONNECTED, EACH_CONTACT, EACH_LEASES, FLAPPING, HEARTBEATS_RECEIVED,
-    LOOP_LAG, LOST_ATTEMPTS, OLDEST_TASK, QUEUE_LATENCY, READY, REASSIGNMENTS, REJECTIONS,
-    RESULTS_RECEIVED, SESSIONS, STORE_ERRORS, STORE_FREE, STORE_OPERATION, STORE_SIZE, STORE_WAL,
-    STORE_WRITABLE, TASKS, TASKS_FINISHED, TASKS_SUBMITTED, WORK_LOST, WORKER_DISCONNECTS, WORKERS,
-    WORKERS_LOST,
+    ADMISSION_REJECTIONS, ADMISSION_TICKETS, APPLIED_TWICE, COORDINATOR_RESENT, EACH_CONNECTED,
+    EACH_CONTACT, EACH_LEASES, FLAPPING, HEARTBEATS_RECEIVED, LOOP_LAG, LOST_ATTEMPTS, OLDEST_TASK,
+    QUEUE_LATENCY, READY, REASSIGNMENTS, REJECTIONS, RESULTS_RECEIVED, SESSIONS, STORE_ERRORS,
+    STORE_FREE, STORE_OPERATION, STORE_SIZE, STORE_WAL, STORE_WRITABLE, TASKS, TASKS_FINISHED,
+    TASKS_SUBMITTED, WORK_LOST, WORKER_DISCONNECTS, WORKER_OUTAGE, WORKERS, WORKERS_LOST,
 };
 use super::page::Page;
 use super::traffic::Traffic;
@@ -51,6 +51,10 @@ pub(crate) fn measure_coordinator(
     page.put(&SESSIONS, sessions.iter().map(|(labels, count)| (&labels[..], *count)));
     counts(page, &REJECTIONS, &tally.rejections);
     counts(page, &WORKER_DISCONNECTS, &tally.disconnects);
+    page.durations(&WORKER_OUTAGE, [(&[][..], tally.outage.view())]);
+    counts(page, &ADMISSION_REJECTIONS, &tally.admission_rejections);
+    counts(page, &ADMISSION_TICKETS, &tally.admission_tickets);
+    page.one(&COORDINATOR_RESENT, tally.resent.get());
     page.one(&WORKERS_LOST, tally.lost.get());
     page.one(&HEARTBEATS_RECEIVED, tally.beats_received.get());
     if let Some(counts) = &asked.counts {

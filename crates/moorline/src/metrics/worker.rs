@@ -7,8 +7,8 @@ use moorline_link::State;
 
 use super::catalogue::{
     CHILD_EXITS, CONNECT_DURATION, CONNECTED, DISCONNECT_DURATION, DISCONNECTS, HEARTBEAT_RTT,
-    HEARTBEATS_MISSED, HEARTBEATS_SENT, LAST_CONTACT, LINK_STATE, Metric, NEXT_ATTEMPT,
-    OUTBOX_BYTES, OUTBOX_MESSAGES, RECONNECTION_ATTEMPTS, RECONNECTION_FAILURES,
+    HEARTBEATS_MISSED, HEARTBEATS_SENT, LAST_CONTACT, LINK_STATE, MESSAGES_RESENT, Metric,
+    NEXT_ATTEMPT, OUTBOX_BYTES, OUTBOX_MESSAGES, RECONNECTION_ATTEMPTS, RECONNECTION_FAILURES,
     RECONNECTION_SUCCESSES, RESULTS_KEPT, RESULTS_RESUBMITTED, STABILITY, TASK_DURATION,
     TASK_SLOTS, TIME_DISCONNECTED, WORKER_TASKS_FINISHED,
 };
@@ -57,6 +57,7 @@ pub(crate) fn measure_worker(
         page.one(&LAST_CONTACT, contact.as_secs_f64());
     }
     page.one(&STABILITY, f64::from(status.statistics.stability_ppm(now)) / 1e6);
+    page.one(&MESSAGES_RESENT, tally.resent.get());
     let lanes = || ["c", "b"].iter().zip(&tally.outbox);
     let messages = lanes().map(|(lane, held)| (std::slice::from_ref(lane), held.messages().into()));
     page.put(&OUTBOX_MESSAGES, messages.map(|(lane, held): (_, u64)| (lane, held)));

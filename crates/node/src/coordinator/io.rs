@@ -246,6 +246,8 @@ pub enum CoordinatorEvent {
     Active {
         /// Its name.
         name: Name,
+        /// How long it had not been, if it was before.
+        away: Option<Duration>,
     },
     /// A worker has no connection any more.
     Detached {

@@ -46,9 +46,9 @@ impl CoordinatorNode {
             }
             HubAction::Flush { conn } => self.out.push_back(CoordinatorAction::Flush { conn }),
             HubAction::Registered(registration) => self.registered(registration),
-            HubAction::Active { worker, .. } => {
+            HubAction::Active { worker, conn: _, away } => {
                 self.tell(DispatcherInput::Active { worker: convert::worker(worker) });
-                self.event(CoordinatorEvent::Active { name: self.name_of(worker) });
+                self.event(CoordinatorEvent::Active { name: self.name_of(worker), away });
                 self.record_of(worker, Event::new(EventKind::WorkerActive));
             }
             HubAction::Detached { worker, reason, last_received } => {

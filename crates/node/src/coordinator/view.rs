@@ -1,6 +1,6 @@
 //! What the coordinator sees of its workers, for lists.
 
-use moorline_link::{Instant, Presence, WorkerId, WorkerSnapshot};
+use moorline_link::{Admissions, Instant, Presence, WorkerId, WorkerSnapshot};
 
 use super::{CoordinatorNode, WorkerView};
 use crate::Name;
@@ -54,6 +54,19 @@ impl CoordinatorNode {
             None => self.workers.contains_key(&worker),
         };
         gone && self.leases_of(worker) == 0
+    }
+
+    /// Numbered messages to workers that were sent again in this life, because a session went on over a
+    /// new connection.
+    #[must_use]
+    pub const fn resent(&self) -> u64 {
+        self.hub.resent()
+    }
+
+    /// Registrations that were put off in this life.
+    #[must_use]
+    pub const fn admissions(&self) -> Admissions {
+        self.hub.admissions()
     }
 
     /// Workers that have a connection.

@@ -121,3 +121,36 @@ fn attempts_are_counted_by_handler_and_outcome() {
     }
     assert_eq!(of(&counter.tally().resubmitted, "duplicate"), 1);
 }
+
+#[test]
+fn a_link_that_is_taken_over_by_another_connection_in_a_new_session_is_lost_once() {
+    let mut counter = counter();
+    comes_up(&mut counter, 0, 100, false);
+    moves(&mut counter, 1_000, State::Active, State::Registered, None);
+    moves(&mut counter, 1_700, State::Registered, State::Active, None);
+    let tally = counter.tally();
+    assert_eq!((of(&tally.disconnects, "moved"), tally.disconnects.total()), (1, 1));
+    let view = tally.outage.view();
+    assert_eq!((view.count, view.sum), (1, Duration::from_millis(700)));
+}
+
+#[test]
+fn what_the_machine_counts_by_itself_is_taken_as_it_is() {
+    let mut counter = counter();
+    let link = moorline_link::Link::new(
+        moorline_link::LinkConfig::default(),
+        moorline_link::Identity {
+            worker: moorline_link::WorkerId(1),
+            incarnation: moorline_link::Incarnation(1),
+            name: moorline_link::Sym(0),
+            versions: moorline_link::Versions::SPOKEN,
+            features: 0,
+        },
+        1,
+        at(0),
+    );
+    for resent in [0, 3, 3, 7] {
+        counter.look(&link.snapshot(), [(0, 0); 2], resent);
+        assert_eq!(counter.tally().resent.get(), resent);
+    }
+}

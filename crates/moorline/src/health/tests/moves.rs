@@ -1,5 +1,10 @@
 //! Metrics that have to move when what they are about does.
 
+use std::num::NonZeroU32;
+
+use tokio::sync::Notify;
+
+use super::faulty::{Faults, Faulty};
 use super::*;
 use crate::{ProcessGroups, StoreAt, Submit};
 
@@ -90,5 +95,122 @@ async fn children_of_handlers_are_counted_when_they_end_by_how_they_did() {
     assert_eq!(after[&exits("signal")], 0.0);
     handle.drain().await;
     running.await.unwrap().unwrap();
+    coordinator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_shows_on_both_sides_with_what_had_to_be_sent_again() {
+    const BODY: usize = 50_000;
+    let transport = MemoryTransport::new();
+    let coordinator = coordinator(&transport).await;
+    let faults = Arc::new(Faults::default());
+    let go = Arc::new(Notify::new());
+    let waits = {
+        let go = Arc::clone(&go);
+        move |_ctx: TaskCtx, (): ()| {
+            let go = Arc::clone(&go);
+            async move {
+                go.notified().await;
+                Ok::<_, BoxError>("r".repeat(BODY))
+            }
+        }
+    };
+    let worker = worker_over(Faulty { inner: transport, faults: Arc::clone(&faults) })
+        .slots(2)
+        .task("wait", waits)
+        .build()
+        .unwrap();
+    let (of_worker, of_coordinator) =
+        (worker.health_address().unwrap(), coordinator.health_address().unwrap());
+    let handle = worker.handle();
+    let running = tokio::spawn(worker.run());
+    assert!(handle.active().await);
+    let client = crate::Client::new(coordinator.admin_url().unwrap()).unwrap();
+    let first = client.submit(Submit::json("wait", &()).unwrap()).await.unwrap();
+    let used = "moorline_worker_task_slots{state=\"used\"}";
+    until(of_worker, "the first runs", |page| page[used] == 1.0).await;
+
+    const WORKER_RESENT: &str = "moorline_worker_messages_resent_total";
+    const RESENT: &str = "moorline_coordinator_messages_resent_total";
+    const OUTAGES: &str = "moorline_coordinator_worker_outage_seconds_count";
+    const DISCONNECTS: &str = "moorline_worker_disconnects_total{reason=\"forced\"}";
+    const DURATION: &str = "moorline_worker_disconnect_duration_seconds_count";
+    const DOWN: &str = "moorline_worker_time_disconnected_seconds_total";
+    let (up, down) = (page(of_worker).await, page(of_coordinator).await);
+    assert_eq!((up[WORKER_RESENT], up[DURATION], up.get(DISCONNECTS)), (0.0, 0.0, None));
+    assert_eq!((down[RESENT], down[OUTAGES]), (0.0, 0.0));
+
+    // The result of the first task and the assignment of the second are lost on their way.
+    faults.swallows.store(true, Ordering::SeqCst);
+    go.notify_one();
+    let second = Submit::json("echo", &"p".repeat(BODY)).unwrap();
+    let second = client.submit(second).await.unwrap();
+    let limit = Instant::now() + Duration::from_secs(20);
+    while faults.swallowed.iter().any(|swallowed| swallowed.load(Ordering::SeqCst) == 0) {
+        assert!(Instant::now() < limit, "{:?}", faults.swallowed);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    faults.refuses.store(true, Ordering::SeqCst);
+    let again = handle.clone();
+    let reconnecting = tokio::spawn(async move { again.reconnect().await });
+    until(of_worker, "it is down", |page| page["moorline_worker_connected"] == 0.0).await;
+    faults.swallows.store(false, Ordering::SeqCst);
+    let lost = "moorline_coordinator_workers{state=\"active\"}";
+    until(of_coordinator, "its coordinator knows", |page| page[lost] == 0.0).await;
+    faults.refuses.store(false, Ordering::SeqCst);
+    assert!(handle.active().await && reconnecting.await.unwrap());
+    for task in [first.id, second.id] {
+        client.wait(task).await.unwrap();
+    }
+    let (up, down) = (page(of_worker).await, page(of_coordinator).await);
+    assert!(up[WORKER_RESENT] >= 1.0 && down[RESENT] >= 1.0, "{up:#?} {down:#?}");
+    assert_eq!((up[DURATION], up[DISCONNECTS], down[OUTAGES]), (1.0, 1.0, 1.0));
+    assert!(up[DOWN] > 0.0);
+    handle.drain().await;
+    running.await.unwrap().unwrap();
+    coordinator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_put_off_because_too_many_come_at_once_is_counted_and_its_ticket_is() {
+    let transport = MemoryTransport::new();
+    let coordinator = Coordinator::builder()
+        .transport(transport.clone())
+        .listen("mem://here")
+        .health("127.0.0.1:0")
+        .registration_rate(NonZeroU32::new(4).unwrap())
+        .max_handshakes(NonZeroU32::new(1_000).unwrap())
+        .start()
+        .await
+        .unwrap();
+    let at = coordinator.health_address().unwrap();
+    let page_before = page(at).await;
+    let given = "moorline_coordinator_admission_tickets_total{outcome=\"given\"}";
+    let used = "moorline_coordinator_admission_tickets_total{outcome=\"used\"}";
+    let rate = "moorline_coordinator_admission_rejections_total{reason=\"rate\"}";
+    assert_eq!((page_before[given], page_before[used], page_before.get(rate)), (0.0, 0.0, None));
+    let mut workers = Vec::new();
+    // As many as come in at once, and some.
+    for n in 0..68 {
+        let worker = Worker::builder("mem://here")
+            .transport(transport.clone())
+            .name(format!("w{n}"))
+            .reconnect(Reconnect::forever().first(moorline_link::First::Immediate))
+            .build()
+            .unwrap();
+        let handle = worker.handle();
+        workers.push((handle, tokio::spawn(worker.run())));
+    }
+    for (handle, _) in &workers {
+        assert!(handle.active().await);
+    }
+    let after = page(at).await;
+    assert!(after[rate] >= 1.0, "{after:#?}");
+    assert!(after[given] >= after[rate] && after[used] >= 1.0, "{after:#?}");
+    assert!(after[used] <= after[given], "{after:#?}");
+    workers.iter().for_each(|(handle, _)| handle.shutdown());
+    for (_, running) in workers {
+        running.await.unwrap().unwrap();
+    }
     coordinator.stop().await;
 }

@@ -353,9 +353,16 @@ impl CoordinatorHandle {
         self.shared.retention.set(retention, false);
     }
 
-    /// From now on a failure of the store that lasts is summed up in the log this often. Default 30 s.
+    /// From now on a failure of the store that lasts is summed up in the log this often, also one that
+    /// goes on. Default 30 s.
     pub fn summarise_every(&self, every: Duration) {
         self.shared.tally.set_repeat_every(every);
+    }
+
+    /// How often it is.
+    #[must_use]
+    pub fn summarises_every(&self) -> Duration {
+        self.shared.tally.repeat_every()
     }
 
     /// Hands in a task. The reply comes when it is durable, so while the store fails it waits;

@@ -277,16 +277,10 @@ impl<R: Runtime> Writer<R> {
             let now = self.runtime.now();
             let outage = outage.get_or_insert_with(|| {
                 log::coordinator::store_failed(&error);
-                Outage {
-                    since: now,
-                    tries: 0,
-                    delay: RETRY_FIRST,
-                    next_summary: now + self.tally.repeat_every(),
-                }
+                Outage::new(now)
             });
             outage.tries += 1;
-            if now >= outage.next_summary {
-                outage.next_summary = now + self.tally.repeat_every();
+            if outage.sums_up(now, self.tally.repeat_every()) {
                 log::coordinator::store_still_fails(&error, now.since(outage.since), outage.tries);
             }
             // Nothing comes while a batch is unanswered, but the end.
@@ -323,7 +317,24 @@ struct Outage {
     since: moorline_link::Instant,
     tries: u32,
     delay: Duration,
-    next_summary: moorline_link::Instant,
+    /// When it was told last.
+    told: moorline_link::Instant,
+}
+
+impl Outage {
+    const fn new(now: moorline_link::Instant) -> Self {
+        Self { since: now, tries: 0, delay: RETRY_FIRST, told: now }
+    }
+
+    /// Whether a summary is due, which is told then. `every` may be another one each time: it holds at
+    /// once.
+    fn sums_up(&mut self, now: moorline_link::Instant, every: Duration) -> bool {
+        let due = now.since(self.told) >= every;
+        if due {
+            self.told = now;
+        }
+        due
+    }
 }
 
 fn run_reads(mut reader: Box<dyn Reader>, queue: &Mutex<Receiver<Read>>) {

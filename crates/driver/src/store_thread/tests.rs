@@ -243,3 +243,16 @@ async fn pruning_goes_by_what_is_set_while_it_runs() {
     }
     threads.close().await;
 }
+
+#[test]
+fn another_interval_of_summaries_holds_at_once_in_an_outage_that_goes_on() {
+    let at = |seconds| moorline_link::Instant::ZERO + Duration::from_secs(seconds);
+    let (long, short) = (Duration::from_secs(30), Duration::from_secs(5));
+    let mut outage = Outage::new(at(100));
+    assert!(!outage.sums_up(at(129), long));
+    assert!(outage.sums_up(at(130), long));
+    assert!(!outage.sums_up(at(134), short));
+    assert!(outage.sums_up(at(135), short), "it was told last at 130");
+    assert!(!outage.sums_up(at(164), long));
+    assert!(outage.sums_up(at(165), long));
+}

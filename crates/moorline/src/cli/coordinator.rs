@@ -14,7 +14,7 @@ use super::values::duration;
 use super::{Context, Outcome, logs, output, systemd};
 use crate::api::ReloadReport;
 use crate::config::{
-    CoordinatorFlags, Key, Level, Problem, Reloaded, Reloader, Role, Sources, Surroundings,
+    Config, CoordinatorFlags, Key, Level, Problem, Reloaded, Reloader, Role, Sources, Surroundings,
 };
 use crate::coordinator::ReloadHook;
 use crate::{Code, Coordinator, Error};
@@ -139,14 +139,14 @@ async fn serve(args: RunArgs, mut sources: Sources, context: Context) -> Outcome
         move |key, config| {
             logs.apply(key, config);
             if let Some(driver) = of_driver.get() {
-                driver.retain(config.coordinator().retention());
+                take(driver, config);
             }
         },
     );
     let coordinator = builder.on_reload(hook(reloader.clone())).start().await?;
     let driver = driver.get_or_init(|| coordinator.driver().clone());
     // What was reloaded while it started.
-    driver.retain(reloader.running().coordinator().retention());
+    take(driver, &reloader.running());
     announce(&coordinator, &store, context)?;
     let _notices = systemd::notify(coordinator.subject());
     loop {
@@ -167,6 +167,12 @@ async fn serve(args: RunArgs, mut sources: Sources, context: Context) -> Outcome
         // At once: whoever asks twice does not want to wait for workers or for the store.
         exit = signals.next() => exit.now(),
     }
+}
+
+/// Gives a coordinator that runs what can be reloaded, but for the logs' own.
+fn take(driver: &CoordinatorHandle, config: &Config) {
+    driver.retain(config.coordinator().retention());
+    driver.summarise_every(config.duration(Key::LogRepeatEvery));
 }
 
 /// Reads files, so not on the runtime's own threads. What came out is in the log.
@@ -233,3 +239,6 @@ fn announce(coordinator: &Coordinator, store: &str, context: Context) -> Result<
         ))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,14 +102,18 @@ async fn work(args: RunArgs, mut sources: Sources, context: Context) -> Outcome 
     let groups = ProcessGroups::new();
     let name = config.text(Key::Name).map_or_else(crate::worker::host_name, str::to_owned);
     let mut worker = build(&config, &name, &groups)?;
+    let handle = worker.handle();
+    let of_reload = handle.clone();
     let reloader = Reloader::new(
         Role::Worker,
         sources,
         Surroundings::of_this_process(),
         config,
-        move |key, config| logs.apply(key, config),
+        move |key, config| {
+            logs.apply(key, config);
+            of_reload.summarise_every(config.duration(Key::LogRepeatEvery));
+        },
     );
-    let handle = worker.handle();
     let _notices = systemd::notify(worker.subject());
     let running = worker.run();
     tokio::pin!(running);

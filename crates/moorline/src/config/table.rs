@@ -201,7 +201,7 @@ settings! {
         => flag("log-level"), named("LEVEL"), reloadable();
     LogRepeatEvery "log.repeat_every" TIME, Is("30s"),
         "What lasts, such as an outage, is summed up in a server's log this often."
-        => flag("log-repeat-every");
+        => flag("log-repeat-every"), reloadable();
 }
 
 #[cfg(test)]

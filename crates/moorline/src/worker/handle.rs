@@ -144,6 +144,15 @@ impl WorkerHandle {
         Err(last)
     }
 
+    /// An outage is summed up in the log this often from now on, also one that goes on. No effect
+    /// before it runs.
+    #[cfg(feature = "cli")]
+    pub(crate) fn summarise_every(&self, every: Duration) {
+        if let Some(driver) = self.shared.running() {
+            driver.summarise_every(every);
+        }
+    }
+
     /// Gives the connection up and dials at once, skipping any wait. Resolves when that was taken:
     /// from then on [`connected`](Self::connected) is true only of a new connection. `false` if the
     /// worker does not run.

@@ -147,6 +147,36 @@ fn an_impossible_configuration_is_refused_by_check_and_by_start_alike() {
 }
 
 #[test]
+fn a_hangup_changes_how_often_a_worker_sums_up_the_outage_it_is_in() {
+    let home = tempfile::tempdir().unwrap();
+    let url = format!("coordinator = [\"grpc://{}\"]", free_address());
+    let every = |every: &str| {
+        let retry = "reconnect.initial_delay = \"50ms\"\nreconnect.max_delay = \"100ms\"";
+        let log = format!("[log]\nrepeat_every = \"{every}\"\n");
+        write(home.path(), &format!("[worker]\n{url}\n{retry}\n{log}"))
+    };
+    let config = format!("--config={}", every("1h").display());
+    let data = format!("--data-dir={}", home.path().join("w").display());
+    let mut worker = Process::start("worker", &["worker", &config, &data]);
+    until("it has tried a few times", || {
+        (worker.log().messages("link.attempt_failed").len() >= 5).then_some(())
+    });
+    assert_eq!(worker.log().messages("link.still_down"), [""; 0]);
+
+    let mark = worker.log().mark();
+    every("200ms");
+    worker.signal(Signal::HUP);
+    let applied = worker.log().wait_from(mark, "config.applied", |_| true);
+    assert_eq!(applied["setting"], "log.repeat_every");
+    for _ in 0..3 {
+        let mark = worker.log().mark();
+        worker.log().wait_from(mark, "link.still_down", |_| true);
+    }
+    worker.signal(Signal::TERM);
+    assert_eq!(worker.ends().code(), Some(0));
+}
+
+#[test]
 fn init_writes_a_file_that_check_accepts_and_overwrites_none() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("moorline.toml").display().to_string();

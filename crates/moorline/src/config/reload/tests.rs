@@ -107,6 +107,7 @@ fn every_reloadable_setting_is_one_that_somebody_takes() {
             "worker.reconnect.on_give_up",
             "log.format",
             "log.level",
+            "log.repeat_every",
         ]
     );
 }

@@ -286,7 +286,7 @@ pub async fn start_coordinator<R: Runtime>(
         listening,
         store: threads.store,
         state: threads.state,
-        batches: threads.commits,
+        orders: threads.orders,
         commits,
         closed: threads.closed,
         waiters,

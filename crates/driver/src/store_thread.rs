@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -43,6 +44,14 @@ const READS_MAX: usize = 1_024;
 /// What became of a batch. An error is the end: the store is of no use any more.
 pub(crate) type Answered = Result<Vec<Done>, StoreError>;
 
+/// What the store's thread is to do.
+pub(crate) enum Order {
+    /// Commit this and answer it.
+    Commit(Vec<Persist>),
+    /// Prune what came since the last time: see [`SharedStore::commit_now`].
+    Prune,
+}
+
 /// A read, with the way back for its answer inside.
 pub(crate) type Read = Box<dyn FnOnce(&mut dyn Reader) + Send>;
 
@@ -52,7 +61,7 @@ pub(crate) struct StoreThreads {
     /// For batches that need no waiting.
     pub(crate) store: SharedStore,
     /// Batches, one at a time: the next one when this one is answered. Dropped, the writer ends.
-    pub(crate) commits: Sender<Vec<Persist>>,
+    pub(crate) orders: Sender<Order>,
     /// Reads. Dropped, the readers end.
     pub(crate) reads: SyncSender<Read>,
     /// Ends when the store and its readers are closed.
@@ -64,7 +73,7 @@ impl StoreThreads {
     /// Ends the threads and waits for it.
     pub(crate) async fn close(mut self) {
         drop(self.store);
-        drop(self.commits);
+        drop(self.orders);
         drop(self.reads);
         while self.closed.next().await.is_some() {}
     }
@@ -77,26 +86,38 @@ pub(crate) struct SharedStore {
     store: Arc<Mutex<Box<dyn Store>>>,
     /// The number of the last event that is durable.
     pub(crate) last_event: Watch<u64>,
+    /// The loop was told to order a pruning that has not begun.
+    prune_asked: Arc<AtomicBool>,
     tally: Arc<CoordinatorTally>,
+}
+
+/// What was committed without a wait.
+pub(crate) struct AtOnce {
+    pub(crate) done: Vec<Done>,
+    /// So much has come since the last pruning that the thread is to prune: it does not see what is
+    /// committed here, and would sleep until its clock says so.
+    pub(crate) prune: bool,
 }
 
 impl SharedStore {
     fn new(store: Box<dyn Store>, tally: Arc<CoordinatorTally>) -> Self {
         let last_event = Watch::new(store.last_event());
-        Self { store: Arc::new(Mutex::new(store)), last_event, tally }
+        let prune_asked = Arc::default();
+        Self { store: Arc::new(Mutex::new(store)), last_event, prune_asked, tally }
     }
 
     /// The answers, if the store takes the batch without a wait; else it is for the thread. Not
     /// while the thread has a batch: batches are committed in order.
-    pub(crate) fn commit_now(&self, now: WallTime, batch: &[Persist]) -> Option<Vec<Done>> {
+    pub(crate) fn commit_now(&self, now: WallTime, batch: &[Persist]) -> Option<AtOnce> {
         // It prunes, or a commit has panicked, which its thread reports.
         let mut store = self.store.try_lock().ok()?;
         let done = store.commit_now(now, batch)?;
         self.waited(&**store);
-        let last = store.last_event();
+        let (last, due) = (store.last_event(), store.prune_is_due());
         drop(store);
         self.tell(last);
-        Some(done)
+        let prune = due && !self.prune_asked.swap(true, Ordering::Relaxed);
+        Some(AtOnce { done, prune })
     }
 
     /// Commits, which waits for the disk.
@@ -148,7 +169,7 @@ pub(crate) async fn start<R: Runtime>(
     committed: UnboundedSender<Answered>,
     tally: Arc<CoordinatorTally>,
 ) -> Result<StoreThreads, StartError> {
-    let (commits, batches) = channel();
+    let (orders, ordered) = channel();
     let (begun, beginning) = oneshot::channel();
     let state = SharedState::default();
     let (open, closed) = mpsc::unbounded();
@@ -164,7 +185,7 @@ pub(crate) async fn start<R: Runtime>(
     };
     let writing = open.clone();
     spawn("moorline-store", move || {
-        writer.run(begun, &batches);
+        writer.run(begun, &ordered);
         drop(writing);
     })?;
     // The thread answers before it does anything else; without an answer it panicked.
@@ -180,7 +201,7 @@ pub(crate) async fn start<R: Runtime>(
             drop(open);
         })?;
     }
-    Ok(StoreThreads { epoch, store, commits, reads, closed, state })
+    Ok(StoreThreads { epoch, store, orders, reads, closed, state })
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
@@ -202,7 +223,7 @@ struct Writer<R> {
 }
 
 impl<R: Runtime> Writer<R> {
-    fn run(mut self, begun: oneshot::Sender<Begun>, batches: &Receiver<Vec<Persist>>) {
+    fn run(mut self, begun: oneshot::Sender<Begun>, orders: &Receiver<Order>) {
         let beginning = self.begin();
         let failed = beginning.is_err();
         if begun.send(beginning).is_err() || failed {
@@ -212,15 +233,15 @@ impl<R: Runtime> Writer<R> {
         let mut prune_at = self.runtime.now() + prune_in;
         loop {
             let idle = prune_at.since(self.runtime.now());
-            match batches.recv_timeout(idle) {
-                Ok(batch) => {
-                    let Some(answered) = self.commit(&batch, batches) else { return };
+            match orders.recv_timeout(idle) {
+                Ok(Order::Commit(batch)) => {
+                    let Some(answered) = self.commit(&batch, orders) else { return };
                     let is_over = answered.is_err();
                     if self.committed.unbounded_send(answered).is_err() || is_over {
                         return;
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Order::Prune) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             let now = self.runtime.now();
@@ -246,7 +267,7 @@ impl<R: Runtime> Writer<R> {
     }
 
     /// Until it succeeds, or the store is found to be of no use; `None` if the loop has ended meanwhile.
-    fn commit(&mut self, batch: &[Persist], batches: &Receiver<Vec<Persist>>) -> Option<Answered> {
+    fn commit(&mut self, batch: &[Persist], orders: &Receiver<Order>) -> Option<Answered> {
         let mut outage: Option<Outage> = None;
         loop {
             let began = self.runtime.now();
@@ -284,7 +305,7 @@ impl<R: Runtime> Writer<R> {
                 log::coordinator::store_still_fails(&error, now.since(outage.since), outage.tries);
             }
             // Nothing comes while a batch is unanswered, but the end.
-            if let Err(RecvTimeoutError::Disconnected) = batches.recv_timeout(outage.delay) {
+            if let Err(RecvTimeoutError::Disconnected) = orders.recv_timeout(outage.delay) {
                 return None;
             }
             outage.delay = outage.delay.saturating_mul(2).min(RETRY_LAST);
@@ -293,6 +314,7 @@ impl<R: Runtime> Writer<R> {
 
     /// It was waited for `waited`. Returns after what time to prune again.
     fn prune(&mut self, now: moorline_link::Instant, waited: Duration) -> Duration {
+        self.store.prune_asked.store(false, Ordering::Relaxed);
         let (aged, retention) = (self.wall.aged(), self.retention.get());
         let pruned = self.store.with(|store| store.prune(aged, &retention));
         match pruned {

@@ -4,15 +4,16 @@ mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use moorline_driver::{Tokio, start_coordinator};
 use moorline_link::{Epoch, State};
 use moorline_node::{ClientReply, Done, Persist};
 use moorline_store::{MemoryStore, Pruned, Reader, Retention, Store, StoreError, WallTime};
 use moorline_work::{Reply, TaskId, TaskState};
 use support::{
-    Threads, coordinator, ended, gated, memory, receive, soon, spec, submit, until, worker,
+    Threads, coordinator, ended, gated, memory, options, receive, soon, spec, submit, until, worker,
 };
 
 /// What the test turns on and off, and counts.
@@ -27,6 +28,7 @@ struct Switch {
     /// It takes batches without a wait, and how many it did.
     at_once: Arc<AtomicBool>,
     now: Arc<AtomicU32>,
+    prunes: Arc<AtomicU32>,
 }
 
 struct Switched {
@@ -67,7 +69,12 @@ impl Store for Switched {
     }
 
     fn prune(&mut self, now: WallTime, retention: &Retention) -> Result<Pruned, StoreError> {
+        self.switch.prunes.fetch_add(1, Ordering::SeqCst);
         self.store.prune(now, retention)
+    }
+
+    fn prune_is_due(&self) -> bool {
+        self.store.prune_is_due()
     }
 
     fn last_event(&self) -> u64 {
@@ -213,4 +220,40 @@ async fn what_a_store_takes_without_a_wait_crosses_no_thread_and_the_rest_is_don
         let grown = (after.0 > before.0, after.1 > before.1);
         assert_eq!(grown, (at_once, !at_once), "from {before:?} to {after:?}");
     }
+}
+
+/// What the loop commits by itself does not wake the store's thread, which sleeps for longer the less
+/// there is to do: up to a minute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_committed_without_a_wait_is_pruned_by_its_number_and_not_only_by_the_clock() {
+    const KEPT: u64 = 10;
+    let switch = Switch::default();
+    switch.at_once.store(true, Ordering::SeqCst);
+    let mut options = options();
+    options.retention.count = KEPT;
+    let store = Box::new(Switched::new(&switch));
+    let coordinator = start_coordinator(Tokio, memory(), store, options).await.expect("started");
+    // The next one by the clock comes four seconds after the second one.
+    soon(async {
+        while switch.prunes.load(Ordering::SeqCst) < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    let begin = Instant::now();
+    for id in 1..=600 {
+        submit(&coordinator, id, "nobody", b"x").await;
+        let reply = soon(coordinator.cancel(TaskId(id))).await;
+        assert_eq!(reply, Ok(ClientReply::Work(Reply::Cancelled)));
+    }
+    soon(async {
+        while switch.prunes.load(Ordering::SeqCst) == 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert!(begin.elapsed() < Duration::from_secs(3), "it waited for its clock");
+    let finished = |counts: &moorline_store::Counts| counts.by_state[3..].iter().sum::<u64>();
+    let counts = coordinator.read(|reader| reader.counts()).await.expect("read");
+    assert!(finished(&counts) <= 100 + KEPT, "{counts:?}: most of them are gone");
 }

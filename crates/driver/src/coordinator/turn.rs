@@ -27,7 +27,7 @@ use super::{Control, Drain, Request};
 use crate::connections::{Arrival, Connections};
 use crate::log::coordinator::CoordinatorLog;
 use crate::runtime::Runtime;
-use crate::store_thread::{Answered, SharedStore};
+use crate::store_thread::{Answered, AtOnce, Order, SharedStore};
 use crate::tally::CoordinatorTally;
 use crate::timer::{Pace, Timer};
 use crate::wall::Wall;
@@ -66,7 +66,7 @@ pub(crate) struct Parts<R> {
     pub(crate) listening: Vec<oneshot::Sender<()>>,
     /// For batches that need no waiting, and for the others.
     pub(crate) store: SharedStore,
-    pub(crate) batches: Sender<Vec<Persist>>,
+    pub(crate) orders: Sender<Order>,
     pub(crate) commits: UnboundedReceiver<Answered>,
     pub(crate) state: SharedState,
     /// Ends when the store and its readers are closed.
@@ -446,14 +446,19 @@ impl<R: Runtime> CoordinatorLoop<R> {
     /// Returns whether that took no time; else it has been handed over, if there was one.
     fn commit(&mut self, now: Instant) -> bool {
         let Some(batch) = self.store.next_batch() else { return false };
-        if let Some(done) = self.parts.store.commit_now(self.parts.wall.now(), &batch) {
+        let at_once = self.parts.store.commit_now(self.parts.wall.now(), &batch);
+        if let Some(AtOnce { done, prune }) = at_once {
+            if prune && self.parts.orders.send(Order::Prune).is_err() {
+                self.store_is_gone = true;
+                self.has_more = true;
+            }
             if let Some(committed) = self.store.committed(now, done, &self.parts.tally) {
                 self.parts.node.handle(now, committed);
             }
             return true;
         }
         self.store.handed_over = Some(now);
-        if self.parts.batches.send(batch).is_err() {
+        if self.parts.orders.send(Order::Commit(batch)).is_err() {
             self.store_is_gone = true;
             self.has_more = true;
         }
@@ -495,7 +500,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
         drop(self.connections);
         // Before its thread's own, which closes it then.
         drop(self.parts.store);
-        drop(self.parts.batches);
+        drop(self.parts.orders);
         let limit = self.parts.runtime.sleep_until(self.parts.runtime.now() + STOP_WITHIN);
         let mut closed = self.parts.closed;
         let closed = Box::pin(async move { while closed.next().await.is_some() {} });

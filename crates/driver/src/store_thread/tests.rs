@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 
 use bytes::Bytes;
 use moorline_node::{Name, PersistId, Spec, StoreOp};
@@ -109,7 +109,7 @@ async fn a_batch_that_fails_is_tried_again_until_it_is_stored_once() {
     )
     .await
     .expect("started");
-    threads.commits.send(vec![submit(1), submit(2)]).expect("taken");
+    threads.orders.send(Order::Commit(vec![submit(1), submit(2)])).expect("taken");
     while commits_to_fail.load(Ordering::SeqCst) == 2 {
         tokio::task::yield_now().await;
     }
@@ -153,7 +153,7 @@ async fn a_writer_that_panics_is_noticed() {
     )
     .await
     .expect("started");
-    threads.commits.send(vec![panicking()]).expect("taken");
+    threads.orders.send(Order::Commit(vec![panicking()])).expect("taken");
     assert!(commits.next().await.is_none(), "though the readers live on");
     assert_eq!(stored(&threads.reads).await, 0);
 }
@@ -172,7 +172,7 @@ async fn the_writer_gives_up_a_failing_batch_when_the_loop_has_ended() {
     )
     .await
     .expect("started");
-    threads.commits.send(vec![submit(1)]).expect("taken");
+    threads.orders.send(Order::Commit(vec![submit(1)])).expect("taken");
     threads.close().await;
     assert!(commits.next().await.is_none());
 }

@@ -4,6 +4,7 @@
 mod promtool;
 mod roles;
 mod systemd;
+mod thin;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -20,6 +21,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     promtool::check_metrics(&promtool, &roles::pages(&moorline)?)?;
     promtool::test_rules(&promtool, &root().join("docs/ops"))?;
     systemd::verify(&moorline)?;
+    thin::run()?;
     println!("e2e: all is well");
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! Lines that are thin: what is large does not keep what is urgent waiting.
 
+use std::time::{Duration, Instant};
+
 use crate::proxy::Proxy;
-use crate::rig::Rig;
+use crate::rig::{Rig, SOON};
 
 /// 5 Mbit/s.
 const THIN: usize = 5_000_000 / 8;
@@ -27,6 +29,21 @@ fn megabytes_of_results_over_a_thin_line_delay_no_heartbeat() {
     proxy.throttle(THIN);
     let count = megabytes();
     let all = rig.run(&["task", "submit", "blob", &format!("--count={count}")]);
+    // Any of them may be the last one: all have the time that all need, twice, and some to begin with.
+    let limit = Duration::from_secs_f64(2.0 * count as f64 * 1e6 / THIN as f64) + SOON;
+    let begun = Instant::now();
+    let mut arrived = 0;
+    while arrived < count as u64 {
+        assert!(begun.elapsed() < limit, "{arrived} of {count} within {limit:?}");
+        std::thread::sleep(Duration::from_millis(100));
+        let before = std::mem::replace(
+            &mut arrived,
+            rig.overview()["tasks"]["succeeded"].as_u64().unwrap_or_default(),
+        );
+        if arrived / 10 > before / 10 {
+            eprintln!("{arrived} of {count} MB after {:.0} s", begun.elapsed().as_secs_f64());
+        }
+    }
     for task in all.as_array().unwrap() {
         let task = rig.until_task(task["id"].as_str().unwrap(), "succeeded");
         assert_eq!((&task["attempts"], &task["result_bytes"]), (&1.into(), &1_000_000.into()));

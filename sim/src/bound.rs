@@ -1,10 +1,21 @@
 //! How long things may take once nothing goes wrong any more: by the settings, not by a guess.
 
-use crate::plan::{CONNECT, Plan, RESTORE, SEC, SLOWEST_COMMIT};
+use crate::plan::{CONNECT, Fault, Plan, RESTORE, SEC, SLOWEST_COMMIT, TaskPlan};
 
 /// How long after the last fault a connection that it broke is noticed at the latest.
 pub(crate) fn fading(plan: &Plan) -> u64 {
     plan.settings.beat * 4 + SEC * 2
+}
+
+/// How long after the last fault a session is ended whose worker has swallowed a question: the time for
+/// the answer to a cancel, and that to a revoke.
+fn unanswered(plan: &Plan) -> u64 {
+    let swallows = |fault: &Fault| matches!(fault, Fault::Swallow { .. });
+    if plan.episodes.iter().any(|episode| swallows(&episode.fault)) {
+        plan.settings.answer_timeout * 2 + SEC
+    } else {
+        0
+    }
 }
 
 /// How long after the last fault every worker is active: a sum of what each step may take.
@@ -13,7 +24,7 @@ pub(crate) fn back(plan: &Plan) -> u64 {
     // is noticed, waited for, dialled again, held for the old one's sake and restored, when the
     // slowest commit is over.
     let dialled = plan.settings.max_delay * 5 / 4 + SEC * 2;
-    fading(plan) + CONNECT + dialled * 2 + SLOWEST_COMMIT + RESTORE
+    fading(plan) + unanswered(plan) + CONNECT + dialled * 2 + SLOWEST_COMMIT + RESTORE
 }
 
 /// How long after the last fault everything has ended.
@@ -28,10 +39,12 @@ pub(crate) fn ended(plan: &Plan) -> u64 {
         .iter()
         .map(|task| {
             let attempts = u64::from(task.max_retries) + 2;
-            attempts * (task.work + settings.retry_delay + step)
+            let work = if task.endless { 0 } else { task.work };
+            attempts * (work + settings.retry_delay + step)
         })
         .sum();
     // Runs that are not wanted any more keep their slots until they have stopped.
-    let stopping = plan.tasks.iter().map(|task| task.stops.min(task.work)).max().unwrap_or(0);
+    let stops = |task: &TaskPlan| if task.endless { task.stops } else { task.stops.min(task.work) };
+    let stopping = plan.tasks.iter().map(stops).max().unwrap_or(0);
     back(plan) + given_away + settings.accept_timeout * 2 + stopping + work
 }

@@ -34,6 +34,8 @@ pub enum Site {
     Reset,
     /// How long after its moment a fault strikes.
     Strike,
+    /// What a worker swallows, and when.
+    Swallow,
 }
 
 /// The decisions of one seed.

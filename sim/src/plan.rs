@@ -2,6 +2,7 @@
 
 mod fault;
 mod settings;
+mod swallow;
 mod work;
 
 pub(crate) use fault::SLOWEST_COMMIT;

@@ -151,6 +151,8 @@ seen! {
     duplicate "Results that were applied before.";
     stale "Results that were turned away.";
     revoked "Assignments that were revoked.";
+    swallowed "Questions about attempts that a worker took in and said nothing to.";
+    unanswered "Connections that were ended because a question was not answered.";
     held "Revokes that came too late.";
     not_held "Revokes that came in time.";
     refused "Assignments that were refused.";

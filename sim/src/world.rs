@@ -7,6 +7,7 @@ mod moments;
 mod phases;
 mod process;
 mod sabotage;
+mod swallow;
 mod wires;
 mod worker;
 
@@ -295,13 +296,15 @@ impl World {
         self.judge(Err(Violation { invariant, words }));
     }
 
-    /// Both sides are ours: neither ever breaks the protocol, whatever happens to them.
-    fn unless_violated(&mut self, who: Who, reason: Reason) {
+    /// Both sides are ours: neither ever breaks the protocol, whatever happens to them. Only of what a
+    /// worker keeps to itself they may disagree.
+    fn unless_violated(&mut self, who: Who, worker: Option<usize>, reason: Reason) {
+        let swallowed = worker.is_some_and(|worker| !self.workers[worker].swallowed.is_empty());
         if reason == Reason::ProtocolError {
             let words = format!("{who:?} says that the protocol was broken");
             self.break_promise(Invariant::Wire, words);
         }
-        if reason == Reason::OutOfStep {
+        if reason == Reason::OutOfStep && !swallowed {
             let words = format!("{who:?} says that both sides disagree");
             self.break_promise(Invariant::OutOfStep, words);
         }

@@ -19,6 +19,9 @@ const SEEDS: Range<u64> = 0..10_000;
 /// What takes a chain of accidents.
 const RARE: [&str; 2] = ["unknown", "conflicts"];
 
+/// What happens in worlds of its own only.
+const ELSEWHERE: [&str; 2] = ["swallowed", "unanswered"];
+
 /// So many worlds may pass before a rule notices what breaks it.
 const WORLDS_TO_NOTICE: usize = 50;
 
@@ -84,7 +87,7 @@ fn ten_thousand_worlds_keep_every_promise() {
             println!("{what}: {times} times in {worlds} worlds");
             // What takes a chain of accidents may be rarer, but has to happen.
             let per = if RARE.contains(&what) { 5_000 } else { 1_000 };
-            if worlds < reports.len() as u64 / per {
+            if worlds < reports.len() as u64 / per && !ELSEWHERE.contains(&what) {
                 shallow.push(what);
             }
         }
@@ -283,4 +286,44 @@ fn slots_of_runs_that_nobody_wants_are_not_given_away() {
         seen.2 += report.seen.slow_to_stop;
     }
     assert!(seen.0 > 20 && seen.1 > 20 && seen.2 > 20, "{seen:?}");
+}
+
+/// Worlds in which nothing is wrong but that workers swallow what they are asked about attempts.
+#[test]
+fn a_worker_that_swallows_questions_loses_its_session_and_nothing_else() {
+    let (mut unanswered, mut worlds, mut tasks) = (0, 0, 0);
+    for seed in (0..4_000).filter(|seed| Plan::new(*seed).calm) {
+        let mut plan = Plan::swallowing(seed);
+        plan.episodes.retain(|episode| matches!(episode.fault, Fault::Swallow { .. }));
+        let workers = plan.workers.len() as u64;
+        let result = run_plan_recorded(plan);
+        let (report, _) = result.unwrap_or_else(|failure| panic!("\n{failure}"));
+        let seen = report.seen;
+        assert_eq!(
+            (seen.lost, seen.redelivered, seen.returned, seen.dead),
+            (0, 0, 0, 0),
+            "{report:?}"
+        );
+        // Each session that is ended begins anew over one dial; nobody else has to.
+        assert_eq!((seen.silent, seen.unacked, report.crashes), (0, 0, 0), "{report:?}");
+        assert_eq!(seen.begun, workers + seen.unanswered, "{report:?}");
+        assert_eq!((seen.resumed, report.dials), (0, workers + seen.unanswered), "{report:?}");
+        unanswered += seen.unanswered;
+        worlds += u64::from(seen.unanswered > 0);
+        tasks += report.tasks;
+    }
+    assert!(worlds > 100 && unanswered > worlds && tasks > 1_000, "{worlds} {unanswered} {tasks}");
+}
+
+/// The same while everything else goes wrong as well.
+#[test]
+fn nothing_is_lost_and_everything_ends_in_time_where_workers_swallow_questions() {
+    let (mut unanswered, mut swallowed) = (0, 0);
+    for seed in 0..500 {
+        let result = run_plan_recorded(Plan::swallowing(seed));
+        let (report, _) = result.unwrap_or_else(|failure| panic!("\n{failure}"));
+        unanswered += report.seen.unanswered;
+        swallowed += report.seen.swallowed;
+    }
+    assert!(unanswered > 50 && swallowed > 250, "{unanswered} of {swallowed}");
 }

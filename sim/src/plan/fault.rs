@@ -176,6 +176,14 @@ pub enum Fault {
         /// For how long.
         lasts: u64,
     },
+    /// For a while a worker takes in questions about attempts and says nothing: what it has swallowed
+    /// it never answers in that session.
+    Swallow {
+        /// Which worker.
+        worker: usize,
+        /// For how long.
+        lasts: u64,
+    },
     /// An operator does something to a worker.
     Nudge {
         /// Which worker.
@@ -217,6 +225,7 @@ impl Fault {
             Self::Jam { lasts, .. } => Self::Jam { worker, lasts },
             Self::Dials { refused, lasts, .. } => Self::Dials { worker, refused, lasts },
             Self::Slow { delay, lasts } => Self::Slow { delay, lasts },
+            Self::Swallow { lasts, .. } => Self::Swallow { worker, lasts },
             Self::Nudge { nudge, .. } => Self::Nudge { worker, nudge },
         }
     }
@@ -234,6 +243,7 @@ impl Fault {
             Self::Slow { delay, lasts } => {
                 Self::Slow { delay: delay.min(left), lasts: lasts.min(left) }
             }
+            Self::Swallow { worker, lasts } => Self::Swallow { worker, lasts: lasts.min(left) },
             Self::Nudge { worker, nudge } => Self::Nudge {
                 worker,
                 nudge: match nudge {

@@ -67,6 +67,8 @@ pub struct Settings {
     pub lost_cap: u32,
     /// How long an assignment may stay unanswered.
     pub accept_timeout: u64,
+    /// How long a question about a task may stay unanswered.
+    pub answer_timeout: u64,
     /// The heartbeat interval workers wish for.
     pub beat: u64,
     /// The longest delay of the backoff.
@@ -123,6 +125,7 @@ impl Settings {
         let beat = lost_after / 18;
         let start_grace = lost_after * draws.between(Site::Plan, 2, 1, 1, 2);
         let accept_timeout = draws.log_between(Site::Plan, 2, 2, SEC, 10 * SEC);
+        let answer_timeout = 30 * SEC;
         let max_delay = draws.log_between(Site::Plan, 2, 3, SEC, 60 * SEC);
         let lost_cap = 1 + u32::try_from(draw(9, 4)).unwrap_or(2);
         let retry_delay = 5 * SEC;
@@ -149,6 +152,7 @@ impl Settings {
             start_grace: nanos(start_grace),
             accept_timeout: nanos(accept_timeout),
             lost_cap,
+            answer_timeout: nanos(answer_timeout),
             window: [256, 256, 1, 3][usize::try_from(draw(10, 4)).unwrap_or(0)],
             ..DispatcherSettings::default()
         })
@@ -161,6 +165,7 @@ impl Settings {
             start_grace,
             lost_cap,
             accept_timeout,
+            answer_timeout,
             beat,
             max_delay,
             retry_delay,

@@ -56,6 +56,8 @@ pub struct TaskPlan {
     pub size: usize,
     /// How long a handler runs at most.
     pub work: u64,
+    /// It runs until it is told to stop, instead.
+    pub endless: bool,
     /// How long a handler that is told to stop takes for it at most.
     pub stops: u64,
     /// How many attempts of a million fail, and may be retried.
@@ -106,6 +108,7 @@ impl TaskPlan {
             size: usize::try_from(if large { log(8, 1 << 14, 300_000) } else { log(8, 1, 512) })
                 .unwrap_or(1),
             work,
+            endless: false,
             failing: if draw(9, 3) == 0 { 400_000 } else { 0 },
             cancel_at: (draw(10, 10) == 9).then(|| submit_at + draw(11, 20 * SEC)),
             stops: if draw(12, 4) == 3 { log(13, SEC, 60 * SEC) } else { 500 * MS },

@@ -245,12 +245,13 @@ impl World {
                 self.seen.silent += u64::from(*reason == Reason::HeartbeatTimeout);
                 let judgement = self.ledger.detached(worker, silence, self.now);
                 self.judge(judgement);
-                self.unless_violated(Who::Coordinator, *reason);
+                self.seen.unanswered += u64::from(*reason == Reason::AnswerTimeout);
+                self.unless_violated(Who::Coordinator, Some(worker), *reason);
                 self.unless_calm(|| format!("{event:?}"));
             }
             CoordinatorEvent::Refused { reason, .. } => {
                 self.seen.conflicts += u64::from(*reason == Reason::NameConflict);
-                self.unless_violated(Who::Coordinator, *reason);
+                self.unless_violated(Who::Coordinator, None, *reason);
                 self.unless_calm(|| format!("{event:?}"));
             }
             CoordinatorEvent::Stalled { .. } => {
@@ -288,6 +289,7 @@ impl World {
             }
         };
         self.spoil_up(&mut frames);
+        self.swallow_up(worker, &mut frames);
         for frame in &frames {
             match frame {
                 UpFrame::Hello { head, .. } => self.ledger.claimed(worker, head.incarnation.0),

@@ -48,6 +48,9 @@ impl World {
                 self.workers[worker].dials_fail = (self.now + lasts, refused);
             }
             Fault::Slow { delay, lasts } => self.slow = (delay, self.now + lasts),
+            Fault::Swallow { worker, lasts } => {
+                self.workers[worker].swallows_until = self.now + lasts;
+            }
             Fault::Nudge { worker, nudge } => self.nudge(worker, nudge),
         }
     }

@@ -92,6 +92,7 @@ impl World {
                 DownFrame::Welcome { head, .. } => {
                     if !head.resumed {
                         self.workers[worker].sent = [Sent::default(); 2];
+                        self.workers[worker].swallowed.clear();
                     }
                     Moment::Welcome
                 }

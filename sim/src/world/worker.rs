@@ -1,6 +1,6 @@
 //! A worker's process: the real node, its driver, and its handlers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,6 +40,10 @@ pub(super) struct Worker {
     ended: BTreeMap<TaskId, u32>,
     /// What handlers of this process made of tasks.
     results: BTreeMap<TaskId, Bytes>,
+    /// It swallows questions until then, ...
+    pub(super) swallows_until: u64,
+    /// ... and never answers those about these attempts, in this session.
+    pub(super) swallowed: BTreeSet<TaskKey>,
     /// How far the lanes of its session got: what it says, and what it is told.
     pub(super) sent: [Sent; 2],
 }
@@ -255,7 +259,9 @@ impl World {
         match event {
             WorkerEvent::BeatMissed { .. } | WorkerEvent::Stalled { .. } => {
                 match event {
-                    WorkerEvent::BeatMissed { reason: Reason::OutOfStep, .. } => {
+                    WorkerEvent::BeatMissed { reason: Reason::OutOfStep, .. }
+                        if self.workers[index].swallowed.is_empty() =>
+                    {
                         let words = format!("w{index} and the coordinator disagree");
                         self.break_promise(Invariant::OutOfStep, words);
                     }
@@ -267,11 +273,11 @@ impl World {
             WorkerEvent::Link(transition) => {
                 if let Some(reason) = transition.reason {
                     self.seen.unacked += u64::from(reason == Reason::HeartbeatUnacked);
-                    self.unless_violated(Who::Worker(index), reason);
+                    self.unless_violated(Who::Worker(index), Some(index), reason);
                 }
             }
             WorkerEvent::Dismissed { reason, .. } => {
-                self.unless_violated(Who::Worker(index), *reason);
+                self.unless_violated(Who::Worker(index), Some(index), *reason);
             }
             WorkerEvent::Settled { key, disposition, .. } => {
                 match disposition {
@@ -322,7 +328,9 @@ impl World {
         let plan = &self.plan.tasks[task];
         let entity = mix(incarnation ^ run.0);
         let lasts = self.draws.between(Site::Handler, entity, 0, plan.work / 8, plan.work);
-        self.after(lasts, Event::Done { worker: index, run });
+        if !plan.endless {
+            self.after(lasts, Event::Done { worker: index, run });
+        }
     }
 
     /// Processes that run a task and were not told to stop.
@@ -410,6 +418,7 @@ impl World {
             Ok(decoded) => {
                 let mut frames = decoded.frames;
                 self.spoil_down(&mut frames);
+                self.swallow_down(index, &mut frames);
                 self.tell_worker(index, WorkerInput::Packet { conn: name, frames });
             }
             Err(error) => {
@@ -437,6 +446,7 @@ impl World {
         worker.runs.clear();
         worker.ended.clear();
         worker.results.clear();
+        worker.swallowed.clear();
     }
 }
 

@@ -7,7 +7,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use moorline_link::{
-    ConnId, Hub, HubAction, HubInput, HubSettings, Instant, Lane, Presence, WorkerFrame, WorkerId,
+    ConnId, Hub, HubAction, HubConfig, HubInput, HubSettings, Instant, Lane, Presence, WorkerFrame,
+    WorkerId,
 };
 
 use crate::hub_support::{Desk, beat, hello};
@@ -111,8 +112,11 @@ impl Crowd {
     /// So many sessions fall silent, are suspect for it, and are heard: all of them, as often as needed.
     fn silence(&mut self, operations: u64) {
         let sessions = self.order.len() as u64;
+        let config = HubConfig::default();
+        // The interval of so many is the longest one.
+        let silence = config.suspect_after(config.settings().beat_max) + Duration::from_secs(1);
         for _ in 0..operations.div_ceil(sessions) {
-            let until = self.now + Duration::from_secs(11);
+            let until = self.now + silence;
             while let Some(at) = self.hub.next_wake().deadline().filter(|at| *at <= until) {
                 self.now = self.now.max(at);
                 self.hub.handle(self.now, HubInput::Timeout);

@@ -50,15 +50,17 @@ impl Hub {
                     attached: self.index.0.attached,
                     rate: self.admission.rate(&self.config),
                 };
-                let transmit = says.transmit(worker, session, due)?;
+                let told = says.fleet(session, due);
+                let transmit = says.transmit(worker, session, due, told)?;
                 let again = session.commit(due, limits);
                 self.resent = self.resent.saturating_add(u64::from(again));
                 if session.is_sent(due, self.clock.last(), &self.config) {
                     retimed = Some(worker);
                 }
-                if let Due::Welcome | Due::BeatAnswer(_) = due {
-                    let fleet = says.fleet(session, due);
-                    retimed = session.told_of_fleet(fleet).then_some(worker);
+                if let Some(fleet) = told
+                    && session.told_of_fleet(fleet)
+                {
+                    retimed = Some(worker);
                 }
                 transmit
             }
@@ -94,18 +96,32 @@ struct Says<'a> {
 }
 
 impl Says<'_> {
-    /// What the worker knows of the fleet after this frame: after a Welcome all of it, but for the
-    /// interval, which was assigned when it was registered.
-    fn fleet(&self, session: &Session, due: Due) -> Fleet {
-        let first_window = self.config.first_window(self.attached, self.rate);
-        if due == Due::Welcome {
-            return Fleet { beat_interval: session.beat_interval, first_window };
+    /// What the worker knows of the fleet after a frame that tells of it: after a Welcome all of it, but
+    /// for the interval, which was assigned when it was registered.
+    fn fleet(&self, session: &Session, due: Due) -> Option<Fleet> {
+        let first_window = || self.config.first_window(self.attached, self.rate);
+        match due {
+            Due::Welcome => {
+                Some(Fleet { beat_interval: session.beat_interval, first_window: first_window() })
+            }
+            Due::BeatAnswer(_) => {
+                let beat_interval = self.config.beat_interval(session.beat_wish, self.attached);
+                let fleet = Fleet { beat_interval, first_window: first_window() };
+                Some(session.news_of_fleet(fleet))
+            }
+            Due::Probe | Due::Active | Due::InventoryAnswer(_) | Due::Ack(_) | Due::Message(..) => {
+                None
+            }
         }
-        let beat_interval = self.config.beat_interval(session.beat_wish, self.attached);
-        session.news_of_fleet(Fleet { beat_interval, first_window })
     }
 
-    fn transmit(&self, worker: WorkerId, session: &Session, due: Due) -> Option<HubTransmit> {
+    fn transmit(
+        &self,
+        worker: WorkerId,
+        session: &Session,
+        due: Due,
+        fleet: Option<Fleet>,
+    ) -> Option<HubTransmit> {
         let limits = &self.config.settings().lanes;
         let frame = match due {
             Due::Welcome => {
@@ -117,14 +133,14 @@ impl Says<'_> {
                     resumed: attached.resumed,
                     lanes: session.lanes.standings(limits),
                     beat_interval: session.beat_interval,
-                    first_window: Some(self.fleet(session, due).first_window),
+                    first_window: fleet.map(|fleet| fleet.first_window),
                     lost_after: self.config.settings().lost_after,
                 })
             }
             Due::Probe => CoordinatorFrame::Probe,
             Due::BeatAnswer(seq) => {
-                let fleet = self.fleet(session, due);
                 let news = |told: Duration, now: Duration| (now != told).then_some(now);
+                let fleet = fleet?;
                 CoordinatorFrame::BeatAnswer(BeatAnswer {
                     first_window: news(session.first_window, fleet.first_window),
                     beat_interval: news(session.beat_interval, fleet.beat_interval),

@@ -138,20 +138,17 @@ impl<'c> Batch<'c> {
         if let Some(same) = same {
             return Ok(Done { rows: Vec::new(), conflict: Some(Conflict::Exists { same }) });
         }
-        let place: i64 = self.connection.prepare_cached(statement::SUBMIT)?.query_row(
-            params![
-                id,
-                spec.handler.as_str(),
-                spec.priority,
-                spec.max_retries,
-                timeout,
-                claim.map_or(0, |epoch| epoch.0.cast_signed()),
-                column::millis(self.now.0),
-                digest,
-                &payload[..],
-            ],
-            |row| row.get(0),
-        )?;
+        let place = self.connection.prepare_cached(statement::SUBMIT)?.insert(params![
+            id,
+            spec.handler.as_str(),
+            spec.priority,
+            spec.max_retries,
+            timeout,
+            claim.map_or(0, |epoch| epoch.0.cast_signed()),
+            column::millis(self.now.0),
+            digest,
+            &payload[..],
+        ])?;
         self.submitted += 1;
         self.happened(event::submitted(task, spec.handler.clone()));
         Ok(read(vec![StoreRow::Submitted { order: place.cast_unsigned() }]))
@@ -206,22 +203,18 @@ impl<'c> Batch<'c> {
         worker: WorkerId,
         incarnation: Incarnation,
     ) -> Result<Done, Fault> {
-        let leased: Option<(Vec<u8>, String, i64)> = self
+        let leasable: Option<(i64, Vec<u8>, String, i64)> = self
             .connection
-            .prepare_cached(statement::LEASE)?
-            .query_row(
-                params![
-                    column::task_id(key.task),
-                    key.attempt.0,
-                    column::worker_id(worker),
-                    incarnation.0.cast_signed(),
-                ],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-            )
+            .prepare_cached(statement::LEASABLE)?
+            .query_row(params![column::task_id(key.task), key.attempt.0], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
             .optional()?;
-        let Some((payload, handler, submitted_at)) = leased else {
+        let Some((place, payload, handler, submitted_at)) = leasable else {
             return self.conflict(key.task);
         };
+        let holder = (column::worker_id(worker), incarnation.0.cast_signed());
+        self.run(statement::LEASE, params![place, key.attempt.0, holder.0, holder.1])?;
         self.waits.extend(rule::waited(key, WallTime(submitted_at.cast_unsigned()), self.now));
         let handler = column::name(&handler)?;
         self.happened(event::leased(key, handler, self.who(Some(worker))));
@@ -287,18 +280,20 @@ impl<'c> Batch<'c> {
     }
 
     fn finish(&mut self, key: TaskKey, end: End, body: &Bytes) -> Result<Done, Fault> {
-        let (sql, result, error, fresh_error, losses) = match end {
-            End::Succeeded => (statement::SUCCEED, Some(&body[..]), None, true, 0),
-            End::Failed => (statement::FAIL, None, rule::error_text(body), true, 0),
-            End::Cancelled => (statement::CANCELLED, None, rule::error_text(body), false, 0),
-            End::Dead => (statement::FAIL, None, rule::error_text(body), false, 1),
+        let (may_end, result, error, fresh_error, losses) = match end {
+            End::Succeeded => (statement::MAY_SUCCEED, Some(&body[..]), None, true, 0),
+            End::Failed => (statement::MAY_FAIL, None, rule::error_text(body), true, 0),
+            End::Cancelled => (statement::MAY_BE_CANCELLED, None, rule::error_text(body), false, 0),
+            End::Dead => (statement::MAY_FAIL, None, rule::error_text(body), false, 1),
         };
-        let id = column::task_id(key.task);
+        let Some((place, handler, who)) = self.endable(may_end, key)? else {
+            return self.conflict(key.task);
+        };
         let now = column::millis(self.now.0);
-        let whose = self.change(
-            sql,
+        self.run(
+            statement::FINISH,
             params![
-                id,
+                place,
                 key.attempt.0,
                 now,
                 rule::final_state(end).name(),
@@ -308,10 +303,9 @@ impl<'c> Batch<'c> {
                 losses
             ],
         )?;
-        let Some((handler, who)) = whose else { return self.conflict(key.task) };
         self.ended += 1;
         if end == End::Succeeded {
-            self.run(statement::APPLY, params![id, key.attempt.0, now])?;
+            self.run(statement::APPLY, params![place, key.attempt.0, now])?;
         }
         self.happened(event::ended(key, end, body, handler, who));
         Ok(Done::default())
@@ -412,6 +406,18 @@ impl<'c> Batch<'c> {
 
     fn who(&self, worker: Option<WorkerId>) -> Who {
         Who { worker, name: worker.and_then(|worker| self.names.get(&worker).cloned()) }
+    }
+
+    /// The task that an attempt may end by this statement, its handler and who has it.
+    fn endable(&self, sql: &str, key: TaskKey) -> Result<Option<(i64, Name, Who)>, Fault> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![column::task_id(key.task), key.attempt.0])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let mut columns = Columns::of(row);
+        let place = columns.take()?;
+        let handler = columns.name()?;
+        let worker = columns.optional_worker_id()?;
+        Ok(Some((place, handler, self.who(worker))))
     }
 
     /// Runs a statement that changes at most one task and answers its handler and worker.

@@ -1,10 +1,13 @@
 //! Every statement that runs on a store. The conditions of the operations are in their `WHERE`, and each is
 //! answered by an index, however many tasks there are (a test asks SQLite for its plans).
+//!
+//! `RETURNING` makes SQLite keep a temporary table for every run of a statement. So what happens to every
+//! task asks first and changes then, in the same transaction, by the `place` it found.
 
 /// `id, handler, priority, max_retries, timeout_nanos, claimed_by, submitted_at, payload_digest, payload`
 pub(super) const SUBMIT: &str = "INSERT INTO tasks (id, handler, priority, max_retries, \
     timeout_nanos, claimed_by, submitted_at, payload_digest, payload) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) RETURNING place";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 /// Whether the task `id` is `handler, priority, max_retries, timeout_nanos, payload_digest`.
 pub(super) const SAME: &str = "SELECT handler = ?2 AND priority = ?3 AND max_retries = ?4 \
@@ -57,10 +60,13 @@ pub(super) const LEASES: &str =
 pub(super) const STATUS: &str =
     "SELECT state, coalesce(ended_by, attempt) FROM tasks WHERE id = ?1";
 
-/// `id, attempt, worker, incarnation`
+/// `id, attempt`: the task to which this attempt may be given.
+pub(super) const LEASABLE: &str = "SELECT place, payload, handler, submitted_at FROM tasks \
+    WHERE id = ?1 AND state = 'queued' AND attempt = ?2 - 1";
+
+/// `place, attempt, worker, incarnation`
 pub(super) const LEASE: &str = "UPDATE tasks SET state = 'leased', attempt = ?2, worker = ?3, \
-    incarnation = ?4, claimed_by = 0, not_before = 0 \
-    WHERE id = ?1 AND state = 'queued' AND attempt = ?2 - 1 RETURNING payload, handler, submitted_at";
+    incarnation = ?4, claimed_by = 0, not_before = 0 WHERE place = ?1";
 
 /// `id, attempt, worker, incarnation, from`; answers the lease it makes.
 pub(super) const ADOPT: &str = concat!(
@@ -77,38 +83,40 @@ pub(super) const REQUEUE: &str = "UPDATE tasks SET state = 'queued', claimed_by 
     error = CASE WHEN ?8 THEN ?7 ELSE coalesce(?7, error) END \
     WHERE id = ?1 AND state = 'leased' AND attempt = ?2 RETURNING handler, worker";
 
-/// `id, attempt, now, state, result, error, whether no error clears the last one, losses more`; answers
-/// whose task it was.
-macro_rules! finish_where {
+/// `id, attempt`: the task that this attempt may end, and who has it if that is its attempt.
+macro_rules! endable_where {
     ($condition:literal) => {
         concat!(
-            "UPDATE tasks SET state = ?4, ended_by = ?2, finished_at = ?3, ",
-            "worker = CASE WHEN attempt = ?2 THEN worker END, ",
-            "incarnation = CASE WHEN attempt = ?2 THEN incarnation END, ",
-            "claimed_by = 0, not_before = 0, ",
-            "payload = CASE WHEN ?4 = 'succeeded' THEN x'' ELSE payload END, result = ?5, ",
-            "error = CASE WHEN ?7 THEN ?6 ELSE coalesce(?6, error) END, lost = lost + ?8 ",
+            "SELECT place, handler, CASE WHEN attempt = ?2 THEN worker END FROM tasks ",
             "WHERE id = ?1 AND ",
-            $condition,
-            " RETURNING handler, worker"
+            $condition
         )
     };
 }
 
 /// Any attempt that was given out may succeed while the task has not ended.
-pub(super) const SUCCEED: &str =
-    finish_where!("state IN ('queued', 'leased') AND ?2 >= 1 AND ?2 <= attempt");
+pub(super) const MAY_SUCCEED: &str =
+    endable_where!("state IN ('queued', 'leased') AND ?2 >= 1 AND ?2 <= attempt");
 
 /// Only the current attempt fails or is lost for the last time.
-pub(super) const FAIL: &str = finish_where!("state = 'leased' AND attempt = ?2");
+pub(super) const MAY_FAIL: &str = endable_where!("state = 'leased' AND attempt = ?2");
 
 /// Cancelled by the current attempt, or while no attempt is current.
-pub(super) const CANCELLED: &str =
-    finish_where!("((state = 'leased' AND attempt = ?2) OR (state = 'queued' AND ?2 <= attempt))");
+pub(super) const MAY_BE_CANCELLED: &str =
+    endable_where!("((state = 'leased' AND attempt = ?2) OR (state = 'queued' AND ?2 <= attempt))");
 
-/// The ledger's row for a success: `id, attempt, now`
-pub(super) const APPLY: &str = "INSERT INTO applications (place, attempt, applied_at) \
-    SELECT place, ?2, ?3 FROM tasks WHERE id = ?1";
+/// `place, attempt, now, state, result, error, whether no error clears the last one, losses more`
+pub(super) const FINISH: &str = "UPDATE tasks SET state = ?4, ended_by = ?2, finished_at = ?3, \
+    worker = CASE WHEN attempt = ?2 THEN worker END, \
+    incarnation = CASE WHEN attempt = ?2 THEN incarnation END, \
+    claimed_by = 0, not_before = 0, \
+    payload = CASE WHEN ?4 = 'succeeded' THEN x'' ELSE payload END, result = ?5, \
+    error = CASE WHEN ?7 THEN ?6 ELSE coalesce(?6, error) END, lost = lost + ?8 \
+    WHERE place = ?1";
+
+/// The ledger's row for a success: `place, attempt, now`
+pub(super) const APPLY: &str =
+    "INSERT INTO applications (place, attempt, applied_at) VALUES (?1, ?2, ?3)";
 
 /// `id, now`
 pub(super) const CANCEL_QUEUED: &str = "UPDATE tasks SET state = 'cancelled', ended_by = attempt, \
@@ -291,12 +299,14 @@ pub(super) const WRITER: &[&str] = &[
     UNCLAIM,
     LEASES,
     STATUS,
+    LEASABLE,
     LEASE,
     ADOPT,
     REQUEUE,
-    SUCCEED,
-    FAIL,
-    CANCELLED,
+    MAY_SUCCEED,
+    MAY_FAIL,
+    MAY_BE_CANCELLED,
+    FINISH,
     APPLY,
     CANCEL_QUEUED,
     CANCEL_LEASED,

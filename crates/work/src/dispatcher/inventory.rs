@@ -108,28 +108,28 @@ impl Dispatcher {
             .iter()
             .filter_map(|(id, worker)| (!worker.is_away()).then_some(*id))
             .collect();
-        for id in here {
+        // Before any run is judged: who was active before the leases were read holds nothing, and no
+        // other run is to be measured against what it does not run.
+        for &id in &here {
             self.begin_inventory(id);
+            let Some(worker) = self.workers.get_mut(&id).filter(|worker| worker.is_active()) else {
+                continue;
+            };
+            worker.undecided = false;
+            for task in self.leases_of(id) {
+                self.end_lease(task, Loss::Returned);
+            }
+        }
+        for id in here {
             let Some(worker) = self.workers.get_mut(&id) else { continue };
             let registration = worker.registration;
-            match &mut worker.presence {
-                Presence::Restoring(inventory) => {
-                    let ended = inventory.ended;
-                    for (key, holding) in core::mem::take(&mut inventory.waiting) {
-                        self.judge(Item { worker: id, registration, key, holding }, None);
-                    }
-                    if ended {
-                        self.end_inventory(id);
-                    }
-                }
-                // It was active before the leases were read, so it holds nothing.
-                Presence::Active => {
-                    worker.undecided = false;
-                    for task in self.leases_of(id) {
-                        self.end_lease(task, Loss::Returned);
-                    }
-                }
-                Presence::Away { .. } => {}
+            let Some(inventory) = worker.inventory_mut() else { continue };
+            let ended = inventory.ended;
+            for (key, holding) in core::mem::take(&mut inventory.waiting) {
+                self.judge(Item { worker: id, registration, key, holding }, None);
+            }
+            if ended {
+                self.end_inventory(id);
             }
         }
     }

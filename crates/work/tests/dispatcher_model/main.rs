@@ -7,7 +7,7 @@ mod store;
 mod worker;
 mod world;
 
-use found::REVIVED_AND_ADOPTED;
+use found::{ACTIVE_BEFORE_LEASES, REVIVED_AND_ADOPTED};
 use proptest::prelude::*;
 use world::{Tally, World};
 
@@ -39,6 +39,17 @@ proptest! {
 fn the_end_of_a_task_does_not_forget_what_became_of_it_since() {
     let mut world = World::new(1_059_233_149_107_705_072);
     for choice in REVIVED_AND_ADOPTED {
+        world.step(choice);
+    }
+    assert!(world.calm_down());
+}
+
+/// Found at random: a worker was active before the leases of an earlier life were read, and another one
+/// ran an older attempt of what was leased to it.
+#[test]
+fn who_was_active_before_the_leases_were_read_is_not_thought_to_run_them() {
+    let mut world = World::new(3_448_526_236_424_933_404);
+    for choice in ACTIVE_BEFORE_LEASES {
         world.step(choice);
     }
     assert!(world.calm_down());

@@ -52,6 +52,8 @@ pub(crate) struct Peer {
     pub(crate) conn: Conn,
     /// Both ends still have the session, and of which process it is.
     pub(crate) session: Option<Incarnation>,
+    /// Its session was ended for what it did not answer, which the dispatcher is being told.
+    pub(crate) unanswered: bool,
     /// The coordinator has not noticed yet that the connection is gone.
     pub(crate) unnoticed: bool,
     pub(crate) last_received: Instant,
@@ -80,6 +82,7 @@ impl Peer {
             unsaid: BTreeSet::new(),
             conn: Conn::Down,
             session: None,
+            unanswered: false,
             unnoticed: false,
             last_received: Instant::ZERO,
             up_c: VecDeque::new(),

@@ -79,6 +79,8 @@ impl Dispatcher {
                 for task in self.leases_of(lease.worker) {
                     self.timers.answer.disarm(task);
                 }
+                // Nothing new for it until its session has ended: it would return at once.
+                self.mute(now, lease.worker);
                 self.owed.push_back(DispatcherAction::Unanswered { worker: lease.worker });
             }
             Stage::Granting

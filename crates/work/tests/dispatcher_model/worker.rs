@@ -47,13 +47,11 @@ pub(crate) struct Peer {
     pub(crate) draining: bool,
     pub(crate) runs: Vec<Run>,
     revoked: BTreeSet<TaskKey>,
-    /// What it does not hold and swallowed its word of: the coordinator goes on counting that.
+    /// What it does not hold and swallowed its word of: the coordinator may go on counting that.
     unsaid: BTreeSet<TaskKey>,
     pub(crate) conn: Conn,
     /// Both ends still have the session, and of which process it is.
     pub(crate) session: Option<Incarnation>,
-    /// Its session was ended for what it did not answer, which the dispatcher is being told.
-    pub(crate) unanswered: bool,
     /// The coordinator has not noticed yet that the connection is gone.
     pub(crate) unnoticed: bool,
     pub(crate) last_received: Instant,
@@ -82,7 +80,6 @@ impl Peer {
             unsaid: BTreeSet::new(),
             conn: Conn::Down,
             session: None,
-            unanswered: false,
             unnoticed: false,
             last_received: Instant::ZERO,
             up_c: VecDeque::new(),
@@ -344,9 +341,9 @@ impl Peer {
         }
     }
 
-    /// It has said of everything the coordinator counts whether it holds it.
-    pub(crate) fn has_said_all(&self) -> bool {
-        self.unsaid.is_empty()
+    /// How many it does not hold while the coordinator may go on counting them.
+    pub(crate) fn unsaid(&self) -> usize {
+        self.unsaid.len()
     }
 
     /// It is active and nothing is under way in either direction.

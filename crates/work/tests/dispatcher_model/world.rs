@@ -175,7 +175,6 @@ impl World {
                 peer.drop_connection();
                 peer.unnoticed = false;
                 peer.session = None;
-                peer.unanswered = true;
                 peer.new_session();
                 // Who is not silent is attached, and who is attached is not silent for long.
                 let last_received = self.now;
@@ -303,7 +302,6 @@ impl World {
             peer.new_session();
         }
         peer.session = Some(peer.incarnation);
-        peer.unanswered = false;
         peer.unnoticed = false;
         peer.last_received = now;
         peer.welcomed();

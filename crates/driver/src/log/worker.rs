@@ -432,25 +432,19 @@ impl WorkerLog {
             None => true,
         };
         // The first one of an outage, then only who asks for it sees them all (P104).
-        if first {
-            info!(
-                event = "link.backoff", role = "worker", worker = %self.worker,
-                session = self.session(), epoch = self.epoch(), attempts = attempt,
-                delay_ms = millis(delay), seed = link.backoff_seed, put_off = link.put_off,
-                window_ms = link.drawn_with.window.map(millis),
-                lasted_ms = millis(link.drawn_with.lasted),
-                "{what} attempt {attempt} in {seconds:.1}s"
-            );
-        } else {
-            debug!(
-                event = "link.backoff", role = "worker", worker = %self.worker,
-                session = self.session(), epoch = self.epoch(), attempts = attempt,
-                delay_ms = millis(delay), seed = link.backoff_seed, put_off = link.put_off,
-                window_ms = link.drawn_with.window.map(millis),
-                lasted_ms = millis(link.drawn_with.lasted),
-                "{what} attempt {attempt} in {seconds:.1}s"
-            );
+        macro_rules! say {
+            ($level:ident) => {
+                $level!(
+                    event = "link.backoff", role = "worker", worker = %self.worker,
+                    session = self.session(), epoch = self.epoch(), attempts = attempt,
+                    delay_ms = millis(delay), seed = link.backoff_seed, put_off = link.put_off,
+                    window_ms = link.drawn_with.window.map(millis),
+                    lasted_ms = millis(link.drawn_with.lasted),
+                    "{what} attempt {attempt} in {seconds:.1}s"
+                )
+            };
         }
+        if first { say!(info) } else { say!(debug) }
     }
 
     fn failed(&mut self, now: Instant, reason: Option<Reason>, link: &LinkSnapshot) {

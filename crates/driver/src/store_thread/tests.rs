@@ -94,21 +94,19 @@ async fn stored(reads: &SyncSender<Read>) -> usize {
     answer.await.expect("answered")
 }
 
+/// The threads of a store that keeps things as long as it does by itself.
+async fn started(store: Box<dyn Store>, committed: UnboundedSender<Answered>) -> StoreThreads {
+    let retention = Watch::new(Retention::default());
+    start(&Wall::new(Tokio), store, retention, committed, Arc::default()).await.expect("started")
+}
+
 #[tokio::test]
 async fn a_batch_that_fails_is_tried_again_until_it_is_stored_once() {
     let commits_to_fail = Arc::new(AtomicU32::new(2));
     let store =
         Failing { store: MemoryStore::new(), commits_to_fail: Arc::clone(&commits_to_fail) };
     let (committed, mut commits) = mpsc::unbounded();
-    let threads = start(
-        &Wall::new(Tokio),
-        Box::new(store),
-        Watch::new(Retention::default()),
-        committed,
-        Arc::default(),
-    )
-    .await
-    .expect("started");
+    let threads = started(Box::new(store), committed).await;
     threads.orders.send(Order::Commit(vec![submit(1), submit(2)])).expect("taken");
     while commits_to_fail.load(Ordering::SeqCst) == 2 {
         tokio::task::yield_now().await;
@@ -127,15 +125,7 @@ async fn a_batch_that_fails_is_tried_again_until_it_is_stored_once() {
 async fn the_threads_end_with_their_channels_and_say_so() {
     let (committed, mut commits) = mpsc::unbounded();
     let store = Box::new(MemoryStore::new());
-    let threads = start(
-        &Wall::new(Tokio),
-        store,
-        Watch::new(Retention::default()),
-        committed,
-        Arc::default(),
-    )
-    .await
-    .expect("started");
+    let threads = started(store, committed).await;
     threads.close().await;
     assert!(commits.next().await.is_none());
 }
@@ -144,15 +134,7 @@ async fn the_threads_end_with_their_channels_and_say_so() {
 async fn a_writer_that_panics_is_noticed() {
     let (committed, mut commits) = mpsc::unbounded();
     let store = Failing { store: MemoryStore::new(), commits_to_fail: Arc::default() };
-    let threads = start(
-        &Wall::new(Tokio),
-        Box::new(store),
-        Watch::new(Retention::default()),
-        committed,
-        Arc::default(),
-    )
-    .await
-    .expect("started");
+    let threads = started(Box::new(store), committed).await;
     threads.orders.send(Order::Commit(vec![panicking()])).expect("taken");
     assert!(commits.next().await.is_none(), "though the readers live on");
     assert_eq!(stored(&threads.reads).await, 0);
@@ -163,15 +145,7 @@ async fn the_writer_gives_up_a_failing_batch_when_the_loop_has_ended() {
     let store =
         Failing { store: MemoryStore::new(), commits_to_fail: Arc::new(AtomicU32::new(u32::MAX)) };
     let (committed, mut commits) = mpsc::unbounded();
-    let threads = start(
-        &Wall::new(Tokio),
-        Box::new(store),
-        Watch::new(Retention::default()),
-        committed,
-        Arc::default(),
-    )
-    .await
-    .expect("started");
+    let threads = started(Box::new(store), committed).await;
     threads.orders.send(Order::Commit(vec![submit(1)])).expect("taken");
     threads.close().await;
     assert!(commits.next().await.is_none());
@@ -181,15 +155,7 @@ async fn the_writer_gives_up_a_failing_batch_when_the_loop_has_ended() {
 async fn a_read_that_panics_leaves_its_thread_for_others() {
     let (committed, _commits) = mpsc::unbounded();
     let store = Box::new(MemoryStore::new());
-    let threads = start(
-        &Wall::new(Tokio),
-        store,
-        Watch::new(Retention::default()),
-        committed,
-        Arc::default(),
-    )
-    .await
-    .expect("started");
+    let threads = started(store, committed).await;
     for _ in 0..READERS {
         threads
             .reads
@@ -206,15 +172,7 @@ async fn more_finished_tasks_than_one_round_takes_are_pruned_as_fast_as_a_busy_c
     let rounds = Arc::new(AtomicU32::new(200));
     let store = Full { store: MemoryStore::new(), rounds: Arc::clone(&rounds), by: Arc::default() };
     let begin = std::time::Instant::now();
-    let threads = start(
-        &Wall::new(Tokio),
-        Box::new(store),
-        Watch::new(Retention::default()),
-        committed,
-        Arc::default(),
-    )
-    .await
-    .expect("started");
+    let threads = started(Box::new(store), committed).await;
     while rounds.load(Ordering::SeqCst) > 0 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         // At one round a second it would take more than three minutes.

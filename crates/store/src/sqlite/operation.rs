@@ -213,8 +213,8 @@ impl<'c> Batch<'c> {
         let Some((place, payload, handler, submitted_at)) = leasable else {
             return self.conflict(key.task);
         };
-        let holder = (column::worker_id(worker), incarnation.0.cast_signed());
-        self.run(statement::LEASE, params![place, key.attempt.0, holder.0, holder.1])?;
+        let (holder, incarnation) = (column::worker_id(worker), incarnation.0.cast_signed());
+        self.run(statement::LEASE, params![place, key.attempt.0, holder, incarnation])?;
         self.waits.extend(rule::waited(key, WallTime(submitted_at.cast_unsigned()), self.now));
         let handler = column::name(&handler)?;
         self.happened(event::leased(key, handler, self.who(Some(worker))));

@@ -1,6 +1,6 @@
-//! Whole tasks through two processes over gRPC, beside bare tonic in the same run: 64 bytes out, an
-//! empty handler, 64 bytes back. Prints one JSON object a line: of all rounds the lowest, the middle and
-//! the highest.
+//! Reliable messages, and whole tasks, through two processes over gRPC, beside bare tonic in the same run:
+//! 64 bytes out, 64 bytes back. Prints one JSON object a line: of all rounds the lowest, the middle and the
+//! highest.
 #![allow(clippy::print_stdout, reason = "a benchmark reports")]
 
 use std::process::{Child, Command, Stdio};
@@ -20,17 +20,20 @@ use moorline_store::{MemoryStore, SqliteStore, Store};
 use moorline_work::{AbortReason, Outcome, RunId, RunnerConfig, TaskId};
 
 mod bare;
+mod messages;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 const IN_FLIGHT: usize = 256;
-const PAYLOAD: Bytes = Bytes::from_static(&[7; 64]);
+const BYTES: usize = 64;
+const PAYLOAD: Bytes = Bytes::from_static(&[7; BYTES]);
 
 fn main() -> Result<(), Error> {
     let args: Vec<String> = std::env::args().collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match args.get(1).map(String::as_str) {
         Some("--worker") => runtime.block_on(worker(&args[2])),
+        Some("--mirror") => runtime.block_on(messages::mirror(&args[2])),
         Some("--echo") => runtime.block_on(bare::echo()),
         Some("--idle-fleet") => {
             let every = Duration::from_millis(args[4].parse()?);
@@ -64,42 +67,45 @@ impl Round {
 
 async fn measure(divisor: usize) -> Result<(), Error> {
     let rounds = ROUNDS.div_ceil(divisor);
-    let (mut bare, mut memory, mut sqlite) = (Vec::new(), Vec::new(), Vec::new());
+    let [mut bare, mut alone, mut memory, mut sqlite] = [const { Vec::new() }; 4];
     for _ in 0..rounds {
         bare.push(Round::new(bare::measure(2_000 / divisor, 100_000 / divisor).await?));
+        alone.push(Round::new(messages::measure(2_000 / divisor, 100_000 / divisor).await?));
         let store = Box::new(MemoryStore::new());
         memory.push(Round::new(tasks(store, 1_000 / divisor, 10_000 / divisor).await?));
         let home = tempfile::tempdir()?;
         let store = Box::new(SqliteStore::open(home.path().join("bench.db"))?);
         sqlite.push(Round::new(tasks(store, 300 / divisor, 4_000 / divisor).await?));
     }
-    for (what, peer) in
-        [("bare tonic", &bare), ("moorline, memory store", &memory), ("moorline, SQLite", &sqlite)]
-    {
-        report(what, peer, &bare);
-    }
+    report("bare tonic", &bare, &bare);
+    report("moorline, reliable messages alone", &alone, &bare);
+    report("moorline, whole tasks, memory store", &memory, &bare);
+    report("moorline, whole tasks, SQLite", &sqlite, &bare);
     Ok(())
 }
 
 /// The lowest, the middle and the highest of all rounds.
 fn spread(mut values: Vec<f64>) -> String {
     values.sort_by(f64::total_cmp);
-    let at = |place: usize| (values[place] * 10.0).round() / 10.0;
+    let at = |place: usize| (values[place] * 100.0).round() / 100.0;
     format!("[{},{},{}]", at(0), at(values.len() / 2), at(values.len() - 1))
 }
 
 fn report(what: &str, peer: &[Round], bare: &[Round]) {
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
     let each = |of: fn(&Round) -> Duration| spread(peer.iter().map(|r| micros(of(r))).collect());
-    let ratio = peer.iter().zip(bare).map(|(one, bare)| micros(one.p50) / micros(bare.p50));
+    let against = |of: fn(&Round) -> f64| {
+        spread(peer.iter().zip(bare).map(|(one, bare)| of(one) / of(bare)).collect())
+    };
     println!(
         "{{\"bench\":\"tasks\",\"what\":\"{what}\",\"one_in_flight_p50_us\":{},\
          \"one_in_flight_p99_us\":{},\"p50_against_bare\":{},\"in_flight\":{IN_FLIGHT},\
-         \"per_second\":{}}}",
+         \"per_second\":{},\"per_second_against_bare\":{}}}",
         each(|round| round.p50),
         each(|round| round.p99),
-        spread(ratio.collect()),
+        against(|round| round.p50.as_secs_f64()),
         spread(peer.iter().map(|round| round.per_second).collect()),
+        against(|round| round.per_second),
     );
 }
 

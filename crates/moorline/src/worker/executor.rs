@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::FutureExt;
+use futures::channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use futures::{FutureExt, StreamExt};
 use moorline_driver::{Completion, Executor, Job};
 use moorline_work::{AbortReason, Outcome, RunId};
 use tokio::runtime::Handle;
@@ -23,8 +24,18 @@ type Runs = Arc<Mutex<BTreeMap<RunId, Arc<Abort>>>>;
 /// The handlers of a worker, each attempt a task of the user's runtime. Dropping it ends what runs.
 pub(crate) struct Handlers {
     handlers: BTreeMap<String, Arc<dyn Handler>>,
-    runtime: Handle,
+    /// To the task that starts attempts: what comes in one turn of the loop wakes the runtime once.
+    attempts: UnboundedSender<Attempt>,
     runs: Runs,
+}
+
+/// An attempt that is to begin. Dropped, it says so.
+struct Attempt {
+    handler: Arc<dyn Handler>,
+    job: Job,
+    done: Completion,
+    abort: Arc<Abort>,
+    entry: Entry,
 }
 
 impl std::fmt::Debug for Handlers {
@@ -34,8 +45,27 @@ impl std::fmt::Debug for Handlers {
 }
 
 impl Handlers {
-    pub(crate) fn new(handlers: BTreeMap<String, Arc<dyn Handler>>, runtime: Handle) -> Self {
-        Self { handlers, runtime, runs: Runs::default() }
+    pub(crate) fn new(handlers: BTreeMap<String, Arc<dyn Handler>>, runtime: &Handle) -> Self {
+        let (attempts, coming) = mpsc::unbounded();
+        runtime.spawn(start(coming));
+        Self { handlers, attempts, runs: Runs::default() }
+    }
+}
+
+/// Until the worker is gone.
+async fn start(mut coming: UnboundedReceiver<Attempt>) {
+    while let Some(attempt) = coming.next().await {
+        tokio::spawn(attempt.run());
+    }
+}
+
+impl Attempt {
+    async fn run(self) {
+        let Self { handler, job, done, abort, entry: _entry } = self;
+        let ctx = TaskCtx::new(job.key, job.deadline, Arc::clone(&abort));
+        // The future is gone, and what it held is free, before anybody hears that it ended.
+        let finished = run(handler, ctx, job.payload, &abort).await;
+        done.complete(finished.outcome, finished.body);
     }
 }
 
@@ -50,14 +80,9 @@ impl Executor for Handlers {
         let abort = Abort::new();
         lock(&self.runs).insert(job.run, Arc::clone(&abort));
         let entry = Entry { run: job.run, runs: Arc::clone(&self.runs) };
-        let handler = Arc::clone(handler);
-        self.runtime.spawn(async move {
-            let _entry = entry;
-            let ctx = TaskCtx::new(job.key, job.deadline, Arc::clone(&abort));
-            // The future is gone, and what it held is free, before anybody hears that it ended.
-            let finished = run(handler, ctx, job.payload, &abort).await;
-            done.complete(finished.outcome, finished.body);
-        });
+        let attempt = Attempt { handler: Arc::clone(handler), job, done, abort, entry };
+        // If the runtime is gone, the attempt is dropped here.
+        let _ = self.attempts.unbounded_send(attempt);
     }
 
     fn abort(&mut self, run: RunId, reason: AbortReason) {

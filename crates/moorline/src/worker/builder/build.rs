@@ -76,7 +76,7 @@ impl WorkerBuilder {
         Ok(Worker {
             transports,
             options: WorkerOptions::new(config, endpoints),
-            handlers: Handlers::new(self.handlers, runtime.clone()),
+            handlers: Handlers::new(self.handlers, &runtime),
             shared: Owner::new(Shared::new()),
             drain_timeout: self.drain_timeout,
             log_repeat_every: self.log_repeat_every,

@@ -34,6 +34,8 @@ mod accept;
 pub(crate) mod errors;
 pub(crate) mod peer;
 pub(crate) mod store_state;
+#[cfg(feature = "tokio")]
+pub(crate) mod thread;
 mod turn;
 mod waiters;
 

@@ -3,7 +3,8 @@
 //! - [`Runtime`]: clock, sleep, spawn; [`Tokio`] is the adapter to tokio.
 //! - [`Transports`]: transports by scheme.
 //! - [`start_coordinator`], [`CoordinatorHandle`]: a coordinator, its store on a thread of its own
-//!   with group commit, but for what a store takes without a wait.
+//!   with group commit, but for what a store takes without a wait. [`start_coordinator_thread`] gives
+//!   the coordinator a thread and a runtime to itself.
 //! - [`start_worker`], [`WorkerHandle`], [`Executor`]: a worker, its loop on a thread of its own;
 //!   [`worker()`] is the same loop for another runtime.
 //! - [`CoordinatorTally`], [`WorkerTally`]: what the loops count, and their [`Pulse`].
@@ -88,6 +89,8 @@ mod worker;
 pub use coordinator::errors::{ReadError, StartError, Stopped};
 pub use coordinator::peer::Peer;
 pub use coordinator::store_state::StoreState;
+#[cfg(feature = "tokio")]
+pub use coordinator::thread::start_coordinator_thread;
 pub use coordinator::{CoordinatorHandle, CoordinatorOptions, Drain, start_coordinator};
 pub use executor::{Completion, Executor, Job};
 pub use runtime::Runtime;

@@ -82,6 +82,10 @@ pub(crate) struct CoordinatorLoop<R> {
     peers: BTreeMap<ConnId, Peer>,
     next_conn: u64,
     replies: HashMap<Ticket, (TaskId, oneshot::Sender<ClientReply>)>,
+    /// Replies of this turn. Who waits is woken at its end, for all of them at once.
+    replied: Vec<(oneshot::Sender<ClientReply>, ClientReply)>,
+    /// Tasks that ended in this turn; those who wait for them, too.
+    ended: Vec<TaskId>,
     next_ticket: u64,
     store: Batches,
     timer: Timer,
@@ -116,6 +120,8 @@ impl<R: Runtime> CoordinatorLoop<R> {
             peers: BTreeMap::new(),
             next_conn: 0,
             replies: HashMap::new(),
+            replied: Vec::new(),
+            ended: Vec::new(),
             next_ticket: 0,
             store: Batches::default(),
             timer: Timer::default(),
@@ -136,7 +142,9 @@ impl<R: Runtime> CoordinatorLoop<R> {
         let mut pace = Pace::default();
         loop {
             pace.next(|cx| self.poll_inputs(cx)).await;
-            if self.turn() {
+            let was_last = self.turn();
+            self.tell();
+            if was_last {
                 break;
             }
         }
@@ -400,7 +408,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
                 }
                 CoordinatorAction::Flush { conn } => self.flush(now, conn),
                 CoordinatorAction::Reply { ticket, reply } => self.reply(ticket, reply),
-                CoordinatorAction::Ended { task } => self.parts.waiters.ended(task),
+                CoordinatorAction::Ended { task } => self.ended.push(task),
                 CoordinatorAction::Event(event) => self.event(now, &event),
             }
         }
@@ -415,8 +423,16 @@ impl<R: Runtime> CoordinatorLoop<R> {
         } else if reply == ClientReply::Work(Reply::Cancelled) {
             self.parts.tally.finished.add("cancelled");
         }
-        // It may have stopped waiting.
-        let _ = waiting.send(reply);
+        self.replied.push((waiting, reply));
+    }
+
+    /// Tells those who wait what has come of it, behind what workers were sent.
+    fn tell(&mut self) {
+        for (waiting, reply) in self.replied.drain(..) {
+            // It may have stopped waiting.
+            let _ = waiting.send(reply);
+        }
+        self.parts.waiters.ended(self.ended.drain(..));
     }
 
     fn flush(&mut self, now: Instant, conn: ConnId) {

@@ -60,13 +60,27 @@ impl Waiters {
         }
     }
 
-    pub(crate) fn ended(&self, task: TaskId) {
-        let told = {
+    /// These have ended.
+    pub(crate) fn ended(
+        &self,
+        tasks: impl IntoIterator<Item = TaskId, IntoIter: ExactSizeIterator>,
+    ) {
+        let tasks = tasks.into_iter();
+        if tasks.len() == 0 {
+            return;
+        }
+        let told: Vec<_> = {
             let mut table = self.lock();
-            table.unended.remove(&task);
-            table.by_task.remove(&task)
+            let table = &mut *table;
+            tasks
+                .filter_map(|task| {
+                    table.unended.remove(&task);
+                    table.by_task.remove(&task)
+                })
+                .flatten()
+                .collect()
         };
-        for (_, tell) in told.into_iter().flatten() {
+        for (_, tell) in told {
             // It may have stopped waiting just now.
             let _ = tell.send(());
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_driver::{
-    CoordinatorOptions, ReadError, StartError, Tokio, Transports, start_coordinator,
+    CoordinatorOptions, ReadError, StartError, Transports, start_coordinator_thread,
 };
 use moorline_link::{HubConfig, HubConfigError, HubSettings, RegistrationRate};
 use moorline_store::Retention;
@@ -383,7 +383,7 @@ impl CoordinatorBuilder {
             .await
             .map_err(|error| Error::Start(std::io::Error::other(error)))??;
         let transports = crate::transports(self.transports);
-        let driver = start_coordinator(Tokio, transports, store, options).await?;
+        let driver = start_coordinator_thread(transports, store, options).await?;
         driver.summarise_every(self.log_repeat_every);
         let subject = CoordinatorSubject::new(driver.clone(), self.metrics_per_worker, self.limits);
         let health = match health {

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use moorline_link::State;
 use moorline_memory::MemoryTransport;
-use moorline_transport::{Connection, DialError, Endpoint, ListenError, Listener, Transport};
+use moorline_transport::{
+    AcceptError, Connection, DialError, Endpoint, ListenError, Listener, Transport,
+};
 use serde_json::Value;
 
 use super::*;
@@ -262,7 +264,7 @@ async fn a_worker_that_left_has_no_series_any_more_once_it_is_forgotten() {
     coordinator.stop().await;
 }
 
-/// Blocks its dialling thread, which is the worker's loop, as long as it is told to.
+/// Blocks the thread that dials or accepts, which is that of the loop, as long as it is told to.
 struct Blocking {
     inner: MemoryTransport,
     blocked: Arc<AtomicBool>,
@@ -277,9 +279,7 @@ impl Transport for Blocking {
         &self,
         endpoint: &Endpoint,
     ) -> BoxFuture<'static, std::result::Result<Connection, DialError>> {
-        while self.blocked.load(Ordering::SeqCst) {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        wait(&self.blocked);
         self.inner.dial(endpoint)
     }
 
@@ -287,7 +287,37 @@ impl Transport for Blocking {
         &self,
         endpoint: &Endpoint,
     ) -> BoxFuture<'static, std::result::Result<Box<dyn Listener>, ListenError>> {
-        self.inner.listen(endpoint)
+        let blocked = Arc::clone(&self.blocked);
+        let listening = self.inner.listen(endpoint);
+        Box::pin(async move {
+            let listener: Box<dyn Listener> =
+                Box::new(BlockingListener { inner: listening.await?, blocked });
+            Ok(listener)
+        })
+    }
+}
+
+/// Blocks where it is asked for the next connection.
+struct BlockingListener {
+    inner: Box<dyn Listener>,
+    blocked: Arc<AtomicBool>,
+}
+
+impl Listener for BlockingListener {
+    fn accept(&mut self) -> BoxFuture<'_, std::result::Result<Connection, AcceptError>> {
+        wait(&self.blocked);
+        self.inner.accept()
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        self.inner.endpoint()
+    }
+}
+
+/// Holds up the thread that it is called on.
+fn wait(blocked: &AtomicBool) {
+    while blocked.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -331,36 +361,44 @@ async fn a_worker_whose_loop_is_stuck_is_not_alive_and_recovers() {
     running.await.unwrap().unwrap();
 }
 
-#[test]
-fn a_coordinator_whose_runtime_is_blocked_says_so() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let transport = MemoryTransport::new();
-    let coordinator = runtime.block_on(async {
-        let coordinator = Coordinator::builder()
-            .transport(transport)
-            .listen("mem://here")
-            .health("127.0.0.1:0")
-            .health_limits(quickly_stuck())
-            .start()
-            .await
-            .unwrap();
-        let at = coordinator.health_address().unwrap();
-        let until = Instant::now() + Duration::from_secs(20);
-        while ask(move || json(at, "/readyz").0).await != 200 {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coordinator_whose_loop_is_stuck_says_so_and_recovers() {
+    let blocked = Arc::new(AtomicBool::new(false));
+    let inner = MemoryTransport::new();
+    let transport = Blocking { inner: inner.clone(), blocked: Arc::clone(&blocked) };
+    let coordinator = Coordinator::builder()
+        .transport(transport)
+        .listen("mem://here")
+        .health("127.0.0.1:0")
+        .health_limits(quickly_stuck())
+        .start()
+        .await
+        .unwrap();
+    let at = coordinator.health_address().unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while ask(move || json(at, "/readyz").0).await != 200 {
+        assert!(Instant::now() < until);
+    }
+    blocked.store(true, Ordering::SeqCst);
+    // It is taken in, and the next one is waited for: on the thread of the loop.
+    let _connection = inner.dial(&"mem://here".parse().unwrap()).await.unwrap();
+    ask(move || {
+        while json(at, "/livez").0 == 200 {
             assert!(Instant::now() < until);
         }
-        coordinator
-    });
-    let at = coordinator.health_address().unwrap();
-    // Nobody runs the runtime now: its loop stands still as if a handler had blocked it.
-    std::thread::sleep(Duration::from_millis(300));
-    let (status, body) = json(at, "/livez");
-    assert_eq!((status, &body["reason"]), (503, &"loop_stuck".into()), "{body}");
-    let (status, body) = json(at, "/readyz");
-    assert_eq!((status, &body["reason"]), (503, &"loop_stuck".into()), "{body}");
-    let page = series(&get(at, "/metrics").1);
-    assert!(!page.contains_key("moorline_coordinator_workers{state=\"active\"}"));
-    runtime.block_on(coordinator.stop());
+        let (status, body) = json(at, "/livez");
+        assert_eq!((status, &body["reason"]), (503, &"loop_stuck".into()), "{body}");
+        let (status, body) = json(at, "/readyz");
+        assert_eq!((status, &body["reason"]), (503, &"loop_stuck".into()), "{body}");
+        let page = series(&get(at, "/metrics").1);
+        assert!(!page.contains_key("moorline_coordinator_workers{state=\"active\"}"));
+        blocked.store(false, Ordering::SeqCst);
+        while json(at, "/livez").0 != 200 {
+            assert!(Instant::now() < until);
+        }
+    })
+    .await;
+    coordinator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

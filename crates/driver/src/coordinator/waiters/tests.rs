@@ -3,13 +3,15 @@ use futures::executor::block_on;
 use super::*;
 
 #[test]
-fn all_who_wait_for_a_task_are_told_and_no_others() {
+fn all_who_wait_for_tasks_are_told_and_no_others() {
     let waiters = Waiters::default();
     let (first, second) = (waiters.wait_for(TaskId(1)), waiters.wait_for(TaskId(1)));
-    let other = waiters.wait_for(TaskId(2));
-    waiters.ended(TaskId(1));
+    let (other, third) = (waiters.wait_for(TaskId(2)), waiters.wait_for(TaskId(3)));
+    waiters.ended([]);
+    waiters.ended([TaskId(1), TaskId(3), TaskId(4)]);
     assert_eq!(block_on(first), Ok(()));
     assert_eq!(block_on(second), Ok(()));
+    assert_eq!(block_on(third), Ok(()));
     assert!(other.now_or_never().is_none());
 }
 
@@ -41,7 +43,7 @@ fn a_task_that_was_stored_is_known_not_to_have_ended_until_it_has() {
     waiters.stored(TaskId(1));
     let waiter = waiters.wait_for(TaskId(1));
     assert!(waiter.is_unended);
-    waiters.ended(TaskId(1));
+    waiters.ended([TaskId(1)]);
     assert_eq!(block_on(waiter), Ok(()));
     assert!(!waiters.wait_for(TaskId(1)).is_unended);
     assert!(waiters.lock().unended.is_empty());

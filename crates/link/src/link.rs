@@ -196,7 +196,7 @@ impl Link {
             return LinkVerdict::Stale;
         }
         let early = self.timers.next().is_none_or(|(deadline, _)| deadline > now);
-        if early && input == LinkInput::Timeout {
+        if early && matches!(input, LinkInput::Timeout) {
             return LinkVerdict::Accepted;
         }
         self.forgive_own_stall(now, &input);
@@ -206,7 +206,7 @@ impl Link {
             LinkInput::DialFailed { reason, .. } => self.on_dial_failed(now, reason),
             LinkInput::Closed { conn, reason } => self.on_closed(now, conn, reason),
             LinkInput::Received { conn } => self.on_received(now, conn),
-            LinkInput::Frame { conn, frame } => self.on_frame(now, conn, frame),
+            LinkInput::Frame { conn, ref frame } => self.on_frame(now, conn, frame),
             LinkInput::Violation { conn } => self.violated(now, conn, Violation::Undecodable),
             LinkInput::Inventory { items } => self.on_inventory(now, items),
             LinkInput::Enqueue { lane, tag, len } => self.on_enqueue(lane, tag, len),
@@ -244,9 +244,8 @@ impl Link {
         conn: ConnId,
         lane: Lane,
     ) -> Option<LinkTransmit> {
-        let transmit = self.next_transmit(conn, lane)?;
-        self.commit_transmit(now, transmit);
-        Some(transmit)
+        let due = self.next_transmit(conn, lane)?;
+        self.commit_transmit(now, due)
     }
 
     /// Whether this connection has frames to write, on any lane.

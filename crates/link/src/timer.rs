@@ -74,23 +74,35 @@ impl Timer {
 
 /// The armed deadlines of a link. [`Instant::FAR`] means not armed.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Timers([Instant; Timer::ALL.len()]);
+pub(crate) struct Timers {
+    deadlines: [Instant; Timer::ALL.len()],
+    /// The one with the earliest deadline; of equal ones the one declared first. Kept, because it is
+    /// asked for several times with every input, and most inputs move none but later deadlines.
+    first: Timer,
+}
 
 impl Timers {
     pub(crate) const fn new() -> Self {
-        Self([Instant::FAR; Timer::ALL.len()])
+        Self { deadlines: [Instant::FAR; Timer::ALL.len()], first: Timer::ALL[0] }
     }
 
     pub(crate) fn arm(&mut self, timer: Timer, deadline: Instant) {
-        self.0[timer as usize] = deadline;
+        let before = core::mem::replace(&mut self.deadlines[timer as usize], deadline);
+        if timer == self.first {
+            if deadline > before {
+                self.first = self.search();
+            }
+        } else if (deadline, timer as usize) < (self.of(self.first), self.first as usize) {
+            self.first = timer;
+        }
     }
 
     pub(crate) fn disarm(&mut self, timer: Timer) {
-        self.0[timer as usize] = Instant::FAR;
+        self.arm(timer, Instant::FAR);
     }
 
     pub(crate) fn deadline(&self, timer: Timer) -> Option<Instant> {
-        let deadline = self.0[timer as usize];
+        let deadline = self.of(timer);
         (deadline != Instant::FAR).then_some(deadline)
     }
 
@@ -100,14 +112,21 @@ impl Timers {
 
     /// The earliest deadline; of equal ones the timer declared first.
     pub(crate) fn next(&self) -> Option<(Instant, Timer)> {
-        let mut next: Option<(Instant, Timer)> = None;
+        self.deadline(self.first).map(|deadline| (deadline, self.first))
+    }
+
+    fn of(&self, timer: Timer) -> Instant {
+        self.deadlines[timer as usize]
+    }
+
+    fn search(&self) -> Timer {
+        let mut first = Timer::ALL[0];
         for timer in Timer::ALL {
-            let deadline = self.0[*timer as usize];
-            if deadline != Instant::FAR && next.is_none_or(|(earliest, _)| deadline < earliest) {
-                next = Some((deadline, *timer));
+            if self.of(*timer) < self.of(first) {
+                first = *timer;
             }
         }
-        next
+        first
     }
 
     /// Takes the earliest deadline that has come: it is disarmed before anyone acts on it.

@@ -106,7 +106,11 @@ impl Link {
         }
     }
 
-    pub(super) fn candidate_frame(&mut self, now: Instant, frame: CoordinatorFrame) -> LinkVerdict {
+    pub(super) fn candidate_frame(
+        &mut self,
+        now: Instant,
+        frame: &CoordinatorFrame,
+    ) -> LinkVerdict {
         let Some(candidate) = &self.candidate else { return LinkVerdict::Stale };
         let conn = candidate.conn;
         let greeted = match &candidate.phase {
@@ -115,17 +119,17 @@ impl Link {
         };
         match (frame, greeted) {
             (CoordinatorFrame::Welcome(welcome), Some((greeted, resume))) => {
-                match self.welcome_violates(&welcome, resume) {
+                match self.welcome_violates(welcome, resume) {
                     Some(violation) => self.violated(now, conn, violation),
                     None => {
-                        self.welcomed(now, conn, &welcome, resume);
+                        self.welcomed(now, conn, welcome, resume);
                         self.proven(greeted);
                         LinkVerdict::Accepted
                     }
                 }
             }
             (CoordinatorFrame::Refused(dismissal) | CoordinatorFrame::GoAway(dismissal), _) => {
-                let Dismissal { reason, come_back } = dismissal;
+                let Dismissal { reason, come_back } = *dismissal;
                 self.notices.close(conn, reason);
                 self.candidate_gone(now, LinkEvent::Refused, reason, come_back);
                 LinkVerdict::Accepted

@@ -140,7 +140,7 @@ impl Link {
         &mut self,
         now: Instant,
         conn: ConnId,
-        frame: CoordinatorFrame,
+        frame: &CoordinatorFrame,
     ) -> LinkVerdict {
         self.last_received = Some(now);
         self.forgiven = 0;
@@ -154,7 +154,7 @@ impl Link {
                 self.violated(now, conn, Violation::OutOfPlace)
             }
             CoordinatorFrame::InventoryAnswer { index } => {
-                self.on_inventory_answer(now, conn, index)
+                self.on_inventory_answer(now, conn, *index)
             }
             CoordinatorFrame::Active => match restore {
                 Restore::Saying => self.activated(now, true),
@@ -166,15 +166,15 @@ impl Link {
                     self.violated(now, conn, Violation::OutOfPlace)
                 }
             },
-            CoordinatorFrame::BeatAnswer(answer) => self.on_beat_answer(now, conn, &answer),
+            CoordinatorFrame::BeatAnswer(answer) => self.on_beat_answer(now, conn, answer),
             CoordinatorFrame::Probe => {
                 self.request_beat(now);
                 LinkVerdict::Accepted
             }
-            CoordinatorFrame::Ack(ack) if restore.is_done() => self.on_ack(now, conn, ack),
+            CoordinatorFrame::Ack(ack) if restore.is_done() => self.on_ack(now, conn, *ack),
             CoordinatorFrame::Ack(_) => self.violated(now, conn, Violation::OutOfPlace),
-            CoordinatorFrame::Message(head) => self.on_message(now, conn, restore, head),
-            CoordinatorFrame::GoAway(dismissal) => self.on_go_away(now, conn, dismissal),
+            CoordinatorFrame::Message(head) => self.on_message(now, conn, restore, *head),
+            CoordinatorFrame::GoAway(dismissal) => self.on_go_away(now, conn, *dismissal),
         }
     }
 

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{Connection, Link};
-use crate::{Features, Instant, LinkVerdict, Statistics, WorkerFrame};
+use crate::{Features, Instant, LinkVerdict, Statistics};
 
 /// One report to so many beats.
 const BEATS: u32 = 6;
@@ -25,10 +25,6 @@ impl Link {
         if let Some(connection) = &mut self.connection {
             connection.figures_due = Some(figures);
         }
-    }
-
-    pub(super) fn next_figures(&self) -> Option<WorkerFrame> {
-        self.connection.as_ref()?.figures_due.map(WorkerFrame::Statistics)
     }
 
     fn figures(&self, now: Instant) -> Statistics {

@@ -1,7 +1,21 @@
 //! What is due, derived from the state whenever it is asked for.
 
-use super::{Link, LinkAction, LinkTransmit, Phase, Restore};
-use crate::{Ack, ConnId, Instant, Lane, MessageHead, Reason, WorkerFrame};
+use super::{Connection, Link, LinkAction, LinkTransmit, Phase, Restore};
+use crate::{Ack, ConnId, Instant, Lane, MessageHead, Reason, Tag, WorkerFrame};
+
+/// A frame that a connection has due: it is made when it is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Due {
+    Hello,
+    Beat,
+    InventoryItem(u32),
+    InventoryEnd(u32),
+    Active,
+    Ack(Lane),
+    Figures,
+    Message(MessageHead, Tag),
+    Goodbye,
+}
 
 impl Link {
     /// What the driver is to do next. `poll_action` and `next_wake` both ask here.
@@ -31,7 +45,7 @@ impl Link {
         None
     }
 
-    fn next_released(&self) -> Option<(Lane, crate::Tag)> {
+    fn next_released(&self) -> Option<(Lane, Tag)> {
         let attachment = self.attachment.as_ref()?;
         Lane::ALL
             .into_iter()
@@ -76,129 +90,113 @@ impl Link {
     }
 
     /// What to write next on this connection. `poll_transmit` and `wants_transmit` both ask here.
-    pub(super) fn next_transmit(&self, conn: ConnId, lane: Lane) -> Option<LinkTransmit> {
-        if !self.is_connection(conn) {
+    pub(super) fn next_transmit(&self, conn: ConnId, lane: Lane) -> Option<Due> {
+        let Some(connection) = self.connection.as_ref().filter(|it| it.conn == conn) else {
             let candidate = self.candidate.as_ref().filter(|candidate| candidate.conn == conn)?;
             let greets = candidate.phase == Phase::Open && lane == Lane::C;
-            return greets.then(|| LinkTransmit::Frame(WorkerFrame::Hello(self.hello())));
-        }
+            return greets.then_some(Due::Hello);
+        };
         match lane {
-            Lane::C => self
-                .next_connection_frame()
-                .or_else(|| self.next_ack())
-                .or_else(|| self.next_figures())
-                .map(LinkTransmit::Frame)
-                .or_else(|| self.next_message(Lane::C))
-                .or_else(|| self.next_goodbye().map(LinkTransmit::Frame)),
-            Lane::B => self.next_message(Lane::B),
+            Lane::C => next_to_restore(connection)
+                .or_else(|| self.next_ack(connection))
+                .or_else(|| connection.figures_due.is_some().then_some(Due::Figures))
+                .or_else(|| self.next_message(connection, Lane::C))
+                // The last frame of all: nothing else is due.
+                .or_else(|| self.is_leaving().then_some(Due::Goodbye)),
+            Lane::B => self.next_message(connection, Lane::B),
         }
     }
 
-    /// Beats never wait behind anything (P23); then what makes the connection usable.
-    fn next_connection_frame(&self) -> Option<WorkerFrame> {
-        let connection = self.connection.as_ref()?;
-        if connection.beats.is_due() {
-            return Some(WorkerFrame::Beat(self.next_beat(connection.beats.next_seq())));
-        }
-        match connection.restore {
-            Restore::Answering { items, sent, .. } if sent < items => {
-                Some(WorkerFrame::InventoryItem { index: sent })
-            }
-            Restore::Answering { items, ended: false, .. } => {
-                Some(WorkerFrame::InventoryEnd { count: items })
-            }
-            Restore::Answering { items, answered, .. } if answered == items => {
-                Some(WorkerFrame::Active)
-            }
-            Restore::Due
-            | Restore::Taking
-            | Restore::Answering { .. }
-            | Restore::Saying
-            | Restore::Done { .. } => None,
-        }
+    fn next_ack(&self, connection: &Connection) -> Option<Due> {
+        let attachment = self.attachment.as_ref().filter(|_| connection.restore.is_done())?;
+        let owing =
+            |lane: &Lane| attachment.inboxes[lane.index()].owes_ack(self.config.lanes.of(*lane));
+        Lane::ALL.into_iter().find(owing).map(Due::Ack)
     }
 
-    fn next_ack(&self) -> Option<WorkerFrame> {
-        let (connection, attachment) = (self.connection.as_ref()?, self.attachment.as_ref()?);
-        if !connection.restore.is_done() {
-            return None;
-        }
-        Lane::ALL.into_iter().find_map(|lane| {
-            let limits = self.config.lanes.of(lane);
-            let inbox = &attachment.inboxes[lane.index()];
-            let ack = Ack { lane, standing: inbox.standing(limits) };
-            inbox.owes_ack(limits).then_some(WorkerFrame::Ack(ack))
-        })
-    }
-
-    fn next_message(&self, lane: Lane) -> Option<LinkTransmit> {
-        let (connection, attachment) = (self.connection.as_ref()?, self.attachment.as_ref()?);
+    fn next_message(&self, connection: &Connection, lane: Lane) -> Option<Due> {
+        let attachment = self.attachment.as_ref()?;
         if !connection.restore.is_done() || connection.beats.is_probing() {
             return None;
         }
         let (seq, tag, len) = attachment.outboxes[lane.index()].next()?;
-        Some(LinkTransmit::Message { head: MessageHead { lane, seq, len }, tag })
+        Some(Due::Message(MessageHead { lane, seq, len }, tag))
     }
 
-    /// The last frame of all: nothing else is due.
-    fn next_goodbye(&self) -> Option<WorkerFrame> {
-        self.is_leaving().then_some(WorkerFrame::Goodbye { reason: Reason::WorkerStopping })
-    }
-
-    /// `transmit` is what [`Link::next_transmit`] said; it is written at `now`.
-    pub(super) fn commit_transmit(&mut self, now: Instant, transmit: LinkTransmit) {
-        let frame = match transmit {
-            LinkTransmit::Message { head, .. } => {
-                if let Some(attachment) = &mut self.attachment {
-                    let again = attachment.outboxes[head.lane.index()].commit();
-                    self.resent = self.resent.saturating_add(u64::from(again));
-                }
-                if let Some(connection) = &mut self.connection {
-                    connection.beats.disturbed();
-                }
-                return;
+    /// `due` is what [`Link::next_transmit`] said; it is written at `now`.
+    pub(super) fn commit_transmit(&mut self, now: Instant, due: Due) -> Option<LinkTransmit> {
+        let frame = match due {
+            Due::Hello => {
+                let hello = self.hello();
+                self.greeted(now, &hello);
+                WorkerFrame::Hello(hello)
             }
-            LinkTransmit::Frame(frame) => frame,
-        };
-        match frame {
-            WorkerFrame::Hello(hello) => self.greeted(now, &hello),
-            WorkerFrame::Beat(beat) => self.beat_written(now, beat),
-            WorkerFrame::InventoryItem { .. } => {
+            Due::Beat => {
+                let beat = self.next_beat(self.connection.as_ref()?.beats.next_seq());
+                self.beat_written(now, beat);
+                WorkerFrame::Beat(beat)
+            }
+            Due::InventoryItem(index) => {
                 if let Some(Restore::Answering { sent, .. }) = self.restore_mut() {
                     *sent += 1;
                 }
                 self.restore_progressed(now);
+                WorkerFrame::InventoryItem { index }
             }
-            WorkerFrame::InventoryEnd { .. } => {
+            Due::InventoryEnd(count) => {
                 if let Some(Restore::Answering { ended, .. }) = self.restore_mut() {
                     *ended = true;
                 }
                 self.restore_progressed(now);
+                WorkerFrame::InventoryEnd { count }
             }
-            WorkerFrame::Active => {
+            Due::Active => {
                 if let Some(restore) = self.restore_mut() {
                     *restore = Restore::Saying;
                 }
                 self.restore_progressed(now);
+                WorkerFrame::Active
             }
-            WorkerFrame::Ack(ack) => {
-                let limits = self.config.lanes.of(ack.lane);
-                if let Some(attachment) = &mut self.attachment {
-                    attachment.inboxes[ack.lane.index()].commit_ack(limits);
-                }
+            Due::Ack(lane) => {
+                let limits = self.config.lanes.of(lane);
+                let inbox = &mut self.attachment.as_mut()?.inboxes[lane.index()];
+                inbox.commit_ack(limits);
+                WorkerFrame::Ack(Ack { lane, standing: inbox.standing(limits) })
             }
-            WorkerFrame::Statistics(_) => {
-                if let Some(connection) = &mut self.connection {
-                    connection.figures_due = None;
-                }
+            Due::Figures => WorkerFrame::Statistics(self.connection.as_mut()?.figures_due.take()?),
+            Due::Message(head, tag) => {
+                let again = self.attachment.as_mut()?.outboxes[head.lane.index()].commit();
+                self.resent = self.resent.saturating_add(u64::from(again));
+                self.connection.as_mut()?.beats.disturbed();
+                return Some(LinkTransmit::Message { head, tag });
             }
-            WorkerFrame::Goodbye { .. } => self.shut_down(now),
-            // A message is a transmit of its own.
-            WorkerFrame::Message(_) => {}
-        }
+            Due::Goodbye => {
+                let reason = Reason::WorkerStopping;
+                self.shut_down(now);
+                WorkerFrame::Goodbye { reason }
+            }
+        };
+        Some(LinkTransmit::Frame(frame))
     }
 
     fn restore_mut(&mut self) -> Option<&mut Restore> {
         self.connection.as_mut().map(|connection| &mut connection.restore)
+    }
+}
+
+/// Beats never wait behind anything (P23); then what makes the connection usable.
+fn next_to_restore(connection: &Connection) -> Option<Due> {
+    if connection.beats.is_due() {
+        return Some(Due::Beat);
+    }
+    match connection.restore {
+        Restore::Answering { items, sent, .. } if sent < items => Some(Due::InventoryItem(sent)),
+        Restore::Answering { items, ended: false, .. } => Some(Due::InventoryEnd(items)),
+        Restore::Answering { items, answered, .. } if answered == items => Some(Due::Active),
+        Restore::Due
+        | Restore::Taking
+        | Restore::Answering { .. }
+        | Restore::Saying
+        | Restore::Done { .. } => None,
     }
 }

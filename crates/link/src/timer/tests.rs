@@ -49,3 +49,21 @@ fn a_stall_moves_what_judges_the_peer_and_nothing_that_was_promised() {
     assert_eq!(timers.deadline(Timer::Silence), Some(NOON + Duration::from_nanos(8)));
     assert_eq!(timers.deadline(Timer::Answer), Some(NOON + Duration::from_nanos(7)));
 }
+
+#[test]
+fn the_timer_that_is_kept_as_the_first_is_the_one_that_a_search_finds() {
+    let mut timers = Timers::new();
+    let mut random = 1_u64;
+    for _ in 0..20_000 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let timer = Timer::ALL[(random >> 40) as usize % Timer::ALL.len()];
+        // Few times for many timers: equal ones are common.
+        match (random >> 50) % 12 {
+            0..=3 => timers.disarm(timer),
+            later => timers.arm(timer, NOON + Duration::from_nanos(later)),
+        }
+        let armed = |timer: &Timer| Some((timers.deadline(*timer)?, *timer));
+        let searched = Timer::ALL.iter().filter_map(armed).min_by_key(|(deadline, _)| *deadline);
+        assert_eq!(timers.next(), searched);
+    }
+}

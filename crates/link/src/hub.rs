@@ -9,6 +9,7 @@ mod flapping;
 mod frames;
 mod index;
 mod io;
+mod lanes;
 mod leave;
 mod member;
 mod presence;
@@ -33,9 +34,9 @@ use index::Index;
 use leave::Serving;
 use member::{Life, Member, Told};
 use register::by_reason;
-use ring::{Cache, Key, Schedule};
+use ring::{Cache, Deadline, Key, Schedule};
 use session::Believed;
-use table::Table;
+use table::{Near, Table};
 
 /// The coordinator's side of the links to all its workers.
 ///
@@ -145,16 +146,14 @@ impl Hub {
         }
         let wake = self.wakes_at();
         let threshold = self.config.settings().stall_threshold;
-        let (time, late) = self.clock.preview(now, Some(wake), threshold);
-        let due = time >= wake;
-        if input == HubInput::Timeout && !due {
+        let is_early = || self.clock.preview(now, Some(wake), threshold).0 < wake;
+        if matches!(input, HubInput::Timeout) && is_early() {
             return HubVerdict::Accepted;
         }
-        if let Some(late) = late {
+        if let Some(late) = self.clock.advance(now, Some(wake), threshold) {
             self.stall = Some(self.stall.unwrap_or_default().saturating_add(late));
         }
-        self.clock.advance(now, Some(wake), threshold);
-        let verdict = self.apply(input);
+        let verdict = self.apply(&input);
         self.settle();
         verdict
     }
@@ -165,10 +164,10 @@ impl Hub {
         if let Some(late) = self.stall.take() {
             return Some(HubAction::Stalled { late });
         }
-        while let Some(key) = self.index.0.schedule.take() {
+        while let Some((key, near)) = self.index.0.schedule.take() {
             let action = match key {
-                Key::Conn(conn) => self.act_on_conn(conn),
-                Key::Worker(worker) => self.act_on_worker(worker),
+                Key::Conn(conn) => self.act_on_conn(conn, near),
+                Key::Worker(worker) => self.act_on_worker(worker, near),
             };
             if action.is_some() {
                 self.settle();
@@ -232,8 +231,9 @@ impl Hub {
         self.conns.len()
     }
 
-    /// Whether an input is about something that exists. What is not, is stale.
-    fn is_current(&self, input: &HubInput) -> bool {
+    /// Whether an input is about something that exists. What is not, is stale. What mostly will change is
+    /// looked at as if to change it: it is at hand then.
+    fn is_current(&mut self, input: &HubInput) -> bool {
         match input {
             HubInput::Timeout
             | HubInput::Waiting(_)
@@ -247,7 +247,7 @@ impl Hub {
             HubInput::Received { conn }
             | HubInput::Frame { conn, .. }
             | HubInput::Violation { conn } => {
-                self.conns.get(conn).is_some_and(|conn| !conn.is_closing())
+                self.conns.get_mut(conn).is_some_and(|conn| !conn.is_closing())
             }
             HubInput::AnswerReady { conn } => {
                 let worker = self.conns.get(conn).and_then(Connection::worker);
@@ -262,7 +262,7 @@ impl Hub {
             HubInput::Withdraw { worker, .. }
             | HubInput::Release { worker, .. }
             | HubInput::Believe { worker, .. } => {
-                self.workers.get(worker).and_then(Member::known_session).is_some()
+                self.workers.get_mut(worker).and_then(Member::known_session).is_some()
             }
             HubInput::Disconnect { worker, .. }
             | HubInput::Reconnect { worker }
@@ -275,13 +275,13 @@ impl Hub {
     }
 
     /// Applies an input that is current.
-    fn apply(&mut self, input: HubInput) -> HubVerdict {
-        match input {
+    fn apply(&mut self, input: &HubInput) -> HubVerdict {
+        match *input {
             HubInput::Timeout => self.fire(),
             HubInput::Accepted { conn } => self.accept(conn),
             HubInput::Closed { conn, reason } => self.closed(conn, reason),
             HubInput::Received { conn } => self.received(conn),
-            HubInput::Frame { conn, frame } => return self.frame(conn, frame),
+            HubInput::Frame { conn, ref frame } => return self.frame(conn, frame),
             HubInput::Violation { conn } => {
                 return self.violated(conn, Violation::Undecodable);
             }
@@ -295,13 +295,13 @@ impl Hub {
                 return self.withdraw(worker, lane, tag);
             }
             HubInput::Release { worker, lane, messages, bytes } => {
-                self.with_session(worker, |session| {
-                    session.lanes.inn[lane.index()].release(messages, bytes);
+                self.with_session(worker, Deadline::NotSooner, |session| {
+                    session.lanes.change().inn[lane.index()].release(messages, bytes);
                 });
             }
             HubInput::AnswerReady { conn } => self.answer_ready(conn),
             HubInput::Believe { worker, free, paused } => {
-                self.with_session(worker, |session| {
+                self.with_session(worker, Deadline::NotSooner, |session| {
                     session.believed = Some(Believed { free, paused });
                 });
             }
@@ -339,22 +339,21 @@ impl Hub {
 
     fn enqueue(&mut self, worker: WorkerId, lane: Lane, tag: Tag, len: u32) -> HubVerdict {
         let limits = self.config.settings().lanes;
-        let known = self.workers.get(&worker).and_then(Member::known_session).is_some();
-        let session = self.workers.get_mut(&worker).and_then(Member::session_mut);
-        let Some(session) = session.filter(|_| known) else {
+        let member = self.workers.get_mut(&worker);
+        let Some(session) = member.and_then(Member::known_session) else {
             return HubVerdict::Rejected(EnqueueError::NoSession);
         };
-        if let Err(error) = session.lanes.out[lane.index()].enqueue(&limits, tag, len) {
+        if let Err(error) = session.lanes.change().out[lane.index()].enqueue(&limits, tag, len) {
             return HubVerdict::Rejected(error);
         }
-        self.note_worker(worker);
+        self.note(worker, Deadline::NotSooner);
         HubVerdict::Accepted
     }
 
     fn withdraw(&mut self, worker: WorkerId, lane: Lane, tag: Tag) -> HubVerdict {
         let mut withdrawn = false;
-        self.with_session(worker, |session| {
-            withdrawn = session.lanes.out[lane.index()].withdraw(tag);
+        self.with_session(worker, Deadline::NotSooner, |session| {
+            withdrawn = session.lanes.change().out[lane.index()].withdraw(tag);
         });
         if withdrawn { HubVerdict::Withdrawn } else { HubVerdict::Accepted }
     }
@@ -367,11 +366,17 @@ impl Hub {
         self.note_worker(worker);
     }
 
-    fn with_session(&mut self, worker: WorkerId, change: impl FnOnce(&mut session::Session)) {
+    /// Changes the session of a worker, if it has one, and notes it.
+    fn with_session(
+        &mut self,
+        worker: WorkerId,
+        deadline: Deadline,
+        change: impl FnOnce(&mut session::Session),
+    ) {
         if let Some(session) = self.workers.get_mut(&worker).and_then(Member::session_mut) {
             change(session);
         }
-        self.note_worker(worker);
+        self.note(worker, deadline);
     }
 
     /// The embedder gave the worker's leases away: the session is over.
@@ -414,21 +419,24 @@ impl Hub {
         self.note_worker(worker);
     }
 
-    fn act_on_conn(&mut self, conn: ConnId) -> Option<HubAction> {
-        let connection = self.conns.get_mut(&conn)?;
-        let member = connection.worker().and_then(|worker| self.workers.get(&worker));
+    fn act_on_conn(&mut self, conn: ConnId, mut near: Near) -> Option<HubAction> {
+        let connection = self.conns.get_mut_near(&conn, &mut near)?;
+        let member = match connection.worker() {
+            Some(worker) => self.workers.get_near(&worker, &mut connection.carried.0),
+            None => None,
+        };
         Schedule::taken(&mut connection.marks.0);
         let action = connection.next_action(conn, member, &self.config.settings().lanes);
         connection.commit(action.as_ref());
-        self.index.0.note_conn(conn, connection, member, &self.config);
+        self.index.0.note_conn((conn, near), connection, member, &self.config);
         if let Some(HubAction::Close { .. }) = action {
             self.remove_conn(conn);
         }
         action
     }
 
-    fn act_on_worker(&mut self, worker: WorkerId) -> Option<HubAction> {
-        let member = self.workers.get_mut(&worker)?;
+    fn act_on_worker(&mut self, worker: WorkerId, mut near: Near) -> Option<HubAction> {
+        let member = self.workers.get_mut_near(&worker, &mut near)?;
         Schedule::taken(&mut member.marks.0);
         let action = member.next_action(worker);
         if let Some(action) = &action {

@@ -247,8 +247,17 @@ impl HubConfig {
     /// interval allows it (P33).
     #[must_use]
     pub fn beat_interval(&self, wish: Duration, workers: usize) -> Duration {
+        self.beat_interval_of(wish, self.beat_share(workers))
+    }
+
+    /// The interval at which the heartbeats of so many are as many as are allowed.
+    pub(super) fn beat_share(&self, workers: usize) -> Duration {
         let workers = u32::try_from(workers).unwrap_or(u32::MAX);
-        let share = Duration::from_secs(1).saturating_mul(workers) / self.settings.beat_rate.get();
+        Duration::from_secs(1).saturating_mul(workers) / self.settings.beat_rate.get()
+    }
+
+    /// [`beat_interval`](Self::beat_interval) where the share is known.
+    pub(super) fn beat_interval_of(&self, wish: Duration, share: Duration) -> Duration {
         wish.max(share).clamp(self.settings.beat_min, self.settings.beat_max)
     }
 

@@ -4,6 +4,7 @@ use super::io::HubTimer;
 use super::member::Member;
 use super::ring::{Cache, Marks};
 use super::session::{Due, Session};
+use super::table::Near;
 use crate::{
     ConnId, CoordinatorFrame, Dismissal, HubAction, Instant, Lane, LaneLimits, Reason, WorkerId,
 };
@@ -15,6 +16,8 @@ pub(super) struct Connection {
     pub(super) writable: bool,
     /// The driver was told to poll it and has not done so yet.
     pub(super) offered: bool,
+    /// Where the worker is that it carries.
+    pub(super) carried: Cache<Near>,
     pub(super) marks: Cache<Marks>,
 }
 
@@ -66,11 +69,17 @@ pub(super) enum ConnDue {
 
 impl Connection {
     pub(super) fn new(state: ConnState) -> Self {
-        Self { state, writable: true, offered: false, marks: Cache::default() }
+        let (carried, marks) = (Cache::default(), Cache::default());
+        Self { state, writable: true, offered: false, carried, marks }
     }
 
     pub(super) fn is_writable(&self) -> bool {
         self.writable
+    }
+
+    /// When it was noted it had no frame due on any lane, and it is noted after every change.
+    pub(super) fn is_idle(&self) -> bool {
+        self.writable && !self.offered && !self.marks.0.due
     }
 
     pub(super) fn is_closing(&self) -> bool {

@@ -1,23 +1,35 @@
 //! What workers say, frame by frame, and what may not be said where.
 
 use super::Hub;
-use super::connection::{ConnState, Connection, session_on};
+use super::connection::{ConnState, session_on};
 use super::io::HubVerdict;
-use super::member::Life;
+use super::member::{Life, Member};
 use super::register::by_reason;
+use super::ring::Deadline;
 use super::session::Session;
 use crate::{ConnId, Incarnation, MessageHead, Reason, Violation, WorkerFrame, WorkerId};
 
 impl Hub {
     /// Bytes that are not a whole frame yet.
     pub(super) fn received(&mut self, conn: ConnId) {
-        let Some(worker) = self.conns.get(&conn).and_then(Connection::worker) else { return };
+        let Some(worker) = self.carried(conn) else { return };
         let now = self.clock.last();
-        self.with_session(worker, |session| session.heard(now));
+        let mut deadline = Deadline::NotSooner;
+        if let Some(session) = self.workers.get_mut(&worker).and_then(Member::session_mut) {
+            deadline = session.heard(now);
+        }
+        self.note(worker, deadline);
+    }
+
+    /// The worker that a connection carries. It is the one that was looked at last then.
+    fn carried(&mut self, conn: ConnId) -> Option<WorkerId> {
+        let connection = self.conns.get_mut(&conn)?;
+        let worker = connection.worker()?;
+        self.workers.get_mut_near(&worker, &mut connection.carried.0).map(|_| worker)
     }
 
     /// A frame on a connection that is not being closed.
-    pub(super) fn frame(&mut self, conn: ConnId, frame: WorkerFrame) -> HubVerdict {
+    pub(super) fn frame(&mut self, conn: ConnId, frame: &WorkerFrame) -> HubVerdict {
         let state = match self.conns.get(&conn) {
             Some(connection) => connection.state,
             None => return HubVerdict::Stale,
@@ -25,7 +37,7 @@ impl Hub {
         match state {
             ConnState::Greeting { .. } => match frame {
                 WorkerFrame::Hello(hello) => {
-                    self.hello(conn, &hello);
+                    self.hello(conn, hello);
                     HubVerdict::Accepted
                 }
                 WorkerFrame::InventoryItem { .. }
@@ -58,10 +70,11 @@ impl Hub {
         &mut self,
         conn: ConnId,
         worker: WorkerId,
-        frame: WorkerFrame,
+        frame: &WorkerFrame,
     ) -> Result<HubVerdict, Violation> {
         let now = self.clock.last();
         let most = self.config.settings().max_inventory;
+        self.carried(conn);
         let Some(member) = self.workers.get_mut(&worker) else { return Ok(HubVerdict::Stale) };
         if session_on(member, conn).is_none() {
             return Ok(HubVerdict::Stale);
@@ -69,9 +82,9 @@ impl Hub {
         // A process says its Hello and nothing else before it has read the Welcome.
         member.prove();
         let Some(session) = session_on(member, conn) else { return Ok(HubVerdict::Stale) };
-        session.heard(now);
+        let mut deadline = session.heard(now);
         let incarnation = session.incarnation;
-        let verdict = match frame {
+        let verdict = match *frame {
             WorkerFrame::Hello(_) => return Err(Violation::OutOfPlace),
             WorkerFrame::InventoryItem { index } => {
                 on_connection(session, |attached| attached.item(index, most))?;
@@ -85,16 +98,18 @@ impl Hub {
                 let since = session.attached().map(|attached| attached.since);
                 on_connection(session, |attached| attached.activate(now))?;
                 self.index.0.handshakes.remove(&(since.unwrap_or(now), worker));
+                deadline = Deadline::Changed;
                 HubVerdict::Accepted
             }
             WorkerFrame::Beat(beat) => {
                 if session.beat(&beat, now)? {
                     self.incumbent_lives(worker);
+                    deadline = Deadline::Changed;
                 }
                 HubVerdict::Accepted
             }
-            WorkerFrame::Statistics(statistics) => {
-                session.told(&statistics)?;
+            WorkerFrame::Statistics(ref statistics) => {
+                session.told(statistics)?;
                 HubVerdict::Accepted
             }
             WorkerFrame::Ack(ack) => {
@@ -104,10 +119,11 @@ impl Hub {
             WorkerFrame::Message(head) => message(session, &head, worker, incarnation)?,
             WorkerFrame::Goodbye { reason } => {
                 self.departed(worker, reason);
+                deadline = Deadline::Changed;
                 HubVerdict::Accepted
             }
         };
-        self.note_worker(worker);
+        self.note(worker, deadline);
         Ok(verdict)
     }
 

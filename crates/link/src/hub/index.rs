@@ -1,13 +1,15 @@
 //! What follows from connections and workers, kept so that nothing has to search them.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use core::time::Duration;
 
 use super::Hub;
 use super::connection::{ConnState, Connection};
 use super::io::HubTimer;
 use super::member::{Ended, Life, Member};
-use super::ring::{Key, Schedule};
+use super::ring::{Deadline, Key, Schedule};
 use super::session::Session;
+use super::table::Near;
 use crate::{ConnId, HubConfig, Instant, Sym, WorkerId};
 
 /// Caches, outside equality and hashing.
@@ -20,6 +22,8 @@ pub(super) struct Index {
     pub(super) greeting: u32,
     /// Sessions that have a connection.
     pub(super) attached: usize,
+    /// What follows from how many they are.
+    shares: Shares,
     /// Sessions that have a connection and are not active yet, by when they were attached.
     pub(super) handshakes: BTreeSet<(Instant, WorkerId)>,
     /// Workers that are lost or departed, by when.
@@ -35,7 +39,7 @@ impl Hub {
             index.greeting += u32::from(matches!(connection.state, ConnState::Greeting { .. }));
             connection.marks = Default::default();
             let member = connection.worker().and_then(|worker| self.workers.get(&worker));
-            index.note_conn(*id, connection, member, &self.config);
+            index.note_conn((*id, Near::default()), connection, member, &self.config);
         }
         for (id, member) in &mut self.workers {
             if member.holds_name() {
@@ -45,29 +49,37 @@ impl Hub {
             index.handshakes.extend(member.handshake().map(|since| (since, *id)));
             member.marks = Default::default();
             index.ended.extend(member.ended_since().map(|since| (since, *id)));
-            index.note_worker(*id, member, &self.config);
+            let who = (*id, Near::default());
+            index.note_worker(who, member, Deadline::Changed, &self.config);
         }
         self.index.0 = index;
     }
 
     /// A connection may have changed.
     pub(super) fn note_conn(&mut self, conn: ConnId) {
-        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let mut near = self.conns.last();
+        let Some(connection) = self.conns.get_mut_near(&conn, &mut near) else { return };
         let member = connection.worker().and_then(|worker| self.workers.get(&worker));
-        self.index.0.note_conn(conn, connection, member, &self.config);
+        self.index.0.note_conn((conn, near), connection, member, &self.config);
     }
 
     /// A worker may have changed, and with it what its connection has due.
     pub(super) fn note_worker(&mut self, worker: WorkerId) {
-        let Some(member) = self.workers.get_mut(&worker) else { return };
+        self.note(worker, Deadline::Changed);
+    }
+
+    /// The same where it is known what can have become of the worker's deadline.
+    pub(super) fn note(&mut self, worker: WorkerId, deadline: Deadline) {
+        let mut near = self.workers.last();
+        let Some(member) = self.workers.get_mut_near(&worker, &mut near) else { return };
         let index = &mut self.index.0;
-        index.note_worker(worker, member, &self.config);
+        index.note_worker((worker, near), member, deadline, &self.config);
         if let Some(conn) = member.attached().map(|attached| attached.conn)
-            && let Some(connection) = self.conns.get_mut(&conn)
+            && let Some(connection) = self.conns.get_mut_near(&conn, &mut member.carrier.0)
         {
             // A connection that does not carry it any more has nothing of it due.
-            let member = (connection.worker() == Some(worker)).then_some(&*member);
-            index.note_conn(conn, connection, member, &self.config);
+            let carried = (connection.worker() == Some(worker)).then_some(&*member);
+            index.note_conn((conn, member.carrier.0), connection, carried, &self.config);
         }
     }
 
@@ -100,22 +112,24 @@ impl Hub {
     /// When the hub has to be run, on the effective clock: at the pulse at the latest.
     pub(super) fn wakes_at(&self) -> Instant {
         let pulse = self.clock.last() + self.config.settings().pulse;
-        self.index.0.schedule.earliest().map_or(pulse, |(at, _)| at.min(pulse))
+        self.index.0.schedule.earliest_at().map_or(pulse, |at| at.min(pulse))
     }
 
     /// The same, and for which timer.
     pub(super) fn next_deadline(&self) -> (Instant, HubTimer) {
         let pulse = (self.clock.last() + self.config.settings().pulse, HubTimer::Pulse);
         let earliest = self.index.0.schedule.earliest();
-        let timer = earliest.and_then(|(_, key)| self.deadline(key));
+        let timer = earliest.and_then(|(_, key, near)| self.deadline(key, near));
         timer.map_or(pulse, |timer| timer.min(pulse))
     }
 
     /// The deadline of one entity.
-    pub(super) fn deadline(&self, key: Key) -> Option<(Instant, HubTimer)> {
+    pub(super) fn deadline(&self, key: Key, mut near: Near) -> Option<(Instant, HubTimer)> {
         match key {
-            Key::Conn(conn) => self.conns.get(&conn)?.deadline(),
-            Key::Worker(worker) => self.workers.get(&worker)?.deadline(&self.config),
+            Key::Conn(conn) => self.conns.get_near(&conn, &mut near)?.deadline(),
+            Key::Worker(worker) => {
+                self.workers.get_near(&worker, &mut near)?.deadline(&self.config)
+            }
         }
     }
 
@@ -125,10 +139,10 @@ impl Hub {
         if self.index.0.schedule.is_settled() {
             return;
         }
-        while let Some((at, key)) = self.index.0.schedule.earliest() {
+        while let Some((at, key, mut near)) = self.index.0.schedule.earliest() {
             let schedule = &mut self.index.0.schedule;
             let (marks, deadline) = match key {
-                Key::Conn(conn) => match self.conns.get_mut(&conn) {
+                Key::Conn(conn) => match self.conns.get_mut_near(&conn, &mut near) {
                     Some(connection) => {
                         let deadline = connection.deadline();
                         (&mut connection.marks.0, deadline)
@@ -138,7 +152,7 @@ impl Hub {
                         continue;
                     }
                 },
-                Key::Worker(worker) => match self.workers.get_mut(&worker) {
+                Key::Worker(worker) => match self.workers.get_mut_near(&worker, &mut near) {
                     Some(member) => {
                         let deadline = member.deadline(&self.config);
                         (&mut member.marks.0, deadline)
@@ -166,22 +180,68 @@ impl Hub {
 }
 
 impl Index {
+    /// What follows from the size of the fleet, when so many can register in a second.
+    pub(super) fn shares(&mut self, rate: u32, config: &HubConfig) -> Shares {
+        self.shares.of(self.attached, rate, config)
+    }
+
     pub(super) fn note_conn(
         &mut self,
-        conn: ConnId,
+        (conn, near): (ConnId, Near),
         connection: &mut Connection,
         member: Option<&Member>,
         config: &HubConfig,
     ) {
         let due = connection.next_action(conn, member, &config.settings().lanes).is_some();
         let deadline = connection.deadline().map(|(at, _)| at);
-        self.schedule.note(Key::Conn(conn), &mut connection.marks.0, due, deadline);
+        let (who, marks) = ((Key::Conn(conn), near), &mut connection.marks.0);
+        self.schedule.note_due(who, marks, due);
+        self.schedule.note_deadline(who, marks, deadline);
     }
 
-    fn note_worker(&mut self, worker: WorkerId, member: &mut Member, config: &HubConfig) {
+    fn note_worker(
+        &mut self,
+        (worker, near): (WorkerId, Near),
+        member: &mut Member,
+        deadline: Deadline,
+        config: &HubConfig,
+    ) {
+        if let Some(session) = member.session_mut() {
+            session.lanes.note(&config.settings().lanes);
+        }
         let due = member.next_action(worker).is_some();
-        let deadline = member.deadline(config).map(|(at, _)| at);
-        self.schedule.note(Key::Worker(worker), &mut member.marks.0, due, deadline);
+        let who = (Key::Worker(worker), near);
+        self.schedule.note_due(who, &mut member.marks.0, due);
+        match deadline {
+            Deadline::Changed => {
+                let deadline = member.deadline(config).map(|(at, _)| at);
+                self.schedule.note_deadline(who, &mut member.marks.0, deadline);
+            }
+            Deadline::NotSooner => self.schedule.note_not_sooner(who.0, &member.marks.0),
+        }
+    }
+}
+
+/// What follows from the size of the fleet for each of its workers: kept until that changes, because
+/// every heartbeat is answered by it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shares {
+    attached: usize,
+    rate: u32,
+    /// The shortest interval of heartbeats at which all together stay at the rate that is allowed.
+    pub(super) beat: Duration,
+    /// Over how long the first dials are spread.
+    pub(super) window: Duration,
+}
+
+impl Shares {
+    /// Of so many with a connection, when so many can register in a second.
+    fn of(&mut self, attached: usize, rate: u32, config: &HubConfig) -> Self {
+        if (self.attached, self.rate) != (attached, rate) {
+            let (beat, window) = (config.beat_share(attached), config.first_window(attached, rate));
+            *self = Self { attached, rate, beat, window };
+        }
+        *self
     }
 }
 
@@ -235,6 +295,9 @@ impl Hub {
             assert!(!is_due || index.schedule.holds(key), "{id:?} is due and in the ring");
             due += usize::from(is_due);
             earliest = earliest.into_iter().chain(member.deadline(&self.config)).min();
+            if let Some(session) = member.session() {
+                session.lanes.audit(&self.config.settings().lanes);
+            }
             if member.holds_name() {
                 assert_eq!(names.insert(member.name, *id), None, "a name has one holder");
             }

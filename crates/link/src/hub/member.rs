@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::flapping::Losses;
 use super::ring::{Cache, Marks};
 use super::session::{Attached, Attachment, Session};
+use super::table::Near;
 use crate::{
     ConnId, HubAction, Incarnation, Instant, Reason, Registration, SessionId, Sym, WorkerId,
 };
@@ -31,6 +32,8 @@ pub(super) struct Member {
     pub(super) expiring: bool,
     /// What the embedder was told, so that what it is to be told follows from state.
     pub(super) told: Told,
+    /// Where the connection is that it has.
+    pub(super) carrier: Cache<Near>,
     pub(super) marks: Cache<Marks>,
 }
 
@@ -71,7 +74,7 @@ pub(super) struct Told {
 
 impl Member {
     pub(super) fn new(name: Sym, life: Life) -> Self {
-        let (superseded, displaced, losses, told, marks) = Default::default();
+        let (superseded, displaced, losses, told, carrier, marks) = Default::default();
         let (cordoned, expiring, away_since) = (None, false, Instant::FAR);
         Self {
             name,
@@ -83,6 +86,7 @@ impl Member {
             away_since,
             expiring,
             told,
+            carrier,
             marks,
         }
     }
@@ -120,8 +124,9 @@ impl Member {
     }
 
     /// The session, if it is the one the embedder knows of.
-    pub(super) fn known_session(&self) -> Option<&Session> {
-        self.session().filter(|session| self.told.session == Some(session.id))
+    pub(super) fn known_session(&mut self) -> Option<&mut Session> {
+        let known = self.told.session;
+        self.session_mut().filter(|session| known == Some(session.id))
     }
 
     pub(super) fn attached(&self) -> Option<&Attached> {
@@ -296,7 +301,7 @@ impl Member {
             }
             HubAction::Released { .. } => {
                 if let Some(session) = self.session_mut() {
-                    session.lanes.pop_released();
+                    session.lanes.change().pop_released();
                 }
             }
             HubAction::Flapping { flapping, .. } => self.told.flapping = flapping.is_some(),

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::Hub;
 use super::io::{HubTimer, Presence, WorkerSnapshot};
 use super::member::{Life, Member};
-use super::ring::Key;
+use super::ring::{Deadline, Key};
 use super::session::{Attached, Attachment, Session};
 use crate::{Instant, Reason, WorkerId};
 
@@ -108,8 +108,8 @@ impl Hub {
     /// Everything whose deadline has come, in order; each moves its own deadline on.
     pub(super) fn fire(&mut self) {
         let now = self.clock.last();
-        while let Some((_, key)) = self.index.0.schedule.earliest() {
-            let due = self.deadline(key).filter(|(at, _)| *at <= now);
+        while let Some((_, key, near)) = self.index.0.schedule.earliest() {
+            let due = self.deadline(key, near).filter(|(at, _)| *at <= now);
             let Some((_, timer)) = due else { break };
             match key {
                 Key::Conn(conn) => match timer {
@@ -127,7 +127,9 @@ impl Hub {
                 },
                 Key::Worker(worker) => match timer {
                     HubTimer::TakeOver => self.take_over(worker),
-                    HubTimer::Suspect => self.with_session(worker, |s| s.suspect = true),
+                    HubTimer::Suspect => {
+                        self.with_session(worker, Deadline::Changed, |s| s.suspect = true);
+                    }
                     HubTimer::Disconnect => self.dismiss(worker, Reason::HeartbeatTimeout),
                     HubTimer::SendAway => self.send_away(worker),
                     HubTimer::Calm => self.with_member(worker, |member| member.losses.calm()),

@@ -6,9 +6,10 @@
 
 use alloc::collections::binary_heap::PeekMut;
 use alloc::collections::{BinaryHeap, VecDeque};
-use core::cmp::Reverse;
+use core::cmp::{Ordering, Reverse};
 use core::hash::{Hash, Hasher};
 
+use super::table::Near;
 use crate::{ConnId, Instant, WorkerId};
 
 /// Something that can be computed from the rest: outside equality and hashing.
@@ -25,6 +26,15 @@ impl<T> Eq for Cache<T> {}
 
 impl<T> Hash for Cache<T> {
     fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+/// What can have become of a deadline.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Deadline {
+    /// Anything.
+    Changed,
+    /// It is where it was, or later: the entry in the heap still stands for it.
+    NotSooner,
 }
 
 /// What can have actions and deadlines.
@@ -66,13 +76,47 @@ pub(super) struct Marks {
     armed: Option<Instant>,
 }
 
+/// An entry of the heap: entities with deadlines at the same time come in the order of their keys.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    at: Instant,
+    key: Packed,
+    near: Near,
+}
+
+impl Entry {
+    fn rank(&self) -> (Instant, Packed) {
+        (self.at, self.key)
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank() == other.rank()
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
 /// The ring and the heap.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Schedule {
-    ring: VecDeque<Key>,
+    ring: VecDeque<(Key, Near)>,
     /// Entities with an action due: all are in the ring.
     due: usize,
-    heap: BinaryHeap<Reverse<(Instant, Packed)>>,
+    heap: BinaryHeap<Reverse<Entry>>,
     /// The earliest entry of the heap may not be true any more.
     unsettled: bool,
 }
@@ -83,31 +127,53 @@ impl Schedule {
         self.due > 0
     }
 
-    /// Notes what an entity answers now.
-    pub(super) fn note(
-        &mut self,
-        key: Key,
-        marks: &mut Marks,
-        due: bool,
-        deadline: Option<Instant>,
-    ) {
+    /// Notes whether an entity, to be found near there, has an action due now.
+    pub(super) fn note_due(&mut self, (key, near): (Key, Near), marks: &mut Marks, due: bool) {
         if marks.due != due {
             marks.due = due;
             self.due = if due { self.due + 1 } else { self.due - 1 };
         }
         if due && !marks.queued {
             marks.queued = true;
-            self.ring.push_back(key);
+            self.ring.push_back((key, near));
         }
-        // A deadline that moved later keeps its entry: it is corrected when it comes up.
-        let earliest = self.heap.peek().is_some_and(|Reverse(entry)| entry.1 == key.packed());
-        self.unsettled |= earliest && marks.armed != deadline;
-        if let Some(deadline) = deadline
-            && marks.armed.is_none_or(|armed| deadline < armed)
-        {
+    }
+
+    /// Notes the deadline that an entity has now.
+    pub(super) fn note_deadline(
+        &mut self,
+        (key, near): (Key, Near),
+        marks: &mut Marks,
+        deadline: Option<Instant>,
+    ) {
+        if marks.armed == deadline {
+            return;
+        }
+        self.note_not_sooner(key, marks);
+        if let Some(deadline) = deadline {
+            self.note_sooner((key, near), marks, deadline);
+        }
+    }
+
+    /// Notes that an entity has a deadline at this time, or one before it that was noted.
+    pub(super) fn note_sooner(
+        &mut self,
+        (key, near): (Key, Near),
+        marks: &mut Marks,
+        deadline: Instant,
+    ) {
+        if marks.armed.is_none_or(|armed| deadline < armed) {
             marks.armed = Some(deadline);
-            self.heap.push(Reverse((deadline, key.packed())));
+            self.heap.push(Reverse(Entry { at: deadline, key: key.packed(), near }));
         }
+    }
+
+    /// Notes that the deadline of an entity is where it was, or later: it keeps its entry, which is
+    /// corrected when it comes up.
+    pub(super) fn note_not_sooner(&mut self, key: Key, marks: &Marks) {
+        self.unsettled |= self.heap.peek().is_some_and(|Reverse(earliest)| {
+            marks.armed == Some(earliest.at) && earliest.key == key.packed()
+        });
     }
 
     /// An entity is gone.
@@ -129,7 +195,7 @@ impl Schedule {
     }
 
     /// Takes the next entity from the ring; it may not be due any more, or gone.
-    pub(super) fn take(&mut self) -> Option<Key> {
+    pub(super) fn take(&mut self) -> Option<(Key, Near)> {
         self.ring.pop_front()
     }
 
@@ -139,8 +205,14 @@ impl Schedule {
     }
 
     /// The earliest entry of the heap.
-    pub(super) fn earliest(&self) -> Option<(Instant, Key)> {
-        self.heap.peek().map(|Reverse((at, key))| (*at, Key::unpacked(*key)))
+    pub(super) fn earliest(&self) -> Option<(Instant, Key, Near)> {
+        let Reverse(Entry { at, key, near }) = *self.heap.peek()?;
+        Some((at, Key::unpacked(key), near))
+    }
+
+    /// Its time.
+    pub(super) fn earliest_at(&self) -> Option<Instant> {
+        self.heap.peek().map(|Reverse(earliest)| earliest.at)
     }
 
     /// Drops the earliest entry: it is litter.
@@ -159,7 +231,7 @@ impl Schedule {
         marks.armed = deadline;
         match deadline {
             // In its place: half the way of taking it out and putting it in again.
-            Some(deadline) => earliest.0.0 = deadline,
+            Some(deadline) => earliest.0.at = deadline,
             None => drop(PeekMut::pop(earliest)),
         }
     }
@@ -176,6 +248,6 @@ impl Schedule {
 
     #[cfg(test)]
     pub(super) fn holds(&self, key: Key) -> bool {
-        self.ring.contains(&key)
+        self.ring.iter().any(|(held, _)| *held == key)
     }
 }

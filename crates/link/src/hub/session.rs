@@ -1,49 +1,18 @@
 //! One logical attachment of a worker, as the coordinator holds it.
 
 use alloc::boxed::Box;
+use core::mem;
 use core::time::Duration;
 
 use super::config::HubConfig;
 use super::io::HubTimer;
+use super::lanes::Traffic;
+use super::ring::Deadline;
 use super::stall::Flow;
 use crate::{
-    Ack, Arrival, Beat, BeatAnswer, ConnId, Credit, Epoch, Features, Flags, Hello, Inbox,
-    Incarnation, Instant, Lane, LaneLimits, Outbox, Reason, Resume, Seq, SessionId, Standing,
-    Statistics, Tag, Violation,
+    Ack, Arrival, Beat, BeatAnswer, ConnId, Epoch, Features, Flags, Hello, Incarnation, Instant,
+    Lane, LaneLimits, Reason, Resume, Seq, SessionId, Statistics, Tag, Violation,
 };
-
-/// Both lanes of both directions: the numbers and the queues.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(super) struct Lanes {
-    /// To the worker, by [`Lane::index`].
-    pub(super) out: [Outbox; 2],
-    /// From the worker, by [`Lane::index`].
-    pub(super) inn: [Inbox; 2],
-}
-
-impl Lanes {
-    fn new(credit: [Credit; 2], limits: &LaneLimits) -> Self {
-        Self {
-            out: Lane::ALL.map(|lane| Outbox::new(lane, credit[lane.index()])),
-            inn: Lane::ALL.map(|lane| Inbox::new(lane, limits)),
-        }
-    }
-
-    pub(super) fn standings(&self, limits: &LaneLimits) -> [Standing; 2] {
-        Lane::ALL.map(|lane| self.inn[lane.index()].standing(limits))
-    }
-
-    /// The oldest message the worker acknowledged and the embedder was not told of.
-    pub(super) fn released(&self) -> Option<Tag> {
-        self.out.iter().find_map(Outbox::released)
-    }
-
-    pub(super) fn pop_released(&mut self) {
-        if let Some(outbox) = self.out.iter_mut().find(|outbox| outbox.released().is_some()) {
-            outbox.pop_released();
-        }
-    }
-}
 
 /// A session: it survives connections and carries no configuration.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -76,7 +45,7 @@ pub(super) struct Session {
     /// What the embedder believes; nothing yet in a new session.
     pub(super) believed: Option<Believed>,
     pub(super) attachment: Attachment,
-    pub(super) lanes: Box<Lanes>,
+    pub(super) lanes: Traffic,
 }
 
 /// What follows from the size of the fleet for one of its workers.
@@ -200,7 +169,7 @@ impl Session {
             statistics: None,
             believed: None,
             attachment: Attachment::Attached(attached),
-            lanes: Box::new(Lanes::new(hello.credit, &config.settings().lanes)),
+            lanes: Traffic::new(hello.credit, &config.settings().lanes),
         }
     }
 
@@ -216,7 +185,7 @@ impl Session {
         config: &HubConfig,
         workers: usize,
     ) -> bool {
-        for (outbox, standing) in self.lanes.out.iter_mut().zip(resume.lanes) {
+        for (outbox, standing) in self.lanes.change().out.iter_mut().zip(resume.lanes) {
             if !outbox.resume(standing) {
                 return false;
             }
@@ -242,10 +211,11 @@ impl Session {
         }
     }
 
-    /// Something arrived from the worker: it lives.
-    pub(super) fn heard(&mut self, now: Instant) {
+    /// Something arrived from the worker: it lives. Silence is over later for it, but if it was suspect
+    /// it may be so again before it would have been disconnected.
+    pub(super) fn heard(&mut self, now: Instant) -> Deadline {
         self.last_received = now;
-        self.suspect = false;
+        if mem::take(&mut self.suspect) { Deadline::Changed } else { Deadline::NotSooner }
     }
 
     /// Silent for `disconnect_after`, whether or not the timer has fired.
@@ -293,8 +263,7 @@ impl Session {
             }
             Stage::Confirming => Some(Due::Active),
             Stage::Active => {
-                let owing = |lane: &Lane| self.lanes.inn[lane.index()].owes_ack(limits);
-                let ack = Lane::ALL.into_iter().find(owing).map(Due::Ack);
+                let ack = self.lanes.next_ack(limits).map(Due::Ack);
                 ack.or_else(|| self.next_message(attached, Lane::C))
             }
         }
@@ -304,7 +273,7 @@ impl Session {
         if attached.stage != Stage::Active {
             return None;
         }
-        let (seq, tag, len) = self.lanes.out[lane.index()].next()?;
+        let (seq, tag, len) = self.lanes.next_message(lane)?;
         Some(Due::Message(lane, seq, tag, len))
     }
 
@@ -313,10 +282,10 @@ impl Session {
     pub(super) fn commit(&mut self, due: Due, limits: &LaneLimits) -> bool {
         match due {
             Due::Ack(lane) => {
-                self.lanes.inn[lane.index()].commit_ack(limits);
+                self.lanes.change().inn[lane.index()].commit_ack(limits);
                 return false;
             }
-            Due::Message(lane, ..) => return self.lanes.out[lane.index()].commit(),
+            Due::Message(lane, ..) => return self.lanes.change().out[lane.index()].commit(),
             Due::Welcome
             | Due::Probe
             | Due::BeatAnswer(_)
@@ -325,7 +294,7 @@ impl Session {
         }
         if due == Due::Welcome {
             // The Welcome tells where our receiving halves stand.
-            self.lanes.inn.iter_mut().for_each(|inbox| inbox.commit_ack(limits));
+            self.lanes.change().inn.iter_mut().for_each(|inbox| inbox.commit_ack(limits));
         }
         let Some(attached) = self.attached_mut() else { return false };
         match due {
@@ -354,7 +323,7 @@ impl Session {
     /// The answer to a beat: what the coordinator believes.
     pub(super) fn answer(&self, seq: u32, epoch: Epoch, waiting: bool) -> BeatAnswer {
         let active = self.is_active();
-        let idle = self.lanes.out.iter().all(Outbox::is_idle);
+        let idle = self.lanes.is_idle();
         let believed = self.believed.unwrap_or(Believed { free: 0, paused: self.paused });
         BeatAnswer {
             seq,
@@ -372,8 +341,9 @@ impl Session {
     /// What the worker was told of the fleet and is to be told again: what differs from it by more
     /// than a quarter.
     pub(super) fn news_of_fleet(&self, fleet: Fleet) -> Fleet {
-        let changed =
-            |told: Duration, now: Duration| now.abs_diff(told) > (told / 4).max(FLEET_CHANGE_MIN);
+        let changed = |told: Duration, now: Duration| {
+            now != told && now.abs_diff(told) > (told / 4).max(FLEET_CHANGE_MIN)
+        };
         let interval = if changed(self.beat_interval, fleet.beat_interval) {
             fleet.beat_interval
         } else {
@@ -391,7 +361,7 @@ impl Session {
     #[must_use]
     pub(super) fn told_of_fleet(&mut self, fleet: Fleet) -> bool {
         self.first_window = fleet.first_window;
-        core::mem::replace(&mut self.beat_interval, fleet.beat_interval) != fleet.beat_interval
+        mem::replace(&mut self.beat_interval, fleet.beat_interval) != fleet.beat_interval
     }
 
     /// The worker said that it is active, on the connection it has.
@@ -436,7 +406,7 @@ impl Session {
         if !self.flows() {
             return Err(Violation::OutOfPlace);
         }
-        let outbox = &mut self.lanes.out[ack.lane.index()];
+        let outbox = &mut self.lanes.change().out[ack.lane.index()];
         let before = outbox.acknowledged();
         if !outbox.acknowledge(ack.standing) {
             return Err(Violation::FalseAck);
@@ -452,7 +422,7 @@ impl Session {
         if !self.flows() {
             return Err(Violation::OutOfPlace);
         }
-        match self.lanes.inn[lane.index()].arrive(seq, len) {
+        match self.lanes.change().inn[lane.index()].arrive(seq, len) {
             Arrival::Deliver => Ok(true),
             Arrival::Duplicate => Ok(false),
             wrong @ (Arrival::Gap | Arrival::OverCredit | Arrival::TooLarge) => {

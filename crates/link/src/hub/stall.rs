@@ -87,24 +87,26 @@ impl Session {
     }
 
     /// Something is being transmitted: if it has a number, its acknowledgement is owed from now on.
-    /// Returns whether a deadline of this session moved.
+    /// Returns the deadline that this session has by that, if it had none for it.
     #[must_use]
-    pub(super) fn is_sent(&mut self, due: Due, now: Instant, config: &HubConfig) -> bool {
+    pub(super) fn is_sent(
+        &mut self,
+        due: Due,
+        now: Instant,
+        config: &HubConfig,
+    ) -> Option<Instant> {
         let is_message = matches!(due, Due::Message(..));
-        let Some(attached) = self.attached().filter(|_| is_message) else { return false };
+        let attached = self.attached_mut().filter(|_| is_message)?;
         if attached.flow.unacknowledged.is_some() {
-            return false;
+            return None;
         }
-        let before = self.deadline(config);
-        if let Some(attached) = self.attached_mut() {
-            attached.flow.unacknowledged = Some(now);
-        }
-        self.deadline(config) != before
+        attached.flow.unacknowledged = Some(now);
+        Some(now + config.settings().ack_timeout)
     }
 
     /// The worker acknowledged something it had not before.
     pub(super) fn makes_progress(&mut self, now: Instant) {
-        let owes = self.lanes.out.iter().any(Outbox::awaits_ack);
+        let owes = self.lanes.lanes().out.iter().any(Outbox::awaits_ack);
         if let Some(attached) = self.attached_mut() {
             attached.flow.unacknowledged = owes.then_some(now);
         }

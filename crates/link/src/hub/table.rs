@@ -47,6 +47,16 @@ fn high(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
+/// Where an entry was seen: it is found without a search if it still is there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Near(u32);
+
+impl Default for Near {
+    fn default() -> Self {
+        Self(EMPTY)
+    }
+}
+
 /// A place of the index.
 #[derive(Clone, Copy, Debug)]
 struct Place {
@@ -89,9 +99,27 @@ impl<K: Key, V> Table<K, V> {
     }
 
     pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.last = self.slot(key)?;
+        let mut near = self.last();
+        self.get_mut_near(key, &mut near)
+    }
+
+    /// [`get`](Self::get) for somebody who may know where it is, and does from now on.
+    pub(super) fn get_near(&self, key: &K, near: &mut Near) -> Option<&V> {
+        near.0 = self.slot_near(key, *near)?;
+        self.at(near.0).map(|(_, value)| value)
+    }
+
+    /// [`get_mut`](Self::get_mut) for somebody who may know where it is, and does from now on.
+    pub(super) fn get_mut_near(&mut self, key: &K, near: &mut Near) -> Option<&mut V> {
+        self.last = self.slot_near(key, *near)?;
+        near.0 = self.last;
         let slot = self.last as usize;
         self.blocks[slot / BLOCK][slot % BLOCK].as_mut().map(|(_, value)| value)
+    }
+
+    /// Where the entry is that was changed last.
+    pub(super) const fn last(&self) -> Near {
+        Near(self.last)
     }
 
     pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
@@ -148,8 +176,12 @@ impl<K: Key, V> Table<K, V> {
 
     /// Where a key is.
     fn slot(&self, key: &K) -> Option<u32> {
-        if self.at(self.last).is_some_and(|(there, _)| there == key) {
-            return Some(self.last);
+        self.slot_near(key, self.last())
+    }
+
+    fn slot_near(&self, key: &K, near: Near) -> Option<u32> {
+        if self.at(near.0).is_some_and(|(there, _)| there == key) {
+            return Some(near.0);
         }
         self.find(key).map(|place| self.index[place].slot)
     }

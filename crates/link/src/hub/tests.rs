@@ -4,7 +4,8 @@
 mod laws;
 mod walk;
 
-use super::session::{Lanes, Session};
+use super::lanes::Lanes;
+use super::session::Session;
 use alloc::collections::VecDeque;
 use core::mem::size_of;
 

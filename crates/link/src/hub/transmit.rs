@@ -4,8 +4,10 @@ use core::time::Duration;
 
 use super::Hub;
 use super::connection::{ConnDue, ConnState};
+use super::index::Shares;
 use super::io::HubTransmit;
 use super::member::Member;
+use super::ring::Key;
 use super::session::{Due, Fleet, Session};
 use crate::{
     Ack, BeatAnswer, ConnId, CoordinatorFrame, Epoch, HubConfig, Instant, Lane, MessageHead,
@@ -21,9 +23,13 @@ impl Hub {
         // Asked with the time like every machine; no frame depends on it.
         let _ = now;
         let limits = &self.config.settings().lanes;
-        let connection = self.conns.get_mut(&conn).filter(|connection| connection.writable)?;
+        let mut near = self.conns.last();
+        let connection = self.conns.get_mut_near(&conn, &mut near)?;
+        if !connection.writable || connection.is_idle() {
+            return None;
+        }
         let mut member = match connection.worker() {
-            Some(worker) => self.workers.get_mut(&worker),
+            Some(worker) => self.workers.get_mut_near(&worker, &mut connection.carried.0),
             None => None,
         };
         let Some(due) = connection.next_transmit(member.as_deref(), lane, limits) else {
@@ -33,7 +39,7 @@ impl Hub {
             }
             return None;
         };
-        let mut retimed = None;
+        let (mut owed_by, mut retimed) = (None, None);
         let transmit = match due {
             ConnDue::Farewell(farewell) => {
                 if let ConnState::Closing(closing) = &mut connection.state {
@@ -47,16 +53,14 @@ impl Hub {
                     config: &self.config,
                     epoch: self.epoch,
                     waiting: self.waiting,
-                    attached: self.index.0.attached,
-                    rate: self.admission.rate(&self.config),
+                    shares: self.index.0.shares(self.admission.rate(&self.config), &self.config),
                 };
                 let told = says.fleet(session, due);
                 let transmit = says.transmit(worker, session, due, told)?;
                 let again = session.commit(due, limits);
                 self.resent = self.resent.saturating_add(u64::from(again));
-                if session.is_sent(due, self.clock.last(), &self.config) {
-                    retimed = Some(worker);
-                }
+                session.lanes.note(limits);
+                owed_by = session.is_sent(due, self.clock.last(), &self.config);
                 if let Some(fleet) = told
                     && session.told_of_fleet(fleet)
                 {
@@ -67,7 +71,13 @@ impl Hub {
         };
         // Polled: if anything is left it is offered again, behind the others.
         connection.offered = false;
-        self.index.0.note_conn(conn, connection, member.as_deref(), &self.config);
+        let index = &mut self.index.0;
+        index.note_conn((conn, near), connection, member.as_deref(), &self.config);
+        if let (Some(worker), Some(member), Some(owed_by)) = (connection.worker(), member, owed_by)
+        {
+            let who = (Key::Worker(worker), connection.carried.0);
+            index.schedule.note_sooner(who, &mut member.marks.0, owed_by);
+        }
         if let Some(worker) = retimed {
             self.note_worker(worker);
         }
@@ -89,25 +99,19 @@ struct Says<'a> {
     config: &'a HubConfig,
     epoch: Epoch,
     waiting: bool,
-    /// Sessions that have a connection.
-    attached: usize,
-    /// Registrations per second.
-    rate: u32,
+    shares: Shares,
 }
 
 impl Says<'_> {
     /// What the worker knows of the fleet after a frame that tells of it: after a Welcome all of it, but
     /// for the interval, which was assigned when it was registered.
     fn fleet(&self, session: &Session, due: Due) -> Option<Fleet> {
-        let first_window = || self.config.first_window(self.attached, self.rate);
+        let Shares { beat, window: first_window, .. } = self.shares;
         match due {
-            Due::Welcome => {
-                Some(Fleet { beat_interval: session.beat_interval, first_window: first_window() })
-            }
+            Due::Welcome => Some(Fleet { beat_interval: session.beat_interval, first_window }),
             Due::BeatAnswer(_) => {
-                let beat_interval = self.config.beat_interval(session.beat_wish, self.attached);
-                let fleet = Fleet { beat_interval, first_window: first_window() };
-                Some(session.news_of_fleet(fleet))
+                let beat_interval = self.config.beat_interval_of(session.beat_wish, beat);
+                Some(session.news_of_fleet(Fleet { beat_interval, first_window }))
             }
             Due::Probe | Due::Active | Due::InventoryAnswer(_) | Due::Ack(_) | Due::Message(..) => {
                 None
@@ -131,7 +135,7 @@ impl Says<'_> {
                     features: attached.features,
                     session: session.id,
                     resumed: attached.resumed,
-                    lanes: session.lanes.standings(limits),
+                    lanes: session.lanes.lanes().standings(limits),
                     beat_interval: session.beat_interval,
                     first_window: fleet.map(|fleet| fleet.first_window),
                     lost_after: self.config.settings().lost_after,
@@ -150,7 +154,7 @@ impl Says<'_> {
             Due::Active => CoordinatorFrame::Active,
             Due::InventoryAnswer(index) => CoordinatorFrame::InventoryAnswer { index },
             Due::Ack(lane) => {
-                let standing = session.lanes.inn[lane.index()].standing(limits);
+                let standing = session.lanes.lanes().inn[lane.index()].standing(limits);
                 CoordinatorFrame::Ack(Ack { lane, standing })
             }
             Due::Message(lane, seq, tag, len) => {

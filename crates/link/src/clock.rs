@@ -77,6 +77,9 @@ impl EffectiveClock {
         let effective = self.effective(now);
         // What lies before the last run was accounted for then, whatever had been asked for.
         let due = asked.unwrap_or(Instant::FAR).max(self.last);
+        if effective <= due {
+            return (effective, None);
+        }
         let late = effective.since(due);
         if late > threshold { (due, Some(late)) } else { (effective, None) }
     }
@@ -92,7 +95,9 @@ impl EffectiveClock {
     ) -> Option<Duration> {
         let (effective, late) = self.preview(now, asked, threshold);
         self.last = effective;
-        self.stalled = self.stalled.saturating_add(late.unwrap_or_default());
+        if let Some(late) = late {
+            self.stalled = self.stalled.saturating_add(late);
+        }
         late
     }
 }

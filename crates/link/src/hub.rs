@@ -29,7 +29,7 @@ use crate::{
     Tag, Violation, Wake, WorkerId,
 };
 use admission::Admission;
-use connection::Connection;
+use connection::{Act, Connection};
 use index::Index;
 use leave::Serving;
 use member::{Life, Member, Told};
@@ -339,15 +339,19 @@ impl Hub {
 
     fn enqueue(&mut self, worker: WorkerId, lane: Lane, tag: Tag, len: u32) -> HubVerdict {
         let limits = self.config.settings().lanes;
-        let member = self.workers.get_mut(&worker);
-        let Some(session) = member.and_then(Member::known_session) else {
-            return HubVerdict::Rejected(EnqueueError::NoSession);
-        };
-        if let Err(error) = session.lanes.change().out[lane.index()].enqueue(&limits, tag, len) {
-            return HubVerdict::Rejected(error);
+        let enqueued = self.change(worker, |member| {
+            let enqueued = match member.known_session() {
+                Some(session) => {
+                    session.lanes.change().out[lane.index()].enqueue(&limits, tag, len)
+                }
+                None => Err(EnqueueError::NoSession),
+            };
+            (enqueued, Deadline::NotSooner)
+        });
+        match enqueued.unwrap_or(Err(EnqueueError::NoSession)) {
+            Ok(()) => HubVerdict::Accepted,
+            Err(error) => HubVerdict::Rejected(error),
         }
-        self.note(worker, Deadline::NotSooner);
-        HubVerdict::Accepted
     }
 
     fn withdraw(&mut self, worker: WorkerId, lane: Lane, tag: Tag) -> HubVerdict {
@@ -373,10 +377,7 @@ impl Hub {
         deadline: Deadline,
         change: impl FnOnce(&mut session::Session),
     ) {
-        if let Some(session) = self.workers.get_mut(&worker).and_then(Member::session_mut) {
-            change(session);
-        }
-        self.note(worker, deadline);
+        self.change(worker, |member| (member.session_mut().map(change), deadline));
     }
 
     /// The embedder gave the worker's leases away: the session is over.
@@ -426,23 +427,27 @@ impl Hub {
             None => None,
         };
         Schedule::taken(&mut connection.marks.0);
-        let action = connection.next_action(conn, member, &self.config.settings().lanes);
-        connection.commit(action.as_ref());
+        let act = connection.next_act(member, &self.config.settings().lanes);
+        if let Some(act) = act {
+            connection.commit(act);
+        }
         self.index.0.note_conn((conn, near), connection, member, &self.config);
-        if let Some(HubAction::Close { .. }) = action {
+        if let Some(Act::Close(_)) = act {
             self.remove_conn(conn);
         }
-        action
+        act.map(|act| act.on(conn))
     }
 
     fn act_on_worker(&mut self, worker: WorkerId, mut near: Near) -> Option<HubAction> {
-        let member = self.workers.get_mut_near(&worker, &mut near)?;
-        Schedule::taken(&mut member.marks.0);
-        let action = member.next_action(worker);
-        if let Some(action) = &action {
-            member.commit(action);
-        }
-        self.note_worker(worker);
+        self.workers.get_mut_near(&worker, &mut near)?;
+        let action = self.change(worker, |member| {
+            Schedule::taken(&mut member.marks.0);
+            let action = member.next_action(worker);
+            if let Some(action) = &action {
+                member.commit(action);
+            }
+            (action, Deadline::NotSooner)
+        })?;
         if let Some(HubAction::Forgotten { .. }) = action {
             self.forget(worker);
         }

@@ -367,10 +367,10 @@ impl Inbox {
     /// least half a window, so that a steady flow costs one acknowledgement for many releases.
     #[must_use]
     pub fn owes_ack(&self, limits: &LaneLimits) -> bool {
-        let standing = self.standing(limits);
-        if standing.received != self.told.received {
+        if self.received != self.told.received {
             return true;
         }
+        let standing = self.standing(limits);
         // Of a smaller credit the peer takes no notice: a lane that was told more keeps it.
         let messages = standing.credit.messages.0.saturating_sub(self.told.credit.messages.0);
         let bytes = standing.credit.bytes.saturating_sub(self.told.credit.bytes);

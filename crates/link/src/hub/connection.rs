@@ -60,6 +60,24 @@ impl Farewell {
     }
 }
 
+/// What the driver is to do with a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Act {
+    Refused(Reason),
+    Close(Reason),
+    Flush,
+}
+
+impl Act {
+    pub(super) fn on(self, conn: ConnId) -> HubAction {
+        match self {
+            Self::Refused(reason) => HubAction::Refused { conn, reason },
+            Self::Close(reason) => HubAction::Close { conn, reason },
+            Self::Flush => HubAction::Flush { conn },
+        }
+    }
+}
+
 /// A frame that a connection has due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ConnDue {
@@ -128,52 +146,39 @@ impl Connection {
     }
 
     pub(super) fn wants_transmit(&self, member: Option<&Member>, limits: &LaneLimits) -> bool {
-        Lane::ALL.iter().any(|lane| self.next_transmit(member, *lane, limits).is_some())
+        match &self.state {
+            ConnState::Greeting { .. } | ConnState::Held { .. } => false,
+            ConnState::Closing(closing) => closing.farewell.is_some(),
+            ConnState::Attached { .. } => member
+                .and_then(Member::session)
+                .is_some_and(|session| session.wants_transmit(limits)),
+        }
     }
 
     /// The one place that says what the driver is to do next with this connection.
-    pub(super) fn next_action(
-        &self,
-        conn: ConnId,
-        member: Option<&Member>,
-        limits: &LaneLimits,
-    ) -> Option<HubAction> {
+    pub(super) fn next_act(&self, member: Option<&Member>, limits: &LaneLimits) -> Option<Act> {
         if let ConnState::Closing(closing) = &self.state {
-            let reason = closing.reason;
             if closing.refused {
-                return Some(HubAction::Refused { conn, reason });
+                return Some(Act::Refused(closing.reason));
             }
             if closing.farewell.is_none() {
-                return Some(HubAction::Close { conn, reason });
+                return Some(Act::Close(closing.reason));
             }
         }
         let flush = self.writable && !self.offered && self.wants_transmit(member, limits);
-        flush.then_some(HubAction::Flush { conn })
+        flush.then_some(Act::Flush)
     }
 
-    /// What [`Connection::next_action`] said is being done. A closed connection is to be removed.
-    pub(super) fn commit(&mut self, action: Option<&HubAction>) {
-        match action {
-            Some(HubAction::Flush { .. }) => self.offered = true,
-            Some(HubAction::Refused { .. }) => {
+    /// What [`Connection::next_act`] said is being done. A closed connection is to be removed.
+    pub(super) fn commit(&mut self, act: Act) {
+        match act {
+            Act::Flush => self.offered = true,
+            Act::Refused(_) => {
                 if let ConnState::Closing(closing) = &mut self.state {
                     closing.refused = false;
                 }
             }
-            Some(
-                HubAction::Close { .. }
-                | HubAction::Registered(_)
-                | HubAction::Active { .. }
-                | HubAction::Detached { .. }
-                | HubAction::Suspect { .. }
-                | HubAction::Departed { .. }
-                | HubAction::Released { .. }
-                | HubAction::Flags { .. }
-                | HubAction::Flapping { .. }
-                | HubAction::Forgotten { .. }
-                | HubAction::Stalled { .. },
-            )
-            | None => {}
+            Act::Close(_) => {}
         }
     }
 }

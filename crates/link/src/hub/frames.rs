@@ -3,7 +3,7 @@
 use super::Hub;
 use super::connection::{ConnState, session_on};
 use super::io::HubVerdict;
-use super::member::{Life, Member};
+use super::member::Life;
 use super::register::by_reason;
 use super::ring::Deadline;
 use super::session::Session;
@@ -14,11 +14,10 @@ impl Hub {
     pub(super) fn received(&mut self, conn: ConnId) {
         let Some(worker) = self.carried(conn) else { return };
         let now = self.clock.last();
-        let mut deadline = Deadline::NotSooner;
-        if let Some(session) = self.workers.get_mut(&worker).and_then(Member::session_mut) {
-            deadline = session.heard(now);
-        }
-        self.note(worker, deadline);
+        self.change(worker, |member| {
+            let heard = member.session_mut().map(|session| session.heard(now));
+            ((), heard.unwrap_or(Deadline::NotSooner))
+        });
     }
 
     /// The worker that a connection carries. It is the one that was looked at last then.

@@ -10,6 +10,8 @@ use super::member::{Ended, Life, Member};
 use super::ring::{Deadline, Key, Schedule};
 use super::session::Session;
 use super::table::Near;
+#[cfg(test)]
+use crate::Lane;
 use crate::{ConnId, HubConfig, Instant, Sym, WorkerId};
 
 /// Caches, outside equality and hashing.
@@ -70,8 +72,19 @@ impl Hub {
 
     /// The same where it is known what can have become of the worker's deadline.
     pub(super) fn note(&mut self, worker: WorkerId, deadline: Deadline) {
+        self.change(worker, |_| ((), deadline));
+    }
+
+    /// Changes a worker that is known, and notes it and its connection. `change` says what can have become
+    /// of the worker's deadline.
+    pub(super) fn change<T>(
+        &mut self,
+        worker: WorkerId,
+        change: impl FnOnce(&mut Member) -> (T, Deadline),
+    ) -> Option<T> {
         let mut near = self.workers.last();
-        let Some(member) = self.workers.get_mut_near(&worker, &mut near) else { return };
+        let member = self.workers.get_mut_near(&worker, &mut near)?;
+        let (changed, deadline) = change(member);
         let index = &mut self.index.0;
         index.note_worker((worker, near), member, deadline, &self.config);
         if let Some(conn) = member.attached().map(|attached| attached.conn)
@@ -81,6 +94,7 @@ impl Hub {
             let carried = (connection.worker() == Some(worker)).then_some(&*member);
             index.note_conn((conn, member.carrier.0), connection, carried, &self.config);
         }
+        Some(changed)
     }
 
     /// Changes a worker that is known, and notes it.
@@ -192,7 +206,7 @@ impl Index {
         member: Option<&Member>,
         config: &HubConfig,
     ) {
-        let due = connection.next_action(conn, member, &config.settings().lanes).is_some();
+        let due = connection.next_act(member, &config.settings().lanes).is_some();
         let deadline = connection.deadline().map(|(at, _)| at);
         let (who, marks) = ((Key::Conn(conn), near), &mut connection.marks.0);
         self.schedule.note_due(who, marks, due);
@@ -209,7 +223,7 @@ impl Index {
         if let Some(session) = member.session_mut() {
             session.lanes.note(&config.settings().lanes);
         }
-        let due = member.next_action(worker).is_some();
+        let due = member.news().is_some();
         let who = (Key::Worker(worker), near);
         self.schedule.note_due(who, &mut member.marks.0, due);
         match deadline {
@@ -273,7 +287,14 @@ impl Hub {
             let key = Key::Conn(*id);
             let member = connection.worker().and_then(|worker| self.workers.get(&worker));
             let limits = &self.config.settings().lanes;
-            let is_due = connection.next_action(*id, member, limits).is_some();
+            let is_due = connection.next_act(member, limits).is_some();
+            let lanes = Lane::ALL.map(|lane| connection.next_transmit(member, lane, limits));
+            let wants = lanes.iter().any(Option::is_some);
+            assert_eq!(
+                connection.wants_transmit(member, limits),
+                wants,
+                "{id:?} wants what it has"
+            );
             assert_eq!(connection.marks.0.due, is_due, "{id:?} is noted as it is");
             assert!(!is_due || index.schedule.holds(key), "{id:?} is due and in the ring");
             due += usize::from(is_due);
@@ -291,6 +312,7 @@ impl Hub {
         for (id, member) in &self.workers {
             let key = Key::Worker(*id);
             let is_due = member.next_action(*id).is_some();
+            assert_eq!(is_due, member.news().is_some(), "all news can be told");
             assert_eq!(member.marks.0.due, is_due, "{id:?} is noted as it is");
             assert!(!is_due || index.schedule.holds(key), "{id:?} is due and in the ring");
             due += usize::from(is_due);

@@ -26,15 +26,13 @@ impl Lanes {
         Lane::ALL.map(|lane| self.inn[lane.index()].standing(limits))
     }
 
-    /// Nothing waits, is under way or is unacknowledged, in either direction, or is to be told.
-    fn are_at_rest(&self, limits: &LaneLimits) -> bool {
-        let held = |outbox: &Outbox| outbox.held().0 > 0;
-        !self.out.iter().any(held) && self.owed(limits).is_none()
-    }
-
-    /// The lane on which the worker is to be told where our receiving half stands.
-    fn owed(&self, limits: &LaneLimits) -> Option<Lane> {
-        Lane::ALL.into_iter().find(|lane| self.inn[lane.index()].owes_ack(limits))
+    fn open(&self, limits: &LaneLimits) -> Open {
+        Open {
+            ack: Lane::ALL.into_iter().find(|lane| self.inn[lane.index()].owes_ack(limits)),
+            message: [self.out[0].next().is_some(), self.out[1].next().is_some()],
+            released: self.released().is_some(),
+            idle: self.out.iter().all(Outbox::is_idle),
+        }
     }
 
     /// The oldest message the worker acknowledged and the embedder was not told of.
@@ -49,18 +47,32 @@ impl Lanes {
     }
 }
 
-/// The lanes behind their session. Most inputs find them at rest: then they are not looked at, because
-/// of a million sessions only a few lie in the processor's caches.
+/// What is to be done about the lanes of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Open {
+    /// The lane on which the worker is to be told where our receiving half stands.
+    ack: Option<Lane>,
+    /// A message is to be sent, by [`Lane::index`].
+    message: [bool; 2],
+    /// The embedder is to be told of a message the worker acknowledged.
+    released: bool,
+    /// Nothing of ours is waiting, under way or unacknowledged.
+    idle: bool,
+}
+
+/// The lanes behind their session, and what is to be done about them. It is found out once after a change
+/// and asked for several times; and most inputs find lanes on which nothing has changed: those are not
+/// looked at, because of a million sessions only a few lie in the processor's caches.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Traffic {
     lanes: Box<Lanes>,
-    /// They were found at rest, and nobody has changed them since.
-    at_rest: Cache<bool>,
+    /// Nothing while it is not known.
+    open: Cache<Option<Open>>,
 }
 
 impl Traffic {
     pub(super) fn new(credit: [Credit; 2], limits: &LaneLimits) -> Self {
-        Self { lanes: Box::new(Lanes::new(credit, limits)), at_rest: Cache(false) }
+        Self { lanes: Box::new(Lanes::new(credit, limits)), open: Cache(None) }
     }
 
     pub(super) fn lanes(&self) -> &Lanes {
@@ -69,43 +81,54 @@ impl Traffic {
 
     /// The lanes, to change something.
     pub(super) fn change(&mut self) -> &mut Lanes {
-        self.at_rest.0 = false;
+        self.open.0 = None;
         &mut self.lanes
     }
 
-    /// Finds out whether they are at rest by now.
+    /// Finds out what is to be done about them now.
     pub(super) fn note(&mut self, limits: &LaneLimits) {
-        if !self.at_rest.0 {
-            self.at_rest.0 = self.lanes.are_at_rest(limits);
+        if self.open.0.is_none() {
+            self.open.0 = Some(self.lanes.open(limits));
         }
     }
 
-    fn busy(&self) -> Option<&Lanes> {
-        (!self.at_rest.0).then_some(&*self.lanes)
+    fn open(&self, limits: &LaneLimits) -> Open {
+        self.open.0.unwrap_or_else(|| self.lanes.open(limits))
     }
 
     /// The lane on which the worker is to be told where our receiving half stands.
     pub(super) fn next_ack(&self, limits: &LaneLimits) -> Option<Lane> {
-        self.busy()?.owed(limits)
+        self.open(limits).ack
     }
 
     /// The message that is to be sent next on this lane.
-    pub(super) fn next_message(&self, lane: Lane) -> Option<(Seq, Tag, u32)> {
-        self.busy()?.out[lane.index()].next()
+    pub(super) fn next_message(&self, lane: Lane, limits: &LaneLimits) -> Option<(Seq, Tag, u32)> {
+        self.open(limits).message[lane.index()].then(|| self.lanes.out[lane.index()].next())?
+    }
+
+    /// Whether there is anything to send: an acknowledgement or a message.
+    pub(super) fn wants_transmit(&self, limits: &LaneLimits) -> bool {
+        let Open { ack, message, .. } = self.open(limits);
+        ack.is_some() || message != [false; 2]
     }
 
     /// The oldest message the worker acknowledged and the embedder was not told of.
     pub(super) fn released(&self) -> Option<Tag> {
-        self.busy()?.released()
+        let nothing = self.open.0.is_some_and(|open| !open.released);
+        if nothing { None } else { self.lanes.released() }
     }
 
     /// Nothing of ours is waiting, under way or unacknowledged.
     pub(super) fn is_idle(&self) -> bool {
-        self.busy().is_none_or(|lanes| lanes.out.iter().all(Outbox::is_idle))
+        match self.open.0 {
+            Some(open) => open.idle,
+            None => self.lanes.out.iter().all(Outbox::is_idle),
+        }
     }
 
     #[cfg(test)]
     pub(super) fn audit(&self, limits: &LaneLimits) {
-        assert!(!self.at_rest.0 || self.lanes.are_at_rest(limits), "at rest, if it is known to be");
+        let open = self.lanes.open(limits);
+        assert!(self.open.0.is_none_or(|known| known == open), "it is as it is known to be");
     }
 }

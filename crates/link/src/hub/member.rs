@@ -7,7 +7,7 @@ use super::ring::{Cache, Marks};
 use super::session::{Attached, Attachment, Session};
 use super::table::Near;
 use crate::{
-    ConnId, HubAction, Incarnation, Instant, Reason, Registration, SessionId, Sym, WorkerId,
+    ConnId, HubAction, Incarnation, Instant, Reason, Registration, SessionId, Sym, Tag, WorkerId,
 };
 
 /// Displaced processes that are remembered of one worker.
@@ -205,77 +205,95 @@ impl Member {
     }
 
     /// The one place that says what the embedder is to be told next of this worker.
-    pub(super) fn next_action(&self, worker: WorkerId) -> Option<HubAction> {
+    pub(super) fn news(&self) -> Option<News> {
         let told = &self.told;
-        let forgotten = self.expiring.then_some(HubAction::Forgotten { worker });
+        let forgotten = self.expiring.then_some(News::Forgotten);
         match &self.life {
             Life::Expected { .. } | Life::Lost(_) => forgotten,
-            Life::Departed(ended) => {
-                let reason = ended.reason.unwrap_or(Reason::WorkerStopping);
-                let news = (!told.departed).then_some(HubAction::Departed { worker, reason });
-                news.or(forgotten)
-            }
+            Life::Departed(_) => (!told.departed).then_some(News::Departed).or(forgotten),
             Life::Present(session) => match &session.attachment {
                 Attachment::Attached(attached) => self
-                    .news_of_connection(worker, session, attached)
-                    .or_else(|| self.news_of_losses(worker))
-                    .or_else(|| self.news_of_lanes(worker, session)),
-                Attachment::Detached { reason, .. } if told.conn.is_some() => {
-                    let (reason, last_received) = (*reason, session.last_received);
-                    Some(HubAction::Detached { worker, reason, last_received })
-                }
+                    .news_of_connection(session, attached)
+                    .or_else(|| self.news_of_losses())
+                    .or_else(|| news_of_lanes(session)),
+                Attachment::Detached { .. } if told.conn.is_some() => Some(News::Detached),
                 Attachment::Detached { .. } => {
-                    self.news_of_losses(worker).or_else(|| self.news_of_lanes(worker, session))
+                    self.news_of_losses().or_else(|| news_of_lanes(session))
                 }
             },
         }
     }
 
-    fn news_of_connection(
-        &self,
-        worker: WorkerId,
-        session: &Session,
-        attached: &Attached,
-    ) -> Option<HubAction> {
+    fn news_of_connection(&self, session: &Session, attached: &Attached) -> Option<News> {
         let told = &self.told;
         if told.conn != Some(attached.conn) {
-            return Some(HubAction::Registered(Registration {
-                worker,
-                name: self.name,
-                incarnation: session.incarnation,
-                conn: attached.conn,
-                session: session.id,
-                // A session the embedder never heard of is new to it, whatever the worker thinks.
-                resumed: told.session == Some(session.id),
-            }));
+            return Some(News::Registered);
         }
         if attached.is_active() && !told.active {
-            let was_away = self.away_since != Instant::FAR;
-            let away = was_away.then(|| attached.since.since(self.away_since));
-            return Some(HubAction::Active { worker, conn: attached.conn, away });
+            return Some(News::Active);
         }
         if session.suspect != told.suspect {
-            return Some(HubAction::Suspect { worker, suspect: session.suspect });
+            return Some(News::Suspect);
         }
-        let (draining, paused) = (self.drains(session), session.paused);
-        let changed = (draining, paused) != (told.draining, told.paused);
-        changed.then_some(HubAction::Flags { worker, draining, paused })
+        let changed = (self.drains(session), session.paused) != (told.draining, told.paused);
+        changed.then_some(News::Flags)
     }
 
-    fn news_of_losses(&self, worker: WorkerId) -> Option<HubAction> {
+    fn news_of_losses(&self) -> Option<News> {
         // Nobody was told of a worker that was gone before its Welcome was written.
         let known = self.told.session.is_some();
         let changed = known && self.losses.is_flapping() != self.told.flapping;
-        changed.then(|| HubAction::Flapping { worker, flapping: self.losses.flapping() })
+        changed.then_some(News::Flapping)
     }
 
-    fn news_of_lanes(&self, worker: WorkerId, session: &Session) -> Option<HubAction> {
-        // An embedder that does not know the session has put nothing on its lanes.
-        let tag = session.lanes.released()?;
-        Some(HubAction::Released { worker, tag })
+    /// The news in full.
+    pub(super) fn next_action(&self, worker: WorkerId) -> Option<HubAction> {
+        let news = self.news()?;
+        let session = self.session();
+        let attached = self.attached();
+        Some(match news {
+            News::Registered => {
+                let (session, attached) = (session?, attached?);
+                HubAction::Registered(Registration {
+                    worker,
+                    name: self.name,
+                    incarnation: session.incarnation,
+                    conn: attached.conn,
+                    session: session.id,
+                    // A session the embedder never heard of is new to it, whatever the worker thinks.
+                    resumed: self.told.session == Some(session.id),
+                })
+            }
+            News::Active => {
+                let Attached { conn, since, .. } = *attached?;
+                let was_away = self.away_since != Instant::FAR;
+                let away = was_away.then(|| since.since(self.away_since));
+                HubAction::Active { worker, conn, away }
+            }
+            News::Detached => {
+                let session = session?;
+                let Attachment::Detached { reason, .. } = session.attachment else { return None };
+                let last_received = session.last_received;
+                HubAction::Detached { worker, reason, last_received }
+            }
+            News::Suspect => HubAction::Suspect { worker, suspect: session?.suspect },
+            News::Departed => {
+                let Life::Departed(ended) = &self.life else { return None };
+                let reason = ended.reason.unwrap_or(Reason::WorkerStopping);
+                HubAction::Departed { worker, reason }
+            }
+            News::Flags => {
+                let session = session?;
+                let (draining, paused) = (self.drains(session), session.paused);
+                HubAction::Flags { worker, draining, paused }
+            }
+            News::Flapping => HubAction::Flapping { worker, flapping: self.losses.flapping() },
+            News::Released(tag) => HubAction::Released { worker, tag },
+            News::Forgotten => HubAction::Forgotten { worker },
+        })
     }
 
-    /// What [`Member::next_action`] said is being told.
+    /// What [`Member::next_action`] said is being told. No deadline follows from what was told.
     pub(super) fn commit(&mut self, action: &HubAction) {
         match action {
             HubAction::Registered(registration) => {
@@ -312,6 +330,25 @@ impl Member {
             | HubAction::Stalled { .. } => {}
         }
     }
+}
+
+/// What there is to tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum News {
+    Registered,
+    Active,
+    Detached,
+    Suspect,
+    Departed,
+    Flags,
+    Flapping,
+    Released(Tag),
+    Forgotten,
+}
+
+fn news_of_lanes(session: &Session) -> Option<News> {
+    // An embedder that does not know the session has put nothing on its lanes.
+    session.lanes.released().map(News::Released)
 }
 
 fn remember(processes: &mut Vec<Incarnation>, incarnation: Incarnation) {

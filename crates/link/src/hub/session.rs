@@ -231,10 +231,17 @@ impl Session {
         } else {
             (self.last_received + config.suspect_after(self.beat_interval), HubTimer::Suspect)
         };
-        let leave = (self.evict_at != Instant::FAR).then_some((self.evict_at, HubTimer::SendAway));
-        let take_over = attached.challenge.as_ref().map(|c| (c.until, HubTimer::TakeOver));
-        let flow = self.flow_deadline(attached, config);
-        [Some(silence), take_over, leave, flow].into_iter().flatten().min()
+        let mut first = silence;
+        if let Some(challenge) = &attached.challenge {
+            first = first.min((challenge.until, HubTimer::TakeOver));
+        }
+        if self.evict_at != Instant::FAR {
+            first = first.min((self.evict_at, HubTimer::SendAway));
+        }
+        if let Some(flow) = self.flow_deadline(attached, config) {
+            first = first.min(flow);
+        }
+        Some(first)
     }
 
     /// The one place that says what is to be transmitted next in packets of a lane.
@@ -242,7 +249,21 @@ impl Session {
         let attached = self.attached()?;
         match lane {
             Lane::C => self.next_of_lane_c(attached, limits),
-            Lane::B => self.next_message(attached, Lane::B),
+            Lane::B => self.next_message(attached, Lane::B, limits),
+        }
+    }
+
+    /// Whether anything is to be transmitted, on any lane.
+    pub(super) fn wants_transmit(&self, limits: &LaneLimits) -> bool {
+        let Some(attached) = self.attached() else { return false };
+        match attached.stage {
+            // Nearly always, and quick to say.
+            Stage::Active if attached.challenge.is_none() => {
+                attached.answer.is_some() || self.lanes.wants_transmit(limits)
+            }
+            Stage::Welcoming | Stage::Restoring { .. } | Stage::Confirming | Stage::Active => {
+                Lane::ALL.into_iter().any(|lane| self.next_transmit(lane, limits).is_some())
+            }
         }
     }
 
@@ -264,16 +285,16 @@ impl Session {
             Stage::Confirming => Some(Due::Active),
             Stage::Active => {
                 let ack = self.lanes.next_ack(limits).map(Due::Ack);
-                ack.or_else(|| self.next_message(attached, Lane::C))
+                ack.or_else(|| self.next_message(attached, Lane::C, limits))
             }
         }
     }
 
-    fn next_message(&self, attached: &Attached, lane: Lane) -> Option<Due> {
+    fn next_message(&self, attached: &Attached, lane: Lane, limits: &LaneLimits) -> Option<Due> {
         if attached.stage != Stage::Active {
             return None;
         }
-        let (seq, tag, len) = self.lanes.next_message(lane)?;
+        let (seq, tag, len) = self.lanes.next_message(lane, limits)?;
         Some(Due::Message(lane, seq, tag, len))
     }
 
@@ -342,7 +363,8 @@ impl Session {
     /// than a quarter.
     pub(super) fn news_of_fleet(&self, fleet: Fleet) -> Fleet {
         let changed = |told: Duration, now: Duration| {
-            now != told && now.abs_diff(told) > (told / 4).max(FLEET_CHANGE_MIN)
+            let change = now.abs_diff(told);
+            change > FLEET_CHANGE_MIN && change > told / 4
         };
         let interval = if changed(self.beat_interval, fleet.beat_interval) {
             fleet.beat_interval

@@ -179,6 +179,7 @@ impl<K: Key, V> Table<K, V> {
         self.slot_near(key, self.last())
     }
 
+    #[inline]
     fn slot_near(&self, key: &K, near: Near) -> Option<u32> {
         if self.at(near.0).is_some_and(|(there, _)| there == key) {
             return Some(near.0);
@@ -186,6 +187,7 @@ impl<K: Key, V> Table<K, V> {
         self.find(key).map(|place| self.index[place].slot)
     }
 
+    #[inline]
     fn at(&self, slot: u32) -> Option<&(K, V)> {
         let slot = slot as usize;
         self.blocks.get(slot / BLOCK)?.get(slot % BLOCK)?.as_ref()

@@ -1,5 +1,6 @@
 //! The coordinator's side of all links: connections, registrations, presence, sessions and lanes.
 
+use core::convert::Infallible;
 use core::time::Duration;
 
 mod admission;
@@ -339,14 +340,10 @@ impl Hub {
 
     fn enqueue(&mut self, worker: WorkerId, lane: Lane, tag: Tag, len: u32) -> HubVerdict {
         let limits = self.config.settings().lanes;
-        let enqueued = self.change(worker, |member| {
-            let enqueued = match member.known_session() {
-                Some(session) => {
-                    session.lanes.change().out[lane.index()].enqueue(&limits, tag, len)
-                }
-                None => Err(EnqueueError::NoSession),
-            };
-            (enqueued, Deadline::NotSooner)
+        let enqueued = self.change(worker, self.workers.last(), |member| {
+            let session = member.known_session().ok_or(EnqueueError::NoSession)?;
+            session.lanes.change().out[lane.index()].enqueue(&limits, tag, len)?;
+            Ok(((), Deadline::NotSooner))
         });
         match enqueued.unwrap_or(Err(EnqueueError::NoSession)) {
             Ok(()) => HubVerdict::Accepted,
@@ -377,7 +374,9 @@ impl Hub {
         deadline: Deadline,
         change: impl FnOnce(&mut session::Session),
     ) {
-        self.change(worker, |member| (member.session_mut().map(change), deadline));
+        self.change(worker, self.workers.last(), |member| {
+            Ok::<_, Infallible>((member.session_mut().map(change), deadline))
+        });
     }
 
     /// The embedder gave the worker's leases away: the session is over.
@@ -438,16 +437,16 @@ impl Hub {
         act.map(|act| act.on(conn))
     }
 
-    fn act_on_worker(&mut self, worker: WorkerId, mut near: Near) -> Option<HubAction> {
-        self.workers.get_mut_near(&worker, &mut near)?;
-        let action = self.change(worker, |member| {
+    fn act_on_worker(&mut self, worker: WorkerId, near: Near) -> Option<HubAction> {
+        let action = self.change(worker, near, |member| {
             Schedule::taken(&mut member.marks.0);
             let action = member.next_action(worker);
             if let Some(action) = &action {
                 member.commit(action);
             }
-            (action, Deadline::NotSooner)
+            Ok::<_, Infallible>((action, Deadline::NotSooner))
         })?;
+        let Ok(action) = action;
         if let Some(HubAction::Forgotten { .. }) = action {
             self.forget(worker);
         }

@@ -1,39 +1,34 @@
 //! What workers say, frame by frame, and what may not be said where.
 
+use core::convert::Infallible;
+
 use super::Hub;
 use super::connection::{ConnState, session_on};
 use super::io::HubVerdict;
 use super::member::Life;
 use super::register::by_reason;
 use super::ring::Deadline;
-use super::session::Session;
-use crate::{ConnId, Incarnation, MessageHead, Reason, Violation, WorkerFrame, WorkerId};
+use super::session::{Attached, Session};
+use super::table::Near;
+use crate::{ConnId, Instant, Reason, Violation, WorkerFrame, WorkerId};
 
 impl Hub {
     /// Bytes that are not a whole frame yet.
     pub(super) fn received(&mut self, conn: ConnId) {
-        let Some(worker) = self.carried(conn) else { return };
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let (worker, near) = (connection.worker(), connection.carried.0);
+        let Some(worker) = worker else { return };
         let now = self.clock.last();
-        self.change(worker, |member| {
+        self.change(worker, near, |member| {
             let heard = member.session_mut().map(|session| session.heard(now));
-            ((), heard.unwrap_or(Deadline::NotSooner))
+            Ok::<_, Infallible>(((), heard.unwrap_or(Deadline::NotSooner)))
         });
-    }
-
-    /// The worker that a connection carries. It is the one that was looked at last then.
-    fn carried(&mut self, conn: ConnId) -> Option<WorkerId> {
-        let connection = self.conns.get_mut(&conn)?;
-        let worker = connection.worker()?;
-        self.workers.get_mut_near(&worker, &mut connection.carried.0).map(|_| worker)
     }
 
     /// A frame on a connection that is not being closed.
     pub(super) fn frame(&mut self, conn: ConnId, frame: &WorkerFrame) -> HubVerdict {
-        let state = match self.conns.get(&conn) {
-            Some(connection) => connection.state,
-            None => return HubVerdict::Stale,
-        };
-        match state {
+        let Some(connection) = self.conns.get_mut(&conn) else { return HubVerdict::Stale };
+        match connection.state {
             ConnState::Greeting { .. } => match frame {
                 WorkerFrame::Hello(hello) => {
                     self.hello(conn, hello);
@@ -50,10 +45,13 @@ impl Hub {
             },
             // Its Hello is not answered yet: it has nothing to say.
             ConnState::Held { .. } => self.violated(conn, Violation::OutOfPlace),
-            ConnState::Attached { worker } => match self.converse(conn, worker, frame) {
-                Ok(verdict) => verdict,
-                Err(violation) => self.violated(conn, violation),
-            },
+            ConnState::Attached { worker } => {
+                let near = connection.carried.0;
+                match self.converse(conn, (worker, near), frame) {
+                    Ok(verdict) => verdict,
+                    Err(violation) => self.violated(conn, violation),
+                }
+            }
             ConnState::Closing(_) => HubVerdict::Stale,
         }
     }
@@ -68,62 +66,33 @@ impl Hub {
     fn converse(
         &mut self,
         conn: ConnId,
-        worker: WorkerId,
+        (worker, near): (WorkerId, Near),
         frame: &WorkerFrame,
     ) -> Result<HubVerdict, Violation> {
         let now = self.clock.last();
         let most = self.config.settings().max_inventory;
-        self.carried(conn);
-        let Some(member) = self.workers.get_mut(&worker) else { return Ok(HubVerdict::Stale) };
-        if session_on(member, conn).is_none() {
-            return Ok(HubVerdict::Stale);
+        let said = self.change(worker, near, |member| {
+            if session_on(member, conn).is_none() {
+                return Err(Further::Nothing);
+            }
+            // A process says its Hello and nothing else before it has read the Welcome.
+            member.prove();
+            let session = session_on(member, conn).ok_or(Further::Nothing)?;
+            let deadline = session.heard(now);
+            say(session, worker, frame, now, most).map(|verdict| (verdict, deadline))
+        });
+        match said {
+            Some(Ok(verdict)) => return Ok(verdict),
+            None | Some(Err(Further::Nothing)) => return Ok(HubVerdict::Stale),
+            Some(Err(Further::Violation(violation))) => return Err(violation),
+            Some(Err(Further::Active { attached })) => {
+                self.index.0.handshakes.remove(&(attached, worker));
+            }
+            Some(Err(Further::Lives)) => self.incumbent_lives(worker),
+            Some(Err(Further::Goodbye(reason))) => self.departed(worker, reason),
         }
-        // A process says its Hello and nothing else before it has read the Welcome.
-        member.prove();
-        let Some(session) = session_on(member, conn) else { return Ok(HubVerdict::Stale) };
-        let mut deadline = session.heard(now);
-        let incarnation = session.incarnation;
-        let verdict = match *frame {
-            WorkerFrame::Hello(_) => return Err(Violation::OutOfPlace),
-            WorkerFrame::InventoryItem { index } => {
-                on_connection(session, |attached| attached.item(index, most))?;
-                HubVerdict::Item { worker, incarnation }
-            }
-            WorkerFrame::InventoryEnd { count } => {
-                on_connection(session, |attached| attached.end(count))?;
-                HubVerdict::InventoryEnd { worker, incarnation }
-            }
-            WorkerFrame::Active => {
-                let since = session.attached().map(|attached| attached.since);
-                on_connection(session, |attached| attached.activate(now))?;
-                self.index.0.handshakes.remove(&(since.unwrap_or(now), worker));
-                deadline = Deadline::Changed;
-                HubVerdict::Accepted
-            }
-            WorkerFrame::Beat(beat) => {
-                if session.beat(&beat, now)? {
-                    self.incumbent_lives(worker);
-                    deadline = Deadline::Changed;
-                }
-                HubVerdict::Accepted
-            }
-            WorkerFrame::Statistics(ref statistics) => {
-                session.told(statistics)?;
-                HubVerdict::Accepted
-            }
-            WorkerFrame::Ack(ack) => {
-                session.acknowledged(&ack, now)?;
-                HubVerdict::Accepted
-            }
-            WorkerFrame::Message(head) => message(session, &head, worker, incarnation)?,
-            WorkerFrame::Goodbye { reason } => {
-                self.departed(worker, reason);
-                deadline = Deadline::Changed;
-                HubVerdict::Accepted
-            }
-        };
-        self.note(worker, deadline);
-        Ok(verdict)
+        self.note_worker(worker);
+        Ok(HubVerdict::Accepted)
     }
 
     /// The worker leaves on purpose: its session is over.
@@ -143,19 +112,79 @@ impl Hub {
     }
 }
 
-fn on_connection(
-    session: &mut Session,
-    say: impl FnOnce(&mut super::session::Attached) -> Result<(), Violation>,
-) -> Result<(), Violation> {
-    session.attached_mut().map_or(Err(Violation::OutOfPlace), say)
+/// What follows from a frame beyond the session it is said in.
+enum Further {
+    /// It is said in no session.
+    Nothing,
+    Violation(Violation),
+    /// The registration that began then is over.
+    Active {
+        attached: Instant,
+    },
+    /// The process proved that it lives to another one that claims its identity.
+    Lives,
+    Goodbye(Reason),
 }
 
-fn message(
+impl From<Violation> for Further {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation)
+    }
+}
+
+/// What a frame changes in its session.
+fn say(
     session: &mut Session,
-    head: &MessageHead,
     worker: WorkerId,
-    incarnation: Incarnation,
-) -> Result<HubVerdict, Violation> {
-    let new = session.message(head.lane, head.seq, head.len)?;
-    Ok(if new { HubVerdict::Deliver { worker, incarnation } } else { HubVerdict::Duplicate })
+    frame: &WorkerFrame,
+    now: Instant,
+    most: u32,
+) -> Result<HubVerdict, Further> {
+    let incarnation = session.incarnation;
+    match *frame {
+        WorkerFrame::Hello(_) => Err(Violation::OutOfPlace)?,
+        WorkerFrame::InventoryItem { index } => {
+            on_connection(session, |attached| attached.item(index, most))?;
+            Ok(HubVerdict::Item { worker, incarnation })
+        }
+        WorkerFrame::InventoryEnd { count } => {
+            on_connection(session, |attached| attached.end(count))?;
+            Ok(HubVerdict::InventoryEnd { worker, incarnation })
+        }
+        WorkerFrame::Active => {
+            let attached = session.attached().map_or(now, |attached| attached.since);
+            on_connection(session, |attached| attached.activate(now))?;
+            Err(Further::Active { attached })
+        }
+        WorkerFrame::Beat(ref beat) => {
+            if session.beat(beat, now)? {
+                return Err(Further::Lives);
+            }
+            Ok(HubVerdict::Accepted)
+        }
+        WorkerFrame::Statistics(ref statistics) => {
+            session.told(statistics)?;
+            Ok(HubVerdict::Accepted)
+        }
+        WorkerFrame::Ack(ref ack) => {
+            session.acknowledged(ack, now)?;
+            Ok(HubVerdict::Accepted)
+        }
+        WorkerFrame::Message(ref head) => {
+            let new = session.message(head.lane, head.seq, head.len)?;
+            Ok(if new {
+                HubVerdict::Deliver { worker, incarnation }
+            } else {
+                HubVerdict::Duplicate
+            })
+        }
+        WorkerFrame::Goodbye { reason } => Err(Further::Goodbye(reason)),
+    }
+}
+
+fn on_connection(
+    session: &mut Session,
+    say: impl FnOnce(&mut Attached) -> Result<(), Violation>,
+) -> Result<(), Violation> {
+    session.attached_mut().map_or(Err(Violation::OutOfPlace), say)
 }

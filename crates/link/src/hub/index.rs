@@ -1,6 +1,7 @@
 //! What follows from connections and workers, kept so that nothing has to search them.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use core::convert::Infallible;
 use core::time::Duration;
 
 use super::Hub;
@@ -72,19 +73,23 @@ impl Hub {
 
     /// The same where it is known what can have become of the worker's deadline.
     pub(super) fn note(&mut self, worker: WorkerId, deadline: Deadline) {
-        self.change(worker, |_| ((), deadline));
+        let near = self.workers.last();
+        self.change(worker, near, |_| Ok::<_, Infallible>(((), deadline)));
     }
 
-    /// Changes a worker that is known, and notes it and its connection. `change` says what can have become
-    /// of the worker's deadline.
-    pub(super) fn change<T>(
+    /// Changes a worker that is known, near there, and notes it and its connection. `change` says what can
+    /// have become of the worker's deadline, or what is to be done instead: then nothing is noted yet.
+    pub(super) fn change<T, E>(
         &mut self,
         worker: WorkerId,
-        change: impl FnOnce(&mut Member) -> (T, Deadline),
-    ) -> Option<T> {
-        let mut near = self.workers.last();
+        mut near: Near,
+        change: impl FnOnce(&mut Member) -> Result<(T, Deadline), E>,
+    ) -> Option<Result<T, E>> {
         let member = self.workers.get_mut_near(&worker, &mut near)?;
-        let (changed, deadline) = change(member);
+        let (changed, deadline) = match change(member) {
+            Ok(done) => done,
+            Err(instead) => return Some(Err(instead)),
+        };
         let index = &mut self.index.0;
         index.note_worker((worker, near), member, deadline, &self.config);
         if let Some(conn) = member.attached().map(|attached| attached.conn)
@@ -92,9 +97,12 @@ impl Hub {
         {
             // A connection that does not carry it any more has nothing of it due.
             let carried = (connection.worker() == Some(worker)).then_some(&*member);
+            if carried.is_some() {
+                connection.carried.0 = near;
+            }
             index.note_conn((conn, member.carrier.0), connection, carried, &self.config);
         }
-        Some(changed)
+        Some(Ok(changed))
     }
 
     /// Changes a worker that is known, and notes it.
@@ -150,9 +158,12 @@ impl Hub {
     /// Makes the earliest entry of the heap true: deadlines that moved are corrected when they come
     /// up, so a heartbeat costs no more than one correction.
     pub(super) fn settle(&mut self) {
-        if self.index.0.schedule.is_settled() {
-            return;
+        if !self.index.0.schedule.is_settled() {
+            self.correct_earliest();
         }
+    }
+
+    fn correct_earliest(&mut self) {
         while let Some((at, key, mut near)) = self.index.0.schedule.earliest() {
             let schedule = &mut self.index.0.schedule;
             let (marks, deadline) = match key {
@@ -270,8 +281,10 @@ impl Member {
                 (!self.expiring).then_some((at, HubTimer::Forget))
             }
         };
-        let calm = self.losses.calm_at(config).map(|at| (at, HubTimer::Calm));
-        of_life.into_iter().chain(calm).min()
+        match self.losses.calm_at(config).map(|at| (at, HubTimer::Calm)) {
+            Some(calm) => Some(of_life.map_or(calm, |of_life| of_life.min(calm))),
+            None => of_life,
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use alloc::collections::binary_heap::PeekMut;
 use alloc::collections::{BinaryHeap, VecDeque};
-use core::cmp::{Ordering, Reverse};
+use core::cmp::Reverse;
 use core::hash::{Hash, Hasher};
 
 use super::table::Near;
@@ -77,38 +77,7 @@ pub(super) struct Marks {
 }
 
 /// An entry of the heap: entities with deadlines at the same time come in the order of their keys.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    at: Instant,
-    key: Packed,
-    near: Near,
-}
-
-impl Entry {
-    fn rank(&self) -> (Instant, Packed) {
-        (self.at, self.key)
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.rank() == other.rank()
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.rank().cmp(&other.rank())
-    }
-}
+type Entry = (Instant, Packed, Near);
 
 /// The ring and the heap.
 #[derive(Clone, Debug, Default)]
@@ -164,15 +133,15 @@ impl Schedule {
     ) {
         if marks.armed.is_none_or(|armed| deadline < armed) {
             marks.armed = Some(deadline);
-            self.heap.push(Reverse(Entry { at: deadline, key: key.packed(), near }));
+            self.heap.push(Reverse((deadline, key.packed(), near)));
         }
     }
 
     /// Notes that the deadline of an entity is where it was, or later: it keeps its entry, which is
     /// corrected when it comes up.
     pub(super) fn note_not_sooner(&mut self, key: Key, marks: &Marks) {
-        self.unsettled |= self.heap.peek().is_some_and(|Reverse(earliest)| {
-            marks.armed == Some(earliest.at) && earliest.key == key.packed()
+        self.unsettled |= self.heap.peek().is_some_and(|Reverse((at, earliest, _))| {
+            marks.armed == Some(*at) && *earliest == key.packed()
         });
     }
 
@@ -206,13 +175,13 @@ impl Schedule {
 
     /// The earliest entry of the heap.
     pub(super) fn earliest(&self) -> Option<(Instant, Key, Near)> {
-        let Reverse(Entry { at, key, near }) = *self.heap.peek()?;
+        let Reverse((at, key, near)) = *self.heap.peek()?;
         Some((at, Key::unpacked(key), near))
     }
 
     /// Its time.
     pub(super) fn earliest_at(&self) -> Option<Instant> {
-        self.heap.peek().map(|Reverse(earliest)| earliest.at)
+        self.heap.peek().map(|Reverse((at, ..))| *at)
     }
 
     /// Drops the earliest entry: it is litter.
@@ -231,7 +200,7 @@ impl Schedule {
         marks.armed = deadline;
         match deadline {
             // In its place: half the way of taking it out and putting it in again.
-            Some(deadline) => earliest.0.at = deadline,
+            Some(deadline) => earliest.0.0 = deadline,
             None => drop(PeekMut::pop(earliest)),
         }
     }

@@ -83,7 +83,10 @@ impl Session {
         let timeout = config.settings().ack_timeout;
         let unacknowledged =
             unacknowledged.map(|since| (since + timeout, HubTimer::Unacknowledged));
-        full.into_iter().chain(unacknowledged).min()
+        match (full, unacknowledged) {
+            (Some(full), Some(unacknowledged)) => Some(full.min(unacknowledged)),
+            (one, other) => one.or(other),
+        }
     }
 
     /// Something is being transmitted: if it has a number, its acknowledgement is owed from now on.

@@ -48,7 +48,7 @@ fn high(hash: u64) -> u32 {
 }
 
 /// Where an entry was seen: it is found without a search if it still is there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Near(u32);
 
 impl Default for Near {
@@ -111,10 +111,11 @@ impl<K: Key, V> Table<K, V> {
 
     /// [`get_mut`](Self::get_mut) for somebody who may know where it is, and does from now on.
     pub(super) fn get_mut_near(&mut self, key: &K, near: &mut Near) -> Option<&mut V> {
-        self.last = self.slot_near(key, *near)?;
-        near.0 = self.last;
-        let slot = self.last as usize;
-        self.blocks[slot / BLOCK][slot % BLOCK].as_mut().map(|(_, value)| value)
+        near.0 = self.slot_near(key, *near)?;
+        self.last = near.0;
+        let slot = near.0 as usize;
+        let (_, value) = self.blocks.get_mut(slot / BLOCK)?.get_mut(slot % BLOCK)?.as_mut()?;
+        Some(value)
     }
 
     /// Where the entry is that was changed last.
@@ -184,6 +185,12 @@ impl<K: Key, V> Table<K, V> {
         if self.at(near.0).is_some_and(|(there, _)| there == key) {
             return Some(near.0);
         }
+        self.search(key)
+    }
+
+    /// Where a key is that is not where it was thought to be.
+    #[cold]
+    fn search(&self, key: &K) -> Option<u32> {
         self.find(key).map(|place| self.index[place].slot)
     }
 

@@ -20,7 +20,10 @@ proptest! {
     ) {
         let mut table: Table<WorkerId, u8> = Table::new(seed);
         let mut map: BTreeMap<WorkerId, u8> = BTreeMap::new();
+        // Where some entry was: mostly not this one, or not any more.
+        let mut near = [Near::default(); 8];
         for (op, key, value) in steps {
+            let at = usize::from(key) % near.len();
             let key = WorkerId(u128::from(key) << 60);
             match op {
                 0 => prop_assert_eq!(table.insert(key, value), map.insert(key, value)),
@@ -33,6 +36,10 @@ proptest! {
                     prop_assert_eq!(table.get(&key), map.get(&key));
                     prop_assert_eq!(table.get_mut(&key).copied(), map.get(&key).copied());
                     prop_assert_eq!(table.contains_key(&key), map.contains_key(&key));
+                    let found = table.get_near(&key, &mut near[at]);
+                    prop_assert_eq!(found, map.get(&key));
+                    let found = table.get_mut_near(&key, &mut near[at]).copied();
+                    prop_assert_eq!(found, map.get(&key).copied());
                 }
             }
             prop_assert_eq!(table.len(), map.len());

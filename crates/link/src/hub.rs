@@ -296,13 +296,13 @@ impl Hub {
                 return self.withdraw(worker, lane, tag);
             }
             HubInput::Release { worker, lane, messages, bytes } => {
-                self.with_session(worker, Deadline::NotSooner, |session| {
+                self.with_session(worker, Deadline::Same, |session| {
                     session.lanes.change().inn[lane.index()].release(messages, bytes);
                 });
             }
             HubInput::AnswerReady { conn } => self.answer_ready(conn),
             HubInput::Believe { worker, free, paused } => {
-                self.with_session(worker, Deadline::NotSooner, |session| {
+                self.with_session(worker, Deadline::Same, |session| {
                     session.believed = Some(Believed { free, paused });
                 });
             }
@@ -343,7 +343,7 @@ impl Hub {
         let enqueued = self.change(worker, self.workers.last(), |member| {
             let session = member.known_session().ok_or(EnqueueError::NoSession)?;
             session.lanes.change().out[lane.index()].enqueue(&limits, tag, len)?;
-            Ok(((), Deadline::NotSooner))
+            Ok(((), Deadline::Same))
         });
         match enqueued.unwrap_or(Err(EnqueueError::NoSession)) {
             Ok(()) => HubVerdict::Accepted,
@@ -353,7 +353,7 @@ impl Hub {
 
     fn withdraw(&mut self, worker: WorkerId, lane: Lane, tag: Tag) -> HubVerdict {
         let mut withdrawn = false;
-        self.with_session(worker, Deadline::NotSooner, |session| {
+        self.with_session(worker, Deadline::Same, |session| {
             withdrawn = session.lanes.change().out[lane.index()].withdraw(tag);
         });
         if withdrawn { HubVerdict::Withdrawn } else { HubVerdict::Accepted }
@@ -444,7 +444,7 @@ impl Hub {
             if let Some(action) = &action {
                 member.commit(action);
             }
-            Ok::<_, Infallible>((action, Deadline::NotSooner))
+            Ok::<_, Infallible>((action, Deadline::Same))
         })?;
         let Ok(action) = action;
         if let Some(HubAction::Forgotten { .. }) = action {

@@ -21,7 +21,7 @@ impl Hub {
         let now = self.clock.last();
         self.change(worker, near, |member| {
             let heard = member.session_mut().map(|session| session.heard(now));
-            Ok::<_, Infallible>(((), heard.unwrap_or(Deadline::NotSooner)))
+            Ok::<_, Infallible>(((), heard.unwrap_or(Deadline::Same)))
         });
     }
 
@@ -78,8 +78,8 @@ impl Hub {
             // A process says its Hello and nothing else before it has read the Welcome.
             member.prove();
             let session = session_on(member, conn).ok_or(Further::Nothing)?;
-            let deadline = session.heard(now);
-            say(session, worker, frame, now, most).map(|verdict| (verdict, deadline))
+            let heard = session.heard(now);
+            say(session, worker, frame, now, most).map(|(verdict, said)| (verdict, heard.or(said)))
         });
         match said {
             Some(Ok(verdict)) => return Ok(verdict),
@@ -132,24 +132,24 @@ impl From<Violation> for Further {
     }
 }
 
-/// What a frame changes in its session.
+/// What a frame changes in its session, and what has become of the deadline beside that it was heard.
 fn say(
     session: &mut Session,
     worker: WorkerId,
     frame: &WorkerFrame,
     now: Instant,
     most: u32,
-) -> Result<HubVerdict, Further> {
+) -> Result<(HubVerdict, Deadline), Further> {
     let incarnation = session.incarnation;
     match *frame {
         WorkerFrame::Hello(_) => Err(Violation::OutOfPlace)?,
         WorkerFrame::InventoryItem { index } => {
             on_connection(session, |attached| attached.item(index, most))?;
-            Ok(HubVerdict::Item { worker, incarnation })
+            Ok((HubVerdict::Item { worker, incarnation }, Deadline::Same))
         }
         WorkerFrame::InventoryEnd { count } => {
             on_connection(session, |attached| attached.end(count))?;
-            Ok(HubVerdict::InventoryEnd { worker, incarnation })
+            Ok((HubVerdict::InventoryEnd { worker, incarnation }, Deadline::Same))
         }
         WorkerFrame::Active => {
             let attached = session.attached().map_or(now, |attached| attached.since);
@@ -160,23 +160,21 @@ fn say(
             if session.beat(beat, now)? {
                 return Err(Further::Lives);
             }
-            Ok(HubVerdict::Accepted)
+            Ok((HubVerdict::Accepted, Deadline::Same))
         }
         WorkerFrame::Statistics(ref statistics) => {
             session.told(statistics)?;
-            Ok(HubVerdict::Accepted)
+            Ok((HubVerdict::Accepted, Deadline::Same))
         }
         WorkerFrame::Ack(ref ack) => {
-            session.acknowledged(ack, now)?;
-            Ok(HubVerdict::Accepted)
+            let progress = session.acknowledged(ack, now)?;
+            let deadline = if progress { Deadline::NotSooner } else { Deadline::Same };
+            Ok((HubVerdict::Accepted, deadline))
         }
         WorkerFrame::Message(ref head) => {
             let new = session.message(head.lane, head.seq, head.len)?;
-            Ok(if new {
-                HubVerdict::Deliver { worker, incarnation }
-            } else {
-                HubVerdict::Duplicate
-            })
+            let deliver = HubVerdict::Deliver { worker, incarnation };
+            Ok((if new { deliver } else { HubVerdict::Duplicate }, Deadline::Same))
         }
         WorkerFrame::Goodbye { reason } => Err(Further::Goodbye(reason)),
     }

@@ -163,6 +163,7 @@ impl Hub {
         }
     }
 
+    #[inline(never)]
     fn correct_earliest(&mut self) {
         while let Some((at, key, mut near)) = self.index.0.schedule.earliest() {
             let schedule = &mut self.index.0.schedule;
@@ -243,6 +244,7 @@ impl Index {
                 self.schedule.note_deadline(who, &mut member.marks.0, deadline);
             }
             Deadline::NotSooner => self.schedule.note_not_sooner(who.0, &member.marks.0),
+            Deadline::Same => {}
         }
     }
 }

@@ -27,12 +27,16 @@ impl Lanes {
     }
 
     fn open(&self, limits: &LaneLimits) -> Open {
-        Open {
-            ack: Lane::ALL.into_iter().find(|lane| self.inn[lane.index()].owes_ack(limits)),
-            message: [self.out[0].next().is_some(), self.out[1].next().is_some()],
-            released: self.released().is_some(),
-            idle: self.out.iter().all(Outbox::is_idle),
+        let ack = Lane::ALL.into_iter().find(|lane| self.inn[lane.index()].owes_ack(limits));
+        let mut open = Open { ack, message: [false; 2], released: false, idle: true };
+        for (outbox, message) in self.out.iter().zip(&mut open.message) {
+            if outbox.held().0 > 0 {
+                *message = outbox.next().is_some();
+                open.released |= outbox.released().is_some();
+                open.idle &= outbox.is_idle();
+            }
         }
+        open
     }
 
     /// The oldest message the worker acknowledged and the embedder was not told of.

@@ -35,6 +35,19 @@ pub(super) enum Deadline {
     Changed,
     /// It is where it was, or later: the entry in the heap still stands for it.
     NotSooner,
+    /// Nothing: it is where it was.
+    Same,
+}
+
+impl Deadline {
+    /// What can have become of it by two changes.
+    pub(super) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Changed, _) | (_, Self::Changed) => Self::Changed,
+            (Self::NotSooner, _) | (_, Self::NotSooner) => Self::NotSooner,
+            (Self::Same, Self::Same) => Self::Same,
+        }
+    }
 }
 
 /// What can have actions and deadlines.

@@ -211,11 +211,17 @@ impl Session {
         }
     }
 
-    /// Something arrived from the worker: it lives. Silence is over later for it, but if it was suspect
+    /// Something arrived from the worker: it lives. Its silence ends later by that, but if it was suspect
     /// it may be so again before it would have been disconnected.
     pub(super) fn heard(&mut self, now: Instant) -> Deadline {
-        self.last_received = now;
-        if mem::take(&mut self.suspect) { Deadline::Changed } else { Deadline::NotSooner }
+        let before = mem::replace(&mut self.last_received, now);
+        if mem::take(&mut self.suspect) {
+            Deadline::Changed
+        } else if before == now {
+            Deadline::Same
+        } else {
+            Deadline::NotSooner
+        }
     }
 
     /// Silent for `disconnect_after`, whether or not the timer has fired.
@@ -423,8 +429,9 @@ impl Session {
         Ok(())
     }
 
-    /// The worker's word on where its receiving half of a lane stands.
-    pub(super) fn acknowledged(&mut self, ack: &Ack, now: Instant) -> Result<(), Violation> {
+    /// The worker's word on where its receiving half of a lane stands. Returns whether it brought the lane
+    /// on: then there is more time for what is still to be acknowledged.
+    pub(super) fn acknowledged(&mut self, ack: &Ack, now: Instant) -> Result<bool, Violation> {
         if !self.flows() {
             return Err(Violation::OutOfPlace);
         }
@@ -433,10 +440,11 @@ impl Session {
         if !outbox.acknowledge(ack.standing) {
             return Err(Violation::FalseAck);
         }
-        if outbox.acknowledged() > before {
+        let progress = outbox.acknowledged() > before;
+        if progress {
             self.makes_progress(now);
         }
-        Ok(())
+        Ok(progress)
     }
 
     /// A numbered message. Returns whether it is new.

@@ -214,8 +214,7 @@ impl Link {
     /// Any frame received proves life (P22).
     pub(super) fn heard(&mut self, now: Instant) {
         if let Some(connection) = &self.connection {
-            let silence = self.config.heartbeat.silence(connection.beats.interval());
-            self.timers.arm(Timer::Silence, now + silence);
+            self.timers.arm(Timer::Silence, now + connection.beats.arrivals.silence);
             self.trust(now);
         }
     }

@@ -42,7 +42,7 @@ pub(super) enum Suspicion {
 pub(super) struct Arrivals {
     interval: Duration,
     /// The hard timeout, which the probe comes in good time before.
-    silence: Duration,
+    pub(super) silence: Duration,
     /// Sixteenths of a microsecond.
     mean: u64,
     variance: u64,
@@ -103,10 +103,10 @@ impl Link {
     pub(super) fn trust(&mut self, now: Instant) {
         let Some(connection) = &mut self.connection else { return };
         let beats = &mut connection.beats;
-        let silent = now.since(core::mem::replace(&mut beats.heard, now));
+        let before = core::mem::replace(&mut beats.heard, now);
         self.timers.arm(Timer::Suspicion, now + beats.arrivals.suspected);
         if core::mem::replace(&mut beats.suspicion, Suspicion::Calm) != Suspicion::Calm {
-            self.notices.suspicion(false, silent);
+            self.notices.suspicion(false, now.since(before));
             if beats.probe.take_if(|probe| probe.why == Why::Silence).is_some() {
                 self.timers.disarm(Timer::Probe);
             }

@@ -58,25 +58,26 @@ pub(super) enum Key {
 }
 
 impl Key {
-    /// The same in two words less, in the same order: a heap of a million is as large as its entries.
-    fn packed(self) -> Packed {
+    /// The same in two words less, in the same order, with where it is: a heap of a million is as large as
+    /// its entries.
+    fn packed(self, near: Near) -> Packed {
         match self {
-            Self::Conn(conn) => (false, 0, conn.0),
-            Self::Worker(worker) => (true, (worker.0 >> 64) as u64, worker.0 as u64),
+            Self::Conn(conn) => (false, 0, conn.0, near),
+            Self::Worker(worker) => (true, (worker.0 >> 64) as u64, worker.0 as u64, near),
         }
     }
 
-    fn unpacked((is_worker, high, low): Packed) -> Self {
+    fn unpacked((is_worker, high, low, near): Packed) -> (Self, Near) {
         if is_worker {
-            Self::Worker(WorkerId(u128::from(high) << 64 | u128::from(low)))
+            (Self::Worker(WorkerId(u128::from(high) << 64 | u128::from(low))), near)
         } else {
-            Self::Conn(ConnId(low))
+            (Self::Conn(ConnId(low)), near)
         }
     }
 }
 
-/// Whether it is a worker, and both halves of its identity.
-type Packed = (bool, u64, u64);
+/// Whether it is a worker, both halves of its identity, and where it is.
+type Packed = (bool, u64, u64, Near);
 
 /// What the ring and the heap know of one entity.
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,12 +91,12 @@ pub(super) struct Marks {
 }
 
 /// An entry of the heap: entities with deadlines at the same time come in the order of their keys.
-type Entry = (Instant, Packed, Near);
+type Entry = (Instant, Packed);
 
 /// The ring and the heap.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Schedule {
-    ring: VecDeque<(Key, Near)>,
+    ring: VecDeque<Packed>,
     /// Entities with an action due: all are in the ring.
     due: usize,
     heap: BinaryHeap<Reverse<Entry>>,
@@ -117,7 +118,7 @@ impl Schedule {
         }
         if due && !marks.queued {
             marks.queued = true;
-            self.ring.push_back((key, near));
+            self.ring.push_back(key.packed(near));
         }
     }
 
@@ -146,15 +147,15 @@ impl Schedule {
     ) {
         if marks.armed.is_none_or(|armed| deadline < armed) {
             marks.armed = Some(deadline);
-            self.heap.push(Reverse((deadline, key.packed(), near)));
+            self.heap.push(Reverse((deadline, key.packed(near))));
         }
     }
 
     /// Notes that the deadline of an entity is where it was, or later: it keeps its entry, which is
     /// corrected when it comes up.
     pub(super) fn note_not_sooner(&mut self, key: Key, marks: &Marks) {
-        self.unsettled |= self.heap.peek().is_some_and(|Reverse((at, earliest, _))| {
-            marks.armed == Some(*at) && *earliest == key.packed()
+        self.unsettled |= self.heap.peek().is_some_and(|Reverse((at, earliest))| {
+            marks.armed == Some(*at) && Key::unpacked(*earliest).0 == key
         });
     }
 
@@ -178,7 +179,7 @@ impl Schedule {
 
     /// Takes the next entity from the ring; it may not be due any more, or gone.
     pub(super) fn take(&mut self) -> Option<(Key, Near)> {
-        self.ring.pop_front()
+        self.ring.pop_front().map(Key::unpacked)
     }
 
     /// The entity was taken from the ring.
@@ -188,8 +189,9 @@ impl Schedule {
 
     /// The earliest entry of the heap.
     pub(super) fn earliest(&self) -> Option<(Instant, Key, Near)> {
-        let Reverse((at, key, near)) = *self.heap.peek()?;
-        Some((at, Key::unpacked(key), near))
+        let Reverse((at, earliest)) = *self.heap.peek()?;
+        let (key, near) = Key::unpacked(earliest);
+        Some((at, key, near))
     }
 
     /// Its time.
@@ -230,6 +232,6 @@ impl Schedule {
 
     #[cfg(test)]
     pub(super) fn holds(&self, key: Key) -> bool {
-        self.ring.iter().any(|(held, _)| *held == key)
+        self.ring.iter().any(|held| Key::unpacked(*held).0 == key)
     }
 }

@@ -54,6 +54,8 @@ const GROUPS: &[Group] = &[
         "dispatch",
         &[],
     ),
+    bench("node", "tasks through both nodes, without a store", "moorline-node", "node", &[]),
+    bench("memory", "the same, with the store in memory", "moorline-store", "memory", &[]),
     bench(
         "store",
         "group commit; reading beside 1,000,000 events",

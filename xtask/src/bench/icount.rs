@@ -108,8 +108,10 @@ pub(super) fn compare(committed: &Counts, counted: &Counts) -> (String, Vec<Stri
 
 fn count() -> Result<Counts, Error> {
     need_valgrind()?;
-    let benches = ["--bench", "machines", "--bench", "dispatch", "--bench", "wire"];
-    let packages = ["-p", "moorline-link", "-p", "moorline-work", "-p", "moorline-wire"];
+    let benches = ["machines", "dispatch", "wire", "node", "memory"];
+    let benches = benches.map(|name| ["--bench", name]).concat();
+    let packages = ["link", "work", "wire", "node", "store"].map(|name| format!("moorline-{name}"));
+    let packages: Vec<&str> = packages.iter().flat_map(|name| ["-p", name]).collect();
     let build = ["bench", "--no-run", "--profile", "icount"];
     let mut counts = Counts::new();
     for (bench, program) in cargo::build(&[&build[..], &packages, &benches].concat())? {

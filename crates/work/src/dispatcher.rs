@@ -4,6 +4,7 @@ mod answers;
 mod clients;
 mod config;
 mod delivery;
+mod due;
 mod fenced;
 mod guard;
 mod inventory;
@@ -16,6 +17,7 @@ mod presence;
 mod result;
 mod stored;
 mod task;
+mod touched;
 mod window;
 mod worker;
 
@@ -29,13 +31,15 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use answers::Owing;
 use delivery::Backlog;
+use due::{Due, DueList};
 use guard::Guard;
 use log::{Cause, Log};
-use task::{CancelWish, Stage, Task};
+use task::{CancelWish, Task};
+use touched::Touched;
 use window::Window;
 use worker::{Note, Worker};
 
-use crate::{Assign, CoordinatorMessage, Instant, Op, OpId, Sym, TaskId, Wake, WorkerId};
+use crate::{Instant, Op, OpId, Sym, TaskId, Wake, WorkerId};
 
 /// The coordinator's work machine: gives queued tasks to workers, keeps leases over connections,
 /// sessions and its own restarts, and makes every result count exactly once.
@@ -110,12 +114,11 @@ pub struct Dispatcher {
     timers: Timers,
     /// What is owed to clients and to the embedder, and stays true whatever happens.
     owed: VecDeque<DispatcherAction>,
-    /// Leases and workers for which an action is due; which one, they say themselves.
-    due: BTreeSet<Due>,
+    due: DueList,
     /// Workers whose free slots may have changed, handlers whose window may move: empty between
     /// inputs.
-    touched_workers: BTreeSet<WorkerId>,
-    touched_handlers: BTreeSet<Sym>,
+    touched_workers: Touched<WorkerId>,
+    touched_handlers: Touched<Sym>,
 }
 
 /// Every armed deadline, by timer.
@@ -147,13 +150,6 @@ impl Timers {
     }
 }
 
-/// Whose action is due.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-enum Due {
-    Lease(TaskId),
-    Worker(WorkerId),
-}
-
 impl Dispatcher {
     /// A machine that asks for the leases of earlier lives first. `now` is the time from which the
     /// coordinator can be reached (P92): the start grace runs from here.
@@ -178,9 +174,9 @@ impl Dispatcher {
             undelivered: Backlog::default(),
             timers: Timers::default(),
             owed: VecDeque::new(),
-            due: BTreeSet::new(),
-            touched_workers: BTreeSet::new(),
-            touched_handlers: BTreeSet::new(),
+            due: DueList::default(),
+            touched_workers: Touched::new(),
+            touched_handlers: Touched::new(),
         }
     }
 
@@ -229,8 +225,7 @@ impl Dispatcher {
             Source::Owed => {
                 self.owed.pop_front();
             }
-            Source::Due(Due::Lease(task)) => self.lease_action_taken(task),
-            Source::Due(Due::Worker(worker)) => self.worker_action_taken(worker),
+            Source::Due(due) => self.due_action_taken(due),
         }
         Some(action)
     }
@@ -300,109 +295,8 @@ impl Dispatcher {
         if let Some(action) = self.owed.front() {
             return Some((Source::Owed, *action));
         }
-        let due = *self.due.first()?;
-        let action = match due {
-            Due::Lease(task) => self.lease_action(task),
-            Due::Worker(worker) => self.worker_action(worker),
-        };
-        Some((Source::Due(due), action?))
-    }
-
-    /// What is due for a lease.
-    fn lease_action(&self, id: TaskId) -> Option<DispatcherAction> {
-        let task = self.tasks.get(&id).filter(|_| self.ready)?;
-        let lease = task.lease()?;
-        let worker = lease.worker;
-        let key = task.key(id);
-        let is_active = self.workers.get(&worker).is_some_and(Worker::is_active);
-        let message = match lease.stage {
-            Stage::Withdrawing => return Some(DispatcherAction::Withdraw { worker, key }),
-            Stage::Assigning => CoordinatorMessage::Assign(Assign {
-                key,
-                handler: task.spec.handler,
-                timeout: task.spec.timeout,
-            }),
-            Stage::Revoking => CoordinatorMessage::Revoke { key },
-            // Only now: an earlier cancel could overtake the assignment on the other lane.
-            Stage::Accepted if lease.cancel == CancelWish::Durable => {
-                CoordinatorMessage::Cancel { key }
-            }
-            Stage::Granting
-            | Stage::Sent
-            | Stage::Recalled
-            | Stage::Offered { .. }
-            | Stage::Revoked
-            | Stage::Adopting
-            | Stage::Accepted => return None,
-        };
-        is_active.then_some(DispatcherAction::Send { worker, message })
-    }
-
-    fn lease_action_taken(&mut self, id: TaskId) {
-        if let Some(lease) = self.tasks.get_mut(&id).and_then(Task::lease_mut) {
-            match lease.stage {
-                Stage::Withdrawing => lease.stage = Stage::Recalled,
-                Stage::Assigning => {
-                    lease.stage = Stage::Sent;
-                    let worker = lease.worker;
-                    self.left(worker);
-                    self.refresh_worker(worker);
-                }
-                Stage::Revoking => lease.stage = Stage::Revoked,
-                Stage::Accepted => lease.cancel = CancelWish::Told,
-                Stage::Granting
-                | Stage::Sent
-                | Stage::Recalled
-                | Stage::Offered { .. }
-                | Stage::Revoked
-                | Stage::Adopting => {}
-            }
-        }
-        self.refresh_lease(id);
-    }
-
-    /// What is due for a worker.
-    fn worker_action(&self, id: WorkerId) -> Option<DispatcherAction> {
-        let worker = self.workers.get(&id)?;
-        if !worker.is_owed() {
-            return None;
-        }
-        Some(match worker.notes.front() {
-            Some(Note::Message(message)) => {
-                DispatcherAction::Send { worker: id, message: *message }
-            }
-            Some(Note::Answer { key, judgement }) => {
-                DispatcherAction::Answer { worker: id, key: *key, judgement: *judgement }
-            }
-            None => DispatcherAction::Believe { worker: id, free: worker.free_there() },
-        })
-    }
-
-    fn worker_action_taken(&mut self, id: WorkerId) {
-        if let Some(worker) = self.workers.get_mut(&id)
-            && worker.notes.pop_front().is_none()
-        {
-            worker.believed = Some(worker.free_there());
-        }
-        self.refresh_worker(id);
-    }
-
-    /// Enters or leaves a lease in the list of what is due.
-    fn refresh_lease(&mut self, id: TaskId) {
-        if self.lease_action(id).is_some() {
-            self.due.insert(Due::Lease(id));
-        } else {
-            self.due.remove(&Due::Lease(id));
-        }
-    }
-
-    /// Enters or leaves a worker in the list of what is due.
-    fn refresh_worker(&mut self, id: WorkerId) {
-        if self.worker_action(id).is_some() {
-            self.due.insert(Due::Worker(id));
-        } else {
-            self.due.remove(&Due::Worker(id));
-        }
+        let (due, action) = self.due_action()?;
+        Some((Source::Due(due), action))
     }
 
     /// Owes a worker something; what is owed to one that is gone is void.

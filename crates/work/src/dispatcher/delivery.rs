@@ -4,10 +4,10 @@
 //! it is handed over to a connection. A worker that takes nothing must not be able to fill that memory,
 //! however many slots it says it has.
 
-use super::Dispatcher;
 use super::task::Stage;
 use super::worker::Worker;
-use crate::WorkerId;
+use super::{Dispatcher, DispatcherSettings};
+use crate::{TaskId, WorkerId};
 
 /// Assignments that have not left this machine.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -27,6 +27,20 @@ impl Backlog {
         self.tasks = self.tasks.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(u64::from(bytes));
     }
+
+    /// Whether a worker may be given one more before it takes delivery of what it was given; `self` is
+    /// what all of them have not taken delivery of.
+    ///
+    /// One that has taken everything always may, so nothing is too large to be given and no worker
+    /// waits for others. The total is looked at when something changes with this worker: as long as it
+    /// has something undelivered, something will.
+    pub(super) fn has_room(&self, settings: &DispatcherSettings, worker: &Worker) -> bool {
+        let given = worker.undelivered;
+        given.tasks == 0
+            || (given.tasks < settings.undelivered_tasks
+                && given.bytes < settings.undelivered_bytes
+                && self.bytes < settings.undelivered_bytes_in_all)
+    }
 }
 
 impl Dispatcher {
@@ -44,40 +58,50 @@ impl Dispatcher {
         (self.undelivered.tasks, self.undelivered.bytes)
     }
 
-    /// Whether a worker may be given one more before it takes delivery of what it was given.
-    ///
-    /// One that has taken everything always may, so nothing is too large to be given and no worker
-    /// waits for others. The total is looked at when something changes with this worker: as long as it
-    /// has something undelivered, something will.
-    pub(super) fn has_room(&self, worker: &Worker) -> bool {
-        let settings = self.config.settings();
-        let given = worker.undelivered;
-        given.tasks == 0
-            || (given.tasks < settings.undelivered_tasks
-                && given.bytes < settings.undelivered_bytes
-                && self.undelivered.bytes < settings.undelivered_bytes_in_all)
-    }
-
     /// A worker has one more lease, at this stage.
-    pub(super) fn is_given(&mut self, id: WorkerId, stage: Stage, bytes: u32) {
-        if stage.is_undelivered()
-            && let Some(worker) = self.workers.get_mut(&id)
-        {
-            worker.undelivered.add(bytes);
-            self.undelivered.add(bytes);
-        }
-    }
-
-    /// A lease has left this stage, and is not undelivered any more if it was.
-    pub(super) fn is_delivered(&mut self, id: WorkerId, was: Stage, bytes: u32) {
-        if was.is_undelivered()
-            && let Some(worker) = self.workers.get_mut(&id)
-        {
-            worker.undelivered.remove(bytes);
-            self.undelivered.remove(bytes);
-            if worker.listed.is_none() {
-                self.touched_workers.insert(id);
+    pub(super) fn is_given(&mut self, id: WorkerId, task: TaskId, stage: Stage, bytes: u32) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.leases.insert(task);
+            worker.unsent = worker.unsent.saturating_add(u16::from(stage.is_unsent()));
+            if stage.is_undelivered() {
+                worker.undelivered.add(bytes);
+                self.undelivered.add(bytes);
             }
         }
+    }
+
+    /// A lease goes on from a stage in which it was undelivered.
+    pub(super) fn goes_on(&mut self, id: WorkerId, was: Stage, stage: Stage, bytes: u32) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let mut touched = false;
+        if was.is_unsent() && !stage.is_unsent() {
+            worker.unsent = worker.unsent.saturating_sub(1);
+            touched = true;
+        }
+        if !stage.is_undelivered() {
+            worker.undelivered.remove(bytes);
+            self.undelivered.remove(bytes);
+            touched |= worker.listed.is_none();
+        }
+        if touched {
+            self.touched_workers.insert(id);
+        }
+    }
+
+    /// A worker has a lease less.
+    pub(super) fn is_taken_off(&mut self, id: WorkerId, task: TaskId, stage: Stage, bytes: u32) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.leases.remove(&task);
+        if let Some(inventory) = worker.inventory_mut() {
+            inventory.unnamed.remove(&task);
+        }
+        if stage.is_unsent() {
+            worker.unsent = worker.unsent.saturating_sub(1);
+        }
+        if stage.is_undelivered() {
+            worker.undelivered.remove(bytes);
+            self.undelivered.remove(bytes);
+        }
+        self.touched_workers.insert(id);
     }
 }

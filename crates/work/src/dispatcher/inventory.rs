@@ -98,8 +98,8 @@ impl Dispatcher {
     /// The leases are read: everybody who registered before that is judged now.
     pub(super) fn begin_work(&mut self) {
         self.ready = true;
-        self.touched_handlers.extend(self.windows.keys().copied());
-        self.touched_workers.extend(self.workers.keys().copied());
+        self.windows.keys().for_each(|handler| self.touched_handlers.insert(*handler));
+        self.workers.keys().for_each(|worker| self.touched_workers.insert(*worker));
         for id in core::mem::take(&mut self.departed) {
             self.remove_worker(id, Loss::Returned);
         }
@@ -283,14 +283,10 @@ impl Dispatcher {
         let op = Op::Adopt { key, from: task.attempt, worker: item.worker, incarnation };
         let basis = self.persist(op, Cause::Item(item, fence));
         let lease = Lease {
-            worker: item.worker,
-            incarnation,
-            stage: Stage::Adopting,
             cancel,
             progress,
-            origin,
             alias: Some(item.key.attempt),
-            ended: false,
+            ..Lease::new(item.worker, incarnation, origin, Stage::Adopting)
         };
         self.place_lease(id, Task { attempt: key.attempt, basis, ..task }, lease);
     }

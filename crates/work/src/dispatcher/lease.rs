@@ -105,23 +105,12 @@ impl Dispatcher {
             self.timers.accept.remove(&(deadline, id));
         }
         let (was, worker) = (core::mem::replace(&mut lease.stage, stage), lease.worker);
-        if was.is_unsent() && !stage.is_unsent() {
-            self.left(worker);
-            self.touched_workers.insert(worker);
-        }
-        if !stage.is_undelivered() {
-            self.is_delivered(worker, was, bytes);
-        }
         if let Stage::Offered { deadline: Some(deadline) } = stage {
             self.timers.accept.insert((deadline, id));
         }
-        self.refresh_lease(id);
-    }
-
-    /// An assignment has left, or never will.
-    pub(super) fn left(&mut self, worker: WorkerId) {
-        if let Some(worker) = self.workers.get_mut(&worker) {
-            worker.unsent = worker.unsent.saturating_sub(1);
+        self.due.refresh(self.ready, &self.workers, id, lease);
+        if was.is_undelivered() {
+            self.goes_on(worker, was, stage, bytes);
         }
     }
 
@@ -132,40 +121,27 @@ impl Dispatcher {
         }
     }
 
-    /// Makes a task leased. Its lease must have been taken off before, if it had one.
+    /// Makes a task leased that is in no window, and has no lease.
     pub(super) fn place_lease(&mut self, id: TaskId, task: Task, lease: Lease) {
-        self.leave_window(id);
         self.tasks.insert(id, Task { place: Place::Leased(lease), ..task });
-        if let Some(worker) = self.workers.get_mut(&lease.worker) {
-            worker.leases.insert(id);
-            worker.unsent = worker.unsent.saturating_add(u16::from(lease.stage.is_unsent()));
-        }
-        self.is_given(lease.worker, lease.stage, task.spec.bytes);
+        self.is_given(lease.worker, id, lease.stage, task.spec.bytes);
         self.touched_workers.insert(lease.worker);
         self.refresh_lease(id);
     }
 
     /// Takes a task out of memory: its slot is free, its clock and what was due for it are gone.
     pub(super) fn forget(&mut self, id: TaskId) -> Option<Task> {
-        self.leave_window(id);
         let task = self.tasks.remove(&id)?;
-        self.timers.answer.disarm(id);
-        if let Some(lease) = task.lease() {
-            if let Stage::Offered { deadline: Some(deadline) } = lease.stage {
-                self.timers.accept.remove(&(deadline, id));
-            }
-            if let Some(worker) = self.workers.get_mut(&lease.worker) {
-                worker.leases.remove(&id);
-                if let Some(inventory) = worker.inventory_mut() {
-                    inventory.unnamed.remove(&id);
+        match &task.place {
+            Place::Queued => self.leave_window(id, &task),
+            Place::Leased(lease) => {
+                self.timers.answer.disarm(id);
+                if let Stage::Offered { deadline: Some(deadline) } = lease.stage {
+                    self.timers.accept.remove(&(deadline, id));
                 }
+                self.due.forget_lease(id, lease);
+                self.is_taken_off(lease.worker, id, lease.stage, task.spec.bytes);
             }
-            if lease.stage.is_unsent() {
-                self.left(lease.worker);
-            }
-            self.is_delivered(lease.worker, lease.stage, task.spec.bytes);
-            self.touched_workers.insert(lease.worker);
-            self.refresh_lease(id);
         }
         Some(task)
     }
@@ -228,11 +204,16 @@ impl Dispatcher {
     /// Puts a task into the window of its handler; if that overflows, the worst goes back to the
     /// store.
     pub(super) fn enter_window(&mut self, id: TaskId, task: Task) {
+        self.tasks.insert(id, Task { place: Place::Queued, ..task });
+        self.is_queued(id, task);
+    }
+
+    /// A task in memory is queued, and in no window yet.
+    pub(super) fn is_queued(&mut self, id: TaskId, task: Task) {
         let handler = task.spec.handler;
         let size = self.config.window();
         let window = self.windows.entry(handler).or_insert_with(Window::new);
         window.ready.insert(task.rank(id));
-        self.tasks.insert(id, Task { place: Place::Queued, ..task });
         self.touched_handlers.insert(handler);
         if window.ready.len() > size
             && let Some(worst) = window.ready.pop_last()
@@ -243,9 +224,8 @@ impl Dispatcher {
         }
     }
 
-    /// Takes a queued task out of its window, if it is in one.
-    pub(super) fn leave_window(&mut self, id: TaskId) {
-        let Some(task) = self.tasks.get(&id) else { return };
+    /// Takes a queued task out of its window.
+    fn leave_window(&mut self, id: TaskId, task: &Task) {
         let handler = task.spec.handler;
         if let Some(window) = self.windows.get_mut(&handler)
             && window.ready.remove(&task.rank(id))

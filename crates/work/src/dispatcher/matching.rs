@@ -3,48 +3,56 @@
 //! Between inputs no window has both a task and a worker that could take it: so after an input only
 //! what it touched is looked at.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;
 
 use super::Dispatcher;
 use super::log::Cause;
-use super::task::{CancelWish, Lease, Rank, Stage, Task};
+use super::task::{Lease, Place, Rank, Stage};
 use crate::{Op, Sym, TaskId, WorkerId};
 
 impl Dispatcher {
     /// Brings the lists up to date with what an input touched, then gives out and claims.
     pub(super) fn settle(&mut self) {
-        while let Some(worker) = self.touched_workers.pop_first() {
+        while let Some(worker) = self.touched_workers.pop() {
             self.relist(worker);
         }
         // Most inputs touch none.
-        if !self.ready || self.touched_handlers.is_empty() {
+        if self.touched_handlers.is_empty() {
+            return;
+        }
+        if !self.ready {
             self.touched_handlers.clear();
             return;
         }
-        let handlers = core::mem::take(&mut self.touched_handlers);
+        let handlers = self.touched_handlers.take();
         // Before giving out, while there are free slots: so the next tasks are on their way when
         // the last free slot is taken.
         handlers.iter().for_each(|handler| self.claim(*handler));
         self.give_out(&handlers);
-        handlers.iter().for_each(|handler| self.claim(*handler));
-        for handler in handlers {
-            self.drop_if_idle(handler);
+        for handler in &handlers {
+            self.claim(*handler);
+            self.drop_if_idle(*handler);
         }
         // Giving out only takes slots, which touches nobody else.
-        self.touched_handlers.clear();
+        self.touched_handlers.reuse(handlers);
     }
 
     /// Of all the best tasks of these handlers the best first, each to the worker with most free
     /// slots, ties by its id.
-    fn give_out(&mut self, handlers: &BTreeSet<Sym>) {
-        let mut best: BTreeSet<(Rank, Sym)> =
-            handlers.iter().filter_map(|handler| self.next_match(*handler)).collect();
-        while let Some((rank, handler)) = best.pop_first() {
-            let worker = self.windows.get(&handler).and_then(|window| window.workers.first());
-            let Some((_, worker)) = worker.copied() else { continue };
-            self.grant(rank.task, worker);
-            best.extend(self.next_match(handler));
+    fn give_out(&mut self, handlers: &[Sym]) {
+        let best = handlers.iter().filter_map(|handler| self.next_match(*handler));
+        let mut best: BinaryHeap<Reverse<(Rank, Sym)>> = best.map(Reverse).collect();
+        while let Some(Reverse((rank, handler))) = best.pop() {
+            let window = self.windows.get_mut(&handler);
+            // One that takes the tasks of several handlers may have no slot left.
+            if let Some(window) = window
+                && let Some((_, worker)) = window.workers.first().copied()
+            {
+                window.ready.pop_first();
+                self.grant(rank.task, worker);
+                best.extend(self.next_match(handler).map(Reverse));
+            }
         }
     }
 
@@ -55,26 +63,20 @@ impl Dispatcher {
         Some((*window.ready.first()?, handler))
     }
 
+    /// Leases a task that has left its window.
     fn grant(&mut self, id: TaskId, to: WorkerId) {
-        let (Some(task), Some(worker)) = (self.tasks.get(&id), self.workers.get(&to)) else {
+        let (Some(task), Some(worker)) = (self.tasks.get_mut(&id), self.workers.get(&to)) else {
             return;
         };
-        let (task, incarnation) = (*task, worker.incarnation);
-        let attempt = task.attempt.next();
-        let key = crate::TaskKey { task: id, attempt };
-        let basis = self.persist(Op::Lease { key, worker: to, incarnation }, Cause::Own);
-        let lease = Lease {
-            worker: to,
-            incarnation,
-            stage: Stage::Granting,
-            cancel: CancelWish::None,
-            progress: 0,
-            origin: attempt,
-            alias: None,
-            ended: false,
-        };
-        self.place_lease(id, Task { attempt, basis, ..task }, lease);
-        self.touched_workers.remove(&to);
+        let incarnation = worker.incarnation;
+        task.attempt = task.attempt.next();
+        let op = Op::Lease { key: task.key(id), worker: to, incarnation };
+        task.basis = self.log.push(op, Cause::Own);
+        let lease = Lease::new(to, incarnation, task.attempt, Stage::Granting);
+        task.place = Place::Leased(lease);
+        let bytes = task.spec.bytes;
+        // Nothing is to be said of it yet.
+        self.is_given(to, id, lease.stage, bytes);
         self.relist(to);
     }
 
@@ -103,23 +105,26 @@ impl Dispatcher {
 
     /// Lists a worker in the windows of its handlers by its free slots, or not at all.
     pub(super) fn relist(&mut self, id: WorkerId) {
-        self.refresh_worker(id);
-        let Some(worker) = self.workers.get(&id) else { return };
-        let free = worker.free();
-        let open = self.ready && worker.is_open() && free > 0 && self.has_room(worker);
-        let listed = open.then_some(free);
         let Some(worker) = self.workers.get_mut(&id) else { return };
+        self.due.refresh_worker(id, worker);
+        let free = worker.free();
+        let settings = self.config.settings();
+        let open = self.ready
+            && worker.is_open()
+            && free > 0
+            && self.undelivered.has_room(settings, worker);
+        let listed = open.then_some(free);
         let before = core::mem::replace(&mut worker.listed, listed);
         if before == listed {
             return;
         }
         for handler in &worker.offers {
             let Some(window) = self.windows.get_mut(handler) else { continue };
-            if let Some(before) = before {
-                window.workers.remove(&(Reverse(before), id));
-            }
             if let Some(free) = listed {
                 window.workers.insert((Reverse(free), id));
+            }
+            if let Some(before) = before {
+                window.workers.remove(&(Reverse(before), id));
             }
             if listed > before {
                 self.touched_handlers.insert(*handler);

@@ -6,7 +6,7 @@ use super::lease::Loss;
 use super::task::{Stage, Task};
 use super::window::Window;
 use super::worker::{Inventory, Later, Note, OFFERS_MAX, Presence, Worker};
-use super::{Dispatcher, DispatcherAction, Due};
+use super::{Dispatcher, DispatcherAction};
 use crate::{DispatcherVerdict, Incarnation, Instant, Sym, TaskId, WorkerId};
 
 impl Dispatcher {
@@ -214,14 +214,13 @@ impl Dispatcher {
         self.clear_offers(id);
         self.unmute(id);
         if let Some(worker) = self.workers.remove(&id) {
+            self.due.forget_worker(id, &worker);
             self.guard.discount(&worker.presence);
             if let Presence::Away { deadline, .. } = worker.presence {
                 self.timers.lost.remove(&(deadline, id));
             }
         }
         self.guard.held.remove(&id);
-        self.touched_workers.remove(&id);
-        self.due.remove(&Due::Worker(id));
     }
 
     /// The only place where a presence changes: keeps the guard's counts and the loss deadline.

@@ -141,11 +141,13 @@ impl Dispatcher {
     /// Answers a result; the answer is final for the worker.
     pub(super) fn answer_result(&mut self, report: Report, disposition: Disposition) {
         let key = report.key;
-        if self.workers.get(&report.worker).is_some_and(|worker| {
-            worker.registration > 0 && worker.incarnation == report.incarnation
-        }) {
+        if let Some(worker) = self.workers.get_mut(&report.worker)
+            && worker.registration > 0
+            && worker.incarnation == report.incarnation
+        {
             let message = CoordinatorMessage::Settled { key, disposition };
-            self.note(report.worker, Note::Message(message));
+            worker.notes.push_back(Note::Message(message));
+            self.touched_workers.insert(report.worker);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the store answers: rows, conflicts, and that something is durable.
 
+use alloc::collections::btree_map::Entry;
 use core::time::Duration;
 
 use super::lease::Loss;
@@ -140,8 +141,8 @@ impl Dispatcher {
     }
 
     fn lease_is_durable(&mut self, op: OpId, id: TaskId) {
-        let stands = self.tasks.get(&id).is_some_and(|task| task.basis == op);
-        if stands && self.stage_of(id) == Some(Stage::Granting) {
+        let stands = self.tasks.get(&id).filter(|task| task.basis == op).and_then(Task::lease);
+        if stands.is_some_and(|lease| lease.stage == Stage::Granting) {
             self.set_stage(id, Stage::Assigning);
         }
     }
@@ -318,10 +319,12 @@ impl Dispatcher {
     /// A task the store has queued and claimed enters its window. What memory knows, or has asked
     /// for since, is newer than what an operation read.
     fn queue_unless_known(&mut self, id: TaskId, task: Task) {
+        debug_assert_eq!(task.place, Place::Queued);
         let is_taken = self.taken.get(&id).is_some_and(|op| *op > task.basis);
         let is_taken = is_taken || self.is_cancelled_after(id, task.basis);
-        if !is_taken && !self.tasks.contains_key(&id) {
-            self.enter_window(id, task);
+        if !is_taken && let Entry::Vacant(vacant) = self.tasks.entry(id) {
+            vacant.insert(task);
+            self.is_queued(id, task);
         }
     }
 
@@ -417,18 +420,8 @@ impl Dispatcher {
                 } else {
                     CancelWish::None
                 };
-                let origin = key.attempt;
-                let lease = Lease {
-                    worker,
-                    incarnation,
-                    stage,
-                    cancel,
-                    progress: 0,
-                    origin,
-                    alias: None,
-                    ended: false,
-                };
                 let attempt = key.attempt;
+                let lease = Lease { cancel, ..Lease::new(worker, incarnation, attempt, stage) };
                 let place = Place::Leased(lease);
                 let task = Task { spec, order, attempt, retries, lost, basis: op, place };
                 Some((key.task, task))

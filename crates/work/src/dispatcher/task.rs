@@ -46,9 +46,58 @@ pub(super) struct Lease {
     pub(super) alias: Option<Attempt>,
     /// An inventory named it as finished: only its result is owed.
     pub(super) ended: bool,
+    /// It is in the list of what is due.
+    pub(super) due: bool,
+}
+
+/// What a lease wants to be said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Wish {
+    Withdraw,
+    Assign,
+    Revoke,
+    Cancel,
 }
 
 impl Lease {
+    /// A lease that its worker calls as it is called here.
+    pub(super) fn new(
+        worker: WorkerId,
+        incarnation: Incarnation,
+        attempt: Attempt,
+        stage: Stage,
+    ) -> Self {
+        Self {
+            worker,
+            incarnation,
+            stage,
+            cancel: CancelWish::None,
+            progress: 0,
+            origin: attempt,
+            alias: None,
+            ended: false,
+            due: false,
+        }
+    }
+
+    /// What is to be said next, if its worker takes messages.
+    pub(super) fn wish(&self) -> Option<Wish> {
+        match self.stage {
+            Stage::Withdrawing => Some(Wish::Withdraw),
+            Stage::Assigning => Some(Wish::Assign),
+            Stage::Revoking => Some(Wish::Revoke),
+            // Only now: an earlier cancel could overtake the assignment on the other lane.
+            Stage::Accepted if self.cancel == CancelWish::Durable => Some(Wish::Cancel),
+            Stage::Granting
+            | Stage::Sent
+            | Stage::Recalled
+            | Stage::Offered { .. }
+            | Stage::Revoked
+            | Stage::Adopting
+            | Stage::Accepted => None,
+        }
+    }
+
     /// Its worker has said that it runs: also while it is asked whether it still does.
     pub(super) fn is_accepted(&self) -> bool {
         self.stage.is_accepted() || self.cancel == CancelWish::Told

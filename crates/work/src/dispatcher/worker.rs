@@ -44,6 +44,8 @@ pub(super) struct Worker {
     pub(super) believed: Option<u16>,
     /// The free slots under which its handlers' windows list it; `None`: they do not.
     pub(super) listed: Option<u16>,
+    /// It is in the list of what is due.
+    pub(super) due: bool,
     /// What is owed to it.
     pub(super) notes: VecDeque<Note>,
     /// What it asked about tasks that memory does not know, while the store is far behind: at most what
@@ -132,6 +134,7 @@ impl Worker {
             fenced: Fenced::default(),
             believed: None,
             listed: None,
+            due: false,
             notes: VecDeque::new(),
             later: VecDeque::new(),
         }

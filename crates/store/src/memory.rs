@@ -4,6 +4,7 @@ mod events;
 mod indexes;
 mod table;
 mod task;
+mod tasks;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;

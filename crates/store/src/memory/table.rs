@@ -1,20 +1,19 @@
 //! All tasks in memory, with the indexes that answer claims and lists without a scan.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_link::Epoch;
-use moorline_node::{Done, Event, KnownWorker, Name, Requeue, Spec, StoreOp, StoreRow};
+use moorline_node::{Done, KnownWorker, Name, Requeue, Spec, StoreOp, StoreRow};
 use moorline_work::{
     Attempt, Conflict, End, Incarnation, Status, TaskId, TaskKey, TaskState, WorkerId,
 };
 
 use super::events::Events;
-use super::indexes::Indexes;
 use super::task::Task;
+use super::tasks::Tasks;
 use crate::event::{self, Who};
 use crate::rule::{self, Finished};
 use crate::{
@@ -27,16 +26,15 @@ type Application = (Attempt, WallTime);
 #[derive(Debug, Default)]
 pub(super) struct Table {
     last_epoch: Epoch,
-    last_place: u64,
-    places: BTreeMap<TaskId, u64>,
-    tasks: BTreeMap<u64, Task>,
-    workers: BTreeMap<WorkerId, Remembered>,
+    tasks: Tasks,
+    workers: Workers,
     applications: BTreeMap<u64, Vec<Application>>,
-    indexes: Indexes,
     events: Events,
     /// Of those that were given out for the first time.
     waits: Vec<Duration>,
 }
+
+type Workers = BTreeMap<WorkerId, Remembered>;
 
 /// A worker, and since when it is gone if it is.
 #[derive(Clone, Debug)]
@@ -48,11 +46,6 @@ struct Remembered {
 /// The answer of an operation that read these rows.
 fn read(rows: Vec<StoreRow>) -> Done {
     Done { rows, conflict: None }
-}
-
-/// The answer of an operation whose condition failed.
-fn refused(status: Status) -> Done {
-    Done { rows: Vec::new(), conflict: Some(Conflict::Status(status)) }
 }
 
 impl Table {
@@ -67,11 +60,11 @@ impl Table {
                 self.submit(now, epoch, *task, spec, payload, *claim)
             }
             StoreOp::Claim { handler, limit, epoch } => self.claim(now, handler, *limit, *epoch),
-            StoreOp::Unclaim { task } => self.change(
-                *task,
-                |known| known.state == TaskState::Queued,
-                |known| known.claimed_by = 0,
-            ),
+            StoreOp::Unclaim { task } => {
+                let queued = |known: &Task| known.state == TaskState::Queued;
+                let unclaimed = self.tasks.change(*task, queued, |known| known.claimed_by = 0);
+                unclaimed.map_or_else(|refused| refused, |_| Done::default())
+            }
             StoreOp::Leases => read(self.leases()),
             StoreOp::Lookup { task } => read(vec![StoreRow::Status(self.status(*task))]),
             StoreOp::Lease { key, worker, incarnation } => {
@@ -107,51 +100,42 @@ impl Table {
         payload: &Bytes,
         claim: Option<Epoch>,
     ) -> Done {
-        if let Some(known) = self.get(id) {
+        if let Some(known) = self.tasks.get(id) {
             let same = known.is_same(spec, payload);
             return Done { rows: Vec::new(), conflict: Some(Conflict::Exists { same }) };
         }
-        self.last_place += 1;
-        let place = self.last_place;
         let task = Task::new(id, spec, payload, claim.map_or(0, |epoch| epoch.0), now);
-        self.places.insert(id, place);
-        self.indexes.insert(place, &task);
-        self.tasks.insert(place, task);
+        let place = self.tasks.insert(task);
         self.events.push(now, epoch, event::submitted(id, spec.handler.clone()));
         read(vec![StoreRow::Submitted { order: place }])
     }
 
     fn claim(&mut self, now: WallTime, handler: &Name, limit: u32, epoch: Epoch) -> Done {
         // What has waited long enough joins the ready ones for good, so nothing is looked at twice.
-        let over: Vec<u64> = self
-            .indexes
-            .waiting
-            .range((handler.clone(), 0, 0)..=(handler.clone(), now.0, u64::MAX))
-            .map(|&(_, _, place)| place)
-            .collect();
+        let over = self.tasks.indexes.waiting(handler).take_while(|(until, _)| *until <= now.0);
+        let over: Vec<u64> = over.map(|(_, place)| place).collect();
         for place in over {
-            self.update(place, |task| task.not_before = 0);
+            self.tasks.update(place, |task| task.not_before = 0);
         }
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let turn = (handler.clone(), Reverse(i16::MAX), 0)
-            ..=(handler.clone(), Reverse(i16::MIN), u64::MAX);
         let mut free =
-            self.indexes.ready.range(turn).map(|&(_, _, place)| place).filter(|place| {
-                self.tasks.get(place).is_some_and(|task| task.claimed_by != epoch.0)
+            self.tasks.indexes.ready(handler).filter(|place| {
+                self.tasks.at(*place).is_some_and(|task| task.claimed_by != epoch.0)
             });
         let claimed: Vec<u64> = free.by_ref().take(limit).collect();
         let more = free.next().is_some();
+        drop(free);
 
         let mut rows = Vec::with_capacity(claimed.len());
         for place in claimed {
-            self.update(place, |task| task.claimed_by = epoch.0);
+            self.tasks.update(place, |task| task.claimed_by = epoch.0);
             rows.extend(self.task_at(place));
         }
         if more {
             rows.push(StoreRow::More);
         }
-        let waiting = (handler.clone(), 0, 0)..=(handler.clone(), u64::MAX, u64::MAX);
-        if let Some((_, not_before, _)) = self.indexes.waiting.range(waiting).next() {
+        let waiting = self.tasks.indexes.waiting(handler).next();
+        if let Some((not_before, _)) = waiting {
             let delay = Duration::from_millis(not_before.saturating_sub(now.0));
             rows.push(StoreRow::ReadyIn { delay });
         }
@@ -166,20 +150,20 @@ impl Table {
         worker: WorkerId,
         incarnation: Incarnation,
     ) -> Done {
-        let mut done = self.change(
+        let leased = self.tasks.change(
             key.task,
             |known| known.may_lease(key.attempt),
             |known| known.lease(key.attempt, worker, incarnation),
         );
-        if done.conflict.is_none() {
-            if let Some(task) = self.get(key.task) {
-                let waited = rule::waited(key, task.submitted_at, now);
-                done.rows.push(StoreRow::Payload(task.payload.clone()));
-                self.waits.extend(waited);
+        match leased {
+            Ok((_, task)) => {
+                self.waits.extend(rule::waited(key, task.submitted_at, now));
+                let event = event::leased(key, task.spec.handler.clone(), who(&self.workers, task));
+                self.events.push(now, epoch, event);
+                read(vec![StoreRow::Payload(task.payload.clone())])
             }
-            self.happened(now, epoch, key.task, |handler, who| event::leased(key, handler, who));
+            Err(refused) => refused,
         }
-        done
     }
 
     fn adopt(
@@ -191,16 +175,20 @@ impl Table {
         worker: WorkerId,
         incarnation: Incarnation,
     ) -> Done {
-        let mut done = self.change(
+        let adopted = self.tasks.change(
             key.task,
             |known| known.may_adopt(from, key.attempt),
             |known| known.lease(key.attempt, worker, incarnation),
         );
-        if done.conflict.is_none() {
-            done.rows.extend(self.places.get(&key.task).and_then(|place| self.lease_at(*place)));
-            self.happened(now, epoch, key.task, |handler, who| event::adopted(key, handler, who));
+        match adopted {
+            Ok((place, task)) => {
+                let event =
+                    event::adopted(key, task.spec.handler.clone(), who(&self.workers, task));
+                self.events.push(now, epoch, event);
+                read(lease_of(place, task).into_iter().collect())
+            }
+            Err(refused) => refused,
         }
-        done
     }
 
     fn requeue(
@@ -211,24 +199,24 @@ impl Table {
         cause: Requeue,
         error: &[u8],
     ) -> Done {
-        let mut done = self.change(
+        let requeued = self.tasks.change(
             key.task,
             |known| known.may_requeue(key.attempt),
             |known| known.requeue(now, cause, epoch.0, error),
         );
-        if done.conflict.is_none() {
-            self.happened(now, epoch, key.task, |handler, who| {
-                event::requeued(key, cause, error, handler, who)
-            });
-        }
+        let task = match requeued {
+            Ok((_, task)) => task,
+            Err(refused) => return refused,
+        };
+        let (handler, who) = (task.spec.handler.clone(), who(&self.workers, task));
+        self.events.push(now, epoch, event::requeued(key, cause, error, handler, who));
         match cause {
-            Requeue::Retry { delay } if done.conflict.is_none() => {
+            Requeue::Retry { delay } => {
                 let delay = Duration::from_millis(rule::delay_millis(delay));
-                done.rows.push(StoreRow::ReadyIn { delay });
+                read(vec![StoreRow::ReadyIn { delay }])
             }
-            Requeue::Retry { .. } | Requeue::Returned | Requeue::Lost => {}
+            Requeue::Returned | Requeue::Lost => Done::default(),
         }
-        done
     }
 
     fn finish(
@@ -239,46 +227,46 @@ impl Table {
         end: End,
         body: &Bytes,
     ) -> Done {
-        let done = self.change(
+        let finished = self.tasks.change(
             key.task,
             |known| known.may_finish(key.attempt, end),
             |known| known.finish(now, key, end, body),
         );
-        if done.conflict.is_none() {
-            self.happened(now, epoch, key.task, |handler, who| {
-                event::ended(key, end, body, handler, who)
-            });
-        }
-        let applied = done.conflict.is_none() && end == End::Succeeded;
-        if let Some(&place) = self.places.get(&key.task).filter(|_| applied) {
+        let (place, task) = match finished {
+            Ok(finished) => finished,
+            Err(refused) => return refused,
+        };
+        let (handler, who) = (task.spec.handler.clone(), who(&self.workers, task));
+        self.events.push(now, epoch, event::ended(key, end, body, handler, who));
+        if end == End::Succeeded {
             self.applications.entry(place).or_default().push((key.attempt, now));
         }
-        done
+        Done::default()
     }
 
     fn retry(&mut self, now: WallTime, epoch: Epoch, id: TaskId, last: Attempt) -> Done {
-        let mut done = self.change(id, |known| known.may_retry(last), Task::retry);
-        if done.conflict.is_none() {
-            done.rows.extend(self.places.get(&id).and_then(|place| self.task_at(*place)));
-            self.happened(now, epoch, id, |handler, _| event::revived(id, handler));
+        match self.tasks.change(id, |known| known.may_retry(last), Task::retry) {
+            Ok((place, task)) => {
+                self.events.push(now, epoch, event::revived(id, task.spec.handler.clone()));
+                read(vec![row_of(place, task)])
+            }
+            Err(refused) => refused,
         }
-        done
     }
 
     fn cancel(&mut self, now: WallTime, epoch: Epoch, id: TaskId) -> Done {
         let before = self.status(id);
-        let marked = self.get(id).is_some_and(|task| task.cancel_requested);
+        let marked = self.tasks.get(id).is_some_and(|task| task.cancel_requested);
         let open = |known: &Task| !known.state.is_final();
-        if self.change(id, open, |known| known.cancel(now)).conflict.is_none() {
+        if let Ok((_, task)) = self.tasks.change(id, open, |known| known.cancel(now)) {
+            let handler = task.spec.handler.clone();
             match before {
                 Status::Known { state: TaskState::Leased, attempt } if !marked => {
-                    let key = TaskKey { task: id, attempt };
-                    self.happened(now, epoch, id, |handler, who| {
-                        event::cancel_requested(key, handler, who)
-                    });
+                    let (key, who) = (TaskKey { task: id, attempt }, who(&self.workers, task));
+                    self.events.push(now, epoch, event::cancel_requested(key, handler, who));
                 }
                 Status::Known { state: TaskState::Queued, .. } => {
-                    self.happened(now, epoch, id, |handler, _| event::cancelled(id, handler));
+                    self.events.push(now, epoch, event::cancelled(id, handler));
                 }
                 Status::Known { .. } | Status::Unknown => {}
             }
@@ -301,25 +289,6 @@ impl Table {
         Done::default()
     }
 
-    /// Writes down what has just happened to a task that is there.
-    fn happened(
-        &mut self,
-        now: WallTime,
-        epoch: Epoch,
-        task: TaskId,
-        event: impl FnOnce(Name, Who) -> Event,
-    ) {
-        let Some(task) = self.get(task) else { return };
-        let worker = task.holder.map(|(worker, _)| worker);
-        let name = worker.and_then(|worker| self.name_of(worker));
-        let event = event(task.spec.handler.clone(), Who { worker, name });
-        self.events.push(now, epoch, event);
-    }
-
-    fn name_of(&self, worker: WorkerId) -> Option<Name> {
-        self.workers.get(&worker).map(|worker| worker.known.name.clone())
-    }
-
     pub(super) fn last_event(&self) -> u64 {
         self.events.last()
     }
@@ -334,37 +303,12 @@ impl Table {
     }
 
     fn leases(&self) -> Vec<StoreRow> {
-        let leased = self.indexes.of(TaskState::Leased).iter();
-        leased.filter_map(|place| self.lease_at(*place)).collect()
+        let leased = self.tasks.indexes.of(TaskState::Leased).iter();
+        leased.filter_map(|place| lease_of(*place, self.tasks.at(*place)?)).collect()
     }
 
     fn task_at(&self, place: u64) -> Option<StoreRow> {
-        let task = self.tasks.get(&place)?;
-        Some(StoreRow::Task {
-            task: task.id,
-            order: place,
-            spec: task.spec.clone(),
-            attempt: task.attempt,
-            retries: task.retries,
-            lost: task.lost,
-            payload_bytes: task.payload_bytes(),
-        })
-    }
-
-    fn lease_at(&self, place: u64) -> Option<StoreRow> {
-        let task = self.tasks.get(&place)?;
-        let (worker, incarnation) = task.holder?;
-        Some(StoreRow::Lease {
-            key: TaskKey { task: task.id, attempt: task.attempt },
-            order: place,
-            spec: task.spec.clone(),
-            retries: task.retries,
-            lost: task.lost,
-            worker,
-            incarnation,
-            cancel_requested: task.cancel_requested,
-            payload_bytes: task.payload_bytes(),
-        })
+        Some(row_of(place, self.tasks.at(place)?))
     }
 
     pub(super) fn prune(&mut self, now: WallTime, epoch: Epoch, retention: &Retention) -> Pruned {
@@ -385,10 +329,11 @@ impl Table {
         }
         old.sort_unstable();
         let leased: BTreeSet<WorkerId> = self
+            .tasks
             .indexes
             .of(TaskState::Leased)
             .iter()
-            .filter_map(|place| self.tasks.get(place)?.holder)
+            .filter_map(|place| self.tasks.at(*place)?.holder)
             .map(|(worker, _)| worker)
             .collect();
         old.retain(|(_, worker)| !leased.contains(worker));
@@ -402,23 +347,21 @@ impl Table {
     }
 
     fn prune_tasks(&mut self, now: WallTime, retention: &Retention) -> u64 {
-        let oldest = self.indexes.finished.iter().map(|&(at, place)| {
-            let bytes = self.tasks.get(&place).map_or(0, Task::bytes);
+        let oldest = self.tasks.indexes.finished.iter().map(|&(at, place)| {
+            let bytes = self.tasks.at(place).map_or(0, Task::bytes);
             Ok::<_, Infallible>(Finished { place, at: at.0, bytes })
         });
-        let Ok(places) = rule::prunable(now, retention, self.indexes.finished.len() as u64, oldest);
+        let Ok(places) =
+            rule::prunable(now, retention, self.tasks.indexes.finished.len() as u64, oldest);
         for place in &places {
-            if let Some(task) = self.tasks.remove(place) {
-                self.indexes.remove(*place, &task);
-                self.places.remove(&task.id);
-                self.applications.remove(place);
-            }
+            self.tasks.remove(*place);
+            self.applications.remove(place);
         }
         places.len() as u64
     }
 
     pub(super) fn record(&self, task: TaskId) -> Option<TaskRecord> {
-        self.record_at(*self.places.get(&task)?)
+        self.record_at(self.tasks.place(task)?)
     }
 
     pub(super) fn records(&self, filter: &TaskFilter) -> Vec<TaskRecord> {
@@ -427,29 +370,30 @@ impl Table {
         let mut of_state;
         let mut of_any;
         let places: &mut dyn Iterator<Item = u64> = if let Some(state) = filter.state {
-            of_state = self.indexes.of(state).range(..before).rev().copied();
+            of_state = self.tasks.indexes.of(state).range(..before).rev().copied();
             &mut of_state
         } else {
-            of_any = self.tasks.range(..before).rev().map(|(&place, _)| place);
+            of_any = self.tasks.places_before(before);
             &mut of_any
         };
         places.take(limit).filter_map(|place| self.record_at(place)).collect()
     }
 
     pub(super) fn result(&self, task: TaskId) -> Option<Bytes> {
-        self.get(task)?.result.clone()
+        self.tasks.get(task)?.result.clone()
     }
 
     pub(super) fn counts(&self) -> Counts {
         Counts {
-            by_state: TaskState::ALL.map(|state| self.indexes.of(state).len() as u64),
+            by_state: TaskState::ALL.map(|state| self.tasks.indexes.of(state).len() as u64),
             applied_twice: self.applications.values().filter(|rows| rows.len() > 1).count() as u64,
-            lost_attempts: self.tasks.values().map(|task| u64::from(task.lost)).sum(),
+            lost_attempts: self.tasks.iter().map(|task| u64::from(task.lost)).sum(),
             oldest_queued: self
+                .tasks
                 .indexes
                 .of(TaskState::Queued)
                 .first()
-                .and_then(|place| Some(self.tasks.get(place)?.submitted_at)),
+                .and_then(|place| Some(self.tasks.at(*place)?.submitted_at)),
         }
     }
 
@@ -464,41 +408,50 @@ impl Table {
 
     fn record_at(&self, place: u64) -> Option<TaskRecord> {
         let applied = self.applications.get(&place).map_or(0, Vec::len);
-        let name_of = |worker| self.name_of(worker);
-        let task = self.tasks.get(&place)?;
+        let name_of = |worker| name_of(&self.workers, worker);
+        let task = self.tasks.at(place)?;
         Some(task.record(place, name_of, u32::try_from(applied).unwrap_or(u32::MAX)))
     }
 
-    fn get(&self, task: TaskId) -> Option<&Task> {
-        self.tasks.get(self.places.get(&task)?)
-    }
-
     fn status(&self, task: TaskId) -> Status {
-        self.get(task).map_or(Status::Unknown, Task::status)
+        self.tasks.get(task).map_or(Status::Unknown, Task::status)
     }
+}
 
-    /// Changes a task if it exists and the condition holds; else the conflict says how it stands.
-    fn change(
-        &mut self,
-        task: TaskId,
-        condition: impl FnOnce(&Task) -> bool,
-        change: impl FnOnce(&mut Task),
-    ) -> Done {
-        match self.places.get(&task).copied() {
-            Some(place) if self.tasks.get(&place).is_some_and(condition) => {
-                self.update(place, change);
-                Done::default()
-            }
-            Some(_) | None => refused(self.status(task)),
-        }
-    }
+fn name_of(workers: &Workers, worker: WorkerId) -> Option<Name> {
+    workers.get(&worker).map(|worker| worker.known.name.clone())
+}
 
-    /// The only way a task changes: no index can be forgotten.
-    fn update(&mut self, place: u64, change: impl FnOnce(&mut Task)) {
-        if let Some(task) = self.tasks.get_mut(&place) {
-            self.indexes.remove(place, task);
-            change(task);
-            self.indexes.insert(place, task);
-        }
+/// Who has the task, or had it last.
+fn who(workers: &Workers, task: &Task) -> Who {
+    let worker = task.holder.map(|(worker, _)| worker);
+    Who { worker, name: worker.and_then(|worker| name_of(workers, worker)) }
+}
+
+fn row_of(place: u64, task: &Task) -> StoreRow {
+    StoreRow::Task {
+        task: task.id,
+        order: place,
+        spec: task.spec.clone(),
+        attempt: task.attempt,
+        retries: task.retries,
+        lost: task.lost,
+        payload_bytes: task.payload_bytes(),
     }
+}
+
+/// The lease of a task, if somebody has had it.
+fn lease_of(place: u64, task: &Task) -> Option<StoreRow> {
+    let (worker, incarnation) = task.holder?;
+    Some(StoreRow::Lease {
+        key: TaskKey { task: task.id, attempt: task.attempt },
+        order: place,
+        spec: task.spec.clone(),
+        retries: task.retries,
+        lost: task.lost,
+        worker,
+        incarnation,
+        cancel_requested: task.cancel_requested,
+        payload_bytes: task.payload_bytes(),
+    })
 }

@@ -439,7 +439,9 @@ impl Runner {
             Stage::Finished { .. } => return RunnerVerdict::Stale,
         };
         self.busy -= 1;
-        self.disarm(id);
+        if let Some(deadline) = run.deadline() {
+            self.deadlines.remove(&(deadline, id));
+        }
         self.aborts.remove(&id);
         let order = self.finished;
         self.finished = self.finished.saturating_add(1);
@@ -504,7 +506,6 @@ impl Runner {
 
     /// Nobody wants this run any more: a finished one is gone, a running one when it has stopped.
     fn forget(&mut self, id: RunId, disposition: Disposition) {
-        self.stop(id, AbortReason::Cancelled);
         let Some(run) = self.runs.get(&id).copied() else { return };
         self.held.remove(&run.key);
         match run.stage {
@@ -514,6 +515,7 @@ impl Runner {
                 self.gone.insert(id, (run.key, Gone::Settled(disposition)));
             }
             Stage::Running { .. } | Stage::Stopping { .. } | Stage::Abandoned { .. } => {
+                self.stop(id, AbortReason::Cancelled);
                 self.set(id, Stage::Abandoned { disposition });
             }
         }

@@ -28,7 +28,7 @@ impl Dispatcher {
     ) -> DispatcherVerdict {
         match self.current_stage(worker, key) {
             Some(Stage::Sent | Stage::Withdrawing | Stage::Recalled) => {
-                self.offered(now, key.task);
+                self.offered(now, key.task, worker);
                 DispatcherVerdict::Accepted
             }
             Some(
@@ -53,7 +53,7 @@ impl Dispatcher {
     ) -> DispatcherVerdict {
         match self.current_stage(id, key) {
             Some(Stage::Recalled) if done => self.end_lease(key.task, Loss::Returned),
-            Some(Stage::Recalled) => self.offered(now, key.task),
+            Some(Stage::Recalled) => self.offered(now, key.task, id),
             Some(
                 Stage::Granting
                 | Stage::Assigning
@@ -88,10 +88,9 @@ impl Dispatcher {
         (lease.worker == worker && task.attempt == key.attempt).then_some(lease.stage)
     }
 
-    /// The worker has the assignment or may get it: the accept clock runs while it is active (P55).
-    pub(super) fn offered(&mut self, now: Instant, id: TaskId) {
-        let Some(lease) = self.tasks.get(&id).and_then(Task::lease) else { return };
-        let is_active = self.workers.get(&lease.worker).is_some_and(Worker::is_active);
+    /// Its worker has the assignment or may get it: the accept clock runs while it is active (P55).
+    pub(super) fn offered(&mut self, now: Instant, id: TaskId, worker: WorkerId) {
+        let is_active = self.workers.get(&worker).is_some_and(Worker::is_active);
         let deadline = is_active.then(|| now + self.config.settings().accept_timeout);
         self.set_stage(id, Stage::Offered { deadline });
     }

@@ -95,7 +95,7 @@ impl Dispatcher {
         for task in self.leases_of(id) {
             match self.stage_of(task) {
                 // The lane delivers it now, if it has not before: so the clock starts here.
-                Some(Stage::Offered { .. }) => self.offered(now, task),
+                Some(Stage::Offered { .. }) => self.offered(now, task, id),
                 Some(
                     Stage::Granting
                     | Stage::Assigning

@@ -136,8 +136,9 @@ impl CoordinatorNode {
 
     /// The only door in.
     pub fn handle(&mut self, now: Instant, input: CoordinatorInput) {
-        let early = self.next_wake().is_none_or(|wake| now < wake);
-        if early && matches!(input, CoordinatorInput::Timeout) {
+        if matches!(input, CoordinatorInput::Timeout)
+            && self.next_wake().is_none_or(|wake| now < wake)
+        {
             return;
         }
         self.now = now;

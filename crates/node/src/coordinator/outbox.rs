@@ -1,4 +1,4 @@
-//! Messages on their way to workers: bodies by tag, from the moment they are sent until the worker
+//! Messages on their way to workers: bodies by worker and tag, from the moment they are sent until the worker
 //! has processed them.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,7 +13,6 @@ use crate::frame::MESSAGE_COST;
 /// A message with its body.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Outgoing {
-    pub(super) worker: WorkerId,
     pub(super) head: ToWorker,
     pub(super) body: Bytes,
 }
@@ -29,8 +28,7 @@ impl Outgoing {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Outbox {
     last: u64,
-    by_tag: BTreeMap<Tag, Outgoing>,
-    by_worker: BTreeMap<(WorkerId, Tag), ()>,
+    messages: BTreeMap<(WorkerId, Tag), Outgoing>,
     assigns: BTreeMap<(WorkerId, TaskKey), Tag>,
     /// Messages their lane had no room for, in order. Control is never dropped, and never waits
     /// behind bodies.
@@ -40,30 +38,28 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn put(&mut self, message: Outgoing) -> Tag {
+    pub(super) fn put(&mut self, worker: WorkerId, message: Outgoing) -> Tag {
         self.last += 1;
         let tag = Tag(self.last);
         if let ToWorker::Assign { key, .. } = message.head {
-            self.assigns.insert((message.worker, key), tag);
+            self.assigns.insert((worker, key), tag);
         }
-        self.by_worker.insert((message.worker, tag), ());
-        self.by_tag.insert(tag, message);
+        self.messages.insert((worker, tag), message);
         tag
     }
 
-    pub(super) fn get(&self, tag: Tag) -> Option<&Outgoing> {
-        self.by_tag.get(&tag)
+    pub(super) fn get(&self, worker: WorkerId, tag: Tag) -> Option<&Outgoing> {
+        self.messages.get(&(worker, tag))
     }
 
     pub(super) fn assign(&self, worker: WorkerId, key: TaskKey) -> Option<Tag> {
         self.assigns.get(&(worker, key)).copied()
     }
 
-    pub(super) fn remove(&mut self, tag: Tag) {
-        let Some(message) = self.by_tag.remove(&tag) else { return };
-        self.by_worker.remove(&(message.worker, tag));
-        if let ToWorker::Assign { key, .. } = message.head {
-            self.assigns.remove(&(message.worker, key));
+    pub(super) fn remove(&mut self, worker: WorkerId, tag: Tag) {
+        let message = self.messages.remove(&(worker, tag));
+        if let Some(Outgoing { head: ToWorker::Assign { key, .. }, .. }) = message {
+            self.assigns.remove(&(worker, key));
         }
     }
 
@@ -107,17 +103,17 @@ impl Outbox {
             self.withheld.remove(&(worker, lane));
         }
         let tags: Vec<Tag> = self
-            .by_worker
+            .messages
             .range((worker, Tag(0))..=(worker, Tag(u64::MAX)))
-            .map(|(&(_, tag), ())| tag)
+            .map(|(&(_, tag), _)| tag)
             .collect();
         for tag in tags {
-            self.remove(tag);
+            self.remove(worker, tag);
         }
     }
 
     /// Nothing is held.
     pub(super) fn is_empty(&self) -> bool {
-        self.by_tag.is_empty()
+        self.messages.is_empty()
     }
 }

@@ -81,7 +81,7 @@ impl CoordinatorNode {
                 self.event(CoordinatorEvent::Refused { name, reason });
             }
             HubAction::Released { worker, tag } => {
-                self.outbox.remove(tag);
+                self.outbox.remove(worker, tag);
                 self.enqueue_waiting(worker);
             }
             HubAction::Flags { worker, draining, paused } => {
@@ -304,16 +304,17 @@ impl CoordinatorNode {
             CoordinatorMessage::Revoke { key } => (ToWorker::Revoke { key }, bytes::Bytes::new()),
         };
         let lane = head.lane();
-        let tag = self.outbox.put(Outgoing { worker, head, body });
-        if self.outbox.next_waiting(worker, lane).is_some() || !self.enqueue(worker, tag) {
+        let message = Outgoing { head, body };
+        let len = message.cost();
+        let tag = self.outbox.put(worker, message);
+        let waits = self.outbox.next_waiting(worker, lane).is_some();
+        if waits || !self.enqueue(worker, lane, tag, len) {
             self.outbox.wait(worker, lane, tag);
         }
     }
 
     /// Puts a message on its lane. Returns false if the lane has no room for now.
-    fn enqueue(&mut self, worker: WorkerId, tag: Tag) -> bool {
-        let Some(message) = self.outbox.get(tag) else { return true };
-        let (lane, len) = (message.head.lane(), message.cost());
+    fn enqueue(&mut self, worker: WorkerId, lane: Lane, tag: Tag, len: u32) -> bool {
         match self.ask(HubInput::Enqueue { worker, lane, tag, len }) {
             HubVerdict::Rejected(moorline_link::EnqueueError::Full { .. }) => false,
             HubVerdict::Accepted => true,
@@ -326,7 +327,7 @@ impl CoordinatorNode {
             | HubVerdict::InventoryEnd { .. }
             | HubVerdict::Withdrawn
             | HubVerdict::Violation(_) => {
-                self.outbox.remove(tag);
+                self.outbox.remove(worker, tag);
                 true
             }
         }
@@ -345,9 +346,11 @@ impl CoordinatorNode {
     /// A lane of the worker may have room again.
     fn enqueue_waiting(&mut self, worker: WorkerId) {
         for lane in Lane::ALL {
-            while let Some(tag) = self.outbox.next_waiting(worker, lane)
-                && self.enqueue(worker, tag)
-            {
+            while let Some(tag) = self.outbox.next_waiting(worker, lane) {
+                let len = self.outbox.get(worker, tag).map(Outgoing::cost);
+                if len.is_some_and(|len| !self.enqueue(worker, lane, tag, len)) {
+                    break;
+                }
                 self.outbox.unwait(worker, lane, tag);
             }
         }
@@ -367,7 +370,7 @@ impl CoordinatorNode {
         let done = self.outbox.unwait(worker, lane, tag)
             || self.ask(HubInput::Withdraw { worker, lane, tag }) == HubVerdict::Withdrawn;
         if done {
-            self.outbox.remove(tag);
+            self.outbox.remove(worker, tag);
             // What it took up is free, and nothing else may be there to be released.
             self.enqueue_waiting(worker);
         }

@@ -1,5 +1,6 @@
 //! Between the dispatcher and the store: operations get names, payloads and bodies; answers lose them.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
@@ -54,11 +55,12 @@ pub(super) struct Storage {
     last: PersistId,
     /// Dense: the front has the number after the last one that is durable.
     pending: VecDeque<Pending>,
-    /// Payloads of submits that the dispatcher has not asked to persist yet.
-    submits: BTreeMap<Ticket, (Spec, Bytes)>,
-    /// Leases that may still come to be assigned, with their payloads once those are read. One that
-    /// ends first takes its payload with it, also if the store reads it afterwards.
-    payloads: BTreeMap<TaskKey, Option<Bytes>>,
+    /// Payloads of submits that the dispatcher has not asked to persist yet, in the order in which it
+    /// does.
+    submits: VecDeque<(Ticket, Spec, Bytes)>,
+    /// Tasks whose lease may still come to be assigned: the attempt, with its payload once that is read.
+    /// A lease that ends first takes its payload with it, also if the store reads it afterwards.
+    payloads: BTreeMap<TaskId, (Attempt, Option<Bytes>)>,
     /// Results that are not answered.
     results: BTreeMap<(TaskKey, WorkerId), Held>,
     /// The result that is being decided on.
@@ -73,31 +75,37 @@ impl Storage {
     }
 
     pub(super) fn submit(&mut self, ticket: Ticket, spec: Spec, payload: Bytes) {
-        self.submits.insert(ticket, (spec, payload));
+        self.submits.push_back((ticket, spec, payload));
+    }
+
+    fn take_submit(&mut self, ticket: Ticket) -> Option<(Spec, Bytes)> {
+        self.submits.front().filter(|(first, ..)| *first == ticket)?;
+        let (_, spec, payload) = self.submits.pop_front()?;
+        Some((spec, payload))
     }
 
     pub(super) fn take_payload(&mut self, key: TaskKey) -> Option<Bytes> {
-        self.payloads.remove(&key).flatten()
+        let Entry::Occupied(wanted) = self.payloads.entry(key.task) else { return None };
+        if wanted.get().0 == key.attempt { wanted.remove().1 } else { None }
     }
 
     /// A lease is asked for: its payload will be wanted.
     fn want_payload(&mut self, key: TaskKey) {
-        self.payloads.insert(key, None);
+        self.payloads.insert(key.task, (key.attempt, None));
     }
 
     /// The payload of a lease was read. Nobody wants it any more if the lease has ended meanwhile.
     fn keep_payload(&mut self, key: TaskKey, payload: Bytes) {
-        if let Some(wanted) = self.payloads.get_mut(&key) {
+        if let Some((attempt, wanted)) = self.payloads.get_mut(&key.task)
+            && *attempt == key.attempt
+        {
             *wanted = Some(payload);
         }
     }
 
     /// Whatever lease the task had is over: nothing will be assigned under it.
-    fn drop_payloads(&mut self, task: TaskId) {
-        let of_task = |attempt| TaskKey { task, attempt: Attempt(attempt) };
-        while let Some((&key, _)) = self.payloads.range(of_task(0)..=of_task(u32::MAX)).next() {
-            self.payloads.remove(&key);
-        }
+    fn drop_payload(&mut self, task: TaskId) {
+        self.payloads.remove(&task);
     }
 
     /// Keeps the body of a result. The same one again (a duplicate) only holds more credit.
@@ -165,7 +173,7 @@ impl CoordinatorNode {
         let mut pending = Pending { work: Some(id), ..Pending::OWN };
         let op = match op {
             Op::Submit { ticket, task, claim, .. } => {
-                let Some((spec, payload)) = self.storage.submits.remove(&ticket) else {
+                let Some((spec, payload)) = self.storage.take_submit(ticket) else {
                     debug_assert!(false, "a submit is handed out once, after it came in");
                     return;
                 };
@@ -190,11 +198,11 @@ impl CoordinatorNode {
                 StoreOp::Lease { key, worker, incarnation }
             }
             Op::Adopt { key, from, worker, incarnation } => {
-                self.storage.drop_payloads(key.task);
+                self.storage.drop_payload(key.task);
                 StoreOp::Adopt { key, from, worker, incarnation }
             }
             Op::Requeue { key, cause } => {
-                self.storage.drop_payloads(key.task);
+                self.storage.drop_payload(key.task);
                 let (cause, error) = match cause {
                     RequeueCause::Returned => (Requeue::Returned, Bytes::new()),
                     RequeueCause::Lost => {
@@ -209,7 +217,7 @@ impl CoordinatorNode {
                 StoreOp::Requeue { key, cause, error }
             }
             Op::Finish { key, end } => {
-                self.storage.drop_payloads(key.task);
+                self.storage.drop_payload(key.task);
                 StoreOp::Finish { key, end, body: self.storage.body(key) }
             }
             Op::Cancel { task, .. } => StoreOp::Cancel { task },

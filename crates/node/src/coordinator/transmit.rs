@@ -79,7 +79,7 @@ impl CoordinatorNode {
     fn join(&mut self, conn: ConnId, transmit: HubTransmit) -> DownFrame {
         match transmit {
             HubTransmit::Message { worker, head, tag } => {
-                let Some(message) = self.outbox.get(tag).cloned() else {
+                let Some(message) = self.outbox.get(worker, tag).cloned() else {
                     debug_assert!(false, "the hub transmits only what is held here");
                     return DownFrame::Probe;
                 };

@@ -210,7 +210,10 @@ impl CoordinatorNode {
             CoordinatorInput::Measured { registrations, busy } => {
                 self.ask(HubInput::Measured { registrations, busy });
             }
-            CoordinatorInput::LameDuck { grace, spread } => {
+            CoordinatorInput::LameDuck { grace, spread, hurry } => {
+                let spread = if hurry { spread.min(self.hub.window()) } else { spread };
+                let attached = self.hub.attached();
+                self.event(CoordinatorEvent::Leaving { attached, grace, spread });
                 self.ask(HubInput::LameDuck { grace, spread });
             }
             CoordinatorInput::Stop => {

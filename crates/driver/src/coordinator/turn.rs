@@ -258,15 +258,9 @@ impl<R: Runtime> CoordinatorLoop<R> {
             return;
         }
         let Drain { grace, spread, timeout, hurry } = drain;
-        let connected = self.parts.node.attached();
-        if hurry && connected == 0 {
-            return self.stop();
-        }
-        let spread = if hurry { spread.min(self.parts.node.window()) } else { spread };
-        self.parts.log.draining(connected, grace, spread);
         self.parts.tally.leaves();
         self.drained_at = Some(self.parts.runtime.now() + timeout);
-        self.inputs.push(CoordinatorInput::LameDuck { grace, spread });
+        self.inputs.push(CoordinatorInput::LameDuck { grace, spread, hurry });
     }
 
     /// Whether a drain is over: then it stops.

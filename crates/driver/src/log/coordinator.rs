@@ -40,6 +40,11 @@ impl CoordinatorLog {
     /// Something the node finds worth a line. `peer` is the other end of the connection it is about.
     pub(crate) fn event(&self, now: Instant, event: &CoordinatorEvent, peer: Option<&Peer>) {
         match event {
+            // With nobody to be sent away it stops at once, and says that.
+            CoordinatorEvent::Leaving { attached: 0, .. } => {}
+            CoordinatorEvent::Leaving { attached, grace, spread } => {
+                self.draining(*attached, *grace, *spread);
+            }
             CoordinatorEvent::Recovered { leases, workers } => {
                 let took = now.since(self.started);
                 info!(
@@ -196,7 +201,7 @@ impl CoordinatorLog {
     }
 
     /// Workers are sent away.
-    pub(crate) fn draining(&self, connected: usize, grace: Duration, spread: Duration) {
+    fn draining(&self, connected: usize, grace: Duration, spread: Duration) {
         info!(
             event = "coordinator.draining",
             role = "coordinator",

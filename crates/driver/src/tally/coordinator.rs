@@ -207,6 +207,7 @@ impl CoordinatorTally {
             CoordinatorEvent::Active { away: None, .. }
             | CoordinatorEvent::Suspect { .. }
             | CoordinatorEvent::Assigned { .. }
+            | CoordinatorEvent::Leaving { .. }
             | CoordinatorEvent::Stalled { .. }
             | _ => {}
         }

@@ -151,6 +151,8 @@ pub enum CoordinatorInput {
         grace: Duration,
         /// Then everybody within this time.
         spread: Duration,
+        /// Takes no more of `spread` than as many workers need to register elsewhere.
+        hurry: bool,
     },
     /// The coordinator stops: workers are told, new ones are refused.
     Stop,
@@ -228,6 +230,15 @@ pub enum CoordinatorEvent {
         leases: u32,
         /// Workers expected back.
         workers: u32,
+    },
+    /// It is a lame duck now: [`CoordinatorInput::LameDuck`].
+    Leaving {
+        /// Workers that will be sent away.
+        attached: usize,
+        /// For so long nobody is.
+        grace: Duration,
+        /// Then everybody is within this time.
+        spread: Duration,
     },
     /// A worker was welcomed.
     Registered {

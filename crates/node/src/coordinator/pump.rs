@@ -34,7 +34,7 @@ impl CoordinatorNode {
         self.storage.under_way() > self.events.waiting() as usize
     }
 
-    fn event(&mut self, event: CoordinatorEvent) {
+    pub(super) fn event(&mut self, event: CoordinatorEvent) {
         self.out.push_back(CoordinatorAction::Event(event));
     }
 

@@ -75,13 +75,6 @@ impl CoordinatorNode {
         self.hub.attached()
     }
 
-    /// Over how long the connected workers have to come back when they lose their connections, so that
-    /// whoever takes them in can ([`Hub::window`](moorline_link::Hub::window)).
-    #[must_use]
-    pub fn window(&self) -> std::time::Duration {
-        self.hub.window()
-    }
-
     /// Nobody comes in any more: a lame duck or a stop.
     #[must_use]
     pub fn is_leaving(&self) -> bool {

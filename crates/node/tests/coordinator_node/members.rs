@@ -144,3 +144,28 @@ fn only_a_worker_that_is_gone_is_forgotten_here_and_in_the_store() {
     assert!(rig.events.contains(&CoordinatorEvent::Forgotten { name: name("w1") }));
     assert!(rig.persists.iter().any(|it| it.op == StoreOp::Forget { worker: id }));
 }
+
+#[test]
+fn a_hurried_lame_duck_takes_no_more_time_than_its_workers_need_elsewhere() {
+    let (grace, spread) = (Duration::ZERO, Duration::from_secs(24));
+    let leave = |workers: u64, hurry| {
+        let mut rig = Rig::new();
+        for number in 1..=workers {
+            come(&mut rig, number, hello_of(number, Vec::new()));
+        }
+        rig.give(CoordinatorInput::LameDuck { grace, spread, hurry });
+        assert!(rig.node.is_leaving());
+        let told = rig.events.iter().filter_map(|event| match event {
+            CoordinatorEvent::Leaving { attached, grace: Duration::ZERO, spread } => {
+                Some((*attached, *spread))
+            }
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(leave(3, false), [(3, spread)]);
+    // So few come in at once anywhere.
+    let [(3, few)] = leave(3, true)[..] else { panic!("told once") };
+    assert!(few < Duration::from_secs(1), "{few:?}");
+    assert_eq!(leave(0, true), [(0, Duration::ZERO)]);
+}

@@ -91,7 +91,7 @@ impl Store for MemoryStore {
         let done = applied(&mut table, now, self.epoch, batch);
         self.last_event = table.last_event();
         self.owed.add(batch, &done);
-        self.waits = table.take_waits();
+        table.take_waits(&mut self.waits);
         Ok(done)
     }
 
@@ -105,7 +105,7 @@ impl Store for MemoryStore {
         let done = applied(&mut table, now, self.epoch, batch);
         self.last_event = table.last_event();
         self.owed.add(batch, &done);
-        self.waits = table.take_waits();
+        table.take_waits(&mut self.waits);
         Some(done)
     }
 

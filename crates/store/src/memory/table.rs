@@ -401,9 +401,11 @@ impl Table {
         Size { tasks: self.tasks.len() as u64, events: self.events.len(), ..Size::default() }
     }
 
-    /// How long those had waited that were given out for the first time since this was asked last.
-    pub(super) fn take_waits(&mut self) -> Vec<Duration> {
-        std::mem::take(&mut self.waits)
+    /// Puts down how long those had waited that were given out for the first time since this was asked
+    /// last.
+    pub(super) fn take_waits(&mut self, waits: &mut Vec<Duration>) {
+        waits.clear();
+        waits.append(&mut self.waits);
     }
 
     fn record_at(&self, place: u64) -> Option<TaskRecord> {

@@ -1,5 +1,7 @@
 //! One transport connection, as far as the hub knows it.
 
+use alloc::boxed::Box;
+
 use super::io::HubTimer;
 use super::member::Member;
 use super::ring::{Cache, Marks};
@@ -21,7 +23,7 @@ pub(super) struct Connection {
     pub(super) marks: Cache<Marks>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) enum ConnState {
     /// It has to say Hello until then.
     Greeting { until: Instant },
@@ -30,7 +32,7 @@ pub(super) enum ConnState {
     /// It carries the session of this worker.
     Attached { worker: WorkerId },
     /// It is being closed: nothing it says counts any more.
-    Closing(Closing),
+    Closing(Box<Closing>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -115,12 +117,10 @@ impl Connection {
     pub(super) fn deadline(&self) -> Option<(Instant, HubTimer)> {
         match &self.state {
             ConnState::Greeting { until } => Some((*until, HubTimer::Register)),
-            ConnState::Closing(Closing { until, farewell: Some(_), .. }) => {
-                Some((*until, HubTimer::Farewell))
+            ConnState::Closing(closing) => {
+                closing.farewell.is_some().then_some((closing.until, HubTimer::Farewell))
             }
-            ConnState::Closing(Closing { farewell: None, .. })
-            | ConnState::Held { .. }
-            | ConnState::Attached { .. } => None,
+            ConnState::Held { .. } | ConnState::Attached { .. } => None,
         }
     }
 

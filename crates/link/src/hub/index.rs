@@ -283,7 +283,7 @@ impl Member {
                 (!self.expiring).then_some((at, HubTimer::Forget))
             }
         };
-        match self.losses.calm_at(config).map(|at| (at, HubTimer::Calm)) {
+        match self.calm_at(config).map(|at| (at, HubTimer::Calm)) {
             Some(calm) => Some(of_life.map_or(calm, |of_life| of_life.min(calm))),
             None => of_life,
         }
@@ -342,8 +342,8 @@ impl Hub {
             assert_eq!(carried.get(id).copied(), conn, "both sides of an attachment agree");
             let challenge = member.attached().and_then(|attached| attached.challenge.as_ref());
             if let Some(challenge) = challenge {
-                let held = self.conns.get(&challenge.conn).map(|connection| connection.state);
-                assert_eq!(held, Some(ConnState::Held { worker: *id }), "a challenger is held");
+                let held = self.conns.get(&challenge.conn).map(|connection| &connection.state);
+                assert_eq!(held, Some(&ConnState::Held { worker: *id }), "a challenger is held");
             }
         }
         assert_eq!(index.schedule.due_count(), due, "as many are due as are counted");

@@ -1,13 +1,16 @@
 //! A worker the coordinator knows, through all its sessions.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::flapping::Losses;
 use super::ring::{Cache, Marks};
 use super::session::{Attached, Attachment, Session};
 use super::table::Near;
 use crate::{
-    ConnId, HubAction, Incarnation, Instant, Reason, Registration, SessionId, Sym, Tag, WorkerId,
+    ConnId, Flapping, HubAction, HubConfig, Incarnation, Instant, Reason, Registration, SessionId,
+    Sym, Tag, WorkerId,
 };
 
 /// Displaced processes that are remembered of one worker.
@@ -17,14 +20,10 @@ const SUPERSEDED_MAX: usize = 8;
 pub(super) struct Member {
     pub(super) name: Sym,
     pub(super) life: Life,
-    /// Processes that a newer one displaced while the worker was present: oldest first, bounded.
-    pub(super) superseded: Vec<Incarnation>,
-    /// Processes out of the way of the present one, which has not shown yet that it lives: its Hello
-    /// may be what a dead process left on the network. Until it does, they may come back. Bounded.
-    displaced: Vec<Incarnation>,
     /// An operator wants it to get nothing new, since then.
     pub(super) cordoned: Option<Instant>,
-    pub(super) losses: Losses,
+    /// What went wrong before, if anything did.
+    past: Option<Box<Past>>,
     /// Its active session lost the connection then, and it was not active since; [`Instant::FAR`]: it
     /// is, or was never.
     away_since: Instant,
@@ -35,6 +34,18 @@ pub(super) struct Member {
     /// Where the connection is that it has.
     pub(super) carrier: Cache<Near>,
     pub(super) marks: Cache<Marks>,
+}
+
+/// Processes and connections that are gone. Most workers have lost nothing, and nothing of a heartbeat is
+/// in it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+struct Past {
+    /// Processes that a newer one displaced while the worker was present: oldest first, bounded.
+    superseded: Vec<Incarnation>,
+    /// Processes out of the way of the present one, which has not shown yet that it lives: its Hello
+    /// may be what a dead process left on the network. Until it does, they may come back. Bounded.
+    displaced: Vec<Incarnation>,
+    losses: Losses,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -74,21 +85,9 @@ pub(super) struct Told {
 
 impl Member {
     pub(super) fn new(name: Sym, life: Life) -> Self {
-        let (superseded, displaced, losses, told, carrier, marks) = Default::default();
+        let (past, told, carrier, marks) = Default::default();
         let (cordoned, expiring, away_since) = (None, false, Instant::FAR);
-        Self {
-            name,
-            life,
-            superseded,
-            displaced,
-            cordoned,
-            losses,
-            away_since,
-            expiring,
-            told,
-            carrier,
-            marks,
-        }
+        Self { name, life, cordoned, past, away_since, expiring, told, carrier, marks }
     }
 
     /// Its active session has no connection any more. An outage that goes on has begun before.
@@ -145,28 +144,59 @@ impl Member {
     /// The process that holds the session gives way to this one.
     pub(super) fn displace(&mut self, newcomer: Incarnation) {
         let Some(incumbent) = self.session().map(|session| session.incarnation) else { return };
-        self.displaced.retain(|displaced| *displaced != newcomer);
-        remember(&mut self.displaced, incumbent);
+        let displaced = &mut self.past.get_or_insert_default().displaced;
+        displaced.retain(|displaced| *displaced != newcomer);
+        remember(displaced, incumbent);
     }
 
     /// Whether this process may take its place back.
     pub(super) fn may_return(&self, incarnation: Incarnation) -> bool {
-        self.displaced.contains(&incarnation)
+        self.past.as_ref().is_some_and(|past| past.displaced.contains(&incarnation))
+    }
+
+    /// Whether a newer process has displaced this one for good.
+    pub(super) fn is_superseded(&self, incarnation: Incarnation) -> bool {
+        self.past.as_ref().is_some_and(|past| past.superseded.contains(&incarnation))
+    }
+
+    /// A connection that had lived so long is lost.
+    pub(super) fn loses(&mut self, now: Instant, life: Duration, why: Reason, config: &HubConfig) {
+        self.past.get_or_insert_default().losses.record(now, life, why, config);
+    }
+
+    /// It was calm for long enough.
+    pub(super) fn calm(&mut self) {
+        if let Some(past) = &mut self.past {
+            past.losses.calm();
+        }
+    }
+
+    /// When it is calm again if it loses no other connection.
+    pub(super) fn calm_at(&self, config: &HubConfig) -> Option<Instant> {
+        self.past.as_ref()?.losses.calm_at(config)
+    }
+
+    /// What to say of its losses while it flaps.
+    pub(super) fn flapping(&self) -> Option<Flapping> {
+        self.past.as_ref()?.losses.flapping()
+    }
+
+    fn is_flapping(&self) -> bool {
+        self.past.as_ref().is_some_and(|past| past.losses.is_flapping())
     }
 
     /// The process that holds the session has read its Welcome: those before it are told that they are
     /// superseded when they show up again.
     pub(super) fn prove(&mut self) {
-        for incarnation in core::mem::take(&mut self.displaced) {
-            remember(&mut self.superseded, incarnation);
+        let Some(past) = &mut self.past else { return };
+        for incarnation in core::mem::take(&mut past.displaced) {
+            remember(&mut past.superseded, incarnation);
         }
     }
 
     /// The worker is not present any more: what was in the way of what does not matter.
     pub(super) fn forget_session(&mut self) {
-        self.superseded = Vec::new();
-        self.displaced = Vec::new();
-        self.losses.calm();
+        self.past = None;
     }
 
     /// Since when it is lost or departed, if it is.
@@ -242,7 +272,7 @@ impl Member {
     fn news_of_losses(&self) -> Option<News> {
         // Nobody was told of a worker that was gone before its Welcome was written.
         let known = self.told.session.is_some();
-        let changed = known && self.losses.is_flapping() != self.told.flapping;
+        let changed = known && self.is_flapping() != self.told.flapping;
         changed.then_some(News::Flapping)
     }
 
@@ -287,7 +317,7 @@ impl Member {
                 let (draining, paused) = (self.drains(session), session.paused);
                 HubAction::Flags { worker, draining, paused }
             }
-            News::Flapping => HubAction::Flapping { worker, flapping: self.losses.flapping() },
+            News::Flapping => HubAction::Flapping { worker, flapping: self.flapping() },
             News::Released(tag) => HubAction::Released { worker, tag },
             News::Forgotten => HubAction::Forgotten { worker },
         })

@@ -36,7 +36,7 @@ impl Hub {
             last_received: None,
             rtt: None,
             cordoned: member.cordoned.is_some(),
-            flapping: member.losses.flapping(),
+            flapping: member.flapping(),
             statistics: None,
         };
         match &member.life {
@@ -132,7 +132,7 @@ impl Hub {
                     }
                     HubTimer::Disconnect => self.dismiss(worker, Reason::HeartbeatTimeout),
                     HubTimer::SendAway => self.send_away(worker),
-                    HubTimer::Calm => self.with_member(worker, |member| member.losses.calm()),
+                    HubTimer::Calm => self.with_member(worker, Member::calm),
                     HubTimer::Forget => self.with_member(worker, |member| member.expiring = true),
                     HubTimer::Full | HubTimer::Unacknowledged => self.end_stalled(worker),
                     HubTimer::Register | HubTimer::Farewell | HubTimer::Pulse => {}

@@ -29,7 +29,7 @@ impl Hub {
         let settings = self.config.settings();
         let close = |reason, farewell| {
             let until = now + settings.farewell_timeout;
-            ConnState::Closing(Closing { reason, farewell, refused: false, until })
+            ConnState::Closing(Box::new(Closing { reason, farewell, refused: false, until }))
         };
         let state = if let Serving::Stopped { .. } = self.serving {
             // A stranger: its own time follows from its connection.
@@ -48,8 +48,8 @@ impl Hub {
 
     /// The transport says that a connection ended.
     pub(super) fn closed(&mut self, conn: ConnId, reason: Reason) {
-        let Some(state) = self.conns.get(&conn).map(|connection| connection.state) else { return };
-        match state {
+        let Some(connection) = self.conns.get(&conn) else { return };
+        match connection.state {
             ConnState::Greeting { .. } | ConnState::Closing(_) => {}
             ConnState::Held { worker } => self.drop_challenge(worker),
             ConnState::Attached { worker } => {
@@ -64,8 +64,8 @@ impl Hub {
 
     /// Ends a connection from our side, whatever it is, and tells it why.
     pub(super) fn expel(&mut self, conn: ConnId, reason: Reason) {
-        let Some(state) = self.conns.get(&conn).map(|connection| connection.state) else { return };
-        match state {
+        let Some(connection) = self.conns.get(&conn) else { return };
+        match connection.state {
             ConnState::Greeting { .. } => {
                 let dismissal = self.dismissal(WorkerId(u128::from(conn.0)), reason);
                 self.shut(conn, reason, Some(Farewell::Refused(dismissal)), false);
@@ -136,7 +136,7 @@ impl Hub {
                     member.goes_away(since);
                 }
                 let life = since.since(attached.since);
-                member.losses.record(since, life, reason, &self.config);
+                member.loses(since, life, reason, &self.config);
                 attached.challenge
             }
             was @ Attachment::Detached { .. } => {
@@ -150,7 +150,7 @@ impl Hub {
     fn shut(&mut self, conn: ConnId, reason: Reason, farewell: Option<Farewell>, refused: bool) {
         let until = self.clock.last() + self.config.settings().farewell_timeout;
         let Some(connection) = self.conns.get_mut(&conn) else { return };
-        let state = ConnState::Closing(Closing { reason, farewell, refused, until });
+        let state = ConnState::Closing(Box::new(Closing { reason, farewell, refused, until }));
         let was = mem::replace(&mut connection.state, state);
         self.index.0.greeting -= u32::from(matches!(was, ConnState::Greeting { .. }));
         self.note_conn(conn);
@@ -241,7 +241,7 @@ impl Hub {
         }
         let outlived =
             !member.may_return(hello.incarnation) && self.granted_before(hello, session.id);
-        if outlived || member.superseded.contains(&hello.incarnation) {
+        if outlived || member.is_superseded(hello.incarnation) {
             return Judgement::Refuse(Reason::Superseded, ComeBack::Never);
         }
         let Some(attached) = session.attached() else { return Judgement::Admit };

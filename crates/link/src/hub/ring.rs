@@ -80,14 +80,21 @@ impl Key {
 type Packed = (bool, u64, u64, Near);
 
 /// What the ring and the heap know of one entity.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Marks {
     /// It is in the ring (and perhaps not due any more).
     queued: bool,
     /// It has an action due.
     pub(super) due: bool,
     /// The heap entry that stands for its deadline, never later than that; others are litter.
-    armed: Option<Instant>,
+    /// [`Instant::FAR`]: none does.
+    armed: Instant,
+}
+
+impl Default for Marks {
+    fn default() -> Self {
+        Self { queued: false, due: false, armed: Instant::FAR }
+    }
 }
 
 /// An entry of the heap: entities with deadlines at the same time come in the order of their keys.
@@ -129,7 +136,7 @@ impl Schedule {
         marks: &mut Marks,
         deadline: Option<Instant>,
     ) {
-        if marks.armed == deadline {
+        if marks.armed == deadline.unwrap_or(Instant::FAR) {
             return;
         }
         self.note_not_sooner(key, marks);
@@ -145,8 +152,8 @@ impl Schedule {
         marks: &mut Marks,
         deadline: Instant,
     ) {
-        if marks.armed.is_none_or(|armed| deadline < armed) {
-            marks.armed = Some(deadline);
+        if deadline < marks.armed {
+            marks.armed = deadline;
             self.heap.push(Reverse((deadline, key.packed(near))));
         }
     }
@@ -155,7 +162,7 @@ impl Schedule {
     /// corrected when it comes up.
     pub(super) fn note_not_sooner(&mut self, key: Key, marks: &Marks) {
         self.unsettled |= self.heap.peek().is_some_and(|Reverse((at, earliest))| {
-            marks.armed == Some(*at) && Key::unpacked(*earliest).0 == key
+            marks.armed == *at && Key::unpacked(*earliest).0 == key
         });
     }
 
@@ -206,13 +213,13 @@ impl Schedule {
 
     /// Whether an entry of the heap is the one that stands for this entity.
     pub(super) fn stands_for(marks: &Marks, at: Instant) -> bool {
-        marks.armed == Some(at)
+        marks.armed == at
     }
 
     /// The earliest entry stands for an entity whose deadline is this by now, which is later.
     pub(super) fn postpone(&mut self, marks: &mut Marks, deadline: Option<Instant>) {
         let Some(mut earliest) = self.heap.peek_mut() else { return };
-        marks.armed = deadline;
+        marks.armed = deadline.unwrap_or(Instant::FAR);
         match deadline {
             // In its place: half the way of taking it out and putting it in again.
             Some(deadline) => earliest.0.0 = deadline,

@@ -65,10 +65,16 @@ struct Place {
     slot: u32,
 }
 
+/// What holds an entry. It begins where a line of the processor's caches does, so that it lies in as few of
+/// them as it can.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+struct Slot<K, V>(Option<(K, V)>);
+
 /// A map.
 #[derive(Clone, Debug)]
 pub(super) struct Table<K, V> {
-    blocks: Vec<Vec<Option<(K, V)>>>,
+    blocks: Vec<Vec<Slot<K, V>>>,
     /// Slots whose entries were removed.
     free: Vec<u32>,
     /// A power of two of places, at most three quarters taken; each as near behind its hash as can be.
@@ -114,7 +120,7 @@ impl<K: Key, V> Table<K, V> {
         near.0 = self.slot_near(key, *near)?;
         self.last = near.0;
         let slot = near.0 as usize;
-        let (_, value) = self.blocks.get_mut(slot / BLOCK)?.get_mut(slot % BLOCK)?.as_mut()?;
+        let (_, value) = self.blocks.get_mut(slot / BLOCK)?.get_mut(slot % BLOCK)?.0.as_mut()?;
         Some(value)
     }
 
@@ -154,14 +160,14 @@ impl<K: Key, V> Table<K, V> {
         self.index[hole].slot = EMPTY;
         self.len -= 1;
         self.free.push(slot);
-        let entry = self.blocks[slot as usize / BLOCK][slot as usize % BLOCK].take();
+        let entry = self.blocks[slot as usize / BLOCK][slot as usize % BLOCK].0.take();
         entry.map(|(_, value)| value)
     }
 
     /// All of them, in the order of their keys.
     pub(super) fn iter(&self) -> vec::IntoIter<(&K, &V)> {
         let mut all: Vec<(&K, &V)> = Vec::with_capacity(self.len);
-        all.extend(self.blocks.iter().flatten().flatten().map(|(key, value)| (key, value)));
+        all.extend(self.entries().map(|(key, value)| (key, value)));
         all.sort_unstable_by_key(|(key, _)| **key);
         all.into_iter()
     }
@@ -197,7 +203,12 @@ impl<K: Key, V> Table<K, V> {
     #[inline]
     fn at(&self, slot: u32) -> Option<&(K, V)> {
         let slot = slot as usize;
-        self.blocks.get(slot / BLOCK)?.get(slot % BLOCK)?.as_ref()
+        self.blocks.get(slot / BLOCK)?.get(slot % BLOCK)?.0.as_ref()
+    }
+
+    /// All entries, in no order.
+    fn entries(&self) -> impl Iterator<Item = &(K, V)> {
+        self.blocks.iter().flatten().filter_map(|slot| slot.0.as_ref())
     }
 
     /// The place of a key in the index.
@@ -222,7 +233,7 @@ impl<K: Key, V> Table<K, V> {
         if (self.len + 1) * 4 > self.index.len() * 3 {
             self.grow();
         }
-        let entry = Some((key, value));
+        let entry = Slot(Some((key, value)));
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.blocks[slot as usize / BLOCK][slot as usize % BLOCK] = entry;
@@ -293,7 +304,7 @@ impl<'a, K: Key, V> IntoIterator for &'a mut Table<K, V> {
 
     fn into_iter(self) -> Self::IntoIter {
         let mut all: Vec<Self::Item> = Vec::with_capacity(self.len);
-        let entries = self.blocks.iter_mut().flatten().flatten();
+        let entries = self.blocks.iter_mut().flatten().filter_map(|slot| slot.0.as_mut());
         all.extend(entries.map(|(key, value)| (&*key, value)));
         all.sort_unstable_by_key(|(key, _)| **key);
         all.into_iter()
@@ -302,7 +313,7 @@ impl<'a, K: Key, V> IntoIterator for &'a mut Table<K, V> {
 
 impl<K: Key, V: PartialEq> PartialEq for Table<K, V> {
     fn eq(&self, other: &Self) -> bool {
-        let mut entries = self.blocks.iter().flatten().flatten();
+        let mut entries = self.entries();
         self.len == other.len && entries.all(|(key, value)| other.get(key) == Some(value))
     }
 }

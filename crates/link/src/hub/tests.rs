@@ -4,10 +4,14 @@
 mod laws;
 mod walk;
 
+use super::connection::Connection;
 use super::lanes::Lanes;
+use super::member::Member;
 use super::session::Session;
 use alloc::collections::VecDeque;
 use core::mem::size_of;
+
+use crate::{ConnId, WorkerId};
 
 /// The integers of the four lanes are boxed, because only few inputs of an idle worker touch them.
 /// The headers of the two outgoing queues are part of that box and not counted.
@@ -16,4 +20,13 @@ fn a_session_takes_at_most_256_bytes_and_the_integers_of_its_lanes_320() {
     assert!(size_of::<Session>() <= 256, "{}", size_of::<Session>());
     let lanes = size_of::<Lanes>() - 2 * size_of::<VecDeque<u64>>();
     assert!(lanes <= 320, "{lanes}");
+}
+
+/// What a heartbeat looks at among a million lies in as few lines of the processor's caches as can be.
+#[test]
+fn a_connection_takes_at_most_two_lines_of_a_cache_and_a_worker_six() {
+    let connection = size_of::<Option<(ConnId, Connection)>>();
+    assert!(connection <= 2 * 64, "{connection}");
+    let worker = size_of::<Option<(WorkerId, Member)>>();
+    assert!(worker <= 6 * 64, "{worker}");
 }

@@ -1,17 +1,12 @@
 //! Packets to bytes and back.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use moorline_link::Lane;
 use moorline_node::{DownFrame, Packet, UpFrame};
-use prost::Message as _;
 
-use crate::generated::shapes;
-use crate::generated::worker as pb;
-use crate::shape::{self, Value, malformed};
+use crate::frame::{FRAMES, Said};
+use crate::shape::{self, BLOCK, Key, malformed};
 use crate::{DecodeError, down, limits, up};
-
-/// The key of `Packet.frames`: field 1, a block.
-const FRAMES_KEY: u8 = 1 << 3 | 2;
 
 /// A packet that was decoded.
 ///
@@ -45,14 +40,22 @@ pub struct Decoded<F> {
 #[must_use]
 pub fn encode_up(packet: &Packet<UpFrame>) -> Bytes {
     let room = packet.frames.iter().map(UpFrame::size_bound).sum();
-    encode(room, packet.frames.iter().map(up::write))
+    let mut bytes = Vec::with_capacity(room);
+    for frame in &packet.frames {
+        up::write(&mut bytes, frame);
+    }
+    bytes.into()
 }
 
 /// A coordinator's packet as bytes; see [`encode_up`].
 #[must_use]
 pub fn encode_down(packet: &Packet<DownFrame>) -> Bytes {
     let room = packet.frames.iter().map(DownFrame::size_bound).sum();
-    encode(room, packet.frames.iter().map(down::write))
+    let mut bytes = Vec::with_capacity(room);
+    for frame in &packet.frames {
+        down::write(&mut bytes, frame);
+    }
+    bytes.into()
 }
 
 /// A worker's packet from bytes, as a coordinator receives it.
@@ -71,20 +74,9 @@ pub fn decode_down(bytes: Bytes) -> Result<Decoded<DownFrame>, DecodeError> {
     decode(&bytes, down::read)
 }
 
-fn encode(room: usize, kinds: impl Iterator<Item = pb::frame::Kind>) -> Bytes {
-    let mut bytes = BytesMut::with_capacity(room);
-    for kind in kinds {
-        let frame = pb::Frame { kind: Some(kind) };
-        bytes.put_u8(FRAMES_KEY);
-        // A `BytesMut` grows as needed, so there is no error to have.
-        let _ = frame.encode_length_delimited(&mut bytes);
-    }
-    bytes.freeze()
-}
-
 fn decode<F>(
     packet: &Bytes,
-    read: fn(pb::frame::Kind) -> Result<F, DecodeError>,
+    read: impl Fn(&mut Said<'_>) -> Result<F, DecodeError>,
 ) -> Result<Decoded<F>, DecodeError> {
     let (len, max) = (packet.len(), limits::PACKET_MAX);
     if len > max {
@@ -95,39 +87,28 @@ fn decode<F>(
     let mut lane = None;
     let mut count = 0;
     let mut rest = &packet[..];
-    while let Some((number, value)) = shape::next(&mut rest)? {
-        let frame = match (number, value) {
-            (1, Value::Block(frame)) => frame,
-            (1, Value::Number) => {
+    while !rest.is_empty() {
+        let key = Key::take(&mut rest)?;
+        let (FRAMES, BLOCK) = key.parts() else {
+            let (number, _) = shape::value(key, &mut rest)?;
+            if u64::from(number) == FRAMES {
                 return Err(malformed(format_args!("Packet.frames is of another type")));
             }
-            (_, Value::Number | Value::Block(_)) => {
-                decoded.unknown_fields += 1;
-                continue;
-            }
+            decoded.unknown_fields += 1;
+            continue;
         };
+        let frame = shape::block(&mut rest)?;
         count += 1;
         if count > limits::FRAMES {
             return Err(DecodeError::TooManyFrames { max: limits::FRAMES });
         }
-        let seen = shapes::FRAME.walk(frame)?;
-        match seen.known {
-            0 => {
-                decoded.unknown_frames += 1;
-                continue;
+        match Said::new(packet, frame, &mut lane)? {
+            Some(mut said) => {
+                decoded.frames.push(read(&mut said)?);
+                decoded.unknown_fields += said.unknown;
             }
-            1 => decoded.unknown_fields += seen.unknown,
-            kinds => return Err(DecodeError::SeveralKinds { kinds }),
+            None => decoded.unknown_frames += 1,
         }
-        let frame = pb::Frame::decode(packet.slice_ref(frame))
-            .map_err(|error| malformed(format_args!("{error}")))?;
-        // The walk met one kind, so there is one.
-        let kind = frame.kind.ok_or(DecodeError::Missing { field: "Frame.kind" })?;
-        let own = lane_of(&kind);
-        if *lane.get_or_insert(own) != own {
-            return Err(DecodeError::MixedLanes);
-        }
-        decoded.frames.push(read(kind)?);
     }
     if count == 0 {
         return Err(DecodeError::Empty);
@@ -136,28 +117,11 @@ fn decode<F>(
     Ok(decoded)
 }
 
-/// The lane of the packets this kind rides in.
-fn lane_of(kind: &pb::frame::Kind) -> Lane {
-    use pb::frame::Kind;
-    match kind {
-        Kind::LaneB(_) | Kind::Part(_) => Lane::B,
-        Kind::Beat(_)
-        | Kind::BeatAnswer(_)
-        | Kind::Ack(_)
-        | Kind::LaneC(_)
-        | Kind::Hello(_)
-        | Kind::Welcome(_)
-        | Kind::Refused(_)
-        | Kind::InventoryItem(_)
-        | Kind::InventoryEnd(_)
-        | Kind::InventoryAnswer(_)
-        | Kind::Active(_)
-        | Kind::Probe(_)
-        | Kind::GoAway(_)
-        | Kind::Statistics(_)
-        | Kind::Goodbye(_) => Lane::C,
-    }
-}
-
+#[cfg(test)]
+mod alike;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod twisted;

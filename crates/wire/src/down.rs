@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use moorline_link::{BeatAnswer, ComeBack, Dismissal, Epoch, Lane, Reason, Welcome};
-use moorline_node::{DownFrame, Message, ToWorker};
+use moorline_node::{DownFrame, Name, ToWorker};
 use moorline_work::{Attempt, Judgement};
-use pb::frame::Kind;
-use pb::lane_message::Head;
 
 use crate::DecodeError;
+use crate::frame::{self, Kind, Said, write_rare};
 use crate::generated::worker as pb;
+use crate::hot::{Head, HeadKind};
 use crate::value::{
     has, hint, micros, name, read_ack, read_disposition, read_flags, read_key, read_message,
     read_part, read_reason, read_session, read_standing, read_ticket, small, write_ack,
@@ -17,22 +17,22 @@ use crate::value::{
     write_session, write_standing, write_ticket,
 };
 
-pub(crate) fn write(frame: &DownFrame) -> Kind {
+pub(crate) fn write(packet: &mut Vec<u8>, frame: &DownFrame) {
     match frame {
+        DownFrame::BeatAnswer(answer) => {
+            frame::write(packet, Kind::BeatAnswer, &write_beat_answer(answer));
+        }
+        DownFrame::Ack(ack) => frame::write(packet, Kind::Ack, &write_ack(ack)),
+        DownFrame::Message(message) => {
+            let kind = match message.head.lane() {
+                Lane::C => Kind::LaneC,
+                Lane::B => Kind::LaneB,
+            };
+            frame::write(packet, kind, &write_message(message, write_head(&message.head)));
+        }
+        DownFrame::Part(part) => frame::write(packet, Kind::Part, &write_part(part)),
         DownFrame::Welcome { head, software } => {
-            let [lane_c, lane_b] = head.lanes.map(write_standing);
-            Kind::Welcome(pb::Welcome {
-                version: head.version.into(),
-                features: head.features,
-                session: write_session(head.session),
-                resumed: head.resumed,
-                lane_c,
-                lane_b,
-                beat_interval_us: micros(head.beat_interval),
-                first_window_us: head.first_window.map(micros),
-                lost_after_us: micros(head.lost_after),
-                software: software.as_str().to_owned(),
-            })
+            write_rare(packet, Kind::Welcome, &write_welcome(head, software));
         }
         DownFrame::Refused { dismissal, hint: words } => {
             let (come_back, after_us) = write_come_back(dismissal.come_back);
@@ -41,102 +41,127 @@ pub(crate) fn write(frame: &DownFrame) -> Kind {
                 ComeBack::Slot { ticket, .. } => Some(write_ticket(ticket)),
                 ComeBack::ByReason | ComeBack::After(_) | ComeBack::Never => None,
             };
-            Kind::Refused(pb::Refused { reason, come_back, after_us, hint, ticket })
+            let refused = pb::Refused { reason, come_back, after_us, hint, ticket };
+            write_rare(packet, Kind::Refused, &refused);
         }
         DownFrame::InventoryAnswer { index, key, judgement } => {
-            Kind::InventoryAnswer(write_answer(*index, write_key(*key), *judgement))
+            let answer = write_answer(*index, write_key(*key), *judgement);
+            write_rare(packet, Kind::InventoryAnswer, &answer);
         }
-        DownFrame::Active => Kind::Active(pb::Active {}),
-        DownFrame::Probe => Kind::Probe(pb::Probe {}),
-        DownFrame::BeatAnswer(answer) => Kind::BeatAnswer(pb::BeatAnswer {
-            seq: answer.seq,
-            epoch: answer.epoch.0,
-            flags: write_flags(
-                answer.flags,
-                &[
-                    (answer.quiet, pb::BeatFlag::Quiet),
-                    (answer.known, pb::BeatFlag::Known),
-                    (answer.waiting, pb::BeatFlag::Waiting),
-                ],
-            ),
-            free: answer.free.into(),
-            first_window_us: answer.first_window.map(micros),
-            beat_interval_us: answer.beat_interval.map(micros),
-        }),
-        DownFrame::Ack(ack) => Kind::Ack(write_ack(ack)),
-        DownFrame::Message(message) => {
-            let written = write_message(message, write_head(&message.head));
-            match message.head.lane() {
-                Lane::C => Kind::LaneC(written),
-                Lane::B => Kind::LaneB(written),
-            }
-        }
-        DownFrame::Part(part) => Kind::Part(write_part(part)),
+        DownFrame::Active => write_rare(packet, Kind::Active, &pb::Active {}),
+        DownFrame::Probe => write_rare(packet, Kind::Probe, &pb::Probe {}),
         DownFrame::GoAway { dismissal, hint: words } => {
             let (come_back, after_us) = write_come_back(dismissal.come_back);
             let (reason, hint) = (write_reason(dismissal.reason), hint(words));
-            Kind::GoAway(pb::GoAway { reason, come_back, after_us, hint })
+            let away = pb::GoAway { reason, come_back, after_us, hint };
+            write_rare(packet, Kind::GoAway, &away);
         }
     }
 }
 
-pub(crate) fn read(kind: Kind) -> Result<DownFrame, DecodeError> {
-    let other_way = |what| Err(DecodeError::WrongDirection { what });
-    match kind {
-        Kind::BeatAnswer(answer) => Ok(DownFrame::BeatAnswer(BeatAnswer {
-            seq: answer.seq,
-            epoch: Epoch(answer.epoch),
-            known: has(answer.flags, pb::BeatFlag::Known),
-            flags: read_flags(answer.flags),
-            free: small("BeatAnswer.free", answer.free)?,
-            quiet: has(answer.flags, pb::BeatFlag::Quiet),
-            waiting: has(answer.flags, pb::BeatFlag::Waiting),
-            first_window: answer.first_window_us.map(Duration::from_micros),
-            beat_interval: answer.beat_interval_us.map(Duration::from_micros),
-        })),
-        Kind::Ack(ack) => Ok(DownFrame::Ack(read_ack(ack)?)),
-        Kind::LaneC(message) => Ok(DownFrame::Message(read_numbered(Lane::C, message)?)),
-        Kind::LaneB(message) => Ok(DownFrame::Message(read_numbered(Lane::B, message)?)),
-        Kind::Part(part) => Ok(DownFrame::Part(read_part(part)?)),
-        Kind::Welcome(welcome) => {
-            let head = Welcome {
-                version: small("Welcome.version", welcome.version)?,
-                features: welcome.features,
-                session: read_session("Welcome.session", welcome.session)?,
-                resumed: welcome.resumed,
-                lanes: [read_standing(welcome.lane_c), read_standing(welcome.lane_b)],
-                beat_interval: Duration::from_micros(welcome.beat_interval_us),
-                first_window: welcome.first_window_us.map(Duration::from_micros),
-                lost_after: Duration::from_micros(welcome.lost_after_us),
-            };
-            let software = name("Welcome.software", &welcome.software)?;
-            Ok(DownFrame::Welcome { head, software })
+#[inline]
+pub(crate) fn read(said: &mut Said<'_>) -> Result<DownFrame, DecodeError> {
+    match said.kind {
+        Kind::BeatAnswer => {
+            let mut answer = pb::BeatAnswer::default();
+            said.hot(&mut answer)?;
+            read_beat_answer(&answer)
         }
-        Kind::Refused(refused) => {
-            let mut dismissal = read_dismissal(refused.reason, refused.come_back, refused.after_us);
-            if let (ComeBack::After(after), Some(ticket)) = (dismissal.come_back, refused.ticket) {
-                dismissal.come_back = ComeBack::Slot { after, ticket: read_ticket(ticket) };
-            }
-            Ok(DownFrame::Refused { dismissal, hint: refused.hint })
+        Kind::Ack => {
+            let mut ack = pb::Ack::default();
+            said.hot(&mut ack)?;
+            read_ack(&ack).map(DownFrame::Ack)
         }
-        Kind::InventoryAnswer(answer) => {
-            let judgement = read_judgement(&answer)?;
-            let key = read_key(answer.key)?;
-            Ok(DownFrame::InventoryAnswer { index: answer.index, key, judgement })
+        Kind::LaneC | Kind::LaneB => {
+            Ok(DownFrame::Message(read_message(said, read_head, ToWorker::lane)?))
         }
-        Kind::Active(pb::Active {}) => Ok(DownFrame::Active),
-        Kind::Probe(pb::Probe {}) => Ok(DownFrame::Probe),
-        Kind::GoAway(away) => {
-            let dismissal = read_dismissal(away.reason, away.come_back, away.after_us);
-            Ok(DownFrame::GoAway { dismissal, hint: away.hint })
-        }
-        Kind::Beat(_) => other_way("Beat"),
-        Kind::Statistics(_) => other_way("Statistics"),
-        Kind::Hello(_) => other_way("Hello"),
-        Kind::InventoryItem(_) => other_way("InventoryItem"),
-        Kind::InventoryEnd(_) => other_way("InventoryEnd"),
-        Kind::Goodbye(_) => other_way("Goodbye"),
+        Kind::Part => Ok(DownFrame::Part(read_part(said)?)),
+        Kind::Welcome => read_welcome(said.rare()?),
+        Kind::Refused => said.rare().map(read_refused),
+        Kind::InventoryAnswer => read_answer(said.rare()?),
+        Kind::Active => said.rare().map(|pb::Active {}| DownFrame::Active),
+        Kind::Probe => said.rare().map(|pb::Probe {}| DownFrame::Probe),
+        Kind::GoAway => said.rare().map(read_go_away),
+        Kind::Beat => said.other_way("Beat"),
+        Kind::Statistics => said.other_way("Statistics"),
+        Kind::Hello => said.other_way("Hello"),
+        Kind::InventoryItem => said.other_way("InventoryItem"),
+        Kind::InventoryEnd => said.other_way("InventoryEnd"),
+        Kind::Goodbye => said.other_way("Goodbye"),
     }
+}
+
+fn write_beat_answer(answer: &BeatAnswer) -> pb::BeatAnswer {
+    let beside = [
+        (answer.quiet, pb::BeatFlag::Quiet),
+        (answer.known, pb::BeatFlag::Known),
+        (answer.waiting, pb::BeatFlag::Waiting),
+    ];
+    pb::BeatAnswer {
+        seq: answer.seq,
+        epoch: answer.epoch.0,
+        flags: write_flags(answer.flags, &beside),
+        free: answer.free.into(),
+        first_window_us: answer.first_window.map(micros),
+        beat_interval_us: answer.beat_interval.map(micros),
+    }
+}
+
+pub(crate) fn read_beat_answer(answer: &pb::BeatAnswer) -> Result<DownFrame, DecodeError> {
+    Ok(DownFrame::BeatAnswer(BeatAnswer {
+        seq: answer.seq,
+        epoch: Epoch(answer.epoch),
+        known: has(answer.flags, pb::BeatFlag::Known),
+        flags: read_flags(answer.flags),
+        free: small("BeatAnswer.free", answer.free)?,
+        quiet: has(answer.flags, pb::BeatFlag::Quiet),
+        waiting: has(answer.flags, pb::BeatFlag::Waiting),
+        first_window: answer.first_window_us.map(Duration::from_micros),
+        beat_interval: answer.beat_interval_us.map(Duration::from_micros),
+    }))
+}
+
+fn write_welcome(head: &Welcome, software: &Name) -> pb::Welcome {
+    let [lane_c, lane_b] = head.lanes.map(write_standing);
+    pb::Welcome {
+        version: head.version.into(),
+        features: head.features,
+        session: write_session(head.session),
+        resumed: head.resumed,
+        lane_c,
+        lane_b,
+        beat_interval_us: micros(head.beat_interval),
+        first_window_us: head.first_window.map(micros),
+        lost_after_us: micros(head.lost_after),
+        software: software.as_str().to_owned(),
+    }
+}
+
+pub(crate) fn read_welcome(welcome: pb::Welcome) -> Result<DownFrame, DecodeError> {
+    let head = Welcome {
+        version: small("Welcome.version", welcome.version)?,
+        features: welcome.features,
+        session: read_session("Welcome.session", welcome.session)?,
+        resumed: welcome.resumed,
+        lanes: [read_standing(welcome.lane_c), read_standing(welcome.lane_b)],
+        beat_interval: Duration::from_micros(welcome.beat_interval_us),
+        first_window: welcome.first_window_us.map(Duration::from_micros),
+        lost_after: Duration::from_micros(welcome.lost_after_us),
+    };
+    Ok(DownFrame::Welcome { head, software: name("Welcome.software", &welcome.software)? })
+}
+
+pub(crate) fn read_refused(refused: pb::Refused) -> DownFrame {
+    let mut dismissal = read_dismissal(refused.reason, refused.come_back, refused.after_us);
+    if let (ComeBack::After(after), Some(ticket)) = (dismissal.come_back, refused.ticket) {
+        dismissal.come_back = ComeBack::Slot { after, ticket: read_ticket(ticket) };
+    }
+    DownFrame::Refused { dismissal, hint: refused.hint }
+}
+
+pub(crate) fn read_go_away(away: pb::GoAway) -> DownFrame {
+    let dismissal = read_dismissal(away.reason, away.come_back, away.after_us);
+    DownFrame::GoAway { dismissal, hint: away.hint }
 }
 
 fn write_come_back(come_back: ComeBack) -> (i32, u64) {
@@ -170,6 +195,12 @@ fn write_answer(index: u32, key: Option<pb::TaskKey>, judgement: Judgement) -> p
     pb::InventoryAnswer { index, key, judgement: word.into(), attempt, disposition }
 }
 
+pub(crate) fn read_answer(answer: pb::InventoryAnswer) -> Result<DownFrame, DecodeError> {
+    let judgement = read_judgement(&answer)?;
+    let key = read_key(answer.key)?;
+    Ok(DownFrame::InventoryAnswer { index: answer.index, key, judgement })
+}
+
 fn read_judgement(answer: &pb::InventoryAnswer) -> Result<Judgement, DecodeError> {
     match pb::Judgement::try_from(answer.judgement) {
         Ok(pb::Judgement::Continue) => Ok(Judgement::Continue),
@@ -188,45 +219,41 @@ fn read_judgement(answer: &pb::InventoryAnswer) -> Result<Judgement, DecodeError
     }
 }
 
-fn write_head(message: &ToWorker) -> Head {
+fn write_head(message: &ToWorker) -> Head<'_> {
     match message {
-        ToWorker::Assign { key, handler, timeout } => Head::Assign(pb::Assign {
+        ToWorker::Assign { key, handler, timeout } => Head {
             key: write_key(*key),
-            handler: handler.as_str().to_owned(),
+            handler: handler.as_str(),
             timeout_us: timeout.map(micros),
-        }),
-        ToWorker::Settled { key, disposition } => Head::Settled(pb::Settled {
+            ..Head::new(HeadKind::Assign)
+        },
+        ToWorker::Settled { key, disposition } => Head {
             key: write_key(*key),
-            disposition: write_disposition(*disposition),
-        }),
-        ToWorker::Cancel { key } => Head::Cancel(pb::Cancel { key: write_key(*key) }),
-        ToWorker::Revoke { key } => Head::Revoke(pb::Revoke { key: write_key(*key) }),
+            word: write_disposition(*disposition),
+            ..Head::new(HeadKind::Settled)
+        },
+        ToWorker::Cancel { key } => Head { key: write_key(*key), ..Head::new(HeadKind::Cancel) },
+        ToWorker::Revoke { key } => Head { key: write_key(*key), ..Head::new(HeadKind::Revoke) },
     }
 }
 
-fn read_numbered(lane: Lane, message: pb::LaneMessage) -> Result<Message<ToWorker>, DecodeError> {
-    let message = read_message(lane, message)?;
-    let other_way = |what| Err(DecodeError::WrongDirection { what });
-    let (what, head) = match message.head {
-        Head::Assign(assign) => {
-            let handler = name("Assign.handler", &assign.handler)?;
-            let timeout = assign.timeout_us.map(Duration::from_micros);
-            ("Assign", ToWorker::Assign { key: read_key(assign.key)?, handler, timeout })
+fn read_head(head: &Head<'_>) -> Result<ToWorker, DecodeError> {
+    match head.kind {
+        HeadKind::Assign => {
+            let handler = name("Assign.handler", head.handler)?;
+            let timeout = head.timeout_us.map(Duration::from_micros);
+            Ok(ToWorker::Assign { key: read_key(head.key)?, handler, timeout })
         }
-        Head::Settled(settled) => {
-            let disposition = read_disposition("Settled.disposition", settled.disposition)?;
-            ("Settled", ToWorker::Settled { key: read_key(settled.key)?, disposition })
+        HeadKind::Settled => {
+            let disposition = read_disposition("Settled.disposition", head.word)?;
+            Ok(ToWorker::Settled { key: read_key(head.key)?, disposition })
         }
-        Head::Cancel(cancel) => ("Cancel", ToWorker::Cancel { key: read_key(cancel.key)? }),
-        Head::Revoke(revoke) => ("Revoke", ToWorker::Revoke { key: read_key(revoke.key)? }),
-        Head::Result(_) => return other_way("Result"),
-        Head::Accept(_) => return other_way("Accept"),
-        Head::Refuse(_) => return other_way("Refuse"),
-        Head::Held(_) => return other_way("Held"),
-        Head::NotHeld(_) => return other_way("NotHeld"),
-    };
-    if head.lane() != lane {
-        return Err(DecodeError::WrongLane { what, lane });
+        HeadKind::Cancel => Ok(ToWorker::Cancel { key: read_key(head.key)? }),
+        HeadKind::Revoke => Ok(ToWorker::Revoke { key: read_key(head.key)? }),
+        HeadKind::Result
+        | HeadKind::Accept
+        | HeadKind::Refuse
+        | HeadKind::Held
+        | HeadKind::NotHeld => Err(DecodeError::WrongDirection { what: head.kind.name() }),
     }
-    Ok(Message { seq: message.seq, head, body_len: message.body_len, body: message.body })
 }

@@ -21,9 +21,13 @@
 mod codec;
 mod down;
 mod error;
+mod frame;
 mod generated;
+mod hot;
 pub mod limits;
+mod reader;
 mod shape;
+mod sink;
 mod up;
 mod value;
 

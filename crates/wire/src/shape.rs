@@ -34,7 +34,47 @@ pub(crate) struct Seen {
     pub(crate) unknown: u32,
 }
 
-/// One field as it is encoded.
+/// What comes before the value of a field: its number and how the value is encoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key(u64);
+
+/// A number of as many bytes as it needs.
+pub(crate) const VARINT: u32 = 0;
+/// A number of eight bytes.
+pub(crate) const FIXED64: u32 = 1;
+/// Bytes, a text or a message.
+pub(crate) const BLOCK: u32 = 2;
+/// A number of four bytes. The schema has none.
+const FIXED32: u32 = 5;
+
+impl Key {
+    /// Takes a key off the front.
+    #[inline]
+    pub(crate) fn take(bytes: &mut &[u8]) -> Result<Self, Fault> {
+        Ok(Self(varint(bytes)?))
+    }
+
+    /// The number of the field and the wire type, not checked: they are what they are found to be equal
+    /// to. What is equal to nothing is to be checked.
+    #[inline]
+    pub(crate) fn parts(self) -> (u64, u32) {
+        (self.0 >> 3, self.0 as u32 & 7)
+    }
+
+    /// The number of the field, which is never 0, if the wire type is one of proto3.
+    pub(crate) fn check(self) -> Result<(u32, u32), Fault> {
+        let (number, wire) = self.parts();
+        let checked = u32::try_from(number).ok().filter(|number| (1..1 << 29).contains(number));
+        let number = checked.ok_or(Fault::FieldNumber(number))?;
+        match wire {
+            VARINT | FIXED64 | BLOCK | FIXED32 => Ok((number, wire)),
+            wire => Err(Fault::WireType { number, wire }),
+        }
+    }
+}
+
+/// The value of a field.
+#[derive(Clone, Copy)]
 pub(crate) enum Value<'a> {
     /// A number of some width.
     Number,
@@ -58,6 +98,27 @@ impl Field {
     pub(crate) const fn message(number: u32, path: &'static str, shape: &'static Shape) -> Self {
         Self { number, path, kind: Kind::Message(shape) }
     }
+
+    /// Refuses a number for a block, a block for a number, and a text that is too long.
+    pub(crate) fn check(&self, value: Value<'_>) -> Result<(), DecodeError> {
+        let field = self.path;
+        match (&self.kind, value) {
+            (Kind::Number, Value::Number) | (Kind::Bytes | Kind::Message(_), Value::Block(_)) => {
+                Ok(())
+            }
+            (&Kind::Text { max, .. }, Value::Block(text)) => {
+                let len = text.len();
+                if len > max {
+                    return Err(DecodeError::TextTooLong { field, len, max });
+                }
+                Ok(())
+            }
+            (Kind::Number, Value::Block(_))
+            | (Kind::Bytes | Kind::Text { .. } | Kind::Message(_), Value::Number) => {
+                Err(malformed(format_args!("{field} is of another type")))
+            }
+        }
+    }
 }
 
 /// Why bytes are no message, small enough to be returned at every field.
@@ -70,7 +131,7 @@ pub(crate) enum Fault {
     /// No field has this number.
     FieldNumber(u64),
     /// No value has this wire type.
-    WireType { number: u32, wire: u64 },
+    WireType { number: u32, wire: u32 },
 }
 
 impl From<Fault> for DecodeError {
@@ -90,12 +151,27 @@ impl From<Fault> for DecodeError {
 impl Shape {
     /// The schema counts fields from 1, with few gaps, so most are at the place of their number.
     #[inline]
-    fn field(&self, number: u32) -> Option<&'static Field> {
+    pub(crate) fn field(&self, number: u32) -> Option<&'static Field> {
         let fields = self.fields;
         let guess = usize::try_from(number - 1).ok().and_then(|index| fields.get(index));
         match guess {
             Some(field) if field.number == number => Some(field),
             Some(_) | None => fields.iter().find(|field| field.number == number),
+        }
+    }
+
+    /// The name of a field.
+    #[cfg(test)]
+    pub(crate) fn path(&self, number: u32) -> Option<&'static str> {
+        self.field(number).map(|field| field.path)
+    }
+
+    /// The shape of the message in a field.
+    #[cfg(test)]
+    pub(crate) fn inner(&self, number: u32) -> Option<&'static Shape> {
+        match self.field(number)?.kind {
+            Kind::Message(shape) => Some(shape),
+            Kind::Number | Kind::Bytes | Kind::Text { .. } => None,
         }
     }
 
@@ -109,66 +185,71 @@ impl Shape {
                 continue;
             };
             seen.known += 1;
+            field.check(value)?;
             match (&field.kind, value) {
-                (Kind::Number, Value::Number) | (Kind::Bytes, Value::Block(_)) => {}
-                (Kind::Text { max, count }, Value::Block(text)) => {
-                    let (field, max, len) = (field.path, *max, text.len());
-                    if len > max {
-                        return Err(DecodeError::TextTooLong { field, len, max });
-                    }
+                (&Kind::Text { count, .. }, _) => {
                     // No message of the schema has two lists.
-                    texts += usize::from(*count != usize::MAX);
-                    if texts > *count {
-                        return Err(DecodeError::TooMany { field, max: *count });
+                    texts += usize::from(count != usize::MAX);
+                    if texts > count {
+                        return Err(DecodeError::TooMany { field: field.path, max: count });
                     }
                 }
                 (Kind::Message(shape), Value::Block(inner)) => {
                     seen.unknown += shape.walk(inner)?.unknown;
                 }
-                (Kind::Number, Value::Block(_))
-                | (Kind::Bytes | Kind::Text { .. } | Kind::Message(_), Value::Number) => {
-                    return Err(malformed(format_args!("{} is of another type", field.path)));
-                }
+                (Kind::Number | Kind::Bytes | Kind::Message(_), _) => {}
             }
         }
         Ok(seen)
     }
 }
 
-/// Takes the next field off the front; `None` at the end. A field number is never 0.
-#[inline]
+/// Takes the next field off the front; `None` at the end.
 pub(crate) fn next<'a>(bytes: &mut &'a [u8]) -> Result<Option<(u32, Value<'a>)>, Fault> {
     if bytes.is_empty() {
         return Ok(None);
     }
-    let key = varint(bytes)?;
-    let number = u32::try_from(key >> 3).ok().filter(|number| (1..1 << 29).contains(number));
-    let Some(number) = number else { return Err(Fault::FieldNumber(key >> 3)) };
-    let value = match key & 7 {
-        0 => {
-            varint(bytes)?;
-            Value::Number
-        }
-        1 => {
+    let key = Key::take(bytes)?;
+    value(key, bytes).map(Some)
+}
+
+/// Takes the value behind a key off the front.
+pub(crate) fn value<'a>(key: Key, bytes: &mut &'a [u8]) -> Result<(u32, Value<'a>), Fault> {
+    let (number, wire) = key.check()?;
+    let value = match wire {
+        BLOCK => Value::Block(block(bytes)?),
+        FIXED64 => {
             take(bytes, 8)?;
             Value::Number
         }
-        2 => {
-            let len = varint(bytes)?;
-            Value::Block(take(bytes, len)?)
-        }
-        5 => {
+        FIXED32 => {
             take(bytes, 4)?;
             Value::Number
         }
-        wire => return Err(Fault::WireType { number, wire }),
+        _ => {
+            varint(bytes)?;
+            Value::Number
+        }
     };
-    Ok(Some((number, value)))
+    Ok((number, value))
+}
+
+#[inline]
+pub(crate) fn fixed64(bytes: &mut &[u8]) -> Result<u64, Fault> {
+    let (number, rest) = bytes.split_first_chunk().ok_or(Fault::Cut)?;
+    *bytes = rest;
+    Ok(u64::from_le_bytes(*number))
+}
+
+#[inline]
+pub(crate) fn block<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], Fault> {
+    let len = varint(bytes)?;
+    take(bytes, len)
 }
 
 /// Most keys, lengths and numbers are a single byte.
 #[inline]
-fn varint(bytes: &mut &[u8]) -> Result<u64, Fault> {
+pub(crate) fn varint(bytes: &mut &[u8]) -> Result<u64, Fault> {
     match bytes.split_first() {
         Some((&byte, rest)) if byte < 0x80 => {
             *bytes = rest;

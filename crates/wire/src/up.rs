@@ -5,14 +5,14 @@ use std::time::Duration;
 use moorline_link::{
     Beat, Degraded, Hello, Incarnation, Lane, Reason, Resume, Statistics, Sym, Versions, WorkerId,
 };
-use moorline_node::{About, Message, UpFrame, lane_of};
-use moorline_work::{Holding, WorkerMessage};
-use pb::frame::Kind;
+use moorline_node::{About, UpFrame, lane_of};
+use moorline_work::{Holding, TaskKey, WorkerMessage};
 use pb::inventory_item::Holding as PbHolding;
-use pb::lane_message::Head;
 
 use crate::DecodeError;
+use crate::frame::{self, Kind, Said, write_rare};
 use crate::generated::worker as pb;
+use crate::hot::{Head, HeadKind};
 use crate::value::{
     halves, has, micros, name, read_ack, read_credit, read_flags, read_key, read_message,
     read_outcome, read_part, read_reason, read_refusal, read_session, read_standing, read_ticket,
@@ -20,84 +20,111 @@ use crate::value::{
     write_part, write_reason, write_refusal, write_session, write_standing, write_ticket,
 };
 
-pub(crate) fn write(frame: &UpFrame) -> Kind {
+pub(crate) fn write(packet: &mut Vec<u8>, frame: &UpFrame) {
     match frame {
-        UpFrame::Hello { head, about } => Kind::Hello(write_hello(head, about)),
-        UpFrame::InventoryItem { index, key, holding } => {
-            let holding = match *holding {
-                Holding::Running { progress } => PbHolding::Running(pb::Running { progress }),
-                Holding::Finished { outcome, len } => PbHolding::Finished(pb::Finished {
-                    outcome: write_outcome(outcome),
-                    body_len: len,
-                }),
+        UpFrame::Beat(beat) => {
+            let beat = pb::Beat {
+                seq: beat.seq,
+                flags: write_flags(beat.flags, &[(beat.quiet, pb::BeatFlag::Quiet)]),
+                free: beat.free.into(),
+                rtt_us: beat.rtt_micros,
             };
-            let key = write_key(*key);
-            Kind::InventoryItem(pb::InventoryItem { index: *index, key, holding: Some(holding) })
+            frame::write(packet, Kind::Beat, &beat);
         }
-        UpFrame::InventoryEnd { count } => Kind::InventoryEnd(pb::InventoryEnd { count: *count }),
-        UpFrame::Active => Kind::Active(pb::Active {}),
-        UpFrame::Beat(beat) => Kind::Beat(pb::Beat {
-            seq: beat.seq,
-            flags: write_flags(beat.flags, &[(beat.quiet, pb::BeatFlag::Quiet)]),
-            free: beat.free.into(),
-            rtt_us: beat.rtt_micros,
-        }),
-        UpFrame::Statistics(statistics) => Kind::Statistics(write_statistics(statistics)),
-        UpFrame::Ack(ack) => Kind::Ack(write_ack(ack)),
+        UpFrame::Ack(ack) => frame::write(packet, Kind::Ack, &write_ack(ack)),
         UpFrame::Message(message) => {
-            let written = write_message(message, write_head(&message.head));
-            match lane_of(&message.head) {
-                Lane::C => Kind::LaneC(written),
-                Lane::B => Kind::LaneB(written),
-            }
+            let kind = match lane_of(&message.head) {
+                Lane::C => Kind::LaneC,
+                Lane::B => Kind::LaneB,
+            };
+            frame::write(packet, kind, &write_message(message, write_head(&message.head)));
         }
-        UpFrame::Part(part) => Kind::Part(write_part(part)),
-        UpFrame::Goodbye { reason } => Kind::Goodbye(pb::Goodbye { reason: write_reason(*reason) }),
+        UpFrame::Part(part) => frame::write(packet, Kind::Part, &write_part(part)),
+        UpFrame::Hello { head, about } => {
+            write_rare(packet, Kind::Hello, &write_hello(head, about));
+        }
+        UpFrame::InventoryItem { index, key, holding } => {
+            write_rare(packet, Kind::InventoryItem, &write_item(*index, *key, *holding));
+        }
+        UpFrame::InventoryEnd { count } => {
+            write_rare(packet, Kind::InventoryEnd, &pb::InventoryEnd { count: *count });
+        }
+        UpFrame::Active => write_rare(packet, Kind::Active, &pb::Active {}),
+        UpFrame::Statistics(statistics) => {
+            write_rare(packet, Kind::Statistics, &write_statistics(statistics));
+        }
+        UpFrame::Goodbye { reason } => {
+            write_rare(packet, Kind::Goodbye, &pb::Goodbye { reason: write_reason(*reason) });
+        }
     }
 }
 
-pub(crate) fn read(kind: Kind) -> Result<UpFrame, DecodeError> {
-    let other_way = |what| Err(DecodeError::WrongDirection { what });
-    match kind {
-        Kind::Beat(beat) => Ok(UpFrame::Beat(Beat {
-            seq: beat.seq,
-            flags: read_flags(beat.flags),
-            free: small("Beat.free", beat.free)?,
-            quiet: has(beat.flags, pb::BeatFlag::Quiet),
-            rtt_micros: beat.rtt_us,
-        })),
-        Kind::Statistics(statistics) => Ok(UpFrame::Statistics(read_statistics(&statistics))),
-        Kind::Ack(ack) => Ok(UpFrame::Ack(read_ack(ack)?)),
-        Kind::LaneC(message) => Ok(UpFrame::Message(read_numbered(Lane::C, message)?)),
-        Kind::LaneB(message) => Ok(UpFrame::Message(read_numbered(Lane::B, message)?)),
-        Kind::Part(part) => Ok(UpFrame::Part(read_part(part)?)),
-        Kind::Hello(hello) => read_hello(hello),
-        Kind::InventoryItem(item) => {
-            let holding = match item.holding {
-                Some(PbHolding::Running(running)) => {
-                    Holding::Running { progress: running.progress }
-                }
-                Some(PbHolding::Finished(finished)) => Holding::Finished {
-                    outcome: read_outcome("Finished.outcome", finished.outcome)?,
-                    len: finished.body_len,
-                },
-                None => return Err(DecodeError::Missing { field: "InventoryItem.holding" }),
-            };
-            Ok(UpFrame::InventoryItem { index: item.index, key: read_key(item.key)?, holding })
+#[inline]
+pub(crate) fn read(said: &mut Said<'_>) -> Result<UpFrame, DecodeError> {
+    match said.kind {
+        Kind::Beat => {
+            let mut beat = pb::Beat::default();
+            said.hot(&mut beat)?;
+            read_beat(&beat)
         }
-        Kind::InventoryEnd(end) => Ok(UpFrame::InventoryEnd { count: end.count }),
-        Kind::Active(pb::Active {}) => Ok(UpFrame::Active),
-        Kind::Goodbye(goodbye) => {
-            let reason = read_reason(goodbye.reason, Reason::WorkerStopping);
-            Ok(UpFrame::Goodbye { reason })
+        Kind::Ack => {
+            let mut ack = pb::Ack::default();
+            said.hot(&mut ack)?;
+            read_ack(&ack).map(UpFrame::Ack)
         }
-        Kind::BeatAnswer(_) => other_way("BeatAnswer"),
-        Kind::Welcome(_) => other_way("Welcome"),
-        Kind::Refused(_) => other_way("Refused"),
-        Kind::InventoryAnswer(_) => other_way("InventoryAnswer"),
-        Kind::Probe(_) => other_way("Probe"),
-        Kind::GoAway(_) => other_way("GoAway"),
+        Kind::LaneC | Kind::LaneB => Ok(UpFrame::Message(read_message(said, read_head, lane_of)?)),
+        Kind::Part => Ok(UpFrame::Part(read_part(said)?)),
+        Kind::Hello => read_hello(said.rare()?),
+        Kind::InventoryItem => read_item(said.rare()?),
+        Kind::InventoryEnd => {
+            said.rare().map(|pb::InventoryEnd { count }| UpFrame::InventoryEnd { count })
+        }
+        Kind::Active => said.rare().map(|pb::Active {}| UpFrame::Active),
+        Kind::Statistics => said.rare().map(|said| UpFrame::Statistics(read_statistics(&said))),
+        Kind::Goodbye => said.rare().map(read_goodbye),
+        Kind::BeatAnswer => said.other_way("BeatAnswer"),
+        Kind::Welcome => said.other_way("Welcome"),
+        Kind::Refused => said.other_way("Refused"),
+        Kind::InventoryAnswer => said.other_way("InventoryAnswer"),
+        Kind::Probe => said.other_way("Probe"),
+        Kind::GoAway => said.other_way("GoAway"),
     }
+}
+
+pub(crate) fn read_beat(beat: &pb::Beat) -> Result<UpFrame, DecodeError> {
+    Ok(UpFrame::Beat(Beat {
+        seq: beat.seq,
+        flags: read_flags(beat.flags),
+        free: small("Beat.free", beat.free)?,
+        quiet: has(beat.flags, pb::BeatFlag::Quiet),
+        rtt_micros: beat.rtt_us,
+    }))
+}
+
+fn write_item(index: u32, key: TaskKey, holding: Holding) -> pb::InventoryItem {
+    let holding = match holding {
+        Holding::Running { progress } => PbHolding::Running(pb::Running { progress }),
+        Holding::Finished { outcome, len } => {
+            PbHolding::Finished(pb::Finished { outcome: write_outcome(outcome), body_len: len })
+        }
+    };
+    pb::InventoryItem { index, key: write_key(key), holding: Some(holding) }
+}
+
+pub(crate) fn read_item(item: pb::InventoryItem) -> Result<UpFrame, DecodeError> {
+    let holding = match item.holding {
+        Some(PbHolding::Running(running)) => Holding::Running { progress: running.progress },
+        Some(PbHolding::Finished(finished)) => Holding::Finished {
+            outcome: read_outcome("Finished.outcome", finished.outcome)?,
+            len: finished.body_len,
+        },
+        None => return Err(DecodeError::Missing { field: "InventoryItem.holding" }),
+    };
+    Ok(UpFrame::InventoryItem { index: item.index, key: read_key(item.key)?, holding })
+}
+
+pub(crate) fn read_goodbye(goodbye: pb::Goodbye) -> UpFrame {
+    UpFrame::Goodbye { reason: read_reason(goodbye.reason, Reason::WorkerStopping) }
 }
 
 fn write_statistics(statistics: &Statistics) -> pb::Statistics {
@@ -126,7 +153,7 @@ fn write_statistics(statistics: &Statistics) -> pb::Statistics {
     }
 }
 
-fn read_statistics(statistics: &pb::Statistics) -> Statistics {
+pub(crate) fn read_statistics(statistics: &pb::Statistics) -> Statistics {
     let has = |flag| statistics.degraded & degraded_bit(flag) != 0;
     Statistics {
         rtt_mean_micros: statistics.rtt_mean_us,
@@ -179,7 +206,7 @@ fn write_hello(head: &Hello, about: &About) -> pb::Hello {
     }
 }
 
-fn read_hello(hello: pb::Hello) -> Result<UpFrame, DecodeError> {
+pub(crate) fn read_hello(hello: pb::Hello) -> Result<UpFrame, DecodeError> {
     let resume = match hello.resume {
         Some(resume) => Some(Resume {
             session: read_session("Resume.session", resume.session)?,
@@ -216,47 +243,32 @@ fn read_hello(hello: pb::Hello) -> Result<UpFrame, DecodeError> {
     Ok(UpFrame::Hello { head, about })
 }
 
-fn write_head(message: &WorkerMessage) -> Head {
-    match *message {
-        WorkerMessage::Accept { key } => Head::Accept(pb::Accept { key: write_key(key) }),
-        WorkerMessage::Refuse { key, refusal } => {
-            Head::Refuse(pb::Refuse { key: write_key(key), refusal: write_refusal(refusal) })
-        }
-        WorkerMessage::Held { key } => Head::Held(pb::Held { key: write_key(key) }),
-        WorkerMessage::NotHeld { key } => Head::NotHeld(pb::NotHeld { key: write_key(key) }),
-        WorkerMessage::Result { key, outcome } => {
-            Head::Result(pb::Result { key: write_key(key), outcome: write_outcome(outcome) })
-        }
-    }
+fn write_head(message: &WorkerMessage) -> Head<'static> {
+    let (kind, key, word) = match *message {
+        WorkerMessage::Accept { key } => (HeadKind::Accept, key, 0),
+        WorkerMessage::Refuse { key, refusal } => (HeadKind::Refuse, key, write_refusal(refusal)),
+        WorkerMessage::Held { key } => (HeadKind::Held, key, 0),
+        WorkerMessage::NotHeld { key } => (HeadKind::NotHeld, key, 0),
+        WorkerMessage::Result { key, outcome } => (HeadKind::Result, key, write_outcome(outcome)),
+    };
+    Head { key: write_key(key), word, ..Head::new(kind) }
 }
 
-fn read_numbered(
-    lane: Lane,
-    message: pb::LaneMessage,
-) -> Result<Message<WorkerMessage>, DecodeError> {
-    let message = read_message(lane, message)?;
-    let other_way = |what| Err(DecodeError::WrongDirection { what });
-    let (what, head) = match message.head {
-        Head::Result(result) => {
-            let outcome = read_outcome("Result.outcome", result.outcome)?;
-            ("Result", WorkerMessage::Result { key: read_key(result.key)?, outcome })
+fn read_head(head: &Head<'_>) -> Result<WorkerMessage, DecodeError> {
+    match head.kind {
+        HeadKind::Result => {
+            let outcome = read_outcome("Result.outcome", head.word)?;
+            Ok(WorkerMessage::Result { key: read_key(head.key)?, outcome })
         }
-        Head::Accept(accept) => ("Accept", WorkerMessage::Accept { key: read_key(accept.key)? }),
-        Head::Refuse(refuse) => {
-            let refusal = read_refusal(refuse.refusal)?;
-            ("Refuse", WorkerMessage::Refuse { key: read_key(refuse.key)?, refusal })
+        HeadKind::Accept => Ok(WorkerMessage::Accept { key: read_key(head.key)? }),
+        HeadKind::Refuse => {
+            let refusal = read_refusal(head.word)?;
+            Ok(WorkerMessage::Refuse { key: read_key(head.key)?, refusal })
         }
-        Head::Held(held) => ("Held", WorkerMessage::Held { key: read_key(held.key)? }),
-        Head::NotHeld(not_held) => {
-            ("NotHeld", WorkerMessage::NotHeld { key: read_key(not_held.key)? })
+        HeadKind::Held => Ok(WorkerMessage::Held { key: read_key(head.key)? }),
+        HeadKind::NotHeld => Ok(WorkerMessage::NotHeld { key: read_key(head.key)? }),
+        HeadKind::Assign | HeadKind::Settled | HeadKind::Cancel | HeadKind::Revoke => {
+            Err(DecodeError::WrongDirection { what: head.kind.name() })
         }
-        Head::Assign(_) => return other_way("Assign"),
-        Head::Settled(_) => return other_way("Settled"),
-        Head::Cancel(_) => return other_way("Cancel"),
-        Head::Revoke(_) => return other_way("Revoke"),
-    };
-    if lane_of(&head) != lane {
-        return Err(DecodeError::WrongLane { what, lane });
     }
-    Ok(Message { seq: message.seq, head, body_len: message.body_len, body: message.body })
 }

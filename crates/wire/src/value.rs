@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use moorline_link::{Ack, Credit, Flags, Lane, Reason, Seq, SessionId, Standing, Ticket};
 use moorline_node::{Message, Name, Part};
 use moorline_work::{Attempt, Disposition, Outcome, Refusal, TaskId, TaskKey};
 
+use crate::frame::Said;
 use crate::generated::worker as pb;
+use crate::hot::{self, Head, LaneMessage};
 use crate::{DecodeError, limits};
 
 /// The high and the low half of a number.
@@ -139,7 +140,7 @@ pub(crate) fn write_ack(ack: &Ack) -> pb::Ack {
     pb::Ack { lane: lane.into(), standing: write_standing(ack.standing) }
 }
 
-pub(crate) fn read_ack(ack: pb::Ack) -> Result<Ack, DecodeError> {
+pub(crate) fn read_ack(ack: &pb::Ack) -> Result<Ack, DecodeError> {
     let lane = match pb::Lane::try_from(ack.lane) {
         Ok(pb::Lane::C) => Lane::C,
         Ok(pb::Lane::B) => Lane::B,
@@ -148,11 +149,13 @@ pub(crate) fn read_ack(ack: pb::Ack) -> Result<Ack, DecodeError> {
     Ok(Ack { lane, standing: read_standing(ack.standing) })
 }
 
-pub(crate) fn write_part(part: &Part) -> pb::Part {
-    pb::Part { seq: part.seq.0, offset: part.offset, bytes: part.bytes.clone() }
+pub(crate) fn write_part(part: &Part) -> hot::Part<'_> {
+    hot::Part { seq: part.seq.0, offset: part.offset, bytes: &part.bytes }
 }
 
-pub(crate) fn read_part(part: pb::Part) -> Result<Part, DecodeError> {
+pub(crate) fn read_part(said: &mut Said<'_>) -> Result<Part, DecodeError> {
+    let mut part = hot::Part::default();
+    said.hot(&mut part)?;
     if part.bytes.is_empty() {
         return Err(DecodeError::EmptyPart);
     }
@@ -161,31 +164,29 @@ pub(crate) fn read_part(part: pb::Part) -> Result<Part, DecodeError> {
     if len > u64::from(max) {
         return Err(DecodeError::BodyTooLarge { lane: Lane::B, len, max });
     }
-    Ok(Part { seq: Seq(part.seq), offset: part.offset, bytes: part.bytes })
+    Ok(Part { seq: Seq(part.seq), offset: part.offset, bytes: said.packet.slice_ref(part.bytes) })
 }
 
-pub(crate) fn write_message<M>(
-    message: &Message<M>,
-    head: pb::lane_message::Head,
-) -> pb::LaneMessage {
-    pb::LaneMessage {
+pub(crate) fn write_message<'a, M>(message: &'a Message<M>, head: Head<'a>) -> LaneMessage<'a> {
+    LaneMessage {
         seq: message.seq.0,
         body_len: message.body_len,
-        body: message.body.clone(),
+        body: &message.body,
         head: Some(head),
     }
 }
 
-/// The frame of a message without its head, which is read by direction.
-pub(crate) struct Numbered {
-    pub(crate) seq: Seq,
-    pub(crate) body_len: u32,
-    pub(crate) body: Bytes,
-    pub(crate) head: pb::lane_message::Head,
-}
-
-pub(crate) fn read_message(lane: Lane, message: pb::LaneMessage) -> Result<Numbered, DecodeError> {
-    let pb::LaneMessage { seq, body_len, body, head } = message;
+/// Reads a message; its head is read by direction.
+#[inline]
+pub(crate) fn read_message<M>(
+    said: &mut Said<'_>,
+    read_head: impl Fn(&Head<'_>) -> Result<M, DecodeError>,
+    lane_of: impl Fn(&M) -> Lane,
+) -> Result<Message<M>, DecodeError> {
+    let lane = said.kind.lane();
+    let mut message = LaneMessage::default();
+    said.hot(&mut message)?;
+    let LaneMessage { seq, body_len, body, head } = message;
     if seq == 0 {
         return Err(DecodeError::OutOfRange { field: "LaneMessage.seq", value: 0 });
     }
@@ -198,8 +199,12 @@ pub(crate) fn read_message(lane: Lane, message: pb::LaneMessage) -> Result<Numbe
     if !whole && !begun {
         return Err(DecodeError::BodyLength { lane, said: body_len, came: body.len() });
     }
-    let head = head.ok_or(DecodeError::UnknownMessage { lane, seq })?;
-    Ok(Numbered { seq: Seq(seq), body_len, body, head })
+    let said_head = head.ok_or(DecodeError::UnknownMessage { lane, seq })?;
+    let head = read_head(&said_head)?;
+    if lane_of(&head) != lane {
+        return Err(DecodeError::WrongLane { what: said_head.kind.name(), lane });
+    }
+    Ok(Message { seq: Seq(seq), head, body_len, body: said.packet.slice_ref(body) })
 }
 
 pub(crate) fn write_outcome(outcome: Outcome) -> i32 {

@@ -1,8 +1,10 @@
 use moorline_link::{Beat, Flags, Lane, Reason, Seq};
 use moorline_node::{Message, Packet, ToWorker};
 use moorline_work::{Attempt, TaskId, TaskKey};
+use prost::Message as _;
 
 use super::*;
+use crate::generated::worker as pb;
 
 fn packet_of(frames: Vec<pb::Frame>) -> Bytes {
     pb::Packet { frames }.encode_to_vec().into()

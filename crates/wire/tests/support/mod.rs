@@ -284,6 +284,26 @@ fn welcome() -> impl Strategy<Value = Welcome> {
     )
 }
 
+/// A frame of a worker that most packets are made of.
+pub(crate) fn hot_up() -> impl Strategy<Value = UpFrame> {
+    prop_oneof![
+        beat().prop_map(UpFrame::Beat),
+        ack().prop_map(UpFrame::Ack),
+        message(worker_message(), lane_of).prop_map(UpFrame::Message),
+        part().prop_map(UpFrame::Part),
+    ]
+}
+
+/// A frame of a coordinator that most packets are made of.
+pub(crate) fn hot_down() -> impl Strategy<Value = DownFrame> {
+    prop_oneof![
+        beat_answer().prop_map(DownFrame::BeatAnswer),
+        ack().prop_map(DownFrame::Ack),
+        message(to_worker(), ToWorker::lane).prop_map(DownFrame::Message),
+        part().prop_map(DownFrame::Part),
+    ]
+}
+
 /// Any frame of a worker.
 pub(crate) fn up() -> impl Strategy<Value = UpFrame> {
     prop_oneof![

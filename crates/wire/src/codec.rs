@@ -104,6 +104,10 @@ fn decode<F>(
         }
         match Said::new(packet, frame, &mut lane)? {
             Some(mut said) => {
+                if rest.is_empty() {
+                    // Most packets have one frame: no room for more of them.
+                    decoded.frames.reserve_exact(1);
+                }
                 decoded.frames.push(read(&mut said)?);
                 decoded.unknown_fields += said.unknown;
             }

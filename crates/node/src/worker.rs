@@ -287,6 +287,18 @@ impl WorkerNode {
         self.runner.runs()
     }
 
+    /// Runs whose handler has not ended, wanted or not.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.runner.running()
+    }
+
+    /// Results that are kept until they are answered.
+    #[must_use]
+    pub fn results(&self) -> usize {
+        self.runner.results()
+    }
+
     /// Slots no handler uses.
     #[must_use]
     pub fn free(&self) -> u16 {

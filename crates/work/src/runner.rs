@@ -220,6 +220,18 @@ impl Runner {
             .unwrap_or(self.config.slots)
     }
 
+    /// Runs whose handler has not ended, wanted or not.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.busy
+    }
+
+    /// Results that are kept until they are answered.
+    #[must_use]
+    pub fn results(&self) -> usize {
+        self.runs.len() - self.busy
+    }
+
     /// Something runs, or is finished and not answered: a drain must wait. When its time is over, only
     /// for what has to stop or is not handed to the lane: an answer that comes then is of no use.
     #[must_use]

@@ -305,6 +305,9 @@ fn drained<T>(mut next: impl FnMut() -> Option<T>) -> Vec<T> {
 fn check(runner: &Runner, reference: &Reference) -> Result<(), TestCaseError> {
     prop_assert!(reference.busy() <= usize::from(SLOTS), "more runs than slots");
     prop_assert_eq!(usize::from(runner.free()), usize::from(SLOTS) - reference.busy());
+    prop_assert_eq!(runner.running(), reference.busy());
+    let finished = runner.runs().filter(|run| run.phase == RunPhase::Finished).count();
+    prop_assert_eq!(runner.results(), finished);
     let owed = |fact: &Fact| !(reference.hands_back && fact.handed);
     prop_assert_eq!(runner.owes(), reference.facts.iter().any(owed));
     prop_assert_eq!(runner.inventory().collect::<Vec<_>>(), reference.listed());

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use moorline_link::{ConnId, Instant, Kick, Reason, State, Wake};
 use moorline_node::{Name, UpFrame, WorkerAction, WorkerEvent, WorkerInput, WorkerNode};
-use moorline_work::{AbortReason, RunId, RunPhase, TaskKey};
+use moorline_work::{AbortReason, RunId, TaskKey};
 
 use super::dial::{Dial, Endpoints, Place};
 use super::{Command, Ending, WorkerStatus};
@@ -389,19 +389,12 @@ fn packet(conn: ConnId, bytes: Bytes, log: &WorkerLog) -> WorkerInput {
 
 /// What a worker looks like; the version is given by who publishes it.
 pub(crate) fn status(node: &WorkerNode, now: Instant) -> WorkerStatus {
-    let (mut running, mut kept_results) = (0, 0);
-    for run in node.runs() {
-        match run.phase {
-            RunPhase::Running | RunPhase::Stopping | RunPhase::Abandoned => running += 1,
-            RunPhase::Finished => kept_results += 1,
-        }
-    }
     WorkerStatus {
         link: node.link(),
         statistics: *node.statistics(),
         free_slots: node.free(),
-        running,
-        kept_results,
+        running: node.running(),
+        kept_results: node.results(),
         reconnects: node.link().reconnects,
         version: 0,
         at: now,

@@ -161,3 +161,28 @@ fn a_packet_cut_anywhere_is_read_as_by_the_generated_code() {
         }
     }
 }
+
+fn block(number: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2, u8::try_from(bytes.len()).unwrap()], bytes].concat()
+}
+
+#[test]
+fn a_head_is_merged_with_one_of_its_kind_and_replaces_any_other() {
+    let (key, word) = (block(1, &[24, 1]), vec![16, 1]);
+    // A result in two halves, an accept between them or not; a key in two halves.
+    let halves = [block(5, &key), block(5, &word)];
+    let between = [&halves[0][..], &block(6, &key), &halves[1]].concat();
+    let other = [block(6, &key), block(5, &word)].concat();
+    let twice = [block(5, &[&key[..], &word].concat()), block(5, &block(1, &[]))].concat();
+    let cases = [
+        (halves.concat(), "all known"),
+        (between, "Missing"),
+        (other, "Missing"),
+        (twice, "all known"),
+    ];
+    for (heads, sort) in cases {
+        let message = [&[8, 1][..], &heads].concat();
+        let [judged, _] = read_alike(&block(1, &block(5, &message)));
+        assert_eq!(judged, sort, "{heads:?}");
+    }
+}

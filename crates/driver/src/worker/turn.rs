@@ -387,14 +387,19 @@ fn packet(conn: ConnId, bytes: Bytes, log: &WorkerLog) -> WorkerInput {
     }
 }
 
+/// There are fewer: their number is bounded by slots and by what an inventory takes.
+fn count(runs: usize) -> u32 {
+    u32::try_from(runs).unwrap_or(u32::MAX)
+}
+
 /// What a worker looks like; the version is given by who publishes it.
 pub(crate) fn status(node: &WorkerNode, now: Instant) -> WorkerStatus {
     WorkerStatus {
         link: node.link(),
         statistics: *node.statistics(),
         free_slots: node.free(),
-        running: node.running(),
-        kept_results: node.results(),
+        running: count(node.running()),
+        kept_results: count(node.results()),
         reconnects: node.link().reconnects,
         version: 0,
         at: now,

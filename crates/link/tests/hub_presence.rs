@@ -178,6 +178,32 @@ fn a_suspect_that_is_heard_again_is_not_suspect_any_more() {
     }
 }
 
+/// Also where that is sooner than when it would have been detached, and another one comes before it.
+#[test]
+fn a_suspect_that_is_heard_once_and_falls_silent_is_suspect_again_in_time() {
+    let mut desk = Desk::with(HubSettings {
+        suspect_after: 10 * SECOND,
+        disconnect_after: 60 * SECOND,
+        ..HubSettings::default()
+    });
+    desk.activate(1, hello(7, 1));
+    desk.activate(2, hello(8, 1));
+    let hear = |desk: &mut Desk, at, conn| {
+        desk.at(at).tell(HubInput::Received { conn: ConnId(conn) });
+    };
+    let worker = WorkerId(7);
+    hear(&mut desk, 9_000, 2);
+    desk.at(10_000);
+    assert_eq!(desk.news(), [HubAction::Suspect { worker, suspect: true }]);
+    hear(&mut desk, 11_000, 1);
+    assert_eq!(desk.news(), [HubAction::Suspect { worker, suspect: false }]);
+    hear(&mut desk, 18_000, 2);
+    desk.at(20_999);
+    assert_eq!(desk.news(), []);
+    desk.at(21_000);
+    assert_eq!(desk.news(), [HubAction::Suspect { worker, suspect: true }]);
+}
+
 #[test]
 fn what_we_send_does_not_prove_that_the_worker_lives() {
     let mut desk = Desk::default();

@@ -52,8 +52,9 @@ impl Lane {
 /// ```
 /// use moorline_link::{Credit, Inbox, LaneLimits};
 ///
-/// let credit: Credit = Inbox::first_credit(&LaneLimits::default());
-/// assert_eq!(credit.messages.0, 32);
+/// let limits = LaneLimits::default();
+/// let credit: Credit = Inbox::first_credit(&limits);
+/// assert_eq!(credit.messages.0, u64::from(limits.window_messages));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Credit {

@@ -13,7 +13,7 @@ pub struct LaneLimits {
     pub outbox_messages: u32,
     /// Bytes the sending half holds at most. Default 16 MiB (one largest message always fits).
     pub outbox_bytes: u64,
-    /// Messages a peer may send beyond what was released. Default 32.
+    /// Messages a peer may send beyond what was released. Default 256.
     pub window_messages: u32,
     /// Bytes a peer may send beyond what was released. Default 256 KiB.
     pub window_bytes: u64,
@@ -34,7 +34,7 @@ impl Default for LaneLimits {
         Self {
             outbox_messages: 4_096,
             outbox_bytes: 16 << 20,
-            window_messages: 32,
+            window_messages: 256,
             window_bytes: 256 << 10,
         }
     }

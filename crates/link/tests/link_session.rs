@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use moorline_link::{
     Ack, Arrival, BeatAnswer, ComeBack, ConnId, CoordinatorFrame, Credit, Dismissal, EnqueueError,
-    Epoch, Flags, Instant, Lane, Link, LinkAction, LinkConfig, LinkInput, LinkRejection,
-    LinkTransmit, LinkVerdict, MessageHead, Reason, Seq, SessionId, Standing, State, Tag,
-    Violation, Welcome, WorkerFrame,
+    Epoch, Flags, Instant, Lane, LaneLimits, Link, LinkAction, LinkConfig, LinkInput,
+    LinkRejection, LinkTransmit, LinkVerdict, MessageHead, Reason, Seq, SessionId, Standing, State,
+    Tag, Violation, Welcome, WorkerFrame,
 };
 use support::{Bench, MS, SECOND, identity};
 
@@ -268,11 +268,12 @@ fn a_message_that_breaks_its_lane_closes_the_connection() {
         assert_eq!(it.link.state(), State::Disconnected);
     }
     let mut it = ByHand::active();
-    for seq in 1..=32 {
+    let window = u64::from(LaneLimits::default().window_messages);
+    for seq in 1..=window {
         assert_eq!(it.frame(1, message(Lane::B, seq)), LinkVerdict::Deliver);
     }
     let over = LinkVerdict::Violation(Violation::Message(Arrival::OverCredit));
-    assert_eq!(it.frame(1, message(Lane::B, 33)), over);
+    assert_eq!(it.frame(1, message(Lane::B, window + 1)), over);
 }
 
 #[test]
@@ -344,11 +345,12 @@ fn credit_that_only_the_hello_told_may_be_used() {
     it.migrating();
     it.frame(2, CoordinatorFrame::Welcome(Welcome { resumed: true, ..welcome() }));
     it.restore(2);
-    for seq in 5..=36 {
+    let window = u64::from(LaneLimits::default().window_messages);
+    for seq in 5..=4 + window {
         assert_eq!(it.frame(2, message(Lane::B, seq)), LinkVerdict::Deliver, "{seq}");
     }
     let over = LinkVerdict::Violation(Violation::Message(Arrival::OverCredit));
-    assert_eq!(it.frame(2, message(Lane::B, 37)), over);
+    assert_eq!(it.frame(2, message(Lane::B, 5 + window)), over);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use moorline_link::*;
 use moorline_node::*;
 use moorline_work::{Outcome, Refusal, WorkerMessage};
 
-use crate::script::{Rig, SECOND, Script, config, key, name, pattern};
+use crate::script::{Rig, SECOND, Script, WINDOW, config, key, name, pattern};
 
 const MIB: usize = 1 << 20;
 
@@ -122,11 +122,11 @@ fn a_large_payload_is_put_together_and_started_once_it_is_whole() {
     rig.input_only(WorkerInput::Packet { conn, frames: vec![last] });
     rig.exchange_without_acting();
     let before = rig.script.session.acked[Lane::B.index()];
-    assert_eq!((before.received, before.credit.messages), (Seq(1), Seq(32)));
+    assert_eq!((before.received, before.credit.messages), (Seq(1), Seq(WINDOW)));
     rig.act();
     rig.exchange();
     let after = rig.script.session.acked[Lane::B.index()];
-    assert_eq!(after.credit.messages, Seq(33));
+    assert_eq!(after.credit.messages, Seq(WINDOW + 1));
     assert_eq!(after.credit.bytes, before.credit.bytes + u64::from(body_len + MESSAGE_COST));
     let started = rig.actions.iter().find_map(|action| match action {
         WorkerAction::Start { handler, payload, .. } => Some((handler.clone(), payload.clone())),
@@ -146,7 +146,7 @@ fn what_is_not_started_gives_its_credit_back_at_once() {
     rig.exchange();
     let refused = WorkerMessage::Refuse { key: key(1, 1), refusal: Refusal::UnknownHandler };
     assert_eq!(rig.script.messages.last().map(|(_, message, _)| *message), Some(refused));
-    assert_eq!(rig.script.session.acked[Lane::B.index()].credit.messages, Seq(33));
+    assert_eq!(rig.script.session.acked[Lane::B.index()].credit.messages, Seq(WINDOW + 1));
 }
 
 #[test]

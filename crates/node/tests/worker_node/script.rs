@@ -13,6 +13,9 @@ use moorline_work::{
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
+/// Messages for which a worker gives credit by default.
+pub(crate) const WINDOW: u64 = 256;
+
 pub(crate) fn name(text: &str) -> Name {
     Name::new(text).expect("a good name")
 }

@@ -7,7 +7,7 @@ use moorline_work::{
     AbortReason, Attempt, Disposition, Holding, Judgement, Outcome, WorkerMessage,
 };
 
-use crate::script::{Rig, SECOND, key, name, pattern};
+use crate::script::{Rig, SECOND, WINDOW, key, name, pattern};
 
 const OK: Outcome = Outcome::Succeeded;
 const RUNNING: Holding = Holding::Running { progress: 0 };
@@ -247,7 +247,10 @@ fn an_assignment_that_was_not_started_before_a_new_session_gives_no_credit_of_th
             credit_after.push((key, acked.received, acked.credit.messages));
         }
     }
-    assert_eq!(credit_after, [(key(1, 1), Seq(1), Seq(32)), (key(2, 1), Seq(1), Seq(33))]);
+    assert_eq!(
+        credit_after,
+        [(key(1, 1), Seq(1), Seq(WINDOW)), (key(2, 1), Seq(1), Seq(WINDOW + 1))]
+    );
 }
 
 #[test]

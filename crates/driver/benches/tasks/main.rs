@@ -20,6 +20,10 @@ use moorline_store::{MemoryStore, SqliteStore, Store};
 use moorline_work::{AbortReason, Outcome, RunId, RunnerConfig, TaskId};
 
 mod bare;
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "it speaks a part of the protocol, and the rest ends it"
+)]
 mod messages;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -99,6 +99,8 @@ impl Dispatcher {
 
     /// What is due for a lease.
     fn lease_action(&self, id: TaskId) -> Option<DispatcherAction> {
+        // One that is gone and still listed would hide all that are due behind it.
+        debug_assert!(self.tasks.get(&id).is_some_and(|task| task.lease().is_some()));
         let task = self.tasks.get(&id)?;
         let lease = task.lease()?;
         let worker = lease.worker;

@@ -31,6 +31,8 @@ type Now = moorline_link::Instant;
 const COST: u32 = MESSAGE_COST + BYTES as u32;
 /// Packets that are taken in before anything is answered.
 const PACKETS: usize = 64;
+/// An end that wants nothing is looked at so often.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 const CONN: ConnId = ConnId(1);
 const WORKER: WorkerId = WorkerId(1);
 
@@ -65,8 +67,8 @@ impl Port {
     async fn turn(&mut self, end: &mut impl End) -> Result<(), Error> {
         let now = Tokio.now();
         end.act(now)?;
-        let wake = end.next_wake().map_or(Duration::MAX / 4, |at| at.since(now));
-        self.timer.as_mut().reset(tokio::time::Instant::now() + wake.min(Duration::from_secs(60)));
+        let wake = end.next_wake().map_or(LOOK_EVERY, |at| at.since(now)).min(LOOK_EVERY);
+        self.timer.as_mut().reset(tokio::time::Instant::now() + wake);
         poll_fn(|cx| self.poll_turn(cx, end, now)).await?;
         let now = Tokio.now();
         for packet in self.heard.drain(..) {
@@ -339,22 +341,23 @@ pub(crate) async fn mirror(url: &str) -> Result<(), Error> {
     let handlers = vec![name.clone()];
     let about = About { name: name.clone(), slots: 1, handlers, software: name };
     let mut mirror = Mirror { link, outbox: Outbox::default(), about };
-    loop {
-        let now = mirror.next_wake().ok_or("it never dials")?;
-        Tokio.sleep_until(now).await;
+    let dialled = loop {
+        Tokio.sleep_until(mirror.next_wake().ok_or("it never dials")?).await;
         mirror.timeout(Tokio.now());
-        if let Some(LinkAction::Dial { conn, .. }) =
-            std::iter::from_fn(|| mirror.link.poll_action())
-                .find(|action| matches!(action, LinkAction::Dial { .. }))
-        {
-            let connection = GrpcTransport::new().dial(&url.parse()?).await?;
-            assert_eq!(conn, CONN, "its first dial");
-            mirror.link.handle(Tokio.now(), LinkInput::Opened { conn });
-            let mut port = Port::new(connection);
-            loop {
-                port.turn(&mut mirror).await?;
-            }
+        let mut actions = std::iter::from_fn(|| mirror.link.poll_action());
+        let dial = actions.find_map(|action| match action {
+            LinkAction::Dial { conn, .. } => Some(conn),
+            _ => None,
+        });
+        if let Some(conn) = dial {
+            break conn;
         }
+    };
+    assert_eq!(dialled, CONN, "its first dial");
+    let mut port = Port::new(GrpcTransport::new().dial(&url.parse()?).await?);
+    mirror.link.handle(Tokio.now(), LinkInput::Opened { conn: CONN });
+    loop {
+        port.turn(&mut mirror).await?;
     }
 }
 

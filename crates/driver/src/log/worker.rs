@@ -309,7 +309,7 @@ impl WorkerLog {
         let Transition { from, to, reason } = transition;
         let up = if to == State::Active { None } else { self.up.take() };
         match to {
-            State::Active => self.active(now, link),
+            State::Active => self.active(now),
             State::Disconnected => {
                 match (from, reason) {
                     (State::Connecting, Some(reason)) => self.attempt_failed(now, link, reason),
@@ -332,9 +332,10 @@ impl WorkerLog {
         }
     }
 
-    fn active(&mut self, now: Instant, link: &LinkSnapshot) {
+    fn active(&mut self, now: Instant) {
         if let Some(Down { since, reason, failed, .. }) = self.down.take() {
-            let (outage, attempts) = (now.since(since), link.attempts.max(1));
+            // Those of this outage: the link's own number goes on from one that ended just before.
+            let (outage, attempts) = (now.since(since), failed.saturating_add(1));
             match reason {
                 Some(reason) => info!(
                     event = "link.restored", role = "worker", worker = %self.worker,

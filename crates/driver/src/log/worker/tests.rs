@@ -352,8 +352,23 @@ fn an_outage_of_ten_minutes_has_twenty_warnings_whatever_its_attempts_come_to() 
             moves(&mut log, begin + 600_000, State::Registered, State::Active, None, &link);
         });
         assert!((19..=20).contains(&loud(&written)), "{}", loud(&written));
-        has(&written, "INFO", "Reconnected successfully after 600 attempts (outage 10m00s");
+        has(&written, "INFO", "Reconnected successfully after 601 attempts (outage 10m00s");
     }
+}
+
+#[test]
+fn the_closing_line_counts_the_dials_of_its_outage_though_the_links_number_goes_on() {
+    let (mut log, mut link) = (log(), snapshot());
+    let written = lines(|| {
+        link.attempts = 2;
+        up_and_lost(&mut log, 0, 5_000, &link);
+        link.attempts = 3;
+        let reason = Some(Reason::ConnectRefused);
+        moves(&mut log, 6_000, State::Connecting, State::Disconnected, reason, &link);
+        link.attempts = 4;
+        moves(&mut log, 8_000, State::Registered, State::Active, None, &link);
+    });
+    has(&written, "INFO", "Reconnected successfully after 2 attempts (outage 3.0s, stream_lost)");
 }
 
 #[test]

@@ -17,8 +17,9 @@
 //! heartbeats may travel.
 
 mod bound;
+mod decide;
 mod disk;
-mod draw;
+mod frame;
 mod ledger;
 mod network;
 mod plan;
@@ -28,11 +29,13 @@ mod sabotage;
 mod trace;
 mod world;
 
-pub use draw::{Draws, Site};
+pub use decide::{Base, Decide, Decision, Draws, FromBytes, Log, Overridden, Site};
+pub use frame::FrameKind;
 pub use plan::{
     Episode, Fault, Latency, Manner, Moment, Nudge, Plan, Settings, Side, TaskPlan, Told, Who,
     WorkerPlan,
 };
 pub use report::{Failure, Invariant, Report, Seen, Violation};
 pub use sabotage::Sabotage;
-pub use world::{run, run_plan, run_plan_recorded, run_recorded};
+pub use trace::{Record, Recording, What};
+pub use world::{Run, RunOutcome, run, run_plan};

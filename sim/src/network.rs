@@ -13,6 +13,8 @@ pub(crate) struct Network {
     conns: Vec<Conn>,
     /// Those whose worker has not closed its end, by worker, oldest first.
     live: Vec<Vec<usize>>,
+    /// How often each worker has dialled.
+    dials: Vec<u64>,
 }
 
 /// A connection of a worker to the coordinator.
@@ -20,6 +22,9 @@ pub(crate) struct Network {
 pub(crate) struct Conn {
     /// Whose.
     pub(crate) worker: usize,
+    /// Under which decisions about it are taken: the worker and how often that has dialled, so that no
+    /// other worker's dials move them.
+    pub(crate) key: u64,
     /// What the worker calls it.
     pub(crate) name: ConnId,
     /// Nothing arrives any more, and nobody need know.
@@ -61,8 +66,15 @@ pub(crate) struct Pipe {
 impl Network {
     /// A dial of a worker; nobody has answered yet.
     pub(crate) fn dial(&mut self, worker: usize, name: ConnId) -> usize {
+        if self.live.len() <= worker {
+            self.live.resize_with(worker + 1, Vec::new);
+            self.dials.resize(worker + 1, 0);
+        }
+        let key = (worker as u64) << 32 | self.dials[worker];
+        self.dials[worker] += 1;
         self.conns.push(Conn {
             worker,
+            key,
             name,
             cut: false,
             jammed: 0,
@@ -72,9 +84,6 @@ impl Network {
             down: Pipe::default(),
         });
         let conn = self.conns.len() - 1;
-        if self.live.len() <= worker {
-            self.live.resize_with(worker + 1, Vec::new);
-        }
         self.live[worker].push(conn);
         conn
     }

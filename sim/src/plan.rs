@@ -13,7 +13,7 @@ pub(crate) use work::HANDLERS;
 pub use work::{TaskPlan, WorkerPlan};
 
 use crate::Sabotage;
-use crate::draw::{Draws, Site};
+use crate::decide::{Base, Decide, Decision, Draws, Site};
 
 /// A millisecond in the nanoseconds of a world.
 pub(crate) const MS: u64 = 1_000_000;
@@ -37,6 +37,10 @@ pub struct Plan {
     pub episodes: Vec<Episode>,
     /// From here on nothing goes wrong any more.
     pub quiet_at: u64,
+    /// What decisions are on the way where none is laid down.
+    pub base: Base,
+    /// Decisions that are laid down.
+    pub decisions: Vec<Decision>,
     /// A part that does not do what it should, so that a rule is seen to notice.
     pub sabotage: Option<Sabotage>,
 }
@@ -45,22 +49,38 @@ impl Plan {
     /// The plan of this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        let draws = Draws::new(seed);
+        Self::draw(seed, &Draws::new(seed))
+    }
+
+    /// A plan that is drawn by these decisions; the seed is for what is decided on the way.
+    #[must_use]
+    pub fn draw(seed: u64, draws: &dyn Decide) -> Self {
         let plan = |k, bound| draws.draw(Site::Plan, 0, k, bound);
         let calm = plan(0, 10) == 9;
-        let settings = Settings::draw(&draws, calm);
+        let settings = Settings::draw(draws, calm);
         // Geometric: one worker in half of the worlds, at most six, and one more in half of them.
         let workers =
             1 + (plan(1, 64) + 1).trailing_zeros().min(5) as usize + (plan(2, 2) as usize);
         let workers: Vec<WorkerPlan> =
-            (0..workers).map(|index| WorkerPlan::draw(&draws, index)).collect();
+            (0..workers).map(|index| WorkerPlan::draw(draws, index)).collect();
         let quiet_at = 10 * SEC + settings.lost_after * draws.between(Site::Plan, 0, 3, 1, 3);
-        let tasks = TaskPlan::draw_all(&draws, quiet_at);
+        let tasks = TaskPlan::draw_all(draws, quiet_at);
         let episodes = if calm {
             Vec::new()
         } else {
-            fault::draw_all(&draws, &settings, workers.len(), quiet_at)
+            fault::draw_all(draws, &settings, workers.len(), quiet_at)
         };
-        Self { seed, calm, settings, workers, tasks, episodes, quiet_at, sabotage: None }
+        Self {
+            seed,
+            calm,
+            settings,
+            workers,
+            tasks,
+            episodes,
+            quiet_at,
+            base: Base::Random,
+            decisions: Vec::new(),
+            sabotage: None,
+        }
     }
 }

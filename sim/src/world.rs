@@ -11,21 +11,24 @@ mod swallow;
 mod wires;
 mod worker;
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use moorline_link::{Lane, Reason};
 use moorline_node::CoordinatorNode;
-use moorline_work::{RunId, Ticket};
+use moorline_work::{RunId, TaskKey, Ticket};
 
+use crate::decide::{Decide, Decider, Decision, Log};
 use crate::disk::Disk;
-use crate::draw::Draws;
+use crate::frame::FrameKind;
 use crate::ledger::Ledger;
 use crate::network::Network;
-use crate::plan::{Plan, Side, Who};
+use crate::plan::{Plan, Side, TaskPlan, Who};
 use crate::queue::Queue;
-use crate::trace::{Lines, Trace};
+use crate::trace::{Happened, Recording, Shared, Trace, What};
 use crate::{Failure, Invariant, Report, Sabotage, Seen, Violation};
 use client::Request;
 use phases::Phase;
@@ -34,6 +37,9 @@ use worker::Worker;
 
 /// Events between two audits of the store.
 const AUDIT: u64 = 512;
+
+/// Lines that a failure shows.
+const LINES: usize = 400;
 
 /// Events after which a run cannot be right any more.
 const EVENTS_MAX: u64 = 5_000_000;
@@ -85,12 +91,22 @@ pub(crate) enum Event {
     Look,
 }
 
+/// An event that will happen.
+#[derive(Clone, Debug)]
+struct Planned {
+    /// In this life of the process that it concerns only.
+    life: u32,
+    /// The number of the record that led to it.
+    cause: u32,
+    event: Event,
+}
+
 /// A world: one coordinator, its workers, their clients, and what lies between them.
 pub(crate) struct World {
     plan: Plan,
-    draws: Draws,
+    draws: Decider,
     now: u64,
-    queue: Queue<(u32, Event)>,
+    queue: Queue<Planned>,
     network: Network,
     disk: Disk,
     coordinator: Process<CoordinatorNode>,
@@ -99,6 +115,10 @@ pub(crate) struct World {
     clients: Vec<client::Client>,
     ledger: Ledger,
     trace: Trace,
+    /// The number of the record that led to what happens now.
+    cause: u32,
+    /// What happens first now leads to all that follows from it.
+    is_first: bool,
     phase: Phase,
     /// Faults that wait for their moment.
     armed: Vec<usize>,
@@ -119,7 +139,7 @@ pub(crate) struct World {
 /// Runs the world of this seed.
 ///
 /// # Errors
-/// The first promise that was broken, without the lines that led to it: [`run_recorded`] has them.
+/// The first promise that was broken, without the lines that led to it: [`Run::recorded`] has them.
 pub fn run(seed: u64) -> Result<Report, Box<Failure>> {
     run_plan(Plan::new(seed))
 }
@@ -129,61 +149,120 @@ pub fn run(seed: u64) -> Result<Report, Box<Failure>> {
 /// # Errors
 /// The first promise that was broken.
 pub fn run_plan(plan: Plan) -> Result<Report, Box<Failure>> {
-    guarded(plan, None)
+    Run::new(plan).go().result
 }
 
-/// Runs the world of this seed and keeps the last lines of what happened, whatever it comes to.
+/// A run of a plan, and what of it is kept.
 ///
-/// # Errors
-/// The first promise that was broken, with the lines that led to it.
-pub fn run_recorded(seed: u64) -> Result<(Report, Vec<String>), Box<Failure>> {
-    run_plan_recorded(Plan::new(seed))
+/// ```
+/// use moorline_sim::{Plan, Run};
+///
+/// let outcome = Run::new(Plan::new(7)).recorded(1_000).with_decisions().go();
+/// let report = outcome.result.expect("every promise is kept");
+/// assert!(outcome.recording.is_some_and(|recording| recording.last() > 0));
+/// assert!(!outcome.decisions.is_empty(), "not everything was benign");
+/// # let _ = report;
+/// ```
+#[derive(Debug)]
+pub struct Run {
+    plan: Plan,
+    keeps: Option<usize>,
+    logs: bool,
+    decisions: Option<Box<dyn Decide>>,
 }
 
-/// Runs the world of a plan and keeps the last lines of what happened, whatever it comes to.
-///
-/// # Errors
-/// The first promise that was broken, with the lines that led to it.
-pub fn run_plan_recorded(plan: Plan) -> Result<(Report, Vec<String>), Box<Failure>> {
-    let lines = Lines::default();
-    let result = guarded(plan, Some(Rc::clone(&lines)));
-    let last: Vec<String> = lines.borrow().iter().cloned().collect();
-    match result {
-        Ok(report) => Ok((report, last)),
-        Err(failure) => Err(Box::new(Failure { last, ..*failure })),
+/// What a run comes to.
+#[derive(Debug)]
+pub struct RunOutcome {
+    /// Whether every promise was kept.
+    pub result: Result<Report, Box<Failure>>,
+    /// What happened, if that was asked for.
+    pub recording: Option<Recording>,
+    /// The decisions that were not benign, in the order in which they were taken, if they were asked for.
+    pub decisions: Vec<Decision>,
+}
+
+impl Run {
+    /// A run of this plan of which nothing is kept.
+    #[must_use]
+    pub fn new(plan: Plan) -> Self {
+        Self { plan, keeps: None, logs: false, decisions: None }
+    }
+
+    /// Keeps the last so many records.
+    #[must_use]
+    pub fn recorded(self, keeps: usize) -> Self {
+        Self { keeps: Some(keeps.max(1)), ..self }
+    }
+
+    /// Keeps the decisions that were not benign.
+    #[must_use]
+    pub fn with_decisions(self) -> Self {
+        Self { logs: true, ..self }
+    }
+
+    /// Has decisions taken by this one, instead of by the plan.
+    #[must_use]
+    pub fn decided_by(self, decisions: Box<dyn Decide>) -> Self {
+        Self { decisions: Some(decisions), ..self }
+    }
+
+    /// Runs it.
+    #[must_use]
+    pub fn go(self) -> RunOutcome {
+        let Self { plan, keeps, logs, decisions } = self;
+        let seed = plan.seed;
+        let recording = keeps.map(|keeps| Rc::new(RefCell::new(Recording::keeping(keeps))));
+        let draws = decisions.map_or_else(|| Decider::of(&plan), Decider::Other);
+        let (draws, taken) = if logs {
+            let log = Log::new(draws);
+            let taken = log.taken();
+            (Decider::Other(Box::new(log)), Some(taken))
+        } else {
+            (draws, None)
+        };
+        let mut world = World::new(plan, draws, recording.clone());
+        // A panic in the machines is a failure like any other.
+        let run = catch_unwind(AssertUnwindSafe(|| world.run()));
+        let at = world.now;
+        let violation = match run {
+            Ok(Ok(report)) => Ok(report),
+            Ok(Err(violation)) => Err(violation),
+            Err(panic) => {
+                let words = words_of(panic);
+                world.break_promise(Invariant::Panic, words.clone());
+                Err(Violation { invariant: Invariant::Panic, words })
+            }
+        };
+        drop(world);
+        let recording = recording.map(|recording| recording.replace(Recording::keeping(1)));
+        let last = || recording.as_ref().map_or_else(Vec::new, |recording| recording.lines(LINES));
+        let result =
+            violation.map_err(|violation| Box::new(Failure { seed, at, violation, last: last() }));
+        let decisions = taken.map_or_else(Vec::new, |taken| taken.take());
+        RunOutcome { result, recording, decisions }
     }
 }
 
-/// A panic in the machines is a failure like any other.
-fn guarded(plan: Plan, lines: Option<Lines>) -> Result<Report, Box<Failure>> {
-    let seed = plan.seed;
-    let mut world = World::new(plan, lines);
-    let run = catch_unwind(AssertUnwindSafe(|| world.run()));
-    let violation = match run {
-        Ok(Ok(report)) => return Ok(report),
-        Ok(Err(violation)) => violation,
-        Err(panic) => {
-            let words = match panic.downcast::<String>() {
-                Ok(words) => *words,
-                Err(panic) => match panic.downcast::<&str>() {
-                    Ok(words) => (*words).to_owned(),
-                    Err(_) => String::from("no words"),
-                },
-            };
-            Violation { invariant: Invariant::Panic, words }
-        }
-    };
-    Err(Box::new(Failure { seed, at: world.now, violation, last: Vec::new() }))
+/// What a panic says.
+fn words_of(panic: Box<dyn Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(words) => *words,
+        Err(panic) => match panic.downcast::<&str>() {
+            Ok(words) => (*words).to_owned(),
+            Err(_) => String::from("no words"),
+        },
+    }
 }
 
 impl World {
-    fn new(plan: Plan, lines: Option<Lines>) -> Self {
+    fn new(plan: Plan, draws: Decider, recording: Option<Shared>) -> Self {
         let ledger = Ledger::new(&plan);
         let healed_at = if plan.calm { 0 } else { plan.quiet_at + crate::bound::back(&plan) };
         let workers = (0..plan.workers.len()).map(|_| Worker::default()).collect();
         let clients = vec![client::Client::default(); plan.tasks.len()];
         Self {
-            draws: Draws::new(plan.seed),
+            draws,
             now: 0,
             queue: Queue::new(),
             network: Network::default(),
@@ -193,7 +272,9 @@ impl World {
             requests: BTreeMap::new(),
             clients,
             ledger,
-            trace: Trace::new(lines),
+            trace: Trace::new(recording),
+            cause: 0,
+            is_first: true,
             phase: Phase::Chaos,
             armed: Vec::new(),
             slow: (0, 0),
@@ -211,10 +292,10 @@ impl World {
 
     fn run(&mut self) -> Result<Report, Violation> {
         self.plan_events();
-        while let Some((at, (life, event))) = self.queue.pop() {
+        while let Some((at, planned)) = self.queue.pop() {
             self.now = at;
             self.events += 1;
-            self.happen(life, event);
+            self.happen(planned);
             if self.events.is_multiple_of(AUDIT) {
                 let judgement = self.ledger.audit(&mut *self.disk.reader());
                 self.judge(judgement);
@@ -277,17 +358,61 @@ impl World {
 
     /// Plans an event for the present life of the process it concerns.
     fn at(&mut self, at: u64, event: Event) {
+        self.at_because(at, event, self.cause);
+    }
+
+    /// The same, for a reason that is not the one of everything that happens now.
+    fn at_because(&mut self, at: u64, event: Event, cause: u32) {
         let life = self.target(&event).map_or(0, |who| self.life(who));
-        self.queue.push(at.max(self.now), (life, event));
+        self.queue.push(at.max(self.now), Planned { life, cause, event });
     }
 
     fn after(&mut self, delay: u64, event: Event) {
         self.at(self.now + delay, event);
     }
 
+    /// Something else leads to what happens from here on.
+    fn because_of(&mut self, cause: u32) {
+        self.cause = cause;
+        self.is_first = true;
+    }
+
+    /// Something happens. Its number, if it is recorded.
+    fn note(&mut self, happened: Happened, words: impl FnOnce() -> String) -> u32 {
+        let number = self.trace.note(self.now, self.cause, happened, words);
+        if std::mem::take(&mut self.is_first) {
+            self.cause = number;
+        }
+        number
+    }
+
+    /// What a packet says, frame by frame, after the packet itself.
+    fn detail_frames<F: std::fmt::Debug>(
+        &mut self,
+        packet: u32,
+        who: Who,
+        conn: usize,
+        frames: &[F],
+        kind: impl Fn(&F) -> (FrameKind, Option<TaskKey>),
+    ) {
+        if !self.trace.is_recording() {
+            return;
+        }
+        for frame in frames {
+            let (kind, key) = kind(frame);
+            let attempt = key.map_or(0, |key| u64::from(key.attempt.0));
+            let says = What::Says.by(who).on(conn).value(attempt << 32 | kind as u64);
+            let says = key.map_or(says, |key| says.about(TaskPlan::index_of(key.task)));
+            self.trace
+                .detail(self.now, packet, says, || format!("{who} says {frame:?} on c{conn}"));
+        }
+    }
+
     /// Notes the first broken promise; the run ends with it.
     fn judge(&mut self, judgement: Result<(), Violation>) {
         if let (Err(violation), None) = (judgement, &self.broken) {
+            let Violation { invariant, words } = &violation;
+            self.note(What::Violation.to_nobody(), || format!("{invariant:?}: {words}"));
             self.broken = Some(violation);
         }
     }
@@ -346,7 +471,9 @@ impl World {
         }
     }
 
-    fn happen(&mut self, life: u32, event: Event) {
+    fn happen(&mut self, planned: Planned) {
+        let Planned { life, cause, event } = planned;
+        self.because_of(cause);
         if let Some(who) = self.target(&event) {
             // Of a process that is gone: what it dialled, ran or committed is gone with it.
             if self.life(who) != life {
@@ -357,7 +484,7 @@ impl World {
                 && self.is_held_up(conn)
             {
                 let until = self.network.conn(conn).jammed + 1;
-                self.queue.push(until, (life, event));
+                self.queue.push(until, Planned { life, cause, event });
                 return;
             }
             if self.is_frozen(who) {

@@ -10,8 +10,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use moorline_sim::{
-    Episode, Failure, Fault, Invariant, Manner, Plan, Report, Sabotage, Seen, Told, WorkerPlan,
-    run, run_plan, run_plan_recorded, run_recorded,
+    Episode, Failure, Fault, Invariant, Manner, Plan, Report, Run, Sabotage, Seen, Told,
+    WorkerPlan, run, run_plan,
 };
 
 const SEEDS: Range<u64> = 0..10_000;
@@ -54,6 +54,16 @@ fn run_all(seeds: Range<u64>) -> (Vec<Report>, Vec<Failure>) {
     let (mut reports, failures) = results.into_inner().unwrap();
     reports.sort_unstable_by_key(|report: &Report| report.seed);
     (reports, failures)
+}
+
+/// Lines of a run that are shown.
+const LINES: usize = 400;
+
+/// Runs a plan and keeps what happened last.
+fn recorded(plan: Plan) -> Result<(Report, Vec<String>), Box<Failure>> {
+    let outcome = Run::new(plan).recorded(LINES).go();
+    let lines = outcome.recording.map_or_else(Vec::new, |recording| recording.lines(LINES));
+    outcome.result.map(|report| (report, lines))
 }
 
 fn seeds() -> Range<u64> {
@@ -117,14 +127,14 @@ fn ten_thousand_worlds_keep_every_promise() {
         println!("seed {}: {:?}: {}", failure.seed, violation.invariant, violation.words);
     }
     println!("{} of {} worlds failed", failures.len(), reports.len() + failures.len());
-    let first = run_recorded(failures[0].seed).expect_err("the same seed fails again");
+    let first = recorded(Plan::new(failures[0].seed)).expect_err("the same seed fails again");
     panic!("{} of the worlds failed; the first:\n{first}", failures.len());
 }
 
 #[test]
 fn the_same_seed_gives_the_same_world() {
     for seed in 0..40 {
-        let (one, other) = (run(seed), run_recorded(seed).map(|(report, _)| report));
+        let (one, other) = (run(seed), recorded(Plan::new(seed)).map(|(report, _)| report));
         assert_eq!(one, other, "recording changes nothing either");
     }
     let hashes: BTreeSet<u64> = (0..40).filter_map(|seed| Some(run(seed).ok()?.hash)).collect();
@@ -163,7 +173,7 @@ fn worlds_that_failed_once_do_not_fail_again() {
     let list = include_str!("../regressions/seeds.txt");
     for line in list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let seed = line.split_whitespace().next().unwrap().parse().unwrap();
-        if let Err(failure) = run_recorded(seed).map(|_| ()) {
+        if let Err(failure) = recorded(Plan::new(seed)).map(|_| ()) {
             panic!("{line}\n{failure}");
         }
     }
@@ -172,7 +182,7 @@ fn worlds_that_failed_once_do_not_fail_again() {
 #[test]
 fn one_seed() {
     let Ok(seed) = std::env::var("MOORLINE_SIM_SEED") else { return };
-    match run_recorded(seed.parse().unwrap()) {
+    match recorded(Plan::new(seed.parse().unwrap())) {
         Ok((report, lines)) => println!("{}\n{report:#?}", lines.join("\n")),
         Err(failure) => panic!("\n{failure}"),
     }
@@ -279,7 +289,7 @@ fn slots_of_runs_that_nobody_wants_are_not_given_away() {
             [dials, cut].map(|fault| Episode { at, moment: None, fault })
         };
         plan.episodes = (0..plan.workers.len()).flat_map(lost).collect();
-        let result = run_plan_recorded(plan);
+        let result = recorded(plan);
         let (report, _) = result.unwrap_or_else(|failure| panic!("\n{failure}"));
         seen.0 += report.seen.unknown;
         seen.1 += report.seen.fenced;
@@ -296,7 +306,7 @@ fn a_worker_that_swallows_questions_loses_its_session_and_nothing_else() {
         let mut plan = Plan::swallowing(seed);
         plan.episodes.retain(|episode| matches!(episode.fault, Fault::Swallow { .. }));
         let workers = plan.workers.len() as u64;
-        let result = run_plan_recorded(plan);
+        let result = recorded(plan);
         let (report, _) = result.unwrap_or_else(|failure| panic!("\n{failure}"));
         let seen = report.seen;
         assert_eq!(
@@ -320,7 +330,7 @@ fn a_worker_that_swallows_questions_loses_its_session_and_nothing_else() {
 fn nothing_is_lost_and_everything_ends_in_time_where_workers_swallow_questions() {
     let (mut unanswered, mut swallowed) = (0, 0);
     for seed in 0..500 {
-        let result = run_plan_recorded(Plan::swallowing(seed));
+        let result = recorded(Plan::swallowing(seed));
         let (report, _) = result.unwrap_or_else(|failure| panic!("\n{failure}"));
         unanswered += report.seen.unanswered;
         swallowed += report.seen.swallowed;

@@ -1,7 +1,9 @@
 //! What goes wrong, and at which moment.
 
+use std::fmt;
+
 use super::{MS, SEC, Settings};
-use crate::draw::{Draws, Site};
+use crate::decide::{Decide, Site};
 
 /// A fault at its time.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,6 +41,16 @@ pub enum Who {
     Coordinator,
     /// The worker with this index.
     Worker(usize),
+}
+
+/// As in `w3`, and in words.
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Coordinator => f.write_str("the coordinator"),
+            Self::Worker(index) => write!(f, "w{index}"),
+        }
+    }
 }
 
 impl Who {
@@ -265,7 +277,7 @@ const FAMILIES: u64 = 7;
 
 /// The faults of a world.
 pub(super) fn draw_all(
-    draws: &Draws,
+    draws: &dyn Decide,
     settings: &Settings,
     workers: usize,
     quiet_at: u64,
@@ -301,7 +313,13 @@ pub(super) fn draw_all(
 }
 
 /// A fault of a family.
-fn draw_one(draws: &Draws, settings: &Settings, index: u64, family: u64, workers: usize) -> Fault {
+fn draw_one(
+    draws: &dyn Decide,
+    settings: &Settings,
+    index: u64,
+    family: u64,
+    workers: usize,
+) -> Fault {
     let draw = |k, bound| draws.draw(Site::Episode, index, k, bound);
     let worker = usize::try_from(draw(2, workers as u64)).unwrap_or(0);
     let who = if draw(3, 3) == 0 { Who::Coordinator } else { Who::Worker(worker) };

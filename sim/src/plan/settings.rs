@@ -9,7 +9,7 @@ use moorline_link::{
 use moorline_work::{DispatcherConfig, DispatcherSettings};
 
 use super::{MS, SEC};
-use crate::draw::{Draws, Site};
+use crate::decide::{Decide, Site};
 
 /// The law of a latency.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,7 +35,7 @@ pub enum Latency {
 impl Latency {
     /// The latency of the `k`-th packet of a pipe.
     #[must_use]
-    pub fn of(&self, draws: &Draws, pipe: u64, k: u64) -> u64 {
+    pub fn of(&self, draws: &dyn Decide, pipe: u64, k: u64) -> u64 {
         match *self {
             Self::Uniform { min, max } => draws.between(Site::Latency, pipe, k, min, max),
             Self::Bimodal { fast, slow, ppm } => {
@@ -118,7 +118,7 @@ impl Settings {
     /// # Panics
     /// Never: every value that is drawn is one that the settings take.
     #[must_use]
-    pub fn draw(draws: &Draws, calm: bool) -> Self {
+    pub fn draw(draws: &dyn Decide, calm: bool) -> Self {
         let draw = |k, bound| draws.draw(Site::Plan, 2, k, bound);
         let lost_after = [90, 30, 12, 6][usize::try_from(draw(0, 4)).unwrap_or(0)] * SEC;
         let hub = HubSettings::for_lost_after(nanos(lost_after));
@@ -183,7 +183,7 @@ impl Settings {
     }
 }
 
-fn link(draws: &Draws, beat: u64, max_delay: u64, lanes: LaneLimits) -> LinkConfig {
+fn link(draws: &dyn Decide, beat: u64, max_delay: u64, lanes: LaneLimits) -> LinkConfig {
     let draw = |k, bound| draws.draw(Site::Plan, 3, k, bound);
     let jitter = match draw(0, 5) {
         0 | 1 => Jitter::FULL,

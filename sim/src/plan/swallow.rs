@@ -5,7 +5,7 @@ use std::time::Duration;
 use moorline_work::{DispatcherConfig, DispatcherSettings};
 
 use super::{Episode, Fault, MS, Plan, SEC};
-use crate::draw::{Draws, Site};
+use crate::decide::{Decide, Draws, Site};
 
 impl Plan {
     /// The plan of this seed, in which workers also swallow questions, and there are more of them: half

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use moorline_work::TaskId;
 
 use super::{MS, SEC};
-use crate::draw::{Draws, Site};
+use crate::decide::{Decide, Site};
 
 /// Handlers that every worker has.
 pub(crate) const HANDLERS: [&str; 3] = ["hash", "echo", "sleep"];
@@ -23,7 +23,7 @@ pub struct WorkerPlan {
 }
 
 impl WorkerPlan {
-    pub(super) fn draw(draws: &Draws, index: usize) -> Self {
+    pub(super) fn draw(draws: &dyn Decide, index: usize) -> Self {
         let entity = index as u64;
         let draw = |k, bound| draws.draw(Site::Worker, entity, k, bound);
         let handlers = HANDLERS.len() as u64;
@@ -85,14 +85,14 @@ impl TaskPlan {
 }
 
 impl TaskPlan {
-    pub(super) fn draw_all(draws: &Draws, quiet_at: u64) -> Vec<Self> {
+    pub(super) fn draw_all(draws: &dyn Decide, quiet_at: u64) -> Vec<Self> {
         let count = draws.log_between(Site::Plan, 4, 0, 1, 32);
         // All at once, or over the time in which things go wrong.
         let spread = if draws.draw(Site::Plan, 4, 1, 4) == 0 { MS } else { quiet_at };
         (0..count).map(|index| Self::draw(draws, index, spread)).collect()
     }
 
-    fn draw(draws: &Draws, index: u64, spread: u64) -> Self {
+    fn draw(draws: &dyn Decide, index: u64, spread: u64) -> Self {
         let draw = |k, bound| draws.draw(Site::Task, index, k, bound);
         let log = |k, low, high| draws.log_between(Site::Task, index, k, low, high);
         let submit_at = draw(0, spread);

@@ -8,6 +8,7 @@ use super::worker::{in_nanos, name};
 use super::{Event, World};
 use crate::Invariant;
 use crate::plan::{HANDLERS, SEC, Who};
+use crate::trace::What;
 
 /// What a client asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,6 +17,16 @@ pub(super) enum Request {
     Again { task: usize },
     Clash { task: usize },
     Cancel { task: usize },
+}
+
+impl Request {
+    const fn task(self) -> usize {
+        let (Self::Submit { task }
+        | Self::Again { task }
+        | Self::Clash { task }
+        | Self::Cancel { task }) = self;
+        task
+    }
 }
 
 /// What a client knows of its task.
@@ -94,7 +105,8 @@ impl World {
             },
             payload,
         };
-        self.trace.note(self.now, 30, || format!("client {task}: {request:?}"));
+        let asks = What::Asks.to_nobody().about(task).value(ticket.0);
+        self.note(asks, || format!("client {task}: {request:?}"));
         self.tell_coordinator(input);
     }
 
@@ -109,7 +121,8 @@ impl World {
         let ticket = self.ticket(task, Request::Cancel { task });
         let task_id = TaskId(self.plan.tasks[task].id);
         self.ledger.unwanted(task_id);
-        self.trace.note(self.now, 31, || format!("client {task} cancels"));
+        let asks = What::Asks.to_nobody().about(task).value(ticket.0);
+        self.note(asks, || format!("client {task} cancels"));
         self.tell_coordinator(CoordinatorInput::Cancel { ticket, task: task_id });
     }
 
@@ -119,16 +132,16 @@ impl World {
     }
 
     pub(super) fn reply(&mut self, ticket: Ticket, reply: ClientReply) {
-        self.trace.note(self.now, 32, || format!("{ticket:?} is answered {reply:?}"));
+        let task = self.requests.get(&ticket).map(|request| request.task());
+        let answered = What::Answered.to_nobody().value(ticket.0);
+        let answered = task.map_or(answered, |task| answered.about(task));
+        self.note(answered, || format!("{ticket:?} is answered {reply:?}"));
         let Some(request) = self.requests.remove(&ticket) else {
             let words = format!("{ticket:?} is answered, and was answered before: {reply:?}");
             self.break_promise(Invariant::Client, words);
             return;
         };
-        let (Request::Submit { task }
-        | Request::Again { task }
-        | Request::Clash { task }
-        | Request::Cancel { task }) = request;
+        let task = request.task();
         let id = TaskId(self.plan.tasks[task].id);
         match (request, reply) {
             (Request::Submit { .. }, ClientReply::Work(Reply::Submitted { .. })) => {

@@ -9,10 +9,12 @@ use moorline_node::{
 
 use super::worker::{SOFTWARE, name};
 use super::{Event, World};
+use crate::decide::{Decide, Site, mix};
 use crate::disk::Committed;
-use crate::draw::{Site, mix};
+use crate::frame::FrameKind;
 use crate::network::End;
 use crate::plan::{Manner, Side, Who};
+use crate::trace::What;
 use crate::{Invariant, Sabotage};
 
 /// Packets written on one connection before the next has its turn.
@@ -42,7 +44,9 @@ impl World {
             software: name(SOFTWARE),
             seed: mix(self.plan.seed ^ u64::from(self.coordinator.life)).into(),
         };
-        self.trace.note(self.now, 20, || format!("the coordinator begins {epoch:?}"));
+        self.note(What::Begins.by(Who::Coordinator).value(epoch.0), || {
+            format!("the coordinator begins {epoch:?}")
+        });
         self.ledger.coordinator_began(self.now);
         let now = self.clock_of_coordinator();
         self.coordinator.node = Some(CoordinatorNode::new(config, now));
@@ -65,6 +69,7 @@ impl World {
             self.spins(Who::Coordinator);
             return;
         }
+        self.note(What::Wakes.by(Who::Coordinator), || "the coordinator's timer fires".into());
         self.tell_coordinator(CoordinatorInput::Timeout);
         let now = self.clock_of_coordinator();
         let next = self.coordinator.node.as_ref().and_then(CoordinatorNode::next_wake);
@@ -123,8 +128,9 @@ impl World {
     fn coordinator_action(&mut self, action: CoordinatorAction) {
         match action {
             CoordinatorAction::Persist(persist) => {
-                self.trace.note(self.now, 21, || {
-                    format!("coordinator wants {:?} {:?}", persist.id, persist.op)
+                let wants = What::Wants.by(Who::Coordinator).value(persist.id.0);
+                self.note(wants, || {
+                    format!("the coordinator wants {:?} {:?}", persist.id, persist.op)
                 });
                 self.note_op(&persist.op);
                 let workers = &self.workers;
@@ -165,13 +171,16 @@ impl World {
             if !packet.frames.iter().all(is_heartbeat) {
                 self.spoke(|| format!("the coordinator says {:?}", packet.frames));
             }
-            self.trace.note(self.now, 22, || format!("coord c{conn} says {:?}", packet.frames));
             self.note_down(worker, &packet.frames);
             if packet.frames.iter().any(|frame| matches!(frame, DownFrame::Welcome { .. })) {
                 self.ledger.welcomed(worker, conn, self.now);
             }
             let bytes = moorline_wire::encode_down(&packet);
-            self.send(conn, Side::Coordinator, packet.lane, bytes);
+            let sends = What::Sends.by(Who::Coordinator).on(conn).value(bytes.len() as u64);
+            let cause = self
+                .note(sends, || format!("the coordinator sends {} bytes on c{conn}", bytes.len()));
+            self.detail_frames(cause, Who::Coordinator, conn, &packet.frames, FrameKind::of_down);
+            self.send(conn, Side::Coordinator, packet.lane, bytes, cause);
         }
     }
 
@@ -220,7 +229,7 @@ impl World {
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "events are open to additions")]
     fn coordinator_event(&mut self, event: &CoordinatorEvent) {
-        self.trace.note(self.now, 23, || format!("coordinator: {event:?}"));
+        self.note(What::Event.by(Who::Coordinator), || format!("the coordinator: {event:?}"));
         match event {
             CoordinatorEvent::Registered { resumed, .. } => {
                 let count = if *resumed { &mut self.seen.resumed } else { &mut self.seen.begun };
@@ -335,12 +344,16 @@ impl World {
     }
 
     fn note_durable(&mut self, committed: &Committed) {
-        self.trace.note(self.now, 24, || format!("durable up to {:?}", committed.up_to()));
+        let up_to = committed.up_to();
+        self.note(What::Durable.by(Who::Coordinator).value(up_to.0), || {
+            format!("durable up to {up_to:?}")
+        });
         for (persist, done) in committed.batch.iter().zip(&committed.done) {
             match done.conflict {
                 Some(conflict) => {
                     self.seen.conflicted += 1;
-                    self.trace.note(self.now, 25, || format!("{:?}: {conflict:?}", persist.id));
+                    let conflicts = What::Conflicts.by(Who::Coordinator).value(persist.id.0);
+                    self.note(conflicts, || format!("{:?}: {conflict:?}", persist.id));
                 }
                 None => self.count_op(&persist.op),
             }

@@ -8,6 +8,7 @@ use moorline_node::{CoordinatorInput, WorkerInput};
 use super::{Event, World};
 use crate::network::End;
 use crate::plan::{Fault, MS, Manner, Nudge, SEC, Side, Who};
+use crate::trace::What;
 
 impl World {
     pub(super) fn episode(&mut self, index: usize) {
@@ -30,7 +31,9 @@ impl World {
     }
 
     fn fault(&mut self, index: usize, fault: Fault) {
-        self.trace.note(self.now, 40, || format!("episode {index}: {fault:?}"));
+        self.note(What::Fault.to_nobody().value(index as u64), || {
+            format!("episode {index}: {fault:?}")
+        });
         match fault {
             Fault::Cut { worker, told } => {
                 if let Some(conn) = self.present_conn(worker) {
@@ -93,7 +96,7 @@ impl World {
     }
 
     fn end_process(&mut self, who: Who, manner: Manner) {
-        self.trace.note(self.now, 41, || format!("{who:?} is gone"));
+        self.note(What::Gone.by(who), || format!("{who} is gone"));
         match who {
             Who::Coordinator => self.end_coordinator(manner),
             Who::Worker(index) => self.end_worker(index, manner),

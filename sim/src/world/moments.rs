@@ -5,7 +5,7 @@ use moorline_node::{DownFrame, StoreOp, ToWorker, UpFrame};
 use moorline_work::{Judgement, WorkerMessage};
 
 use super::{Event, World};
-use crate::draw::Site;
+use crate::decide::{Decide, Site};
 use crate::ledger::index_of;
 use crate::plan::Moment;
 

@@ -7,6 +7,7 @@ use crate::Invariant;
 use crate::bound;
 use crate::plan::{MS, SEC};
 use crate::report::seconds;
+use crate::trace::What;
 
 /// Where a run stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,7 +28,9 @@ const LOOK: u64 = 500 * MS;
 impl World {
     pub(super) fn quiet(&mut self) {
         let by = self.now + bound::ended(&self.plan);
-        self.trace.note(self.now, 50, || format!("quiet; all must have ended by {}", seconds(by)));
+        self.note(What::Phase.to_nobody().value(1), || {
+            format!("quiet; all must have ended by {}", seconds(by))
+        });
         self.phase = Phase::Healing { by };
         self.armed.clear();
         self.spoil_quiet();
@@ -47,7 +50,8 @@ impl World {
                     // Acknowledgements, and what is under way.
                     let from = self.now + settings.latency.max() * 4 + SEC;
                     let until = from + settings.beat * 4;
-                    self.trace.note(self.now, 51, || String::from("everything has ended"));
+                    let phase = What::Phase.to_nobody().value(2);
+                    self.note(phase, || String::from("everything has ended"));
                     self.phase = Phase::Silence { from, until };
                 }
                 Some(words) if self.now > by => {

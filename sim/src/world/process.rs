@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use super::{Event, World};
 use crate::Invariant;
-use crate::draw::Site;
+use crate::decide::{Decide, Site};
 use crate::plan::Who;
 use crate::report::seconds;
+use crate::trace::What;
 
 /// Timeouts a machine may want at one instant.
 const REPEATS_MAX: u32 = 16;
@@ -19,7 +20,7 @@ pub(super) struct Process<N> {
     /// Counts its runs: what was planned for an earlier one is void.
     pub(super) life: u32,
     frozen: Option<u64>,
-    backlog: VecDeque<Event>,
+    backlog: VecDeque<(u32, Event)>,
     armed: Option<u64>,
     timers: u64,
     repeats: (u64, u32),
@@ -89,10 +90,12 @@ impl World {
         }
     }
 
+    /// Puts an event aside until its process runs again.
     pub(super) fn backlog(&mut self, who: Who, event: Event) {
+        let waiting = (self.cause, event);
         match who {
-            Who::Coordinator => self.coordinator.backlog.push_back(event),
-            Who::Worker(index) => self.workers[index].process.backlog.push_back(event),
+            Who::Coordinator => self.coordinator.backlog.push_back(waiting),
+            Who::Worker(index) => self.workers[index].process.backlog.push_back(waiting),
         }
     }
 
@@ -136,7 +139,9 @@ impl World {
             Who::Coordinator => self.coordinator.frozen = Some(now),
             Who::Worker(index) => self.workers[index].process.frozen = Some(now),
         }
-        self.trace.note(now, 1, || format!("{who:?} freezes for {}", seconds(lasts)));
+        self.note(What::Freezes.by(who).value(lasts), || {
+            format!("{who} freezes for {}", seconds(lasts))
+        });
         self.after(lasts, Event::Thaw { who });
     }
 
@@ -159,20 +164,22 @@ impl World {
             self.ledger.coordinator_was_frozen(now - since);
         }
         let waiting = backlog.len();
-        self.trace.note(now, 2, || format!("{who:?} thaws; {waiting} events waited"));
+        let thaws = What::Thaws.by(who).value(waiting as u64);
+        self.note(thaws, || format!("{who} thaws; {waiting} events waited"));
         // Its timer may be looked at before its sockets, or after.
         let timer_first = self.draws.draw(Site::Thaw, since, 0, 2) == 1;
-        let (timers, others): (Vec<Event>, Vec<Event>) =
-            backlog.into_iter().partition(|event| matches!(event, Event::Wake { .. }));
-        let ordered: Vec<Event> = if timer_first {
+        let (timers, others): (Vec<_>, Vec<_>) =
+            backlog.into_iter().partition(|(_, event)| matches!(event, Event::Wake { .. }));
+        let ordered: Vec<(u32, Event)> = if timer_first {
             timers.into_iter().chain(others).collect()
         } else {
             others.into_iter().chain(timers).collect()
         };
-        for event in ordered {
+        for (cause, event) in ordered {
             if self.life(who) != life {
                 return;
             }
+            self.because_of(cause);
             self.deal(event);
         }
     }

@@ -4,7 +4,7 @@ use moorline_node::{DownFrame, ToWorker, UpFrame};
 use moorline_work::{Attempt, TaskId, TaskKey, WorkerMessage};
 
 use super::World;
-use crate::draw::Site;
+use crate::decide::{Decide, Site};
 
 /// An attempt of no task: what is asked or said about it comes to nothing. The message is still there,
 /// because the lane is acknowledged in order whatever becomes of what it carries.

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use moorline_link::{Lane, Reason};
 use moorline_node::PACKET_MAX;
 
-use super::{Event, World};
-use crate::draw::Site;
+use super::{Event, Planned, World};
+use crate::decide::{Decide, Site};
 use crate::network::End;
 use crate::plan::{Manner, Side, Told, Who, good_path};
-use crate::trace::fingerprint;
+use crate::trace::{What, fingerprint};
 use crate::{Invariant, Sabotage};
 
 impl World {
@@ -17,7 +17,7 @@ impl World {
         let pipe = self.network.conn_mut(conn).pipe_mut(from);
         pipe.packets += 1;
         let k = pipe.packets;
-        let entity = (conn as u64) << 1 | u64::from(from == Side::Worker);
+        let entity = self.network.conn(conn).key << 1 | u64::from(from == Side::Worker);
         let latency = self.plan.settings.latency.of(&self.draws, entity, k);
         // A path that is too slow for the heartbeats is a fault, and heals as all others do.
         if self.now < self.plan.quiet_at {
@@ -64,7 +64,16 @@ impl World {
         state.end(from) == End::Open && state.pipe(from).unread < self.plan.settings.buffer
     }
 
-    pub(super) fn send(&mut self, conn: usize, from: Side, lane: Lane, packet: Bytes) {
+    /// Who has this end of a connection.
+    pub(super) fn at_end(&self, conn: usize, side: Side) -> Who {
+        match side {
+            Side::Worker => Who::Worker(self.network.conn(conn).worker),
+            Side::Coordinator => Who::Coordinator,
+        }
+    }
+
+    /// A packet is on its way; `cause` is the number of its record.
+    pub(super) fn send(&mut self, conn: usize, from: Side, lane: Lane, packet: Bytes, cause: u32) {
         if packet.len() > PACKET_MAX {
             let words = format!("{from:?} writes a packet of {} bytes", packet.len());
             self.break_promise(Invariant::Wire, words);
@@ -72,7 +81,7 @@ impl World {
         self.packets += 1;
         let at = self.now + self.latency(conn, from);
         let at = self.network.conn_mut(conn).pipe_mut(from).send(lane, packet, at);
-        self.at(at, Event::Deliver { conn, to: from.other(), lane });
+        self.at_because(at, Event::Deliver { conn, to: from.other(), lane }, cause);
     }
 
     /// Nothing passes for now; a notice does not overtake what was written before it.
@@ -91,14 +100,20 @@ impl World {
     pub(super) fn deliver(&mut self, conn: usize, to: Side, lane: Lane) {
         let state = self.network.conn_mut(conn);
         let Some(packet) = state.pipe_mut(to.other()).arrive(lane) else { return };
-        if state.cut || state.end(to) != End::Open {
+        let lost = state.cut || state.end(to) != End::Open;
+        let (number, len) = (fingerprint(&packet), packet.len());
+        let who = self.at_end(conn, to);
+        if lost {
+            self.note(What::Loses.by(who).on(conn).value(number), || {
+                format!("{len} bytes to {who} on c{conn} {lane:?} are lost")
+            });
             return;
         }
-        let (number, len) = (fingerprint(&packet), packet.len());
         let shrinks = usize::from(self.is_sabotaged(Sabotage::PacketsShrink));
         let packet = packet.slice(..len.saturating_sub(shrinks));
-        self.trace
-            .note(self.now, number, || format!("{to:?} gets {len} bytes on c{conn} {lane:?}"));
+        self.note(What::Gets.by(who).on(conn).value(number), || {
+            format!("{who} gets {len} bytes on c{conn} {lane:?}")
+        });
         match to {
             Side::Worker => self.packet_for_worker(conn, packet),
             Side::Coordinator => self.packet_for_coordinator(conn, packet),
@@ -123,18 +138,19 @@ impl World {
             End::Closed => return,
             // It learns that it was ever open at the same time.
             End::Waiting => {
-                let life = self.life(match to {
-                    Side::Worker => Who::Worker(self.network.conn(conn).worker),
-                    Side::Coordinator => Who::Coordinator,
-                });
+                let life = self.life(self.at_end(conn, to));
                 let later = self.now + self.plan.settings.latency.max() + 1;
-                self.queue.push(later, (life, Event::Notice { conn, to, reason }));
+                let event = Event::Notice { conn, to, reason };
+                self.queue.push(later, Planned { life, cause: self.cause, event });
                 return;
             }
             End::Open => {}
         }
         self.network.close(conn, to);
-        self.trace.note(self.now, 3, || format!("{to:?} is told that c{conn} ended: {reason}"));
+        let who = self.at_end(conn, to);
+        self.note(What::Notices.by(who).on(conn).value(reason.code().into()), || {
+            format!("{who} is told that c{conn} ended: {reason}")
+        });
         match to {
             Side::Worker => self.closed_for_worker(conn, reason),
             Side::Coordinator => self.closed_for_coordinator(conn, reason),
@@ -143,7 +159,10 @@ impl World {
 
     /// A process closes its end, after what it wrote has left.
     pub(super) fn close(&mut self, conn: usize, by: Side, reason: Reason) {
-        self.trace.note(self.now, 4, || format!("{by:?} closes c{conn}: {reason}"));
+        let who = self.at_end(conn, by);
+        self.note(What::Closes.by(who).on(conn).value(reason.code().into()), || {
+            format!("{who} closes c{conn}: {reason}")
+        });
         let was = self.network.conn(conn).end(by);
         if was == End::Closed {
             return;
@@ -169,7 +188,8 @@ impl World {
 
     /// A connection is dead, with everything that is under way on it.
     pub(super) fn cut(&mut self, conn: usize, told: Told) {
-        self.trace.note(self.now, 5, || format!("c{conn} is cut; told: {told:?}"));
+        let who = self.at_end(conn, Side::Worker);
+        self.note(What::Cut.by(who).on(conn), || format!("c{conn} is cut; told: {told:?}"));
         self.network.conn_mut(conn).cut = true;
         let sides: &[Side] = match told {
             Told::Both => &[Side::Worker, Side::Coordinator],
@@ -194,7 +214,7 @@ impl World {
             Manner::Vanished => self.network.conn_mut(conn).cut = true,
             Manner::Killed | Manner::Asked => {
                 // A reset overtakes what was written, or it does not.
-                if self.draws.draw(Site::Reset, conn as u64, 0, 2) == 1 {
+                if self.draws.draw(Site::Reset, self.network.conn(conn).key, 0, 2) == 1 {
                     self.network.conn_mut(conn).cut = true;
                 }
                 let delay = self.latency(conn, by);

@@ -15,10 +15,12 @@ use moorline_work::{
 use super::moments::Sent;
 use super::process::Process;
 use super::{Event, World};
-use crate::draw::{Site, mix};
+use crate::decide::{Decide, Site, mix};
+use crate::frame::FrameKind;
 use crate::ledger::Answered;
 use crate::network::End;
 use crate::plan::{HANDLERS, MS, Manner, SEC, Side, TaskPlan, Who};
+use crate::trace::What;
 use crate::{Invariant, Sabotage};
 
 /// Calls a driver makes at one instant before something is wrong.
@@ -95,7 +97,8 @@ impl World {
         worker.incarnation = incarnation;
         worker.back = None;
         worker.process.node = Some(node);
-        self.trace.note(self.now, 10, || format!("w{index} begins as {incarnation:x}"));
+        let begins = What::Begins.by(Who::Worker(index)).value(incarnation);
+        self.note(begins, || format!("w{index} begins as {incarnation:x}"));
         self.settle_worker(index);
     }
 
@@ -120,6 +123,8 @@ impl World {
             self.spins(Who::Worker(index));
             return;
         }
+        let wakes = What::Wakes.by(Who::Worker(index));
+        self.note(wakes, || format!("the timer of w{index} fires"));
         if self.is_sabotaged(Sabotage::ClockLags)
             && let Some(node) = &mut self.workers[index].process.node
         {
@@ -174,10 +179,13 @@ impl World {
             if !packet.frames.iter().all(is_heartbeat) {
                 self.spoke(|| format!("w{index} says {:?}", packet.frames));
             }
-            self.trace.note(self.now, 11, || format!("w{index} c{conn} says {:?}", packet.frames));
             self.note_up(index, &packet.frames);
             let bytes = moorline_wire::encode_up(&packet);
-            self.send(conn, Side::Worker, packet.lane, bytes);
+            let sends = What::Sends.by(Who::Worker(index)).on(conn).value(bytes.len() as u64);
+            let cause =
+                self.note(sends, || format!("w{index} sends {} bytes on c{conn}", bytes.len()));
+            self.detail_frames(cause, Who::Worker(index), conn, &packet.frames, FrameKind::of_up);
+            self.send(conn, Side::Worker, packet.lane, bytes, cause);
             return true;
         }
         false
@@ -216,7 +224,8 @@ impl World {
         match action {
             WorkerAction::Dial { conn: name, attempt, .. } => {
                 let conn = self.network.dial(index, name);
-                self.trace.note(self.now, 12, || format!("w{index} dials c{conn}, #{attempt}"));
+                let dials = What::Dials.by(Who::Worker(index)).on(conn).value(attempt.into());
+                self.note(dials, || format!("w{index} dials c{conn}, attempt {attempt}"));
                 if conn >= self.plan.workers.len() {
                     self.unless_calm(|| format!("w{index} dials again"));
                 }
@@ -235,15 +244,17 @@ impl World {
             }
             WorkerAction::Abort { run, reason, .. } => {
                 self.seen.timed_out += u64::from(reason == AbortReason::TimedOut);
-                let mut stops = 0;
-                if let Some(run) = self.workers[index].runs.get_mut(&run) {
-                    run.aborted = Some(self.now);
-                    stops = self.plan.tasks[TaskPlan::index_of(run.key.task)].stops;
-                }
+                let Some(running) = self.workers[index].runs.get_mut(&run) else { return };
+                running.aborted = Some(self.now);
+                let (task, attempt) = (TaskPlan::index_of(running.key.task), running.key.attempt.0);
+                let stops = self.plan.tasks[task].stops;
                 let entity = self.workers[index].incarnation ^ run.0;
                 let delay = self.draws.draw(Site::Handler, entity, 3, stops);
-                self.trace.note(self.now, 13, || format!("w{index} aborts {run:?}"));
-                self.after(delay, Event::Done { worker: index, run });
+                let aborts = What::Aborts.by(Who::Worker(index)).about(task);
+                let cause = self.note(aborts.value(attempt.into()), || {
+                    format!("w{index} tells the handler of t{task} to stop: {reason:?}")
+                });
+                self.at_because(self.now + delay, Event::Done { worker: index, run }, cause);
             }
             WorkerAction::Event(event) => self.worker_event(index, &event),
         }
@@ -255,7 +266,13 @@ impl World {
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "events are open to additions")]
     fn worker_event(&mut self, index: usize, event: &WorkerEvent) {
-        self.trace.note(self.now, 14, || format!("w{index}: {event:?}"));
+        let what = match event {
+            WorkerEvent::Link(transition) => {
+                What::State.by(Who::Worker(index)).value(transition.to as u64)
+            }
+            _ => What::Event.by(Who::Worker(index)),
+        };
+        self.note(what, || format!("w{index}: {event:?}"));
         match event {
             WorkerEvent::BeatMissed { .. } | WorkerEvent::Stalled { .. } => {
                 match event {
@@ -304,7 +321,11 @@ impl World {
 
     fn start(&mut self, index: usize, run: RunId, key: TaskKey, handler: &Name, payload: &Bytes) {
         let incarnation = self.workers[index].incarnation;
-        self.trace.note(self.now, 15, || format!("w{index} starts {key:?} as {run:?}"));
+        let task = TaskPlan::index_of(key.task);
+        let starts = What::Starts.by(Who::Worker(index)).about(task).value(key.attempt.0.into());
+        let cause = self.note(starts, || {
+            format!("w{index} starts t{task} attempt {} as {run:?}", key.attempt.0)
+        });
         let slots = usize::from(self.plan.workers[index].slots);
         if self.workers[index].runs.len() >= slots {
             let words = format!("w{index} runs more than {slots} at once");
@@ -318,7 +339,6 @@ impl World {
         };
         let judgement = self.ledger.started(index, incarnation, key, &others, lives);
         self.judge(judgement);
-        let task = TaskPlan::index_of(key.task);
         let given = &self.plan.tasks[task];
         if payload[..] != given.payload()[..] || handler.as_str() != HANDLERS[given.handler] {
             let words = format!("{key:?} was given what belongs to another task");
@@ -329,7 +349,7 @@ impl World {
         let entity = mix(incarnation ^ run.0);
         let lasts = self.draws.between(Site::Handler, entity, 0, plan.work / 8, plan.work);
         if !plan.endless {
-            self.after(lasts, Event::Done { worker: index, run });
+            self.at_because(self.now + lasts, Event::Done { worker: index, run }, cause);
         }
     }
 
@@ -380,7 +400,8 @@ impl World {
             let for_good = outcome == Outcome::Failed { retryable: false };
             self.ledger.failed(worker.incarnation, run.key.task, for_good);
         }
-        self.trace.note(self.now, 16, || format!("w{index} ends {run_id:?}: {outcome:?}"));
+        let ends = What::Ends.by(Who::Worker(index)).about(task).value(run.key.attempt.0.into());
+        self.note(ends, || format!("w{index} ends t{task} {run_id:?}: {outcome:?}"));
         self.tell_worker(index, WorkerInput::Done { run: run_id, outcome, body });
     }
 
@@ -391,6 +412,8 @@ impl World {
         if state.end(Side::Worker) == End::Waiting {
             let (index, name) = (state.worker, state.name);
             self.network.open(conn, Side::Worker);
+            let opens = What::Opens.by(Who::Worker(index)).on(conn);
+            self.note(opens, || format!("c{conn} of w{index} is open"));
             self.tell_worker(index, WorkerInput::Opened { conn: name });
         }
     }
@@ -400,7 +423,10 @@ impl World {
         if state.end(Side::Worker) == End::Waiting {
             let (index, name) = (state.worker, state.name);
             self.network.close(conn, Side::Worker);
-            self.trace.note(self.now, 17, || format!("w{index} fails to dial c{conn}: {reason}"));
+            let fails = What::DialFails.by(Who::Worker(index)).on(conn);
+            self.note(fails.value(reason.code().into()), || {
+                format!("w{index} fails to dial c{conn}: {reason}")
+            });
             self.tell_worker(index, WorkerInput::DialFailed { conn: name, reason });
         }
     }
@@ -430,7 +456,8 @@ impl World {
     /// The process has ended by itself, after a drain.
     fn worker_ended(&mut self, index: usize) {
         let back = self.workers[index].back.unwrap_or(MS);
-        self.trace.note(self.now, 18, || format!("w{index} has ended in order"));
+        let gone = What::Gone.by(Who::Worker(index));
+        self.note(gone, || format!("w{index} has ended in order"));
         self.end_worker(index, Manner::Asked);
         self.after(back, Event::Begin { who: Who::Worker(index) });
     }

@@ -32,8 +32,9 @@ mod world;
 pub use decide::{Base, Decide, Decision, Draws, FromBytes, Log, Overridden, Site};
 pub use frame::FrameKind;
 pub use plan::{
-    Episode, Fault, Latency, Manner, Moment, Nudge, Plan, Settings, Side, TaskPlan, Told, Who,
-    WorkerPlan,
+    CoordinatorPlan, Dialled, Ending, Episode, Families, Family, Fault, Kept, Latency, Lull,
+    Manner, Mode, Moment, Nudge, Plan, Settings, Side, TaskPlan, Temper, Told, Twin, Unfit, Way,
+    Who, WorkerPlan, Workers,
 };
 pub use report::{Failure, Invariant, Report, Seen, Violation};
 pub use sabotage::Sabotage;

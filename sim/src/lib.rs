@@ -27,6 +27,7 @@ mod plan;
 mod queue;
 mod report;
 mod sabotage;
+pub mod shrink;
 mod trace;
 mod world;
 

@@ -220,7 +220,7 @@ impl Reader<'_> {
         let Some(packet) = self.packets.remove(&record.cause) else { return };
         let arrow = &mut self.timeline.arrows[packet.arrow];
         (arrow.to, arrow.ended, arrow.end) = (lane, record.at, number);
-        let slow = record.at - arrow.sent > self.plan.settings.latency.max();
+        let slow = record.at - arrow.sent > longest(self.plan, arrow.from.max(arrow.to));
         arrow.fate = if fate == Fate::Delivered && slow { Fate::Late } else { fate };
     }
 
@@ -277,6 +277,12 @@ impl Reader<'_> {
     }
 }
 
+/// The longest that a packet takes without a fault, to or from this lane's worker.
+fn longest(plan: &Plan, lane: usize) -> u64 {
+    let worker = lane.checked_sub(1).and_then(|index| plan.workers.get(index));
+    worker.map_or(0, |worker| worker.distance + worker.up.max().max(worker.down.max()))
+}
+
 /// Frames that travel also where there is nothing to do.
 const fn is_routine(kind: FrameKind) -> bool {
     matches!(
@@ -299,25 +305,59 @@ fn lane_of(who: Who) -> usize {
 /// The lanes that a fault strikes.
 fn targets(episode: &Episode) -> Vec<usize> {
     match episode.fault {
-        Fault::Cut { worker, .. }
+        Fault::Spikes { workers, .. }
+        | Fault::Stalls { workers, .. }
+        | Fault::Replay { workers, .. }
+        | Fault::Corrupt { workers, .. }
+        | Fault::Partition { workers, .. }
+        | Fault::Flap { workers, .. }
+        | Fault::Swizzle { workers, .. }
+        | Fault::Narrow { workers, .. }
+        | Fault::Segments { workers, .. } => workers.iter().map(|worker| worker + 1).collect(),
+        Fault::Dials { worker, .. }
+        | Fault::Close { worker, .. }
+        | Fault::Cut { worker, .. }
+        | Fault::Rebind { worker, .. }
         | Fault::Jam { worker, .. }
-        | Fault::Dials { worker, .. }
+        | Fault::Twin { worker, .. }
         | Fault::Swallow { worker, .. }
         | Fault::Nudge { worker, .. } => vec![worker + 1],
-        Fault::Freeze { who, .. } | Fault::Crash { who, .. } => vec![lane_of(who)],
-        Fault::Slow { .. } => vec![0],
+        Fault::Crash { who, .. }
+        | Fault::CrashLoop { who, .. }
+        | Fault::Freeze { who, .. }
+        | Fault::Busy { who, .. }
+        | Fault::Late { who, .. } => vec![lane_of(who)],
+        Fault::SetClock { .. } | Fault::Slow { .. } | Fault::Fails { .. } => vec![0],
     }
 }
 
 /// How long a fault lasts.
 const fn lasts(fault: &Fault) -> u64 {
     match *fault {
-        Fault::Freeze { lasts, .. }
-        | Fault::Jam { lasts, .. }
+        Fault::Spikes { lasts, .. }
+        | Fault::Stalls { lasts, .. }
+        | Fault::Replay { lasts, .. }
+        | Fault::Corrupt { lasts, .. }
+        | Fault::Partition { lasts, .. }
+        | Fault::Flap { lasts, .. }
+        | Fault::Narrow { lasts, .. }
+        | Fault::Segments { lasts, .. }
         | Fault::Dials { lasts, .. }
+        | Fault::Jam { lasts, .. }
+        | Fault::Freeze { lasts, .. }
+        | Fault::Busy { lasts, .. }
+        | Fault::Twin { lasts, .. }
+        | Fault::Swallow { lasts, .. }
+        | Fault::Late { lasts, .. }
         | Fault::Slow { lasts, .. }
-        | Fault::Swallow { lasts, .. } => lasts,
+        | Fault::Fails { lasts } => lasts,
+        Fault::Swizzle { spread, lasts, .. } => spread + lasts,
         Fault::Crash { back, .. } => back,
-        Fault::Cut { .. } | Fault::Nudge { .. } => 0,
+        Fault::CrashLoop { back, lives, times, .. } => (back + lives) * times as u64,
+        Fault::Close { .. }
+        | Fault::Cut { .. }
+        | Fault::Rebind { .. }
+        | Fault::SetClock { .. }
+        | Fault::Nudge { .. } => 0,
     }
 }

@@ -28,6 +28,7 @@ mod queue;
 mod report;
 mod sabotage;
 pub mod shrink;
+mod story;
 mod trace;
 mod world;
 
@@ -40,5 +41,6 @@ pub use plan::{
 };
 pub use report::{Failure, Invariant, Report, Seen, Violation};
 pub use sabotage::Sabotage;
+pub use story::{Sentence, Story};
 pub use trace::{Record, Recording, What};
 pub use world::{Run, RunOutcome, run, run_plan};

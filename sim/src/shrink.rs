@@ -13,6 +13,12 @@ mod parts;
 use crate::plan::Plan;
 use crate::{Base, Failure, Invariant, Run};
 
+/// A smaller plan may take so many times the events of the one that it is made of, and a few more, before
+/// it is given up: one that goes round in circles says nothing.
+const LONGER: u64 = 20;
+/// A few more.
+const EVENTS: u64 = 20_000;
+
 /// How much there is of a plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Size {
@@ -83,6 +89,7 @@ pub fn shrink(plan: &Plan, mut goes_on: impl FnMut(u64) -> bool) -> Option<Shrun
         broken: failure.violation.invariant,
         best: plan.clone(),
         failure,
+        events_max: outcome.events * LONGER + EVENTS,
         replays: 0,
         goes_on: &mut goes_on,
         is_over: false,
@@ -114,6 +121,7 @@ struct Shrinker<'a> {
     broken: Invariant,
     best: Plan,
     failure: Failure,
+    events_max: u64,
     replays: u64,
     goes_on: &'a mut dyn FnMut(u64) -> bool,
     is_over: bool,
@@ -148,7 +156,8 @@ impl Shrinker<'_> {
             return false;
         }
         self.replays += 1;
-        let Err(failure) = Run::new(plan.clone()).go().result else { return false };
+        let run = Run::new(plan.clone()).within(self.events_max);
+        let Err(failure) = run.go().result else { return false };
         let is_same = failure.violation.invariant == self.broken;
         if is_same {
             self.best = plan;

@@ -131,6 +131,7 @@ pub(crate) struct World {
     used: (Option<u64>, u64),
     broken: Option<Violation>,
     events: u64,
+    events_max: u64,
     packets: u64,
     dials: u64,
     crashes: u64,
@@ -169,6 +170,7 @@ pub struct Run {
     plan: Plan,
     keeps: Option<usize>,
     logs: bool,
+    events_max: u64,
     decisions: Option<Box<dyn Decide>>,
 }
 
@@ -181,6 +183,8 @@ pub struct RunOutcome {
     pub recording: Option<Recording>,
     /// The decisions that were not benign, in the order in which they were taken, if they were asked for.
     pub decisions: Vec<Decision>,
+    /// How many events there were.
+    pub events: u64,
 }
 
 impl Run {
@@ -188,7 +192,7 @@ impl Run {
     /// ([`Settings::is_fit`](crate::Settings::is_fit)) fail it at once.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        Self { plan, keeps: None, logs: false, decisions: None }
+        Self { plan, keeps: None, logs: false, events_max: EVENTS_MAX, decisions: None }
     }
 
     /// Keeps the last so many records.
@@ -203,6 +207,12 @@ impl Run {
         Self { logs: true, ..self }
     }
 
+    /// Ends it after so many events, 5,000,000 if nothing is said: as a run that goes round in circles.
+    #[must_use]
+    pub fn within(self, events_max: u64) -> Self {
+        Self { events_max: events_max.min(EVENTS_MAX), ..self }
+    }
+
     /// Has decisions taken by this one, instead of by the plan.
     #[must_use]
     pub fn decided_by(self, decisions: Box<dyn Decide>) -> Self {
@@ -212,7 +222,7 @@ impl Run {
     /// Runs it.
     #[must_use]
     pub fn go(self) -> RunOutcome {
-        let Self { plan, keeps, logs, decisions } = self;
+        let Self { plan, keeps, logs, events_max, decisions } = self;
         let seed = plan.seed;
         let recording = keeps.map(|keeps| Rc::new(RefCell::new(Recording::keeping(keeps))));
         let draws = decisions.map_or_else(|| Decider::of(&plan), Decider::Other);
@@ -232,10 +242,12 @@ impl Run {
                     result: Err(Box::new(failure)),
                     recording: None,
                     decisions: Vec::new(),
+                    events: 0,
                 };
             }
         };
         let mut world = World::new(plan, configs, draws, recording.clone());
+        world.events_max = events_max;
         // A panic in the machines is a failure like any other.
         let run = catch_unwind(AssertUnwindSafe(|| world.run()));
         let at = world.now;
@@ -248,13 +260,14 @@ impl Run {
                 Err(Violation { invariant: Invariant::Panic, words })
             }
         };
+        let events = world.events;
         drop(world);
         let recording = recording.map(|recording| recording.replace(Recording::keeping(1)));
         let last = || recording.as_ref().map_or_else(Vec::new, |recording| recording.lines(LINES));
         let result =
             violation.map_err(|violation| Box::new(Failure { seed, at, violation, last: last() }));
         let decisions = taken.map_or_else(Vec::new, |taken| taken.take());
-        RunOutcome { result, recording, decisions }
+        RunOutcome { result, recording, decisions, events }
     }
 }
 
@@ -297,6 +310,7 @@ impl World {
             used: (None, 0),
             broken: None,
             events: 0,
+            events_max: EVENTS_MAX,
             packets: 0,
             dials: 0,
             crashes: 0,
@@ -321,10 +335,10 @@ impl World {
             if self.phase == Phase::Over {
                 return Ok(self.report());
             }
-            if self.events > EVENTS_MAX {
+            if self.events > self.events_max {
                 return Err(Violation {
                     invariant: Invariant::Spinning,
-                    words: format!("{EVENTS_MAX} events and no end"),
+                    words: format!("{} events and no end", self.events_max),
                 });
             }
         }

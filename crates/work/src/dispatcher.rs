@@ -74,7 +74,8 @@ use crate::{Instant, Op, OpId, Sym, TaskId, Wake, WorkerId};
 /// let (ticket, task) = (Ticket(1), TaskId(7));
 /// let spec = TaskSpec { handler: Sym(1), priority: 0, max_retries: 0, timeout: None, bytes: 0 };
 /// dispatcher.handle(now, DispatcherInput::Submit { ticket, task, spec });
-/// let submit = Op::Submit { ticket, task, spec, claim: false };
+/// let placement = Placement::Unclaimed; // nobody is here who could run it
+/// let submit = Op::Submit { ticket, task, spec, placement };
 /// let persist = DispatcherAction::Persist { id: OpId(2), op: submit };
 /// assert_eq!(dispatcher.poll_action(), Some(persist));
 ///

@@ -5,8 +5,8 @@ use super::log::Cause;
 use super::task::{CancelWish, Place, Stage, Task};
 use super::{Dispatcher, DispatcherAction};
 use crate::{
-    Attempt, Conflict, DispatcherVerdict, Instant, Op, OpId, Reply, Row, Status, TaskId, TaskSpec,
-    TaskState, Ticket,
+    Attempt, Conflict, DispatcherVerdict, Instant, Op, OpId, Placement, Reply, Row, Status, TaskId,
+    TaskSpec, TaskState, Ticket,
 };
 
 impl Dispatcher {
@@ -25,7 +25,8 @@ impl Dispatcher {
             window.pass(spec.priority);
             self.touched_handlers.insert(spec.handler);
         }
-        self.persist(Op::Submit { ticket, task, spec, claim }, Cause::Own);
+        let placement = if claim { Placement::Claimed } else { Placement::Unclaimed };
+        self.persist(Op::Submit { ticket, task, spec, placement }, Cause::Own);
         DispatcherVerdict::Accepted
     }
 

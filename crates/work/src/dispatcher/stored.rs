@@ -10,8 +10,8 @@ use super::task::{CancelWish, Lease, Place, Stage, Task};
 use super::worker::Note;
 use super::{Dispatcher, DispatcherAction};
 use crate::{
-    Conflict, CoordinatorMessage, DispatcherVerdict, End, Instant, Op, OpId, Reply, RequeueCause,
-    Row, Status, Sym, TaskId, TaskKey, TaskState, Ticket,
+    Conflict, CoordinatorMessage, DispatcherVerdict, End, Instant, Op, OpId, Placement, Reply,
+    RequeueCause, Row, Status, Sym, TaskId, TaskKey, TaskState, Ticket,
 };
 
 /// A retry is not asked for sooner than this, whatever the store says: its clock may run a little
@@ -87,14 +87,14 @@ impl Dispatcher {
     fn complete(&mut self, now: Instant, id: OpId, pending: Pending) {
         let conflict = pending.conflict;
         match pending.op {
-            Op::Submit { ticket, task, spec, claim } => {
+            Op::Submit { ticket, task, spec, placement } => {
                 let reply = match (conflict, pending.read) {
                     (Some(Conflict::Exists { same: true }), _) => Reply::Submitted { again: true },
                     (Some(Conflict::Exists { same: false } | Conflict::Status(_)), _) => {
                         Reply::IdTaken
                     }
                     (None, Read::Order(order)) => {
-                        if claim {
+                        if placement == Placement::Claimed {
                             let task_id = task;
                             let task = Task {
                                 spec,

@@ -109,11 +109,10 @@ fn a_window_holds_the_best_tasks_and_gives_the_worst_back() {
     // The fifth is worse than all of the window: it is not claimed.
     bench.submit(5).commit();
     let ops = bench.ops();
-    let claims: Vec<bool> = ops
-        .iter()
-        .filter_map(|op| if let Op::Submit { claim, .. } = op { Some(*claim) } else { None })
-        .collect();
-    assert_eq!(claims, [true, false]);
+    let placed =
+        |op: &Op| if let Op::Submit { placement, .. } = op { Some(*placement) } else { None };
+    let placed: Vec<Placement> = ops.iter().filter_map(placed).collect();
+    assert_eq!(placed, [Placement::Claimed, Placement::Unclaimed]);
     assert!(ops.contains(&Op::Unclaim { task: TaskId(3) }), "{ops:?}");
     // Nothing is lost by it: all are given out in their order.
     let mut order = Vec::new();

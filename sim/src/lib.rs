@@ -26,6 +26,7 @@ mod plan;
 mod queue;
 mod report;
 mod sabotage;
+mod swarm;
 mod trace;
 mod world;
 
@@ -37,5 +38,6 @@ pub use plan::{
 };
 pub use report::{Failure, Invariant, Report, Seen, Violation};
 pub use sabotage::Sabotage;
+pub use swarm::{SeenIn, Spread, Swarm, SwarmReport, Used};
 pub use trace::{Record, Recording, What};
 pub use world::{Run, RunOutcome, run, run_plan};

@@ -20,22 +20,26 @@ mod bound;
 mod decide;
 mod disk;
 mod frame;
+mod invariant;
 mod ledger;
 mod network;
 mod plan;
 mod queue;
 mod report;
+mod rule;
 mod sabotage;
 mod trace;
 mod world;
 
 pub use decide::{Base, Decide, Decision, Draws, FromBytes, Log, Overridden, Site};
 pub use frame::FrameKind;
+pub use invariant::{Class, Invariant, UnknownInvariant};
 pub use plan::{
     Episode, Fault, Latency, Manner, Moment, Nudge, Plan, Settings, Side, TaskPlan, Told, Who,
     WorkerPlan,
 };
-pub use report::{Failure, Invariant, Report, Seen, Violation};
+pub use report::{Failure, Report, Seen, Violation};
+pub use rule::Rule;
 pub use sabotage::Sabotage;
 pub use trace::{Record, Recording, What};
 pub use world::{Run, RunOutcome, run, run_plan};

@@ -23,6 +23,7 @@ mod frame;
 mod invariant;
 mod ledger;
 mod network;
+pub mod picture;
 mod plan;
 mod queue;
 mod report;

@@ -20,11 +20,14 @@ mod bound;
 mod decide;
 mod disk;
 mod frame;
+mod invariant;
 mod ledger;
 mod network;
+pub mod picture;
 mod plan;
 mod queue;
 mod report;
+mod rule;
 mod sabotage;
 mod swarm;
 mod trace;
@@ -32,11 +35,13 @@ mod world;
 
 pub use decide::{Base, Decide, Decision, Draws, FromBytes, Log, Overridden, Site};
 pub use frame::FrameKind;
+pub use invariant::{Class, Invariant, UnknownInvariant};
 pub use plan::{
     Episode, Fault, Latency, Manner, Moment, Nudge, Plan, Settings, Side, TaskPlan, Told, Who,
     WorkerPlan,
 };
-pub use report::{Failure, Invariant, Report, Seen, Violation};
+pub use report::{Failure, Report, Seen, Violation};
+pub use rule::Rule;
 pub use sabotage::Sabotage;
 pub use swarm::{SeenIn, Spread, Swarm, SwarmReport, Used};
 pub use trace::{Record, Recording, What};

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use moorline_sim::{
-    Episode, Failure, Fault, Invariant, Manner, Plan, Report, Run, Sabotage, Swarm, Told,
-    WorkerPlan, run, run_plan,
+    Episode, Failure, Fault, Manner, Plan, Report, Rule, Run, Sabotage, Swarm, Told, WorkerPlan,
+    run, run_plan,
 };
 
 const SEEDS: Range<u64> = 0..10_000;
@@ -49,7 +49,7 @@ fn ten_thousand_worlds_keep_every_promise() {
     let swarm = Swarm::of(seeds.clone()).run();
     for failure in &swarm.failures {
         let violation = &failure.violation;
-        println!("seed {}: {:?}: {}", failure.seed, violation.invariant, violation.words);
+        println!("seed {}: {violation}", failure.seed);
     }
     if let Some(first) = swarm.failures.first() {
         let failures = swarm.failures.len();
@@ -182,11 +182,12 @@ fn every_rule_reports_what_breaks_it() {
             Some((worlds, failure))
         });
         let Some((worlds, failure)) = found else { panic!("{sabotage:?} goes unnoticed") };
-        println!("{sabotage:?}: {:?} in world {worlds}", failure.violation);
-        assert_eq!(failure.violation.invariant, sabotage.breaks(), "{sabotage:?}\n{failure}");
-        seen.insert(failure.violation.invariant);
+        println!("{sabotage:?}: {} in world {worlds}", failure.violation);
+        assert_eq!(failure.violation.rule, sabotage.breaks(), "{sabotage:?}\n{failure}");
+        seen.insert(failure.violation.rule);
     }
-    assert_eq!(seen, BTreeSet::from(Invariant::ALL), "a rule that nothing breaks proves nothing");
+    let all: BTreeSet<Rule> = Rule::ALL.iter().copied().collect();
+    assert_eq!(seen, all, "a rule that nothing breaks proves nothing");
 }
 
 /// In a calm world every suspicion, reconnect and return to the queue is a bug: here the store stands

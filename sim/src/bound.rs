@@ -1,6 +1,6 @@
 //! How long things may take once nothing goes wrong any more: by the settings, not by a guess.
 
-use crate::plan::{CONNECT, Plan, RESTORE, SEC, SLOWEST_COMMIT, TaskPlan};
+use crate::plan::{Plan, SEC, SLOWEST_COMMIT, TaskPlan};
 
 /// How long after the last fault a connection that it broke is noticed at the latest.
 pub(crate) fn fading(plan: &Plan) -> u64 {
@@ -19,7 +19,8 @@ pub(crate) fn back(plan: &Plan) -> u64 {
     // is noticed, waited for, dialled again, held for the old one's sake and restored, when the
     // slowest commit is over.
     let dialled = plan.settings.max_delay * 5 / 4 + SEC * 2;
-    fading(plan) + unanswered(plan) + CONNECT + dialled * 2 + SLOWEST_COMMIT + RESTORE
+    let (connect, restore) = (plan.settings.connect, plan.settings.restore);
+    fading(plan) + unanswered(plan) + connect + dialled * 2 + SLOWEST_COMMIT + restore
 }
 
 /// How long after the last fault everything has ended.
@@ -28,7 +29,7 @@ pub(crate) fn ended(plan: &Plan) -> u64 {
     // Work of whoever does not come back in time waits for that, or for the guard.
     let given_away = (settings.lost_after * 2).max(settings.start_grace) + SEC * 2;
     // Each task, one after the other on one slot, with every attempt it may have.
-    let step = settings.latency.max() * 4 + settings.commit * 8 + settings.late * 4 + SEC;
+    let step = plan.slowest() * 4 + settings.commit * 8 + settings.late * 4 + SEC;
     let work: u64 = plan
         .tasks
         .iter()

@@ -37,8 +37,9 @@ pub use decide::{Base, Decide, Decision, Draws, FromBytes, Log, Overridden, Site
 pub use frame::FrameKind;
 pub use invariant::{Class, Invariant, UnknownInvariant};
 pub use plan::{
-    Episode, Fault, Latency, Manner, Moment, Nudge, Plan, Settings, Side, TaskPlan, Told, Who,
-    WorkerPlan,
+    CoordinatorPlan, Dialled, Ending, Episode, Families, Family, Fault, Kept, Latency, Lull,
+    Manner, Mode, Moment, Nudge, Plan, Settings, Side, TaskPlan, Temper, Told, Twin, Unfit, Way,
+    Who, WorkerPlan, Workers,
 };
 pub use report::{Failure, Report, Seen, Violation};
 pub use rule::Rule;

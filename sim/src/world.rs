@@ -26,7 +26,7 @@ use crate::disk::Disk;
 use crate::frame::FrameKind;
 use crate::ledger::Ledger;
 use crate::network::Network;
-use crate::plan::{Plan, Side, TaskPlan, Who};
+use crate::plan::{Configs, Plan, Side, TaskPlan, Who};
 use crate::queue::Queue;
 use crate::trace::{Happened, Recording, Shared, Trace, What};
 use crate::{Failure, Report, Rule, Sabotage, Seen, Violation};
@@ -104,6 +104,7 @@ struct Planned {
 /// A world: one coordinator, its workers, their clients, and what lies between them.
 pub(crate) struct World {
     plan: Plan,
+    configs: Configs,
     draws: Decider,
     now: u64,
     queue: Queue<Planned>,
@@ -183,7 +184,8 @@ pub struct RunOutcome {
 }
 
 impl Run {
-    /// A run of this plan of which nothing is kept.
+    /// A run of this plan of which nothing is kept. Settings that the machines do not take
+    /// ([`Settings::is_fit`](crate::Settings::is_fit)) fail it at once.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
         Self { plan, keeps: None, logs: false, decisions: None }
@@ -221,7 +223,19 @@ impl Run {
         } else {
             (draws, None)
         };
-        let mut world = World::new(plan, draws, recording.clone());
+        let configs = match plan.settings.configs() {
+            Ok(configs) => configs,
+            Err(unfit) => {
+                let violation = Violation::new(Rule::Panic, unfit.to_string());
+                let failure = Failure { seed, at: 0, violation, last: Vec::new() };
+                return RunOutcome {
+                    result: Err(Box::new(failure)),
+                    recording: None,
+                    decisions: Vec::new(),
+                };
+            }
+        };
+        let mut world = World::new(plan, configs, draws, recording.clone());
         // A panic in the machines is a failure like any other.
         let run = catch_unwind(AssertUnwindSafe(|| world.run()));
         let at = world.now;
@@ -256,12 +270,13 @@ fn words_of(panic: Box<dyn Any + Send>) -> String {
 }
 
 impl World {
-    fn new(plan: Plan, draws: Decider, recording: Option<Shared>) -> Self {
+    fn new(plan: Plan, configs: Configs, draws: Decider, recording: Option<Shared>) -> Self {
         let ledger = Ledger::new(&plan);
-        let healed_at = if plan.calm { 0 } else { plan.quiet_at + crate::bound::back(&plan) };
+        let healed_at = if plan.is_calm() { 0 } else { plan.quiet_at + crate::bound::back(&plan) };
         let workers = (0..plan.workers.len()).map(|_| Worker::default()).collect();
         let clients = vec![client::Client::default(); plan.tasks.len()];
         Self {
+            configs,
             draws,
             now: 0,
             queue: Queue::new(),
@@ -332,11 +347,18 @@ impl World {
     }
 
     fn plan_events(&mut self) {
-        self.at(0, Event::Begin { who: Who::Coordinator });
+        let begins_at = self.plan.coordinator.begins_at;
+        self.at(begins_at, Event::Begin { who: Who::Coordinator });
         for index in 0..self.plan.workers.len() {
-            self.at(0, Event::Begin { who: Who::Worker(index) });
+            if !self.plan.workers[index].absent {
+                let at = self.plan.workers[index].begins_at;
+                self.at(at, Event::Begin { who: Who::Worker(index) });
+            }
         }
         for task in 0..self.plan.tasks.len() {
+            if self.plan.tasks[task].absent {
+                continue;
+            }
             self.at(self.plan.tasks[task].submit_at, Event::Submit { task });
             if let Some(at) = self.plan.tasks[task].again_at {
                 self.at(at, Event::Again { task });
@@ -432,7 +454,7 @@ impl World {
     /// In a calm world nothing of this kind happens, nor in any other once everybody is back.
     fn unless_calm(&mut self, words: impl FnOnce() -> String) {
         if self.now >= self.healed_at {
-            let rule = if self.plan.calm { Rule::NotCalm } else { Rule::Flaps };
+            let rule = if self.plan.is_calm() { Rule::NotCalm } else { Rule::Flaps };
             self.break_promise(rule, words());
         }
     }
@@ -486,11 +508,10 @@ impl World {
                 self.forget(&event);
                 return;
             }
-            if let Event::Deliver { conn, .. } | Event::Notice { conn, .. } = event
-                && self.is_held_up(conn)
+            if let Event::Deliver { conn, to, .. } | Event::Notice { conn, to, .. } = event
+                && let Some(until) = self.is_held_up(conn, to)
             {
-                let until = self.network.conn(conn).jammed + 1;
-                self.queue.push(until, Planned { life, cause, event });
+                self.queue.push(until + 1, Planned { life, cause, event });
                 return;
             }
             if self.is_frozen(who) {

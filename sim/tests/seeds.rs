@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use moorline_sim::{
-    Episode, Failure, Fault, Manner, Plan, Report, Rule, Run, Sabotage, Swarm, Told, WorkerPlan,
-    run, run_plan,
+    Dialled, Episode, Failure, Fault, Manner, Plan, Report, Rule, Run, Sabotage, Swarm, Told,
+    WorkerPlan, run, run_plan,
 };
 
 const SEEDS: Range<u64> = 0..10_000;
@@ -148,9 +148,9 @@ fn one_seed() {
 #[test]
 fn the_plans_hold_every_kind_of_fault_and_calm_ones_none() {
     let plans: Vec<Plan> = (0..1_000).map(Plan::new).collect();
-    let calm = plans.iter().filter(|plan| plan.calm).count();
+    let calm = plans.iter().filter(|plan| plan.is_calm()).count();
     assert!((50..200).contains(&calm), "{calm} of 1000 are calm");
-    assert!(plans.iter().filter(|plan| plan.calm).all(|plan| plan.episodes.is_empty()));
+    assert!(plans.iter().filter(|plan| plan.is_calm()).all(|plan| plan.episodes.is_empty()));
     let faults = |is: fn(&Fault) -> bool| {
         let has = |plan: &&Plan| plan.episodes.iter().any(|episode| is(&episode.fault));
         plans.iter().filter(has).count()
@@ -175,7 +175,7 @@ fn the_plans_hold_every_kind_of_fault_and_calm_ones_none() {
 fn every_rule_reports_what_breaks_it() {
     let mut seen = BTreeSet::new();
     for sabotage in Sabotage::ALL {
-        let is_fit = |plan: &Plan| sabotage.needs_calm().is_none_or(|calm| plan.calm == calm);
+        let is_fit = |plan: &Plan| sabotage.needs_calm().is_none_or(|calm| plan.is_calm() == calm);
         let plans = (0..).map(Plan::new).filter(is_fit).take(WORLDS_TO_NOTICE);
         let found = plans.enumerate().find_map(|(worlds, plan)| {
             let failure = run_plan(Plan { sabotage: Some(sabotage), ..plan }).err()?;
@@ -196,12 +196,14 @@ fn every_rule_reports_what_breaks_it() {
 fn a_store_that_stands_still_for_half_a_minute_disturbs_none_of_a_hundred_workers() {
     const SEC: u64 = 1_000_000_000;
     let mut ended = 0;
-    for mut plan in (0..).map(Plan::new).filter(|plan| plan.calm).take(3) {
+    for mut plan in (0..).map(Plan::new).filter(|plan| plan.is_calm()).take(3) {
         let first = plan.workers[0].clone();
         plan.workers = (0..100_u64)
             .map(|index| WorkerPlan {
                 id: u128::from(index + 1) << 64 | u128::from(index),
                 clock: index * SEC,
+                // So many at once would have to wait for their turn.
+                begins_at: index * SEC / 20,
                 ..first.clone()
             })
             .collect();
@@ -227,7 +229,7 @@ fn slots_of_runs_that_nobody_wants_are_not_given_away() {
     let mut seen = (0, 0, 0);
     for seed in 0..300 {
         let mut plan = Plan::new(seed);
-        if plan.calm || plan.settings.lost_after > 12_000_000_000 {
+        if plan.is_calm() || plan.settings.lost_after > 12_000_000_000 {
             continue;
         }
         plan.settings.keeps = Some(0);
@@ -242,7 +244,7 @@ fn slots_of_runs_that_nobody_wants_are_not_given_away() {
         plan.quiet_at = 10 * plan.settings.lost_after;
         let lost = |worker| {
             let at = plan.settings.lost_after * (1 + worker as u64);
-            let dials = Fault::Dials { worker, refused: true, lasts: away };
+            let dials = Fault::Dials { worker, outcome: Dialled::Refused, lasts: away };
             let cut = Fault::Cut { worker, told: Told::Both };
             [dials, cut].map(|fault| Episode { at, moment: None, fault })
         };
@@ -260,7 +262,7 @@ fn slots_of_runs_that_nobody_wants_are_not_given_away() {
 #[test]
 fn a_worker_that_swallows_questions_loses_its_session_and_nothing_else() {
     let (mut unanswered, mut worlds, mut tasks) = (0, 0, 0);
-    for seed in (0..4_000).filter(|seed| Plan::new(*seed).calm) {
+    for seed in (0..4_000).filter(|seed| Plan::new(*seed).is_calm()) {
         let mut plan = Plan::swallowing(seed);
         plan.episodes.retain(|episode| matches!(episode.fault, Fault::Swallow { .. }));
         let workers = plan.workers.len() as u64;

@@ -35,11 +35,10 @@ impl World {
             return;
         }
         let epoch = self.disk.begin(self.now);
-        let settings = &self.plan.settings;
         let config = CoordinatorConfig {
-            hub: settings.hub,
-            dispatcher: settings.dispatcher,
-            retry: settings.retry,
+            hub: self.configs.hub,
+            dispatcher: self.configs.dispatcher,
+            retry: self.configs.retry,
             epoch,
             software: name(SOFTWARE),
             seed: mix(self.plan.seed ^ u64::from(self.coordinator.life)).into(),

@@ -27,7 +27,12 @@ impl World {
         }
         self.seen.struck += 1;
         let fault = self.plan.episodes[index].fault;
-        self.fault(index, worker.map_or(fault, |worker| fault.aimed(worker)).within(left));
+        self.fault(index, worker.map_or(fault, |worker| fault.aimed(worker)));
+    }
+
+    /// When something is over that lasts so long from now on.
+    pub(super) fn until(&self, lasts: u64) -> u64 {
+        (self.now + lasts).min(self.plan.quiet_at.max(self.now))
     }
 
     fn fault(&mut self, index: usize, fault: Fault) {
@@ -40,21 +45,46 @@ impl World {
                     self.cut(conn, told);
                 }
             }
-            Fault::Freeze { who, lasts } => self.freeze(who, lasts),
-            Fault::Crash { who, manner, back } => self.crash(who, manner, back),
-            Fault::Jam { worker, lasts } => {
+            Fault::Freeze { who, lasts, .. } => self.freeze(who, self.until(lasts) - self.now),
+            Fault::Crash { who, manner, back, .. } => {
+                self.crash(who, manner, self.until(back) - self.now);
+            }
+            Fault::Jam { worker, way, lasts, .. } => {
+                let until = self.until(lasts);
                 if let Some(conn) = self.present_conn(worker) {
-                    self.network.conn_mut(conn).jammed = self.now + lasts;
+                    for side in [Side::Worker, Side::Coordinator] {
+                        if way.is_from(side) {
+                            self.network.conn_mut(conn).pipe_mut(side).jammed = until;
+                        }
+                    }
                 }
             }
-            Fault::Dials { worker, refused, lasts } => {
-                self.workers[worker].dials_fail = (self.now + lasts, refused);
+            Fault::Dials { worker, outcome, lasts } => {
+                self.workers[worker].dials = (self.until(lasts), outcome);
             }
-            Fault::Slow { delay, lasts } => self.slow = (delay, self.now + lasts),
+            Fault::Slow { delay, lasts } => self.slow = (delay, self.until(lasts)),
             Fault::Swallow { worker, lasts } => {
-                self.workers[worker].swallows_until = self.now + lasts;
+                self.workers[worker].swallows_until = self.until(lasts);
             }
             Fault::Nudge { worker, nudge } => self.nudge(worker, nudge),
+            // No plan that is drawn has these yet.
+            Fault::Spikes { .. }
+            | Fault::Stalls { .. }
+            | Fault::Replay { .. }
+            | Fault::Corrupt { .. }
+            | Fault::Partition { .. }
+            | Fault::Flap { .. }
+            | Fault::Swizzle { .. }
+            | Fault::Narrow { .. }
+            | Fault::Segments { .. }
+            | Fault::Close { .. }
+            | Fault::Rebind { .. }
+            | Fault::CrashLoop { .. }
+            | Fault::Busy { .. }
+            | Fault::Twin { .. }
+            | Fault::SetClock { .. }
+            | Fault::Late { .. }
+            | Fault::Fails { .. } => {}
         }
     }
 
@@ -91,7 +121,7 @@ impl World {
     pub(super) fn kill(&mut self, who: Who, back: u64) {
         if self.is_up(who) {
             self.end_process(who, Manner::Asked);
-            self.after(back, Event::Begin { who });
+            self.at(self.until(back), Event::Begin { who });
         }
     }
 
@@ -120,6 +150,7 @@ impl World {
             Nudge::Kick => self.tell_worker(worker, WorkerInput::Kick(Kick::Network)),
             Nudge::Stop { within, back } => {
                 self.workers[worker].back = Some(back);
+                let within = within.min((self.until(within) - self.now) / 2);
                 let within = Duration::from_nanos(within);
                 self.tell_worker(worker, WorkerInput::Stop { within });
             }

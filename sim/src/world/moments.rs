@@ -33,7 +33,7 @@ impl World {
         let Some(place) = self.armed.iter().position(waits) else { return };
         let index = self.armed.remove(place);
         // At once, or while what was just sent is under way, or its answer.
-        let most = self.plan.settings.latency.max() * 2;
+        let most = self.plan.slowest() * 2;
         let delay = match self.draws.draw(Site::Strike, index as u64, 0, 2) {
             0 => 0,
             _ => self.draws.draw(Site::Strike, index as u64, 1, most),

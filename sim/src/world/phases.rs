@@ -49,7 +49,7 @@ impl World {
                     self.used.1 = (self.now - self.plan.quiet_at) * 1_000 / all;
                     let settings = &self.plan.settings;
                     // Acknowledgements, and what is under way.
-                    let from = self.now + settings.latency.max() * 4 + SEC;
+                    let from = self.now + self.plan.slowest() * 4 + SEC;
                     let until = from + settings.beat * 4;
                     let phase = What::Phase.to_nobody().value(2);
                     self.note(phase, || String::from("everything has ended"));

@@ -19,7 +19,7 @@ use crate::decide::{Decide, Site, mix};
 use crate::frame::FrameKind;
 use crate::ledger::Answered;
 use crate::network::End;
-use crate::plan::{HANDLERS, MS, Manner, SEC, Side, TaskPlan, Who};
+use crate::plan::{Dialled, HANDLERS, MS, Manner, SEC, Side, TaskPlan, Who};
 use crate::trace::What;
 use crate::{Rule, Sabotage};
 
@@ -27,13 +27,13 @@ use crate::{Rule, Sabotage};
 const TURNS_MAX: u32 = 100_000;
 
 /// A worker: its process, and what outlives it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Worker {
     pub(super) process: Process<WorkerNode>,
     /// Which process it is: changes with each.
     pub(super) incarnation: u64,
-    /// Its dials fail until then; at once, or by hanging.
-    pub(super) dials_fail: (u64, bool),
+    /// What becomes of its dials, until then.
+    pub(super) dials: (u64, Dialled),
     /// After a drain it comes back after this time.
     pub(super) back: Option<u64>,
     /// What its handlers do.
@@ -48,6 +48,23 @@ pub(super) struct Worker {
     pub(super) swallowed: BTreeSet<TaskKey>,
     /// How far the lanes of its session got: what it says, and what it is told.
     pub(super) sent: [Sent; 2],
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self {
+            process: Process::default(),
+            incarnation: 0,
+            dials: (0, Dialled::Refused),
+            back: None,
+            runs: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            results: BTreeMap::new(),
+            swallows_until: 0,
+            swallowed: BTreeSet::new(),
+            sent: [Sent::default(); 2],
+        }
+    }
 }
 
 /// A handler that runs.
@@ -75,7 +92,7 @@ impl World {
         let life = u64::from(self.workers[index].process.life);
         let incarnation = mix(self.plan.seed ^ mix(index as u64) ^ life << 32);
         let config = WorkerConfig {
-            link: self.plan.settings.link,
+            link: self.configs.link,
             runner: RunnerConfig { slots, task_timeout: None },
             worker: WorkerId(plan.id),
             incarnation: Incarnation(incarnation),
@@ -459,7 +476,7 @@ impl World {
         let gone = What::Gone.by(Who::Worker(index));
         self.note(gone, || format!("w{index} has ended in order"));
         self.end_worker(index, Manner::Asked);
-        self.after(back, Event::Begin { who: Who::Worker(index) });
+        self.at(self.until(back), Event::Begin { who: Who::Worker(index) });
     }
 
     /// The process is gone, with its handlers and its memory.

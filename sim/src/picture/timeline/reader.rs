@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Arrow, Band, Bar, Fate, Lane, Mark, MarkKind, Pin, Span, SpanKind, Timeline};
-use crate::plan::{Episode, Fault, Who};
+use crate::plan::Who;
 use crate::{FrameKind, Plan, Record, Recording, What};
 
 /// What is known of a packet while the records are read.
@@ -220,7 +220,7 @@ impl Reader<'_> {
         let Some(packet) = self.packets.remove(&record.cause) else { return };
         let arrow = &mut self.timeline.arrows[packet.arrow];
         (arrow.to, arrow.ended, arrow.end) = (lane, record.at, number);
-        let slow = record.at - arrow.sent > self.plan.settings.latency.max();
+        let slow = record.at - arrow.sent > self.plan.slowest();
         arrow.fate = if fate == Fate::Delivered && slow { Fate::Late } else { fate };
     }
 
@@ -243,8 +243,11 @@ impl Reader<'_> {
 
     fn fault(&mut self, number: u32, record: &Record, words: &str) {
         let episode = usize::try_from(record.value).ok().and_then(|i| self.plan.episodes.get(i));
-        let (lanes, lasts) =
-            episode.map_or((Vec::new(), 0), |episode| (targets(episode), lasts(&episode.fault)));
+        let (lanes, lasts) = episode.map_or((Vec::new(), 0), |episode| {
+            let struck = episode.fault.strikes(self.plan).into_iter().map(lane_of);
+            (struck.collect(), episode.fault.lasts())
+        });
+        let lanes: Vec<usize> = lanes;
         let lanes = lanes.into_iter().filter(|lane| *lane < self.timeline.lanes.len()).collect();
         self.timeline.bands.push(Band {
             lanes,
@@ -293,31 +296,5 @@ fn lane_of(who: Who) -> usize {
     match who {
         Who::Coordinator => 0,
         Who::Worker(index) => index + 1,
-    }
-}
-
-/// The lanes that a fault strikes.
-fn targets(episode: &Episode) -> Vec<usize> {
-    match episode.fault {
-        Fault::Cut { worker, .. }
-        | Fault::Jam { worker, .. }
-        | Fault::Dials { worker, .. }
-        | Fault::Swallow { worker, .. }
-        | Fault::Nudge { worker, .. } => vec![worker + 1],
-        Fault::Freeze { who, .. } | Fault::Crash { who, .. } => vec![lane_of(who)],
-        Fault::Slow { .. } => vec![0],
-    }
-}
-
-/// How long a fault lasts.
-const fn lasts(fault: &Fault) -> u64 {
-    match *fault {
-        Fault::Freeze { lasts, .. }
-        | Fault::Jam { lasts, .. }
-        | Fault::Dials { lasts, .. }
-        | Fault::Slow { lasts, .. }
-        | Fault::Swallow { lasts, .. } => lasts,
-        Fault::Crash { back, .. } => back,
-        Fault::Cut { .. } | Fault::Nudge { .. } => 0,
     }
 }

@@ -1,6 +1,6 @@
 //! How long things may take once nothing goes wrong any more: by the settings, not by a guess.
 
-use crate::plan::{Fault, Plan, SEC, SLOWEST_COMMIT, TaskPlan};
+use crate::plan::{Plan, SEC, SLOWEST_COMMIT, TaskPlan};
 
 /// How long after the last fault a connection that it broke is noticed at the latest.
 pub(crate) fn fading(plan: &Plan) -> u64 {
@@ -10,12 +10,7 @@ pub(crate) fn fading(plan: &Plan) -> u64 {
 /// How long after the last fault a session is ended whose worker has swallowed a question: the time for
 /// the answer to a cancel, and that to a revoke.
 fn unanswered(plan: &Plan) -> u64 {
-    let swallows = |fault: &Fault| matches!(fault, Fault::Swallow { .. });
-    if plan.episodes.iter().any(|episode| swallows(&episode.fault)) {
-        plan.settings.answer_timeout * 2 + SEC
-    } else {
-        0
-    }
+    if plan.swallows() { plan.settings.answer_timeout * 2 + SEC } else { 0 }
 }
 
 /// How long after the last fault every worker is active: a sum of what each step may take.

@@ -7,11 +7,11 @@ mod lease;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use moorline_link::Epoch;
 use moorline_node::{Done, EventKind, Persist, Requeue, StoreOp, StorePlacement, StoreRow};
 use moorline_work::{Attempt, Disposition, End, Status, TaskId, TaskKey, TaskState};
 
-use crate::Plan;
-use crate::report::{Invariant, Violation};
+use crate::{Plan, Rule, Violation};
 
 /// The books of one run.
 #[derive(Debug)]
@@ -32,6 +32,7 @@ pub(crate) struct Ledger {
     workers: Vec<Heard>,
     /// When the present life of the coordinator began, on its own clock.
     began: Awake,
+    epoch: Epoch,
     awake: Clock,
     pub(crate) ended: u64,
     pub(crate) attempts: u64,
@@ -117,8 +118,8 @@ const SLACK: u64 = 2_200_000_000;
 
 type Judgement = Result<(), Violation>;
 
-fn broken(invariant: Invariant, words: String) -> Judgement {
-    Err(Violation { invariant, words })
+fn broken(rule: Rule, words: String) -> Judgement {
+    Err(Violation::new(rule, words))
 }
 
 impl Ledger {
@@ -135,6 +136,7 @@ impl Ledger {
             processes: BTreeMap::new(),
             workers: vec![Heard::default(); plan.workers.len()],
             began: Awake::default(),
+            epoch: Epoch(0),
             awake: Clock::default(),
             ended: 0,
             attempts: 0,
@@ -157,9 +159,15 @@ impl Ledger {
 
     // What the coordinator could know.
 
-    pub(crate) fn coordinator_began(&mut self, now: u64) {
+    /// A life of the coordinator begins.
+    pub(crate) fn coordinator_began(&mut self, epoch: Epoch, now: u64) -> Judgement {
         self.began = self.reading(now);
         self.workers.fill(Heard::default());
+        let last = std::mem::replace(&mut self.epoch, epoch);
+        if epoch > last {
+            return Ok(());
+        }
+        broken(Rule::WentBack, format!("{epoch:?} comes after {last:?}"))
     }
 
     pub(crate) fn coordinator_was_frozen(&mut self, lasted: u64) {
@@ -210,7 +218,7 @@ impl Ledger {
             return Ok(());
         }
         let silent = silent / 1_000_000;
-        broken(Invariant::LostEarly, format!("w{worker} is disconnected after {silent} ms"))
+        broken(Rule::LostEarly, format!("w{worker} is disconnected after {silent} ms"))
     }
 
     /// The coordinator shows a worker as one that is here. `most`: how long it may have been silent.
@@ -221,10 +229,7 @@ impl Ledger {
             return Ok(());
         }
         let silent = silent / 1_000_000;
-        broken(
-            Invariant::ShownWrongly,
-            format!("w{worker} is shown as here, silent for {silent} ms"),
-        )
+        broken(Rule::ShownWrongly, format!("w{worker} is shown as here, silent for {silent} ms"))
     }
 
     pub(crate) fn departed(&mut self, worker: usize) {
@@ -249,7 +254,7 @@ impl Ledger {
         match self.may_be_given_away(worker, incarnation, now) {
             Ok(()) => Ok(()),
             Err(silent) => broken(
-                Invariant::LostEarly,
+                Rule::LostEarly,
                 format!("w{worker} is lost after {} ms of silence", silent / 1_000_000),
             ),
         }
@@ -280,14 +285,14 @@ impl Ledger {
                         Ok(())
                     }
                     (Requeue::Lost, Err(silent)) => broken(
-                        Invariant::LostEarly,
+                        Rule::LostEarly,
                         format!(
                             "{key:?} of w{worker} is given away after {} ms of silence",
                             silent / 1_000_000
                         ),
                     ),
                     (Requeue::Returned, Err(_)) if holds(worker, incarnation, *key) => broken(
-                        Invariant::RanTwice,
+                        Rule::RanTwice,
                         format!("{key:?} returns to the queue while w{worker} runs it"),
                     ),
                     (Requeue::Returned | Requeue::Retry { .. }, Err(_)) => Ok(()),
@@ -350,11 +355,11 @@ impl Ledger {
                 self.given(*key, *worker, *incarnation)
             }
             StoreOp::Requeue { key, cause, .. } => {
-                self.unended(*key, "returns to the queue")?;
+                self.unended(*key, Rule::EndedWrongly, "returns to the queue")?;
                 let lease = self.task(key.task).lease.map(|(leased, ..)| leased);
                 if lease != Some(*key) {
                     let words = format!("{key:?} returns to the queue, leased is {lease:?}");
-                    return broken(Invariant::RanTwice, words);
+                    return broken(Rule::EndedWrongly, words);
                 }
                 let most = self.max_retries.get(&key.task).copied().unwrap_or(0);
                 let task = self.task(key.task);
@@ -367,21 +372,21 @@ impl Ledger {
                         task.retries += 1;
                         if task.retries > most {
                             let words = format!("{key:?} is tried again more than {most} times");
-                            return broken(Invariant::EndedWrongly, words);
+                            return broken(Rule::EndedWrongly, words);
                         }
                     }
                 }
                 Ok(())
             }
             StoreOp::Finish { key, end, body } => {
-                self.unended(*key, "ends")?;
+                self.unended(*key, Rule::AppliedTwice, "ends")?;
                 self.may_end(*key, *end)?;
                 let task = self.task(key.task);
                 task.applied.extend(task.lease.map(|(_, _, incarnation)| incarnation));
                 if *end == End::Succeeded {
                     let Some(made) = task.made.iter().find(|made| made.body == *body) else {
                         let words = format!("{key:?} ends with a result that nobody made");
-                        return broken(Invariant::ResultInvented, words);
+                        return broken(Rule::ResultInvented, words);
                     };
                     task.applied.insert(made.incarnation);
                     task.result = Some(body.clone());
@@ -409,7 +414,7 @@ impl Ledger {
             }
             StoreOp::Retry { task, .. } => {
                 let words = format!("{task:?} is retried, which no client of these asks for");
-                broken(Invariant::Client, words)
+                broken(Rule::Client, words)
             }
             StoreOp::Claim { .. }
             | StoreOp::Unclaim { .. }
@@ -443,15 +448,13 @@ impl Ledger {
             "{key:?} ends {end:?} after {} of {most} retries and {} of {cap} losses",
             task.retries, task.losses
         );
-        broken(Invariant::EndedWrongly, words)
+        broken(Rule::EndedWrongly, words)
     }
 
-    fn unended(&mut self, key: TaskKey, what: &str) -> Judgement {
+    fn unended(&mut self, key: TaskKey, rule: Rule, what: &str) -> Judgement {
         match self.task(key.task).ended {
             None => Ok(()),
-            Some(end) => {
-                broken(Invariant::AppliedTwice, format!("{key:?} {what} after its end: {end:?}"))
-            }
+            Some(end) => broken(rule, format!("{key:?} {what} after its end: {end:?}")),
         }
     }
 
@@ -476,7 +479,7 @@ impl Ledger {
     ) -> Judgement {
         self.attempts += 1;
         if !self.started.insert((incarnation, key)) {
-            return broken(Invariant::StartedTwice, format!("w{worker} starts {key:?} again"));
+            return broken(Rule::StartedTwice, format!("w{worker} starts {key:?} again"));
         }
         // What it was given was rightly given away, and it does not know yet: it lay in its sockets.
         if self.is_excused(incarnation, key) {
@@ -485,7 +488,7 @@ impl Ledger {
         for (other, process, theirs) in others {
             if !self.is_excused(*process, *theirs) {
                 let words = format!("w{worker} starts {key:?} while w{other} runs it");
-                return broken(Invariant::RanTwice, words);
+                return broken(Rule::RanTwice, words);
             }
         }
         // A handler runs again only if its worker crashed, or was out of touch for too long.
@@ -496,7 +499,7 @@ impl Ledger {
         if let Some(made) = again {
             let words =
                 format!("w{worker} starts {key:?} although w{} has its result", made.worker);
-            return broken(Invariant::RanTwice, words);
+            return broken(Rule::RanTwice, words);
         }
         Ok(())
     }
@@ -539,7 +542,7 @@ impl Ledger {
             return Ok(());
         }
         let words = format!("{key:?} is answered {disposition:?}, and its task is {ended:?}");
-        broken(Invariant::AnsweredWrongly, words)
+        broken(Rule::AnsweredWrongly, words)
     }
 
     // What clients were told.
@@ -550,7 +553,7 @@ impl Ledger {
         if facts.exists {
             return Ok(());
         }
-        broken(Invariant::TaskLost, format!("{task:?} is acknowledged and not durable"))
+        broken(Rule::TaskLost, format!("{task:?} is acknowledged and not durable"))
     }
 
     /// A client asks for the end of a task.
@@ -566,7 +569,7 @@ impl Ledger {
         if self.task(task).ended.is_some() {
             return Ok(());
         }
-        broken(Invariant::AnsweredWrongly, format!("{task:?} is said to have ended too early"))
+        broken(Rule::AnsweredWrongly, format!("{task:?} is said to have ended too early"))
     }
 
     /// Tasks that were lost too often.
@@ -574,10 +577,12 @@ impl Ledger {
         self.tasks.values().filter(|task| task.ended == Some(End::Dead)).count() as u64
     }
 
-    /// Acknowledged tasks that have not ended.
-    pub(crate) fn open(&self) -> Vec<TaskId> {
+    /// Acknowledged tasks that have not ended, each with who has it: the worker and its process.
+    pub(crate) fn open(
+        &self,
+    ) -> impl Iterator<Item = (TaskId, Option<(TaskKey, usize, u64)>)> + '_ {
         let open = self.tasks.iter().filter(|(_, task)| task.acknowledged && task.ended.is_none());
-        open.map(|(id, _)| *id).collect()
+        open.map(|(id, task)| (*id, task.lease))
     }
 }
 

@@ -10,6 +10,7 @@ mod family;
 mod fault;
 mod latency;
 mod moment;
+mod reach;
 mod settings;
 mod swallow;
 mod work;

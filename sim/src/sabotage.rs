@@ -1,6 +1,6 @@
 //! Parts that do not do what they should: a rule that nothing can break proves nothing.
 
-use crate::Invariant;
+use crate::Rule;
 
 /// A part of a world that is broken on purpose, in a way that no machine can make good. The machines
 /// stay as they are: what they stand on lies to them, or does to others what a broken machine would.
@@ -46,11 +46,19 @@ pub enum Sabotage {
     Restless,
     /// Dials are answered by an authority that has banned the worker.
     Banned,
+    /// The store gives every life of the coordinator the number of the first.
+    EpochRepeats,
+    /// Handlers never end.
+    RunsHang,
+    /// Assignments are acknowledged and go nowhere, and whoever is asked for them says that it has them.
+    AssignsVanish,
+    /// A connection breaks after everybody was back.
+    Breaks,
 }
 
 impl Sabotage {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::StoreForgets,
         Self::StoreRepeats,
         Self::StoreConfuses,
@@ -71,32 +79,40 @@ impl Sabotage {
         Self::NeverBack,
         Self::Restless,
         Self::Banned,
+        Self::EpochRepeats,
+        Self::RunsHang,
+        Self::AssignsVanish,
+        Self::Breaks,
     ];
 
-    /// The promise that is broken by it.
+    /// The rule that is broken by it.
     #[must_use]
-    pub const fn breaks(self) -> Invariant {
+    pub const fn breaks(self) -> Rule {
         match self {
-            Self::StoreForgets => Invariant::TaskLost,
-            Self::StoreRepeats => Invariant::AppliedTwice,
-            Self::StoreConfuses => Invariant::Client,
-            Self::StoreFails => Invariant::Panic,
-            Self::StoreConceals => Invariant::EventsDiffer,
-            Self::OutcomesChange => Invariant::EndedWrongly,
-            Self::ResultsChange => Invariant::ResultInvented,
-            Self::PacketsShrink => Invariant::Wire,
-            Self::AcceptsLie => Invariant::RanTwice,
-            Self::AnswersLie => Invariant::AnsweredWrongly,
-            Self::BeatsVanish => Invariant::NotCalm,
-            Self::SlotsDiffer => Invariant::OutOfStep,
-            Self::SlotsGrow => Invariant::TooManyAtOnce,
-            Self::DriverRepeats => Invariant::StartedTwice,
-            Self::ClockLags => Invariant::Spinning,
-            Self::ClockRaces => Invariant::LostEarly,
-            Self::ClockCrawls => Invariant::ShownWrongly,
-            Self::NeverBack => Invariant::NotEnded,
-            Self::Restless => Invariant::NotSilent,
-            Self::Banned => Invariant::GaveUp,
+            Self::StoreForgets => Rule::TaskLost,
+            Self::StoreRepeats => Rule::AppliedTwice,
+            Self::StoreConfuses => Rule::Client,
+            Self::StoreFails => Rule::Panic,
+            Self::StoreConceals => Rule::EventsDiffer,
+            Self::OutcomesChange => Rule::EndedWrongly,
+            Self::ResultsChange => Rule::ResultInvented,
+            Self::PacketsShrink => Rule::Wire,
+            Self::AcceptsLie => Rule::RanTwice,
+            Self::AnswersLie => Rule::AnsweredWrongly,
+            Self::BeatsVanish => Rule::NotCalm,
+            Self::SlotsDiffer => Rule::OutOfStep,
+            Self::SlotsGrow => Rule::TooManyAtOnce,
+            Self::DriverRepeats => Rule::StartedTwice,
+            Self::ClockLags => Rule::Spinning,
+            Self::ClockRaces => Rule::LostEarly,
+            Self::ClockCrawls => Rule::ShownWrongly,
+            Self::NeverBack => Rule::NotBack,
+            Self::Restless => Rule::NotSilent,
+            Self::Banned => Rule::GaveUp,
+            Self::EpochRepeats => Rule::WentBack,
+            Self::RunsHang => Rule::NotEnded,
+            Self::AssignsVanish => Rule::Strayed,
+            Self::Breaks => Rule::Flaps,
         }
     }
 
@@ -105,7 +121,11 @@ impl Sabotage {
     pub const fn needs_calm(self) -> Option<bool> {
         match self {
             Self::BeatsVanish => Some(true),
-            Self::SlotsDiffer | Self::ClockCrawls | Self::NeverBack | Self::Restless => Some(false),
+            Self::SlotsDiffer
+            | Self::ClockCrawls
+            | Self::NeverBack
+            | Self::Restless
+            | Self::Breaks => Some(false),
             Self::StoreForgets
             | Self::StoreRepeats
             | Self::StoreConfuses
@@ -120,7 +140,10 @@ impl Sabotage {
             | Self::DriverRepeats
             | Self::ClockLags
             | Self::ClockRaces
-            | Self::Banned => None,
+            | Self::Banned
+            | Self::EpochRepeats
+            | Self::RunsHang
+            | Self::AssignsVanish => None,
         }
     }
 }

@@ -11,7 +11,7 @@ mod numbers;
 mod parts;
 
 use crate::plan::Plan;
-use crate::{Base, Failure, Invariant, Run};
+use crate::{Base, Failure, Rule, Run};
 
 /// A smaller plan may take so many times the events of the one that it is made of, and a few more, before
 /// it is given up: one that goes round in circles says nothing.
@@ -86,7 +86,7 @@ pub fn shrink(plan: &Plan, mut goes_on: impl FnMut(u64) -> bool) -> Option<Shrun
     let failure = *outcome.result.err()?;
     let before = size(plan, outcome.decisions.len(), &failure);
     let mut shrinker = Shrinker {
-        broken: failure.violation.invariant,
+        broken: failure.violation.rule,
         best: plan.clone(),
         failure,
         events_max: outcome.events * LONGER + EVENTS,
@@ -117,8 +117,8 @@ fn size(plan: &Plan, decisions: usize, failure: &Failure) -> Size {
 
 /// The smallest plan so far.
 struct Shrinker<'a> {
-    /// This promise has to be broken.
-    broken: Invariant,
+    /// This rule has to be broken: a promise may be broken in several ways, and one is looked for.
+    broken: Rule,
     best: Plan,
     failure: Failure,
     events_max: u64,
@@ -158,7 +158,7 @@ impl Shrinker<'_> {
         self.replays += 1;
         let run = Run::new(plan.clone()).within(self.events_max);
         let Err(failure) = run.go().result else { return false };
-        let is_same = failure.violation.invariant == self.broken;
+        let is_same = failure.violation.rule == self.broken;
         if is_same {
             self.best = plan;
             self.failure = *failure;

@@ -29,7 +29,7 @@ use crate::network::Network;
 use crate::plan::{Configs, Plan, Side, TaskPlan, Who};
 use crate::queue::Queue;
 use crate::trace::{Happened, Recording, Shared, Trace, What};
-use crate::{Failure, Invariant, Report, Sabotage, Seen, Violation};
+use crate::{Failure, Report, Rule, Sabotage, Seen, Violation};
 use client::Request;
 use phases::Phase;
 use process::Process;
@@ -236,7 +236,7 @@ impl Run {
         let configs = match plan.settings.configs() {
             Ok(configs) => configs,
             Err(unfit) => {
-                let violation = Violation { invariant: Invariant::Panic, words: unfit.to_string() };
+                let violation = Violation::new(Rule::Panic, unfit.to_string());
                 let failure = Failure { seed, at: 0, violation, last: Vec::new() };
                 return RunOutcome {
                     result: Err(Box::new(failure)),
@@ -256,8 +256,8 @@ impl Run {
             Ok(Err(violation)) => Err(violation),
             Err(panic) => {
                 let words = words_of(panic);
-                world.break_promise(Invariant::Panic, words.clone());
-                Err(Violation { invariant: Invariant::Panic, words })
+                world.break_promise(Rule::Panic, words.clone());
+                Err(Violation::new(Rule::Panic, words))
             }
         };
         let events = world.events;
@@ -336,16 +336,11 @@ impl World {
                 return Ok(self.report());
             }
             if self.events > self.events_max {
-                return Err(Violation {
-                    invariant: Invariant::Spinning,
-                    words: format!("{} events and no end", self.events_max),
-                });
+                let words = format!("{} events and no end", self.events_max);
+                return Err(Violation::new(Rule::Spinning, words));
             }
         }
-        Err(Violation {
-            invariant: Invariant::NotEnded,
-            words: String::from("nothing will ever happen again"),
-        })
+        Err(Violation::new(Rule::NotEnded, "nothing will ever happen again"))
     }
 
     fn report(&self) -> Report {
@@ -447,14 +442,13 @@ impl World {
     /// Notes the first broken promise; the run ends with it.
     fn judge(&mut self, judgement: Result<(), Violation>) {
         if let (Err(violation), None) = (judgement, &self.broken) {
-            let Violation { invariant, words } = &violation;
-            self.note(What::Violation.to_nobody(), || format!("{invariant:?}: {words}"));
+            self.note(What::Violation.to_nobody(), || violation.to_string());
             self.broken = Some(violation);
         }
     }
 
-    fn break_promise(&mut self, invariant: Invariant, words: String) {
-        self.judge(Err(Violation { invariant, words }));
+    fn break_promise(&mut self, rule: Rule, words: String) {
+        self.judge(Err(Violation::new(rule, words)));
     }
 
     /// Both sides are ours: neither ever breaks the protocol, whatever happens to them. Only of what a
@@ -463,18 +457,30 @@ impl World {
         let swallowed = worker.is_some_and(|worker| !self.workers[worker].swallowed.is_empty());
         if reason == Reason::ProtocolError {
             let words = format!("{who:?} says that the protocol was broken");
-            self.break_promise(Invariant::Wire, words);
+            self.break_promise(Rule::Wire, words);
         }
         if reason == Reason::OutOfStep && !swallowed {
             let words = format!("{who:?} says that both sides disagree");
-            self.break_promise(Invariant::OutOfStep, words);
+            self.break_promise(Rule::OutOfStep, words);
         }
     }
 
     /// In a calm world nothing of this kind happens, nor in any other once everybody is back.
     fn unless_calm(&mut self, words: impl FnOnce() -> String) {
         if self.now >= self.healed_at {
-            self.break_promise(Invariant::NotCalm, words());
+            let rule = if self.plan.is_calm() { Rule::NotCalm } else { Rule::Flaps };
+            self.break_promise(rule, words());
+        }
+    }
+
+    /// The same for what ends a connection: that does not happen either once everybody was seen to be
+    /// back.
+    fn unless_back(&mut self, words: impl FnOnce() -> String) {
+        let is_healing = matches!(self.phase, Phase::Healing { .. });
+        if is_healing && self.used.0.is_some() && !self.plan.swallows() {
+            self.break_promise(Rule::Flaps, words());
+        } else {
+            self.unless_calm(words);
         }
     }
 

@@ -4,7 +4,7 @@ use moorline_store::{Reader, TaskRecord};
 use moorline_work::{End, TaskId, TaskState};
 
 use super::{Judgement, Ledger, Task, broken, index_of};
-use crate::report::Invariant;
+use crate::Rule;
 
 impl Ledger {
     /// Compares the store with the books: every task is queued, leased or ended as they say.
@@ -14,7 +14,7 @@ impl Ledger {
             let Some(record) = record else {
                 let is_forgotten = self.forgets && task.ended.is_some();
                 if (task.acknowledged || task.exists) && !is_forgotten {
-                    return broken(Invariant::TaskLost, format!("{id:?} is not in the store"));
+                    return broken(Rule::TaskLost, format!("{id:?} is not in the store"));
                 }
                 continue;
             };
@@ -35,29 +35,29 @@ fn compare(id: TaskId, task: &Task, record: &TaskRecord, reader: &mut dyn Reader
     };
     if expected != record.state {
         let words = format!("{id:?} should be {expected:?} and is {:?}", record.state);
-        return broken(Invariant::TaskLost, words);
+        return broken(Rule::TaskLost, words);
     }
     if let (None, Some((key, worker, _))) = (task.ended, task.lease) {
         let holder = record.worker.map(|worker| index_of(worker.0));
         if key.attempt != record.attempt || holder != Some(worker) {
             let attempt = record.attempt;
             let words = format!("{key:?} of w{worker} is leased as {attempt:?} to w{holder:?}");
-            return broken(Invariant::TaskLost, words);
+            return broken(Rule::TaskLost, words);
         }
     }
     if task.cancelled && record.state != TaskState::Cancelled {
         let words = format!("{id:?} was cancelled while queued and is {:?}", record.state);
-        return broken(Invariant::TaskLost, words);
+        return broken(Rule::TaskLost, words);
     }
     if record.applied > 1 {
         let words = format!("{id:?} was applied {} times", record.applied);
-        return broken(Invariant::AppliedTwice, words);
+        return broken(Rule::AppliedTwice, words);
     }
     if record.state == TaskState::Succeeded {
         let result = reader.result(id).ok().flatten();
         if result.is_none() || result != task.result {
             let words = format!("the result of {id:?} is not the one that was applied");
-            return broken(Invariant::ResultInvented, words);
+            return broken(Rule::ResultInvented, words);
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use moorline_work::{Incarnation, TaskKey, WorkerId};
 
 use super::{Judgement, Ledger, broken, index_of};
-use crate::report::Invariant;
+use crate::Rule;
 
 impl Ledger {
     /// A task that nobody has is leased.
@@ -15,7 +15,7 @@ impl Ledger {
     ) -> Judgement {
         if let Some((leased, other, _)) = self.task(key.task).lease {
             let words = format!("{key:?} is leased while w{other} has {leased:?}");
-            return broken(Invariant::RanTwice, words);
+            return broken(Rule::RanTwice, words);
         }
         self.given(key, worker, incarnation)
     }
@@ -27,11 +27,11 @@ impl Ledger {
         worker: WorkerId,
         incarnation: Incarnation,
     ) -> Judgement {
-        self.unended(key, "is leased")?;
+        self.unended(key, Rule::EndedWrongly, "is leased")?;
         let task = self.task(key.task);
         if key.attempt <= task.attempt {
             let words = format!("{key:?} comes after attempt {}", task.attempt.0);
-            return broken(Invariant::AppliedTwice, words);
+            return broken(Rule::WentBack, words);
         }
         task.attempt = key.attempt;
         task.lease = Some((key, index_of(worker.0), incarnation.0));

@@ -18,7 +18,7 @@ fn shrunk(sabotage: Sabotage, from: u64) -> Shrunk {
 fn what_is_left_breaks_the_same_promise_and_again_does() {
     for sabotage in [Sabotage::ResultsChange, Sabotage::StoreForgets, Sabotage::AcceptsLie] {
         let shrunk = shrunk(sabotage, 0);
-        assert_eq!(shrunk.failure.violation.invariant, sabotage.breaks());
+        assert_eq!(shrunk.failure.violation.rule, sabotage.breaks());
         let again = Run::new(shrunk.plan.clone()).go().result.unwrap_err();
         assert_eq!(*again, shrunk.failure);
         assert!(shrunk.is_minimal, "{} replays", shrunk.replays);
@@ -58,7 +58,7 @@ fn the_time_of_the_caller_is_kept_to() {
     let plan = broken(Sabotage::AcceptsLie, 40);
     let shrunk = shrink(&plan, |replays| replays < 3).unwrap();
     assert_eq!((shrunk.replays, shrunk.is_minimal), (3, false));
-    assert_eq!(shrunk.failure.violation.invariant, Sabotage::AcceptsLie.breaks());
+    assert_eq!(shrunk.failure.violation.rule, Sabotage::AcceptsLie.breaks());
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::frame::FrameKind;
 use crate::network::End;
 use crate::plan::{Manner, Side, Who};
 use crate::trace::What;
-use crate::{Invariant, Sabotage};
+use crate::{Rule, Sabotage};
 
 /// Packets written on one connection before the next has its turn.
 const QUANTUM: u32 = 4;
@@ -46,7 +46,8 @@ impl World {
         self.note(What::Begins.by(Who::Coordinator).value(epoch.0), || {
             format!("the coordinator begins {epoch:?}")
         });
-        self.ledger.coordinator_began(self.now);
+        let judgement = self.ledger.coordinator_began(epoch, self.now);
+        self.judge(judgement);
         let now = self.clock_of_coordinator();
         self.coordinator.node = Some(CoordinatorNode::new(config, now));
         self.settle_coordinator();
@@ -255,7 +256,7 @@ impl World {
                 self.judge(judgement);
                 self.seen.unanswered += u64::from(*reason == Reason::AnswerTimeout);
                 self.unless_violated(Who::Coordinator, Some(worker), *reason);
-                self.unless_calm(|| format!("{event:?}"));
+                self.unless_back(|| format!("{event:?}"));
             }
             CoordinatorEvent::Refused { reason, .. } => {
                 self.seen.conflicts += u64::from(*reason == Reason::NameConflict);
@@ -292,7 +293,7 @@ impl World {
         let mut frames = match moorline_wire::decode_up(packet) {
             Ok(decoded) => decoded.frames,
             Err(error) => {
-                self.break_promise(Invariant::Wire, format!("coordinator on c{conn}: {error}"));
+                self.break_promise(Rule::Wire, format!("coordinator on c{conn}: {error}"));
                 return;
             }
         };

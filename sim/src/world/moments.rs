@@ -4,6 +4,7 @@ use moorline_link::{Lane, Reason};
 use moorline_node::{DownFrame, StoreOp, StorePlacement, ToWorker, UpFrame};
 use moorline_work::{Judgement, WorkerMessage};
 
+use super::swallow::NOBODYS;
 use super::{Event, World};
 use crate::decide::{Decide, Site};
 use crate::ledger::index_of;
@@ -66,7 +67,10 @@ impl World {
                         }
                         WorkerMessage::Refuse { key, refusal } => {
                             self.seen.refused += 1;
-                            self.unless_calm(|| format!("w{worker} refuses {key:?}: {refusal:?}"));
+                            if key != NOBODYS {
+                                let words = || format!("w{worker} refuses {key:?}: {refusal:?}");
+                                self.unless_calm(words);
+                            }
                             continue;
                         }
                     }

@@ -1,9 +1,10 @@
 //! After the faults: everything heals, everything ends, and then there is silence.
 
 use moorline_link::{Presence, State, WorkerId};
+use moorline_work::TaskId;
 
 use super::{Event, World};
-use crate::Invariant;
+use crate::Rule;
 use crate::bound;
 use crate::plan::{MS, SEC};
 use crate::report::seconds;
@@ -42,7 +43,7 @@ impl World {
             Phase::Chaos | Phase::Over => return,
             // What began to go wrong before has to show first.
             Phase::Healing { .. } if self.now < self.plan.quiet_at + bound::fading(&self.plan) => {}
-            Phase::Healing { by } => match self.missing().or_else(|| self.unfinished()) {
+            Phase::Healing { by } => match self.late() {
                 None => {
                     let all = (by - self.plan.quiet_at).max(1);
                     self.used.1 = (self.now - self.plan.quiet_at) * 1_000 / all;
@@ -54,9 +55,7 @@ impl World {
                     self.note(phase, || String::from("everything has ended"));
                     self.phase = Phase::Silence { from, until };
                 }
-                Some(words) if self.now > by => {
-                    self.break_promise(Invariant::NotEnded, words);
-                }
+                Some((rule, words)) if self.now > by => self.break_promise(rule, words),
                 Some(_) => self.look_for_missing(),
             },
             Phase::Silence { from, until } => {
@@ -79,7 +78,7 @@ impl World {
         if let Phase::Silence { from, .. } = self.phase
             && self.now > from
         {
-            self.break_promise(Invariant::NotSilent, words());
+            self.break_promise(Rule::NotSilent, words());
         }
     }
 
@@ -95,14 +94,38 @@ impl World {
         let all = bound::back(&self.plan);
         match self.missing() {
             Some(words) if self.now > self.plan.quiet_at + all => {
-                self.break_promise(Invariant::NotEnded, words);
+                self.break_promise(Rule::NotBack, words);
             }
             Some(_) => {}
             None if self.used.0.is_none() => {
                 self.used.0 = Some((self.now - self.plan.quiet_at) * 1_000 / all.max(1));
+                self.spoil_back();
             }
             None => {}
         }
+    }
+
+    /// What is still to come, and the rule that is broken if it comes too late.
+    fn late(&self) -> Option<(Rule, String)> {
+        if let Some(words) = self.missing() {
+            return Some((Rule::NotBack, words));
+        }
+        let stray = self.ledger.open().find_map(|(_, lease)| {
+            let (key, worker, process) = lease?;
+            let knows = self.knows(worker, process, key.task);
+            (!knows).then(|| format!("{key:?} is leased to w{worker}, which does not know of it"))
+        });
+        if let Some(words) = stray {
+            return Some((Rule::Strayed, words));
+        }
+        self.unfinished().map(|words| (Rule::NotEnded, words))
+    }
+
+    /// Whether this process of a worker runs a task or keeps its result.
+    fn knows(&self, worker: usize, process: u64, task: TaskId) -> bool {
+        let worker = &self.workers[worker];
+        let node = worker.process.node.as_ref().filter(|_| worker.incarnation == process);
+        node.is_some_and(|node| node.runs().any(|run| run.key.task == task))
     }
 
     /// What has not ended.
@@ -111,9 +134,9 @@ impl World {
         if unanswered > 0 {
             return Some(format!("{unanswered} clients are not answered"));
         }
-        let open = self.ledger.open();
-        if !open.is_empty() {
-            return Some(format!("{} tasks have not ended: {:?}", open.len(), open.first()));
+        if let Some((task, _)) = self.ledger.open().next() {
+            let count = self.ledger.open().count();
+            return Some(format!("{count} tasks have not ended: {task:?}"));
         }
         for (index, worker) in self.workers.iter().enumerate() {
             if let Some(node) = worker.process.node.as_ref().filter(|node| node.owes()) {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Event, World};
-use crate::Invariant;
+use crate::Rule;
 use crate::decide::{Decide, Site};
 use crate::plan::Who;
 use crate::report::seconds;
@@ -186,7 +186,7 @@ impl World {
 
     pub(super) fn spins(&mut self, who: Who) {
         self.break_promise(
-            Invariant::Spinning,
+            Rule::Spinning,
             format!("{who:?} wants to be run more than {REPEATS_MAX} times at one instant"),
         );
     }

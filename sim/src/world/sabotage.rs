@@ -4,8 +4,10 @@ use moorline_link::{Instant, Reason};
 use moorline_node::{DownFrame, ToWorker, UpFrame};
 use moorline_work::{Disposition, Outcome, Refusal, WorkerMessage};
 
+use super::swallow::NOBODYS;
+use super::worker::name;
 use super::{Event, Sabotage, World};
-use crate::plan::{Nudge, Who};
+use crate::plan::{Nudge, Told, Who};
 
 /// How much faster or slower than time a clock runs that does not run right.
 const RATE: u64 = 4;
@@ -62,6 +64,9 @@ impl World {
                         }
                         message.body = body.into();
                     }
+                    WorkerMessage::NotHeld { key } if sabotage == Sabotage::AssignsVanish => {
+                        message.head = WorkerMessage::Held { key };
+                    }
                     WorkerMessage::Accept { .. }
                     | WorkerMessage::Refuse { .. }
                     | WorkerMessage::Held { .. }
@@ -88,12 +93,26 @@ impl World {
             frames.retain(|frame| !matches!(frame, DownFrame::BeatAnswer(_)));
         }
         for frame in frames {
-            if let DownFrame::Message(message) = frame
-                && let ToWorker::Settled { disposition, .. } = &mut message.head
-                && *disposition == Disposition::Accepted
-                && sabotage == Sabotage::AnswersLie
+            if let (DownFrame::BeatAnswer(answer), Sabotage::AssignsVanish) =
+                (&mut *frame, sabotage)
             {
-                *disposition = Disposition::Unknown;
+                // Else both sides would find out that they count other slots as free.
+                answer.quiet = false;
+            }
+            let DownFrame::Message(message) = frame else { continue };
+            match &mut message.head {
+                ToWorker::Settled { disposition: disposition @ Disposition::Accepted, .. }
+                    if sabotage == Sabotage::AnswersLie =>
+                {
+                    *disposition = Disposition::Unknown;
+                }
+                ToWorker::Assign { key, handler, .. } if sabotage == Sabotage::AssignsVanish => {
+                    (*key, *handler) = (NOBODYS, name("nobody's"));
+                }
+                ToWorker::Assign { .. }
+                | ToWorker::Settled { .. }
+                | ToWorker::Cancel { .. }
+                | ToWorker::Revoke { .. } => {}
             }
         }
     }
@@ -119,6 +138,15 @@ impl World {
     pub(super) fn spoil_quiet(&mut self) {
         if self.is_sabotaged(Sabotage::NeverBack) {
             self.nudge(0, Nudge::Reconnect);
+        }
+    }
+
+    /// Everybody is back, or it seems so.
+    pub(super) fn spoil_back(&mut self) {
+        if self.is_sabotaged(Sabotage::Breaks)
+            && let Some(conn) = self.network.of(0).first().copied()
+        {
+            self.cut(conn, Told::Both);
         }
     }
 

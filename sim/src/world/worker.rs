@@ -21,7 +21,7 @@ use crate::ledger::Answered;
 use crate::network::End;
 use crate::plan::{Dialled, HANDLERS, MS, Manner, SEC, Side, TaskPlan, Who};
 use crate::trace::What;
-use crate::{Invariant, Sabotage};
+use crate::{Rule, Sabotage};
 
 /// Calls a driver makes at one instant before something is wrong.
 const TURNS_MAX: u32 = 100_000;
@@ -105,7 +105,7 @@ impl World {
         let node = match WorkerNode::new(config, now) {
             Ok(node) => node,
             Err(error) => {
-                self.break_promise(Invariant::Panic, format!("w{index} cannot begin: {error:?}"));
+                self.break_promise(Rule::Panic, format!("w{index} cannot begin: {error:?}"));
                 return;
             }
         };
@@ -219,7 +219,7 @@ impl World {
             }
             State::Failed => {
                 let reason = node.link().reason;
-                self.break_promise(Invariant::GaveUp, format!("w{index} gave up: {reason:?}"));
+                self.break_promise(Rule::GaveUp, format!("w{index} gave up: {reason:?}"));
                 return;
             }
             State::Disconnected | State::Connecting | State::Registered | State::Active => {}
@@ -227,7 +227,7 @@ impl World {
         match wake {
             Wake::Now => {
                 let words = format!("w{index} wants to be run and has nothing to do");
-                self.break_promise(Invariant::Spinning, words);
+                self.break_promise(Rule::Spinning, words);
             }
             Wake::At { deadline, .. } => {
                 let at = deadline.as_nanos().saturating_sub(self.plan.workers[index].clock);
@@ -244,7 +244,7 @@ impl World {
                 let dials = What::Dials.by(Who::Worker(index)).on(conn).value(attempt.into());
                 self.note(dials, || format!("w{index} dials c{conn}, attempt {attempt}"));
                 if conn >= self.plan.workers.len() {
-                    self.unless_calm(|| format!("w{index} dials again"));
+                    self.unless_back(|| format!("w{index} dials again"));
                 }
                 self.dial(conn);
             }
@@ -297,7 +297,7 @@ impl World {
                         if self.workers[index].swallowed.is_empty() =>
                     {
                         let words = format!("w{index} and the coordinator disagree");
-                        self.break_promise(Invariant::OutOfStep, words);
+                        self.break_promise(Rule::OutOfStep, words);
                     }
                     WorkerEvent::Stalled { .. } => self.seen.stalled += 1,
                     _ => {}
@@ -346,7 +346,7 @@ impl World {
         let slots = usize::from(self.plan.workers[index].slots);
         if self.workers[index].runs.len() >= slots {
             let words = format!("w{index} runs more than {slots} at once");
-            self.break_promise(Invariant::TooManyAtOnce, words);
+            self.break_promise(Rule::TooManyAtOnce, words);
         }
         let others: Vec<(usize, u64, TaskKey)> = self.holders(key.task).collect();
         let workers = &self.workers;
@@ -359,13 +359,13 @@ impl World {
         let given = &self.plan.tasks[task];
         if payload[..] != given.payload()[..] || handler.as_str() != HANDLERS[given.handler] {
             let words = format!("{key:?} was given what belongs to another task");
-            self.break_promise(Invariant::ResultInvented, words);
+            self.break_promise(Rule::ResultInvented, words);
         }
         self.workers[index].runs.insert(run, Run { key, aborted: None });
         let plan = &self.plan.tasks[task];
         let entity = mix(incarnation ^ run.0);
         let lasts = self.draws.between(Site::Handler, entity, 0, plan.work / 8, plan.work);
-        if !plan.endless {
+        if !plan.endless && !self.is_sabotaged(Sabotage::RunsHang) {
             self.at_because(self.now + lasts, Event::Done { worker: index, run }, cause);
         }
     }
@@ -465,7 +465,7 @@ impl World {
                 self.tell_worker(index, WorkerInput::Packet { conn: name, frames });
             }
             Err(error) => {
-                self.break_promise(Invariant::Wire, format!("w{index} on c{conn}: {error}"));
+                self.break_promise(Rule::Wire, format!("w{index} on c{conn}: {error}"));
             }
         }
     }

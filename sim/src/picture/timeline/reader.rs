@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Arrow, Band, Bar, Fate, Lane, Mark, MarkKind, Pin, Span, SpanKind, Timeline};
-use crate::plan::{Episode, Fault, Who};
+use crate::plan::Who;
 use crate::{FrameKind, Plan, Record, Recording, What};
 
 /// What is known of a packet while the records are read.
@@ -220,7 +220,7 @@ impl Reader<'_> {
         let Some(packet) = self.packets.remove(&record.cause) else { return };
         let arrow = &mut self.timeline.arrows[packet.arrow];
         (arrow.to, arrow.ended, arrow.end) = (lane, record.at, number);
-        let slow = record.at - arrow.sent > longest(self.plan, arrow.from.max(arrow.to));
+        let slow = record.at - arrow.sent > self.plan.slowest();
         arrow.fate = if fate == Fate::Delivered && slow { Fate::Late } else { fate };
     }
 
@@ -243,9 +243,10 @@ impl Reader<'_> {
 
     fn fault(&mut self, number: u32, record: &Record, words: &str) {
         let episode = usize::try_from(record.value).ok().and_then(|i| self.plan.episodes.get(i));
-        let (lanes, lasts) =
-            episode.map_or((Vec::new(), 0), |episode| (targets(episode), lasts(&episode.fault)));
-        let lanes = lanes.into_iter().filter(|lane| *lane < self.timeline.lanes.len()).collect();
+        let struck = episode.map_or_else(Vec::new, |episode| episode.fault.strikes(self.plan));
+        let lasts = episode.map_or(0, |episode| episode.fault.lasts());
+        let count = self.timeline.lanes.len();
+        let lanes = struck.into_iter().map(lane_of).filter(|lane| *lane < count).collect();
         self.timeline.bands.push(Band {
             lanes,
             from: record.at,
@@ -277,12 +278,6 @@ impl Reader<'_> {
     }
 }
 
-/// The longest that a packet takes without a fault, to or from this lane's worker.
-fn longest(plan: &Plan, lane: usize) -> u64 {
-    let worker = lane.checked_sub(1).and_then(|index| plan.workers.get(index));
-    worker.map_or(0, |worker| worker.distance + worker.up.max().max(worker.down.max()))
-}
-
 /// Frames that travel also where there is nothing to do.
 const fn is_routine(kind: FrameKind) -> bool {
     matches!(
@@ -299,65 +294,5 @@ fn lane_of(who: Who) -> usize {
     match who {
         Who::Coordinator => 0,
         Who::Worker(index) => index + 1,
-    }
-}
-
-/// The lanes that a fault strikes.
-fn targets(episode: &Episode) -> Vec<usize> {
-    match episode.fault {
-        Fault::Spikes { workers, .. }
-        | Fault::Stalls { workers, .. }
-        | Fault::Replay { workers, .. }
-        | Fault::Corrupt { workers, .. }
-        | Fault::Partition { workers, .. }
-        | Fault::Flap { workers, .. }
-        | Fault::Swizzle { workers, .. }
-        | Fault::Narrow { workers, .. }
-        | Fault::Segments { workers, .. } => workers.iter().map(|worker| worker + 1).collect(),
-        Fault::Dials { worker, .. }
-        | Fault::Close { worker, .. }
-        | Fault::Cut { worker, .. }
-        | Fault::Rebind { worker, .. }
-        | Fault::Jam { worker, .. }
-        | Fault::Twin { worker, .. }
-        | Fault::Swallow { worker, .. }
-        | Fault::Nudge { worker, .. } => vec![worker + 1],
-        Fault::Crash { who, .. }
-        | Fault::CrashLoop { who, .. }
-        | Fault::Freeze { who, .. }
-        | Fault::Busy { who, .. }
-        | Fault::Late { who, .. } => vec![lane_of(who)],
-        Fault::SetClock { .. } | Fault::Slow { .. } | Fault::Fails { .. } => vec![0],
-    }
-}
-
-/// How long a fault lasts.
-const fn lasts(fault: &Fault) -> u64 {
-    match *fault {
-        Fault::Spikes { lasts, .. }
-        | Fault::Stalls { lasts, .. }
-        | Fault::Replay { lasts, .. }
-        | Fault::Corrupt { lasts, .. }
-        | Fault::Partition { lasts, .. }
-        | Fault::Flap { lasts, .. }
-        | Fault::Narrow { lasts, .. }
-        | Fault::Segments { lasts, .. }
-        | Fault::Dials { lasts, .. }
-        | Fault::Jam { lasts, .. }
-        | Fault::Freeze { lasts, .. }
-        | Fault::Busy { lasts, .. }
-        | Fault::Twin { lasts, .. }
-        | Fault::Swallow { lasts, .. }
-        | Fault::Late { lasts, .. }
-        | Fault::Slow { lasts, .. }
-        | Fault::Fails { lasts } => lasts,
-        Fault::Swizzle { spread, lasts, .. } => spread + lasts,
-        Fault::Crash { back, .. } => back,
-        Fault::CrashLoop { back, lives, times, .. } => (back + lives) * times as u64,
-        Fault::Close { .. }
-        | Fault::Cut { .. }
-        | Fault::Rebind { .. }
-        | Fault::SetClock { .. }
-        | Fault::Nudge { .. } => 0,
     }
 }

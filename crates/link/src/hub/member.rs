@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use super::flapping::Losses;
@@ -88,6 +89,30 @@ impl Member {
         let (past, told, carrier, marks) = Default::default();
         let (cordoned, expiring, away_since) = (None, false, Instant::FAR);
         Self { name, life, cordoned, past, away_since, expiring, told, carrier, marks }
+    }
+
+    /// What of it decides, but for its life: not what it lost and since when it is away, which only events
+    /// tell.
+    pub(super) fn feed<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            name,
+            life: _,
+            cordoned,
+            past,
+            away_since: _,
+            expiring,
+            told,
+            carrier: _,
+            marks: _,
+        } = self;
+        (name, cordoned.is_some(), expiring).hash(state);
+        // None is as good as empty.
+        let nobody = Vec::new();
+        let past = past.as_deref();
+        past.map_or(&nobody, |past| &past.superseded).hash(state);
+        past.map_or(&nobody, |past| &past.displaced).hash(state);
+        let Told { session, conn, active, suspect, draining, paused, departed, flapping: _ } = told;
+        (session, conn, active, suspect, draining, paused, departed).hash(state);
     }
 
     /// Its active session has no connection any more. An outage that goes on has begun before.

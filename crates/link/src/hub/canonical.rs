@@ -85,7 +85,9 @@ impl Life {
                 state.write_u8(1);
                 session.feed(config, stalled, view, state);
             }
-            Self::Lost(ended) => (2_u8, view.at(ended.since + forgotten)).hash(state),
+            Self::Lost(ended) => {
+                (2_u8, view.at(ended.since + forgotten), ended.incarnation).hash(state);
+            }
             Self::Departed(ended) => {
                 (3_u8, view.at(ended.since + forgotten), ended.reason).hash(state);
             }

@@ -168,7 +168,13 @@ impl Member {
 
     /// The process that holds the session gives way to this one.
     pub(super) fn displace(&mut self, newcomer: Incarnation) {
-        let Some(incumbent) = self.session().map(|session| session.incarnation) else { return };
+        let incumbent = match &self.life {
+            Life::Present(session) => Some(session.incarnation),
+            // Given up and yet alive: the newcomer may be a process that died before it.
+            Life::Lost(ended) => ended.incarnation,
+            Life::Expected { .. } | Life::Departed(_) => None,
+        };
+        let Some(incumbent) = incumbent.filter(|incumbent| *incumbent != newcomer) else { return };
         let displaced = &mut self.past.get_or_insert_default().displaced;
         displaced.retain(|displaced| *displaced != newcomer);
         remember(displaced, incumbent);

@@ -252,6 +252,22 @@ impl Backoff {
         Duration::from_nanos(draw(seed, attempt, self.max, high))
     }
 
+    /// From this attempt on every delay is the same, whatever was drawn and waited before.
+    pub(crate) fn is_settled(&self, attempt: u32) -> bool {
+        let draws = match (self.jitter, self.first) {
+            (Jitter::None, First::Backoff | First::Immediate) => false,
+            (Jitter::None, First::Window)
+            | (
+                Jitter::Full { .. }
+                | Jitter::Proportional { .. }
+                | Jitter::Equal
+                | Jitter::Decorrelated,
+                First::Backoff | First::Immediate | First::Window,
+            ) => true,
+        };
+        !draws && self.cap(attempt) == self.max
+    }
+
     /// `min(max, initial * multiplier^(attempt-1))`, by squaring.
     fn cap(&self, attempt: u32) -> u64 {
         let limit = u128::from(u64::MAX);

@@ -54,6 +54,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod canonical;
 mod coordinator;
 mod event;
 mod frame;
@@ -62,6 +63,7 @@ mod parts;
 mod persist;
 mod worker;
 
+pub use canonical::Canonical;
 pub use coordinator::*;
 pub use event::{Detail, Event, EventKind};
 pub use frame::*;

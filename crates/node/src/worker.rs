@@ -1,6 +1,7 @@
 //! The worker's node: a link and a runner, joined.
 
 mod bodies;
+mod canonical;
 mod incoming;
 mod io;
 mod pump;

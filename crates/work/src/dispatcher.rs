@@ -1,6 +1,7 @@
 //! The coordinator's half of work: what is queued, who has what, what became of it.
 
 mod answers;
+mod canonical;
 mod clients;
 mod config;
 mod delivery;

@@ -38,6 +38,7 @@
 
 extern crate alloc;
 
+mod canonical;
 mod dispatcher;
 mod id;
 mod message;
@@ -46,6 +47,7 @@ mod runner;
 mod time;
 mod wake;
 
+pub use canonical::Canonical;
 pub use dispatcher::{
     Dispatcher, DispatcherAction, DispatcherConfig, DispatcherConfigError, DispatcherInput,
     DispatcherSettings, DispatcherTimer, DispatcherVerdict, LeaseSnapshot, Reply, TaskSpec,

@@ -1,6 +1,7 @@
 //! The worker's half of work: what runs, what is finished, what is owed to the coordinator.
 
 mod answers;
+mod canonical;
 mod io;
 mod revoked;
 mod run;

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use super::flapping::Losses;
@@ -90,6 +91,30 @@ impl Member {
         Self { name, life, cordoned, past, away_since, expiring, told, carrier, marks }
     }
 
+    /// What of it decides, but for its life: not what it lost and since when it is away, which only events
+    /// tell.
+    pub(super) fn feed<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            name,
+            life: _,
+            cordoned,
+            past,
+            away_since: _,
+            expiring,
+            told,
+            carrier: _,
+            marks: _,
+        } = self;
+        (name, cordoned.is_some(), expiring).hash(state);
+        // None is as good as empty.
+        let nobody = Vec::new();
+        let past = past.as_deref();
+        past.map_or(&nobody, |past| &past.superseded).hash(state);
+        past.map_or(&nobody, |past| &past.displaced).hash(state);
+        let Told { session, conn, active, suspect, draining, paused, departed, flapping: _ } = told;
+        (session, conn, active, suspect, draining, paused, departed).hash(state);
+    }
+
     /// Its active session has no connection any more. An outage that goes on has begun before.
     pub(super) fn goes_away(&mut self, now: Instant) {
         self.away_since = self.away_since.min(now);
@@ -143,7 +168,13 @@ impl Member {
 
     /// The process that holds the session gives way to this one.
     pub(super) fn displace(&mut self, newcomer: Incarnation) {
-        let Some(incumbent) = self.session().map(|session| session.incarnation) else { return };
+        let incumbent = match &self.life {
+            Life::Present(session) => Some(session.incarnation),
+            // Given up and yet alive: the newcomer may be a process that died before it.
+            Life::Lost(ended) => ended.incarnation,
+            Life::Expected { .. } | Life::Departed(_) => None,
+        };
+        let Some(incumbent) = incumbent.filter(|incumbent| *incumbent != newcomer) else { return };
         let displaced = &mut self.past.get_or_insert_default().displaced;
         displaced.retain(|displaced| *displaced != newcomer);
         remember(displaced, incumbent);

@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 use moorline_link::{Backoff, WorkerId};
@@ -153,6 +154,17 @@ impl Storage {
         let deciding = self.deciding.filter(|(held, _)| held.task == key.task);
         let held = exact.or_else(|| self.results.get(&deciding?));
         held.map(|held| held.body.clone()).unwrap_or_default()
+    }
+
+    /// What is under way, in order. Events that are to be written down nobody waits for.
+    pub(super) fn feed<H: Hasher>(&self, state: &mut H) {
+        let Self { last: _, pending, submits, payloads, results, deciding, recovered: _ } = self;
+        for Pending { work, event: _, leases, recovers, is_event } in pending {
+            if !is_event {
+                (1_u8, work.is_some(), leases, recovers).hash(state);
+            }
+        }
+        (0_u8, submits, payloads, results, deciding).hash(state);
     }
 
     pub(super) fn hand_out(&mut self, op: StoreOp, pending: Pending) -> CoordinatorAction {

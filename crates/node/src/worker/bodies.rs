@@ -1,6 +1,7 @@
 //! What the node holds for the two machines, which know sizes and names only.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 use moorline_link::Tag;
@@ -81,6 +82,15 @@ impl Bodies {
 
     pub(super) fn release(&mut self, tag: Tag) {
         self.messages.remove(&tag);
+    }
+
+    /// What is kept, in order; how often it was offered only an event tells.
+    pub(super) fn feed<H: Hasher>(&self, state: &mut H) {
+        let Self { results, messages, last: _ } = self;
+        results.len().hash(state);
+        results.values().for_each(|Kept { body, offline: _, offered: _ }| body.hash(state));
+        messages.len().hash(state);
+        messages.values().for_each(|outgoing| outgoing.hash(state));
     }
 
     /// A new session begins with empty lanes.

@@ -13,21 +13,27 @@ use crate::{
 impl Dispatcher {
     /// The leases are read: what the worker held before is decided by what it names.
     pub(super) fn begin_inventory(&mut self, id: WorkerId) {
-        let Some(worker) = self.workers.get(&id) else { return };
-        let incarnation = worker.incarnation;
-        for task in self.leases_of(id) {
-            let lease = self.tasks.get(&task).and_then(Task::lease);
-            // Another process of it is gone, and what it had with it.
-            if lease.is_some_and(|lease| lease.incarnation != incarnation) {
-                self.end_lease(task, Loss::Lost);
-            }
-        }
         if let Some(worker) = self.workers.get_mut(&id) {
             let leases = worker.leases.clone();
             if let Some(inventory) = worker.inventory_mut()
                 && !inventory.resumed
             {
                 inventory.unnamed = leases;
+            }
+        }
+    }
+
+    /// The worker's present process has read its Welcome: so another one of it is gone, and what that had
+    /// with it. Not before: a Hello may come from a process that died long ago, while its successor is
+    /// out of touch for a moment and runs what it was given.
+    fn end_other_processes(&mut self, id: WorkerId) {
+        let Some(incarnation) = self.workers.get(&id).map(|worker| worker.incarnation) else {
+            return;
+        };
+        for task in self.leases_of(id) {
+            let lease = self.tasks.get(&task).and_then(Task::lease);
+            if lease.is_some_and(|lease| lease.incarnation != incarnation) {
+                self.end_lease(task, Loss::Lost);
             }
         }
     }
@@ -58,14 +64,18 @@ impl Dispatcher {
             return DispatcherVerdict::Accepted;
         }
         inventory.items += 1;
+        let is_first = inventory.items == 1;
         if let Holding::Running { .. } = holding {
             inventory.running.insert(key);
         }
-        if is_ready {
-            self.judge(item, None);
-        } else {
+        if !is_ready {
             inventory.waiting.push((key, holding));
+            return DispatcherVerdict::Accepted;
         }
+        if is_first {
+            self.end_other_processes(id);
+        }
+        self.judge(item, None);
         DispatcherVerdict::Accepted
     }
 
@@ -82,6 +92,7 @@ impl Dispatcher {
 
     /// Everything is named: what is not returns to the queue, unless lanes may still bring it.
     fn end_inventory(&mut self, id: WorkerId) {
+        self.end_other_processes(id);
         let Some(worker) = self.workers.get_mut(&id) else { return };
         worker.undecided = false;
         let Presence::Restoring(inventory) = &mut worker.presence else { return };
@@ -112,6 +123,11 @@ impl Dispatcher {
         // other run is to be measured against what it does not run.
         for &id in &here {
             self.begin_inventory(id);
+            let Some(worker) = self.workers.get_mut(&id) else { continue };
+            let silent = worker.inventory_mut().is_some_and(|it| it.items == 0 && !it.ended);
+            if !silent {
+                self.end_other_processes(id);
+            }
             let Some(worker) = self.workers.get_mut(&id).filter(|worker| worker.is_active()) else {
                 continue;
             };

@@ -132,6 +132,21 @@ impl Log {
         Some((id, pending))
     }
 
+    /// The number of the first operation that is not stored, or will be asked for next.
+    pub(super) const fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The operations that are not stored, in order.
+    pub(super) const fn unstored(&self) -> &VecDeque<Pending> {
+        &self.pending
+    }
+
+    /// So many of them were handed out.
+    pub(super) const fn handed_out(&self) -> usize {
+        self.handed
+    }
+
     /// The store is far behind: a question has to wait.
     pub(super) fn is_full(&self) -> bool {
         self.pending.len() >= QUESTIONS_MAX

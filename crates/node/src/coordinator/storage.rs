@@ -159,9 +159,9 @@ impl Storage {
     /// What is under way, in order. Events that are to be written down nobody waits for.
     pub(super) fn feed<H: Hasher>(&self, state: &mut H) {
         let Self { last: _, pending, submits, payloads, results, deciding, recovered: _ } = self;
-        for Pending { work, event: _, leases, recovers, is_event } in pending {
+        for Pending { work, event: _, leases, brings, recovers, is_event } in pending {
             if !is_event {
-                (1_u8, work.is_some(), leases, recovers).hash(state);
+                (1_u8, work.is_some(), leases, brings, recovers).hash(state);
             }
         }
         (0_u8, submits, payloads, results, deciding).hash(state);

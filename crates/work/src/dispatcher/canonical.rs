@@ -61,6 +61,8 @@ impl Dispatcher {
         for (handler, window) in windows {
             handler.hash(state);
             window.feed(view, state);
+            // One that is stored holds nobody up, whichever it was.
+            window.arriving.map_or(0, |op| self.since_stored(op)).hash(state);
         }
         workers.len().hash(state);
         for (id, worker) in workers {
@@ -140,6 +142,7 @@ impl Dispatcher {
             muted_until,
             leases,
             unsent,
+            promised,
             undelivered,
             fenced,
             believed,
@@ -150,6 +153,8 @@ impl Dispatcher {
         } = worker;
         (incarnation, *registration > 0, undecided, slots, offers, draining, paused).hash(state);
         (leases, unsent, undelivered, fenced, believed, listed, due, notes).hash(state);
+        promised.len().hash(state);
+        promised.iter().for_each(|op| self.since_stored(*op).hash(state));
         view.at_some(*muted_until).hash(state);
         match presence {
             Presence::Away { deadline, latest, counted } => {
@@ -170,7 +175,18 @@ impl Dispatcher {
 
 impl Window {
     fn feed<H: Hasher>(&self, view: &View, state: &mut H) {
-        let Self { ready, workers, offered, more, overtaken, passed, claiming, ready_at } = self;
+        // What arrives is compared by the dispatcher, which knows what is stored.
+        let Self {
+            ready,
+            workers,
+            offered,
+            more,
+            overtaken,
+            passed,
+            arriving: _,
+            claiming,
+            ready_at,
+        } = self;
         (ready, workers, offered, more, overtaken, passed, claiming).hash(state);
         view.at_some(*ready_at).hash(state);
     }

@@ -1,5 +1,6 @@
 //! What happens in a world, drawn from its seed: settings, workers, tasks, faults.
 
+mod crowd;
 mod fault;
 mod settings;
 mod swallow;

@@ -1,13 +1,16 @@
 //! The loop: what happens next, to whom, and whether every promise was kept.
 
 mod client;
+mod codec;
 mod coordinator;
 mod faults;
 mod moments;
 mod phases;
 mod process;
+mod promises;
 mod sabotage;
 mod swallow;
+mod twin;
 mod wires;
 mod worker;
 
@@ -33,6 +36,7 @@ use crate::{Failure, Report, Rule, Sabotage, Seen, Violation};
 use client::Request;
 use phases::Phase;
 use process::Process;
+use promises::Watch;
 use worker::Worker;
 
 /// Events between two audits of the store.
@@ -129,6 +133,7 @@ pub(crate) struct World {
     /// How much of their time everybody's return and everything's end took, in thousandths.
     used: (Option<u64>, u64),
     broken: Option<Violation>,
+    watch: Watch,
     events: u64,
     packets: u64,
     dials: u64,
@@ -281,6 +286,7 @@ impl World {
             healed_at,
             used: (None, 0),
             broken: None,
+            watch: Watch::of(&plan),
             events: 0,
             packets: 0,
             dials: 0,
@@ -297,8 +303,7 @@ impl World {
             self.events += 1;
             self.happen(planned);
             if self.events.is_multiple_of(AUDIT) {
-                let judgement = self.ledger.audit(&mut *self.disk.reader());
-                self.judge(judgement);
+                self.audit();
             }
             if let Some(violation) = self.broken.take() {
                 return Err(violation);
@@ -440,8 +445,7 @@ impl World {
     /// The same for what ends a connection: that does not happen either once everybody was seen to be
     /// back.
     fn unless_back(&mut self, words: impl FnOnce() -> String) {
-        let is_healing = matches!(self.phase, Phase::Healing { .. });
-        if is_healing && self.used.0.is_some() && !self.plan.swallows() {
+        if self.used.0.is_some() && !self.plan.swallows() {
             self.break_promise(Rule::Flaps, words());
         } else {
             self.unless_calm(words);

@@ -9,6 +9,7 @@ mod e2e;
 mod examples;
 mod features;
 mod no_std;
+mod planted;
 mod write;
 
 use std::process::ExitCode;
@@ -40,6 +41,11 @@ const CHORES: &[Chore] = &[
     ("e2e", "             check metrics, alerts and units with promtool and systemd", e2e::run),
     ("examples", "        find public items without an example", examples::run),
     ("features", "        compile the libraries with every combination of features", features::run),
+    (
+        "planted",
+        "[ID..] [--check] build the simulator with each planted bug, and see that it is found",
+        planted::run,
+    ),
     ("no-std", "          link the machines without the standard library", no_std::run),
 ];
 

@@ -57,6 +57,7 @@
 mod coordinator;
 mod event;
 mod frame;
+mod load;
 mod name;
 mod parts;
 mod persist;
@@ -65,6 +66,7 @@ mod worker;
 pub use coordinator::*;
 pub use event::{Detail, Event, EventKind};
 pub use frame::*;
+pub use load::{CoordinatorLoad, WorkerLoad};
 pub use name::{Name, NameError, Names};
 pub use persist::*;
 pub use worker::*;

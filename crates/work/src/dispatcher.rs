@@ -257,6 +257,12 @@ impl Dispatcher {
         })
     }
 
+    /// How many tasks it knows: those of its windows and those that are leased.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
     /// How many tasks are leased to this worker.
     #[must_use]
     pub fn running(&self, worker: WorkerId) -> usize {

@@ -112,6 +112,11 @@ impl Outbox {
         }
     }
 
+    /// How many messages are held.
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
     /// Nothing is held.
     pub(super) fn is_empty(&self) -> bool {
         self.messages.is_empty()

@@ -16,6 +16,11 @@ impl Dispatcher {
         task: TaskId,
         spec: TaskSpec,
     ) -> DispatcherVerdict {
+        #[cfg(moorline_planted = "SAFE-3")]
+        self.owed.push_back(DispatcherAction::Reply {
+            ticket,
+            reply: Reply::Submitted { again: false },
+        });
         let size = self.config.window();
         let window = self.windows.get_mut(&spec.handler);
         let claim = window.as_ref().is_some_and(|window| window.takes(spec.priority, size));

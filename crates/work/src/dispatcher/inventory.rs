@@ -15,6 +15,8 @@ impl Dispatcher {
     pub(super) fn begin_inventory(&mut self, id: WorkerId) {
         let Some(worker) = self.workers.get(&id) else { return };
         let incarnation = worker.incarnation;
+        #[cfg(moorline_planted = "LIVE-5")]
+        return;
         for task in self.leases_of(id) {
             let lease = self.tasks.get(&task).and_then(Task::lease);
             // Another process of it is gone, and what it had with it.
@@ -90,6 +92,8 @@ impl Dispatcher {
             worker.fenced.keep_running(&inventory.running);
         }
         self.touched_workers.insert(id);
+        #[cfg(moorline_planted = "TRAP-1")]
+        let unnamed = unnamed.into_iter().filter(|_| false);
         for task in unnamed {
             self.end_lease(task, Loss::Returned);
         }
@@ -172,6 +176,13 @@ impl Dispatcher {
         }
         let Some(worker) = self.workers.get(&item.worker) else { return };
         let is_current = task.is_current(key.attempt, item.worker, worker.incarnation);
+        #[cfg(moorline_planted = "TRAP-2")]
+        if let (Holding::Running { .. }, Place::Leased(lease)) = (item.holding, task.place)
+            && lease.worker == item.worker
+        {
+            self.named(key.task, &lease, item.holding);
+            return self.answer(item, Judgement::Continue);
+        }
         match (item.holding, task.place) {
             (Holding::Finished { .. }, Place::Leased(lease)) if is_current => {
                 self.named(key.task, &lease, item.holding);

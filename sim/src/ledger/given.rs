@@ -1,8 +1,8 @@
 //! Who has how many tasks, as the coordinator has decided: also before that is durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use moorline_node::{Persist, StoreOp};
+use moorline_node::{Persist, StoreOp, StorePlacement};
 use moorline_work::TaskId;
 
 use super::{Judgement, Ledger, index_of};
@@ -15,6 +15,8 @@ type Holder = (usize, u64);
 pub(super) struct Given {
     holders: BTreeMap<TaskId, Holder>,
     counts: BTreeMap<Holder, usize>,
+    /// Those that are leased with their submission, which is not durable: there may be no such task.
+    promised: BTreeSet<TaskId>,
 }
 
 impl Given {
@@ -65,6 +67,17 @@ impl Ledger {
                 self.given.give(key.task, holder);
                 judgement
             }
+            StoreOp::Submit {
+                task,
+                placement: StorePlacement::Leased { worker, incarnation },
+                ..
+            } => {
+                let holder = (index_of(worker.0), incarnation.0);
+                let judgement = self.may_be_given(holder.0, self.given.count(holder), now);
+                self.given.give(*task, holder);
+                self.given.promised.insert(*task);
+                judgement
+            }
             StoreOp::Adopt { key, worker, incarnation, .. } => {
                 self.given.give(key.task, (index_of(worker.0), incarnation.0));
                 Ok(())
@@ -87,10 +100,44 @@ impl Ledger {
         }
     }
 
-    /// The condition of an operation failed.
-    pub(crate) fn not_given(&mut self, persist: &Persist) {
-        if let StoreOp::Lease { key, .. } = &persist.op {
-            self.given.take(key.task);
+    /// An operation is durable, or its condition failed.
+    pub(crate) fn decided(&mut self, persist: &Persist, conflicts: bool) {
+        let task = match &persist.op {
+            StoreOp::Lease { key, .. } => key.task,
+            StoreOp::Submit { task, .. } => {
+                if !self.given.promised.remove(task) {
+                    return;
+                }
+                *task
+            }
+            StoreOp::Adopt { .. }
+            | StoreOp::Requeue { .. }
+            | StoreOp::Finish { .. }
+            | StoreOp::Claim { .. }
+            | StoreOp::Unclaim { .. }
+            | StoreOp::Leases
+            | StoreOp::Lookup { .. }
+            | StoreOp::Cancel { .. }
+            | StoreOp::Retry { .. }
+            | StoreOp::Worker(_)
+            | StoreOp::Forget { .. }
+            | StoreOp::Workers
+            | StoreOp::Event { .. } => return,
+        };
+        if conflicts {
+            self.given.take(task);
+        }
+    }
+
+    /// A worker registers anew, or is not here any more: what it was promised goes back to the queue when
+    /// it is durable.
+    pub(super) fn promises_end(&mut self, worker: usize) {
+        let holders = &self.given.holders;
+        let of_worker = |task: &&TaskId| holders.get(task).is_some_and(|holder| holder.0 == worker);
+        let ended: Vec<TaskId> = self.given.promised.iter().filter(of_worker).copied().collect();
+        for task in ended {
+            self.given.promised.remove(&task);
+            self.given.take(task);
         }
     }
 }

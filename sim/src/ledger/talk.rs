@@ -147,6 +147,7 @@ impl Ledger {
 
     /// The coordinator gives the connection of a worker up, although it may not come to say so.
     pub(crate) fn sent_away(&mut self, worker: usize, reason: Reason) {
+        self.promises_end(worker);
         let carrier = self.talk.workers[worker].session.map(|(_, _, conn)| conn);
         if let Some(conn) = carrier.filter(|_| reason != Reason::WorkerRestarted) {
             self.talk.conns[conn].left = true;
@@ -351,6 +352,7 @@ impl Ledger {
                     let words = format!("the coordinator says {frame:?} on c{conn} too early");
                     return broken(Rule::SaidTooEarly, words);
                 }
+                self.promises_end(state.worker);
                 self.may_welcome(conn, &state, (head.session, head.resumed), now, is_open)?;
                 let worker = &mut self.talk.workers[state.worker];
                 if !head.resumed {

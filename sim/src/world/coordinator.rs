@@ -368,12 +368,12 @@ impl World {
             format!("durable up to {up_to:?}")
         });
         for (persist, done) in committed.batch.iter().zip(&committed.done) {
+            self.ledger.decided(persist, done.conflict.is_some());
             match done.conflict {
                 Some(conflict) => {
                     self.seen.conflicted += 1;
                     let conflicts = What::Conflicts.by(Who::Coordinator).value(persist.id.0);
                     self.note(conflicts, || format!("{:?}: {conflict:?}", persist.id));
-                    self.ledger.not_given(persist);
                 }
                 None => self.count_op(&persist.op),
             }

@@ -1,7 +1,7 @@
 //! After the faults: everything heals, everything ends, and then there is silence.
 
 use moorline_link::{Presence, State, WorkerId};
-use moorline_work::TaskId;
+use moorline_work::{RunPhase, TaskId};
 
 use super::{Event, World};
 use crate::Rule;
@@ -128,6 +128,16 @@ impl World {
             let knows = self.knows(worker, process, key.task);
             let words = || format!("{key:?} is leased to w{worker}, which does not know of it");
             (!knows).then(|| (Rule::Strayed, words()))
+        })
+    }
+
+    /// Why both sides disagree about a worker of which nothing is under way, if that can be told: what is
+    /// leased to it is not known to it, or has ended and is not said.
+    pub(super) fn out_of_step(&self, index: usize) -> Option<(Rule, String)> {
+        let node = self.workers[index].process.node.as_ref()?;
+        self.stray(index).or_else(|| {
+            let ended = node.runs().find(|run| run.phase == RunPhase::Finished)?;
+            Some((Rule::NotEnded, format!("w{index} keeps what it made of {:?}", ended.key)))
         })
     }
 

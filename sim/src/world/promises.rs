@@ -147,7 +147,9 @@ impl World {
             let window = settings.dispatcher.settings().window as usize;
             let claimed = HANDLERS.len() * window.saturating_mul(2);
             above(who, "tasks", load.tasks, given.saturating_add(claimed));
-            above(who, "leases to be assigned", load.assignments, given);
+            // A submission may lease its task.
+            let assignments = given + self.requests.len();
+            above(who, "leases to be assigned", load.assignments, assignments);
             let results: usize =
                 self.plan.workers.len() * settings.hub.settings().lanes.window_messages as usize;
             above(who, "results", load.results, results);

@@ -326,9 +326,9 @@ impl World {
                     WorkerEvent::BeatMissed { reason: Reason::OutOfStep, .. }
                         if self.workers[index].swallowed.is_empty() =>
                     {
-                        // Neither has anything under way: so what is leased is known, or never will be.
                         let words = format!("w{index} and the coordinator disagree");
-                        let (rule, words) = self.stray(index).unwrap_or((Rule::OutOfStep, words));
+                        let (rule, words) =
+                            self.out_of_step(index).unwrap_or((Rule::OutOfStep, words));
                         self.break_promise(rule, words);
                     }
                     WorkerEvent::Stalled { .. } => self.seen.stalled += 1,

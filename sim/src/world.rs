@@ -1,13 +1,16 @@
 //! The loop: what happens next, to whom, and whether every promise was kept.
 
 mod client;
+mod codec;
 mod coordinator;
 mod faults;
 mod moments;
 mod phases;
 mod process;
+mod promises;
 mod sabotage;
 mod swallow;
+mod twin;
 mod wires;
 mod worker;
 
@@ -33,6 +36,7 @@ use crate::{Failure, Report, Rule, Sabotage, Seen, Violation};
 use client::Request;
 use phases::Phase;
 use process::Process;
+use promises::Watch;
 use worker::Worker;
 
 /// Events between two audits of the store.
@@ -130,6 +134,7 @@ pub(crate) struct World {
     /// How much of their time everybody's return and everything's end took, in thousandths.
     used: (Option<u64>, u64),
     broken: Option<Violation>,
+    watch: Watch,
     events: u64,
     events_max: u64,
     packets: u64,
@@ -284,7 +289,8 @@ fn words_of(panic: Box<dyn Any + Send>) -> String {
 
 impl World {
     fn new(plan: Plan, configs: Configs, draws: Decider, recording: Option<Shared>) -> Self {
-        let ledger = Ledger::new(&plan);
+        let ledger = Ledger::new(&plan, configs.link.reconnect);
+        let watch = Watch::of(&plan, configs.link.reconnect.backoff());
         let healed_at = if plan.is_calm() { 0 } else { plan.quiet_at + crate::bound::back(&plan) };
         let workers = (0..plan.workers.len()).map(|_| Worker::default()).collect();
         let clients = vec![client::Client::default(); plan.tasks.len()];
@@ -309,6 +315,7 @@ impl World {
             healed_at,
             used: (None, 0),
             broken: None,
+            watch,
             events: 0,
             events_max: EVENTS_MAX,
             packets: 0,
@@ -326,8 +333,7 @@ impl World {
             self.events += 1;
             self.happen(planned);
             if self.events.is_multiple_of(AUDIT) {
-                let judgement = self.ledger.audit(&mut *self.disk.reader());
-                self.judge(judgement);
+                self.audit();
             }
             if let Some(violation) = self.broken.take() {
                 return Err(violation);
@@ -476,8 +482,7 @@ impl World {
     /// The same for what ends a connection: that does not happen either once everybody was seen to be
     /// back.
     fn unless_back(&mut self, words: impl FnOnce() -> String) {
-        let is_healing = matches!(self.phase, Phase::Healing { .. });
-        if is_healing && self.used.0.is_some() && !self.plan.swallows() {
+        if self.used.0.is_some() && !self.plan.swallows() {
             self.break_promise(Rule::Flaps, words());
         } else {
             self.unless_calm(words);

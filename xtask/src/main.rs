@@ -10,6 +10,7 @@ mod examples;
 mod features;
 mod mutants;
 mod no_std;
+mod planted;
 mod write;
 
 use std::process::ExitCode;
@@ -45,6 +46,11 @@ const CHORES: &[Chore] = &[
         "mutants",
         "[--shard K/N] [--in-diff [BASE]] [--file PART] [--time 5m] [--again] [--second] [--report]  see which wrong lines no test notices",
         mutants::run,
+    ),
+    (
+        "planted",
+        "[ID..] [--check] build the simulator with each planted bug, and see that it is found",
+        planted::run,
     ),
     ("no-std", "          link the machines without the standard library", no_std::run),
 ];

@@ -353,6 +353,9 @@ impl Inbox {
             return Arrival::TooLarge;
         }
         if seq <= self.received {
+            #[cfg(moorline_planted = "SAFE-4")]
+            return Arrival::Deliver;
+            #[cfg(not(moorline_planted = "SAFE-4"))]
             return Arrival::Duplicate;
         }
         if seq != self.received.next() {

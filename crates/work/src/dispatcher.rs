@@ -263,6 +263,12 @@ impl Dispatcher {
         leased.chain(self.promises())
     }
 
+    /// How many tasks it knows: those of its windows and those that are leased.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
     /// How many tasks are leased to this worker, submissions under way included.
     #[must_use]
     pub fn running(&self, worker: WorkerId) -> usize {

@@ -358,7 +358,10 @@ impl Runner {
 
     fn on_assign(&mut self, now: Instant, assign: Assign) -> RunnerVerdict {
         let key = assign.key;
-        if let Some(id) = self.run_of(key) {
+        let known = self.run_of(key);
+        #[cfg(moorline_planted = "SAFE-4")]
+        let known = known.filter(|_| false);
+        if let Some(id) = known {
             // The same assignment twice runs once (P53). Of a finished run the result is the answer,
             // and it is offered or under way already.
             if self.runs.get(&id).is_some_and(|run| run.phase().uses_slot()) {
@@ -459,7 +462,9 @@ impl Runner {
         let order = self.finished;
         self.finished = self.finished.saturating_add(1);
         let offer = if unjudged { Offer::Unjudged } else { Offer::Due };
-        if offer == Offer::Due {
+        if offer == Offer::Due
+            && !(cfg!(moorline_planted = "LIVE-2") && outcome == Outcome::TimedOut)
+        {
             self.due.insert(order, id);
         }
         self.set(id, Stage::Finished { outcome, len, order, offer });
@@ -482,7 +487,10 @@ impl Runner {
             Stage::Running { unjudged, .. } | Stage::Stopping { unjudged, .. } => *unjudged = false,
             Stage::Finished { order, offer, .. } => {
                 *offer = Offer::Due;
+                #[cfg(not(moorline_planted = "TRAP-3"))]
                 self.due.insert(*order, id);
+                #[cfg(moorline_planted = "TRAP-3")]
+                let _ = order;
             }
             Stage::Abandoned { .. } => {}
         }

@@ -17,11 +17,11 @@ impl Ledger {
             let words = format!("{key:?} is leased while w{other} has {leased:?}");
             return broken(Rule::RanTwice, words);
         }
-        self.given(key, worker, incarnation)
+        self.handed(key, worker, incarnation)
     }
 
     /// A task has a new attempt, whoever had it before.
-    pub(super) fn given(
+    pub(super) fn handed(
         &mut self,
         key: TaskKey,
         worker: WorkerId,

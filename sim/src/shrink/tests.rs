@@ -32,11 +32,10 @@ fn one_worker_and_one_task_are_left_where_that_is_enough() {
         Sabotage::ResultsChange,
         Sabotage::OutcomesChange,
         Sabotage::AnswersLie,
-        Sabotage::StoreForgets,
         Sabotage::StoreRepeats,
         Sabotage::DriverRepeats,
     ];
-    for (sabotage, from) in sabotages.into_iter().zip([0, 100, 200, 300, 400, 500]) {
+    for (sabotage, from) in sabotages.into_iter().zip([0, 100, 200, 300, 400]) {
         let shrunk = shrunk(sabotage, from);
         let after = shrunk.after;
         assert_eq!((after.workers, after.tasks), (1, 1), "{sabotage:?}: {:?}", shrunk.plan);

@@ -243,6 +243,10 @@ impl Link {
 
     /// Any frame received proves life (P22).
     pub(super) fn heard(&mut self, now: Instant) {
+        #[cfg(moorline_planted = "LIVE-4")]
+        if self.timers.is_armed(Timer::Silence) {
+            return;
+        }
         if let Some(connection) = &self.connection {
             self.timers.arm(Timer::Silence, now + connection.beats.arrivals.silence);
             self.trust(now);

@@ -171,7 +171,7 @@ impl Link {
             // A coordinator may ask for patience, but cannot park a worker (P84).
             // Our own spacing holds even where it is longer than any hint we would follow.
             (ComeBack::After(after) | ComeBack::Slot { after, .. }, _) => {
-                after.min(reconnect.max_hint()).max(reconnect.min_spacing)
+                after.min(reconnect.longest_hint()).max(reconnect.min_spacing)
             }
             (ComeBack::ByReason | ComeBack::Never, Retry::Slow | Retry::Never) => {
                 backoff.slow_delay(seed, next)
@@ -192,6 +192,10 @@ impl Link {
 
     fn wait(&mut self, now: Instant, delay: Duration) {
         self.attempts.previous = core::mem::replace(&mut self.attempts.delay, delay);
+        #[cfg(moorline_planted = "LIVE-1")]
+        if self.attempts.made == 2 {
+            return;
+        }
         self.timers.arm(Timer::Retry, (now + delay).max(self.earliest_dial(now)));
     }
 

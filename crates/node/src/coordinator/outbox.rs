@@ -132,6 +132,11 @@ impl Outbox {
         withheld.hash(state);
     }
 
+    /// How many messages are held.
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
     /// Nothing is held.
     pub(super) fn is_empty(&self) -> bool {
         self.messages.is_empty()

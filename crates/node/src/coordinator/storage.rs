@@ -83,6 +83,11 @@ impl Storage {
         self.pending.len()
     }
 
+    /// Results that are not answered, leases that may still be assigned, submits that wait.
+    pub(super) fn load(&self) -> (usize, usize, usize) {
+        (self.results.len(), self.payloads.len(), self.submits.len())
+    }
+
     pub(super) fn submit(&mut self, ticket: Ticket, spec: Spec, payload: Bytes) {
         self.submits.push_back((ticket, spec, payload));
     }

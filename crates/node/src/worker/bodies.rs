@@ -42,6 +42,11 @@ impl Outgoing {
 }
 
 impl Bodies {
+    /// Results and messages.
+    pub(super) fn load(&self) -> (usize, usize) {
+        (self.results.len(), self.messages.len())
+    }
+
     pub(super) fn keep(&mut self, run: RunId, body: Bytes, offline: bool) {
         self.results.insert(run, Kept { body, offline, offered: 0 });
     }
@@ -52,6 +57,8 @@ impl Bodies {
     }
 
     pub(super) fn result(&self, run: RunId) -> Bytes {
+        #[cfg(moorline_planted = "SAFE-2")]
+        let run = self.results.keys().next().copied().unwrap_or(run);
         self.results.get(&run).map(|kept| kept.body.clone()).unwrap_or_default()
     }
 
@@ -81,7 +88,10 @@ impl Bodies {
     }
 
     pub(super) fn release(&mut self, tag: Tag) {
+        #[cfg(not(moorline_planted = "SAFE-11"))]
         self.messages.remove(&tag);
+        #[cfg(moorline_planted = "SAFE-11")]
+        let _ = tag;
     }
 
     /// What is kept, in order; how often it was offered only an event tells.

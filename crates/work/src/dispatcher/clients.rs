@@ -16,6 +16,11 @@ impl Dispatcher {
         task: TaskId,
         spec: TaskSpec,
     ) -> DispatcherVerdict {
+        #[cfg(moorline_planted = "SAFE-3")]
+        self.owed.push_back(DispatcherAction::Reply {
+            ticket,
+            reply: Reply::Submitted { again: false },
+        });
         let placement = self.placement(task, &spec);
         let op = self.persist(Op::Submit { ticket, task, spec, placement }, Cause::Own);
         match placement {

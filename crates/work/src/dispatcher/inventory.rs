@@ -27,6 +27,8 @@ impl Dispatcher {
     /// with it. Not before: a Hello may come from a process that died long ago, while its successor is
     /// out of touch for a moment and runs what it was given.
     fn end_other_processes(&mut self, id: WorkerId) {
+        #[cfg(moorline_planted = "LIVE-5")]
+        return;
         let Some(incarnation) = self.workers.get(&id).map(|worker| worker.incarnation) else {
             return;
         };
@@ -101,6 +103,8 @@ impl Dispatcher {
             worker.fenced.keep_running(&inventory.running);
         }
         self.touched_workers.insert(id);
+        #[cfg(moorline_planted = "TRAP-1")]
+        let unnamed = unnamed.into_iter().filter(|_| false);
         for task in unnamed {
             self.end_lease(task, Loss::Returned);
         }
@@ -188,6 +192,13 @@ impl Dispatcher {
         }
         let Some(worker) = self.workers.get(&item.worker) else { return };
         let is_current = task.is_current(key.attempt, item.worker, worker.incarnation);
+        #[cfg(moorline_planted = "TRAP-2")]
+        if let (Holding::Running { .. }, Place::Leased(lease)) = (item.holding, task.place)
+            && lease.worker == item.worker
+        {
+            self.named(key.task, &lease, item.holding);
+            return self.answer(item, Judgement::Continue);
+        }
         match (item.holding, task.place) {
             (Holding::Finished { .. }, Place::Leased(lease)) if is_current => {
                 self.named(key.task, &lease, item.holding);

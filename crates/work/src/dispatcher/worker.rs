@@ -179,7 +179,8 @@ impl Worker {
 
     /// Whether something new may be leased to it, a free slot provided.
     pub(super) fn is_open(&self) -> bool {
-        self.is_active() && !self.draining && !self.paused && self.muted_until.is_none()
+        let stays = !self.draining || cfg!(moorline_planted = "SAFE-8");
+        self.is_active() && stays && !self.paused && self.muted_until.is_none()
     }
 
     /// Whether it runs an accepted attempt that it may know by another number: while its session is

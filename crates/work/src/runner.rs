@@ -342,6 +342,9 @@ impl Runner {
             return RunnerVerdict::Stale;
         }
         match judgement {
+            Judgement::Continue
+                if cfg!(moorline_planted = "TRAP-3")
+                    && self.runs.get(&id).is_some_and(|run| run.phase() == RunPhase::Finished) => {}
             Judgement::Continue | Judgement::Send => self.go_on(id),
             Judgement::Adopt { attempt } => self.adopt(id, key, attempt),
             Judgement::Cancel => {

@@ -2,11 +2,12 @@
 
 mod audit;
 mod events;
+mod lease;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use moorline_node::{Done, EventKind, Persist, Requeue, StoreOp, StoreRow};
+use moorline_node::{Done, EventKind, Persist, Requeue, StoreOp, StorePlacement, StoreRow};
 use moorline_work::{Attempt, Disposition, End, Status, TaskId, TaskKey, TaskState};
 
 use crate::Plan;
@@ -333,27 +334,20 @@ impl Ledger {
             self.task(task).story.push((kind, attempt));
         }
         match &persist.op {
-            StoreOp::Submit { task, .. } => {
+            StoreOp::Submit { task, placement, .. } => {
                 self.task(*task).exists = true;
-                Ok(())
+                match placement {
+                    StorePlacement::Unclaimed | StorePlacement::Claimed { .. } => Ok(()),
+                    StorePlacement::Leased { worker, incarnation } => {
+                        let key = TaskKey { task: *task, attempt: Attempt(1) };
+                        self.task(*task).story.push((EventKind::TaskLeased, Some(key.attempt)));
+                        self.leased(key, *worker, *incarnation)
+                    }
+                }
             }
-            StoreOp::Lease { key, worker, incarnation }
-            | StoreOp::Adopt { key, worker, incarnation, .. } => {
-                self.unended(*key, "is leased")?;
-                if let (StoreOp::Lease { .. }, Some((leased, other, _))) =
-                    (&persist.op, self.task(key.task).lease)
-                {
-                    let words = format!("{key:?} is leased while w{other} has {leased:?}");
-                    return broken(Invariant::RanTwice, words);
-                }
-                let task = self.task(key.task);
-                if key.attempt <= task.attempt {
-                    let words = format!("{key:?} comes after attempt {}", task.attempt.0);
-                    return broken(Invariant::AppliedTwice, words);
-                }
-                task.attempt = key.attempt;
-                task.lease = Some((*key, index_of(worker.0), incarnation.0));
-                Ok(())
+            StoreOp::Lease { key, worker, incarnation } => self.leased(*key, *worker, *incarnation),
+            StoreOp::Adopt { key, worker, incarnation, .. } => {
+                self.given(*key, *worker, *incarnation)
             }
             StoreOp::Requeue { key, cause, .. } => {
                 self.unended(*key, "returns to the queue")?;

@@ -23,6 +23,7 @@ mod disk;
 mod frame;
 mod ledger;
 mod network;
+pub mod picture;
 mod plan;
 mod queue;
 mod report;

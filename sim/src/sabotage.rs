@@ -6,7 +6,7 @@ use crate::Invariant;
 /// stay as they are: what they stand on lies to them, or does to others what a broken machine would.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Sabotage {
-    /// The store says that a task is durable, and keeps nothing.
+    /// The store says that a task is durable, and has forgotten it after a crash.
     StoreForgets,
     /// The store applies every end twice.
     StoreRepeats,

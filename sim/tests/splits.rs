@@ -80,7 +80,7 @@ fn cut_everywhere<F: Clone + PartialEq + std::fmt::Debug>(
         let whole = encode(&sequence);
         let boundaries: Vec<usize> =
             (0..=sequence.len()).map(|count| encode(&sequence[..count]).len()).collect();
-        for at in 0..=whole.len() {
+        for at in 1..whole.len() {
             let (first, rest) = (decode(whole.slice(..at)), decode(whole.slice(at..)));
             match boundaries.iter().position(|boundary| *boundary == at) {
                 Some(count) => {

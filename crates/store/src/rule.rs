@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use moorline_link::Epoch;
-use moorline_node::{Done, Persist, StoreOp};
+use moorline_node::{Done, Persist, StoreOp, StorePlacement};
 use moorline_work::{Attempt, End, TaskKey, TaskState};
 use sha2::{Digest, Sha256};
 
@@ -87,10 +87,16 @@ impl Owed {
             if done.conflict.is_some() {
                 continue;
             }
-            // An operation writes one event at most.
+            // An operation writes one event at most, unless it says more here.
             self.events += 2;
             match op {
-                StoreOp::Submit { payload, .. } => self.bytes += 2 * payload.len() as u64,
+                StoreOp::Submit { payload, placement, .. } => {
+                    self.bytes += 2 * payload.len() as u64;
+                    self.events += match placement {
+                        StorePlacement::Unclaimed | StorePlacement::Claimed { .. } => 0,
+                        StorePlacement::Leased { .. } => 2,
+                    };
+                }
                 StoreOp::Finish { body, .. } => {
                     self.tasks += 2;
                     self.bytes += 2 * body.len() as u64;

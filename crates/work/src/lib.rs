@@ -56,7 +56,7 @@ pub use id::{Attempt, Incarnation, OpId, RunId, Sym, TaskId, TaskKey, Ticket, Wo
 pub use message::{
     Assign, CoordinatorMessage, Disposition, Holding, Judgement, Outcome, Refusal, WorkerMessage,
 };
-pub use op::{Conflict, End, Op, RequeueCause, Row, Status, TaskState};
+pub use op::{Conflict, End, Op, Placement, RequeueCause, Row, Status, TaskState};
 pub use runner::{
     AbortReason, RunPhase, RunSnapshot, Runner, RunnerAction, RunnerConfig, RunnerInput,
     RunnerTimer, RunnerVerdict,

@@ -24,6 +24,8 @@ pub struct Bounds {
     pub tasks: u8,
     /// Slots of each worker: 1 to 4, letter `s`, default 1.
     pub slots: u8,
+    /// Of the tasks, those that are handed in while others run, not at the beginning: letter `l`, default 0.
+    pub late: u8,
     /// Connections that break, dials that fail included: letter `b`, default 0.
     pub breaks: u8,
     /// Worker processes that end without a word and begin anew: letter `c`, default 0.
@@ -45,6 +47,7 @@ impl Default for Bounds {
             workers: 1,
             tasks: 1,
             slots: 1,
+            late: 0,
             breaks: 0,
             crashes: 0,
             expiries: 0,
@@ -91,7 +94,7 @@ impl fmt::Display for BoundsError {
         match self {
             Self::Letter { part } => write!(
                 f,
-                "{part:?} is no part of a model: w (workers), t (tasks), s (slots), b (breaks), \
+                "{part:?} is no part of a model: w (workers), t (tasks), s (slots), l (late tasks), b (breaks), \
                  c (crashes), e (expiries), r (restarts of the coordinator), f (failures) or x \
                  (cancels), each with a number"
             ),
@@ -106,8 +109,18 @@ impl fmt::Display for BoundsError {
 impl std::error::Error for BoundsError {}
 
 /// A letter with its number, and what that may be at least.
-const LETTERS: [(char, u8); 9] =
-    [('w', 1), ('t', 1), ('s', 1), ('b', 0), ('c', 0), ('e', 0), ('r', 0), ('f', 0), ('x', 0)];
+const LETTERS: [(char, u8); 10] = [
+    ('w', 1),
+    ('t', 1),
+    ('s', 1),
+    ('l', 0),
+    ('b', 0),
+    ('c', 0),
+    ('e', 0),
+    ('r', 0),
+    ('f', 0),
+    ('x', 0),
+];
 const MOST: u8 = 4;
 
 impl Bounds {
@@ -116,6 +129,7 @@ impl Bounds {
             'w' => &mut self.workers,
             't' => &mut self.tasks,
             's' => &mut self.slots,
+            'l' => &mut self.late,
             'b' => &mut self.breaks,
             'c' => &mut self.crashes,
             'e' => &mut self.expiries,

@@ -57,6 +57,8 @@ pub(super) struct World {
     /// By worker, oldest first.
     wires: Vec<Vec<Wire>>,
     spent: Spent,
+    /// Tasks that were handed in.
+    submitted: u8,
     /// By task: a worker was told that its success counts.
     accepted: u8,
 }
@@ -74,8 +76,8 @@ struct Spent {
 
 impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { workers, coordinator, rows, wires, spent, accepted } = self;
-        (workers, coordinator, rows, spent, accepted).hash(state);
+        let Self { workers, coordinator, rows, wires, spent, submitted, accepted } = self;
+        (workers, coordinator, rows, spent, submitted, accepted).hash(state);
         for (worker, wires) in workers.iter().zip(wires) {
             wires.len().hash(state);
             wires.iter().for_each(|wire| wire.feed(worker.dialled, state));
@@ -102,19 +104,26 @@ impl World {
             rows: Arc::new(Kept::new(rows)),
             wires: vec![Vec::new(); bounds.workers.into()],
             spent: Spent::default(),
+            submitted: 0,
             accepted: 0,
         };
         world.coordinator_acts(turn::coordinator_acts(coordinator))?;
         world.commit(model)?;
-        // Tasks are handed in before any worker comes: when they come is of no matter to what follows.
-        for task in 0..usize::from(bounds.tasks) {
-            let spec = Spec { handler: handler(), priority: 0, max_retries: 0, timeout: None };
-            let (task, payload) = (task_id(task), Bytes::new());
-            let submit = CoordinatorInput::Submit { ticket: Ticket(0), task, spec, payload };
-            world.tell_coordinator(model, submit)?;
+        // The others are handed in while these run.
+        for _ in bounds.late..bounds.tasks {
+            world.submit(model)?;
         }
         world.commit(model)?;
         Ok(world)
+    }
+
+    /// The next task is handed in.
+    fn submit(&mut self, model: &Model) -> Result<(), Violation> {
+        let spec = Spec { handler: handler(), priority: 0, max_retries: 0, timeout: None };
+        let task = task_id(usize::from(self.submitted));
+        self.submitted += 1;
+        let (ticket, payload) = (Ticket(0), Bytes::new());
+        self.tell_coordinator(model, CoordinatorInput::Submit { ticket, task, spec, payload })
     }
 
     fn next_wake(&self, worker: usize) -> Option<Instant> {
@@ -176,6 +185,9 @@ impl World {
             let wanted = self.coordinator.wanted.iter();
             let wanted = wanted.filter(|persist| is_awaited(&persist.op)).count();
             steps.extend((0..=wanted).map(|durable| Step::Restart { durable }));
+        }
+        if self.submitted < bounds.tasks {
+            steps.push(Step::Submit);
         }
         if spent.cancels < bounds.cancels {
             let tasks = self.rows.tasks().iter().enumerate();
@@ -271,6 +283,7 @@ impl World {
                 self.spent.restarts += 1;
                 self.restart(durable)
             }
+            Step::Submit => self.submit(model),
             Step::Cancel { task } => {
                 self.spent.cancels += 1;
                 let (ticket, task) = (Ticket(1), task_id(task));

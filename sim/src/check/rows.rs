@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use moorline_link::Epoch;
-use moorline_node::{Done, KnownWorker, Requeue, Spec, StoreOp, StoreRow};
+use moorline_node::{Done, KnownWorker, Requeue, Spec, StoreOp, StorePlacement, StoreRow};
 use moorline_work::{
     Attempt, Conflict, End, Incarnation, Status, TaskId, TaskKey, TaskState, WorkerId,
 };
@@ -57,8 +57,8 @@ impl Rows {
     pub(super) fn apply(&mut self, op: &StoreOp) -> Done {
         let epoch = self.epoch;
         match op {
-            StoreOp::Submit { task, spec, payload, claim } => {
-                self.submit(*task, spec, payload, *claim)
+            StoreOp::Submit { task, spec, payload, placement } => {
+                self.submit(*task, spec, payload, *placement)
             }
             StoreOp::Claim { limit, epoch, handler } => {
                 let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
@@ -178,12 +178,18 @@ impl Rows {
         }
     }
 
-    fn submit(&mut self, id: TaskId, spec: &Spec, payload: &Bytes, claim: Option<Epoch>) -> Done {
+    fn submit(
+        &mut self,
+        id: TaskId,
+        spec: &Spec,
+        payload: &Bytes,
+        placement: StorePlacement,
+    ) -> Done {
         if let Some(known) = self.task(id) {
             let same = known.spec == *spec && known.payload == *payload;
             return Done { rows: Vec::new(), conflict: Some(Conflict::Exists { same }) };
         }
-        self.tasks.push(Task {
+        let mut task = Task {
             id,
             spec: spec.clone(),
             payload: payload.clone(),
@@ -193,10 +199,18 @@ impl Rows {
             retries: 0,
             lost: 0,
             holder: None,
-            claimed_by: claim.map_or(0, |epoch| epoch.0),
+            claimed_by: 0,
             cancel_requested: false,
             result: None,
-        });
+        };
+        match placement {
+            StorePlacement::Unclaimed => {}
+            StorePlacement::Claimed { epoch } => task.claimed_by = epoch.0,
+            StorePlacement::Leased { worker, incarnation } => {
+                task.is_leased(task.attempt.next(), worker, incarnation);
+            }
+        }
+        self.tasks.push(task);
         read(vec![StoreRow::Submitted { order: self.tasks.len() as u64 }])
     }
 

@@ -106,6 +106,8 @@ pub enum Step {
         /// So many operations of those it wanted are durable; it was not told.
         durable: usize,
     },
+    /// A client hands the next task in.
+    Submit,
     /// A client cancels a task.
     Cancel {
         /// Which.
@@ -131,6 +133,7 @@ impl Step {
             | Self::Crash { .. }
             | Self::Expire
             | Self::Restart { .. }
+            | Self::Submit
             | Self::Cancel { .. } => true,
         }
     }
@@ -174,6 +177,7 @@ impl fmt::Display for Step {
                     "the coordinator crashes and begins anew; {durable} operations are durable"
                 )
             }
+            Self::Submit => f.write_str("a client hands the next task in"),
             Self::Cancel { task } => write!(f, "a client cancels task {task}"),
         }
     }

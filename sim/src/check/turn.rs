@@ -194,7 +194,7 @@ impl<P, A> Default for Memory<P, A> {
 
 impl<P, A> Memory<P, A> {
     /// So many are kept, and as many older ones: a process takes about 8 KiB.
-    const MOST: usize = 16_384;
+    const MOST: usize = 4_096;
 
     fn get(&mut self, key: u128) -> Option<Turn<P, A>> {
         if let Some(turn) = self.lately.get(&key) {

@@ -60,7 +60,7 @@ impl Dispatcher {
         windows.len().hash(state);
         for (handler, window) in windows {
             handler.hash(state);
-            window.feed(view, state);
+            self.feed_window(window, view, state);
         }
         workers.len().hash(state);
         for (id, worker) in workers {
@@ -140,6 +140,7 @@ impl Dispatcher {
             muted_until,
             leases,
             unsent,
+            promised,
             undelivered,
             fenced,
             believed,
@@ -150,6 +151,8 @@ impl Dispatcher {
         } = worker;
         (incarnation, *registration > 0, undecided, slots, offers, draining, paused).hash(state);
         (leases, unsent, undelivered, fenced, believed, listed, due, notes).hash(state);
+        promised.len().hash(state);
+        promised.iter().for_each(|op| self.since_stored(*op).hash(state));
         view.at_some(*muted_until).hash(state);
         match presence {
             Presence::Away { deadline, latest, counted } => {
@@ -166,12 +169,22 @@ impl Dispatcher {
             }
         }
     }
-}
 
-impl Window {
-    fn feed<H: Hasher>(&self, view: &View, state: &mut H) {
-        let Self { ready, workers, offered, more, overtaken, passed, claiming, ready_at } = self;
+    fn feed_window<H: Hasher>(&self, window: &Window, view: &View, state: &mut H) {
+        let Window {
+            ready,
+            workers,
+            offered,
+            more,
+            overtaken,
+            passed,
+            claiming,
+            ready_at,
+            arriving,
+        } = window;
         (ready, workers, offered, more, overtaken, passed, claiming).hash(state);
         view.at_some(*ready_at).hash(state);
+        // One that is stored is not waited for any more.
+        arriving.map_or(0, |op| self.since_stored(op)).hash(state);
     }
 }

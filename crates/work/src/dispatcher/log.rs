@@ -97,6 +97,12 @@ impl Log {
         id
     }
 
+    /// An operation that is not durable yet, handed out or not.
+    pub(super) fn get(&self, id: OpId) -> Option<&Op> {
+        let index = usize::try_from(id.0.checked_sub(self.first)?).ok()?;
+        Some(&self.pending.get(index)?.op)
+    }
+
     /// The first operation that was not handed out.
     pub(super) fn next(&self) -> Option<(OpId, Op)> {
         let pending = self.pending.get(self.handed)?;

@@ -20,6 +20,7 @@ impl Dispatcher {
         self.departed.remove(&id);
         self.ensure_worker(id, incarnation);
         self.clear_offers(id);
+        self.break_promises(id);
         self.unmute(id);
         let registration = self.next_registration();
         let Some(worker) = self.workers.get_mut(&id) else { return DispatcherVerdict::Stale };
@@ -208,6 +209,7 @@ impl Dispatcher {
     }
 
     pub(super) fn remove_worker(&mut self, id: WorkerId, loss: Loss) {
+        self.break_promises(id);
         for task in self.leases_of(id) {
             self.end_lease(task, loss);
         }
@@ -240,6 +242,7 @@ impl Dispatcher {
 
     /// What has not left goes back to the queue.
     fn return_unsent(&mut self, id: WorkerId) {
+        self.break_promises(id);
         for task in self.leases_of(id) {
             if self.stage_of(task).is_some_and(Stage::is_unsent) {
                 self.end_lease(task, Loss::Returned);

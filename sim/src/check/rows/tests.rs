@@ -1,7 +1,7 @@
 //! The rows of a searched world answer as the memory store does.
 
 use bytes::Bytes;
-use moorline_node::{Name, Persist, PersistId, Requeue, Spec, StoreOp, StoreRow};
+use moorline_node::{Name, Persist, PersistId, Requeue, Spec, StoreOp, StorePlacement, StoreRow};
 use moorline_store::{MemoryStore, Store, WallTime};
 use moorline_work::{Attempt, End, Incarnation, TaskId, TaskKey, WorkerId};
 
@@ -22,7 +22,11 @@ fn drawn(draws: &Draws, k: u64, epoch: moorline_link::Epoch) -> StoreOp {
             task,
             spec: Spec { handler, priority: 0, max_retries: 0, timeout: None },
             payload: Bytes::from_static(b"in"),
-            claim: (draw(5, 2) == 1).then_some(epoch),
+            placement: match draw(5, 3) {
+                0 => StorePlacement::Unclaimed,
+                1 => StorePlacement::Claimed { epoch },
+                _ => StorePlacement::Leased { worker, incarnation },
+            },
         },
         2 => {
             StoreOp::Claim { handler, limit: 1 + u32::try_from(draw(5, 3)).expect("small"), epoch }

@@ -18,8 +18,7 @@ impl Default for Digest {
 
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
-    let folded = (product as u64) ^ ((product >> 64) as u64);
-    folded
+    (product as u64) ^ ((product >> 64) as u64)
 }
 
 impl Digest {

@@ -17,6 +17,7 @@
 //! heartbeats may travel.
 
 mod bound;
+pub mod check;
 mod decide;
 mod disk;
 mod frame;

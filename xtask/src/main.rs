@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod bench;
+mod check;
 mod codegen;
 mod diagrams;
 mod e2e;
@@ -36,6 +37,11 @@ const CHORES: &[Chore] = &[
         "bench-icount",
         "  count instructions of the machines and the wire format",
         bench::instructions,
+    ),
+    (
+        "check",
+        "[--time SECONDS] [MODEL..]  visit every state of small worlds around the real nodes",
+        check::run,
     ),
     ("codegen", "[--check]  write the Rust code of the wire schema", codegen::run),
     ("diagrams", "[--check]  write docs/states.md from the table of states", diagrams::run),

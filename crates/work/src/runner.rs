@@ -342,6 +342,9 @@ impl Runner {
             return RunnerVerdict::Stale;
         }
         match judgement {
+            Judgement::Continue
+                if cfg!(moorline_planted = "TRAP-3")
+                    && self.runs.get(&id).is_some_and(|run| run.phase() == RunPhase::Finished) => {}
             Judgement::Continue | Judgement::Send => self.go_on(id),
             Judgement::Adopt { attempt } => self.adopt(id, key, attempt),
             Judgement::Cancel => {
@@ -487,10 +490,7 @@ impl Runner {
             Stage::Running { unjudged, .. } | Stage::Stopping { unjudged, .. } => *unjudged = false,
             Stage::Finished { order, offer, .. } => {
                 *offer = Offer::Due;
-                #[cfg(not(moorline_planted = "TRAP-3"))]
                 self.due.insert(*order, id);
-                #[cfg(moorline_planted = "TRAP-3")]
-                let _ = order;
             }
             Stage::Abandoned { .. } => {}
         }

@@ -46,6 +46,9 @@ struct Past {
     /// Processes out of the way of the present one, which has not shown yet that it lives: its Hello
     /// may be what a dead process left on the network. Until it does, they may come back. Bounded.
     displaced: Vec<Incarnation>,
+    /// The last process before the present session that was given up, until somebody has read its Welcome
+    /// since.
+    given_up: Option<Incarnation>,
     losses: Losses,
 }
 
@@ -111,6 +114,7 @@ impl Member {
         let past = past.as_deref();
         past.map_or(&nobody, |past| &past.superseded).hash(state);
         past.map_or(&nobody, |past| &past.displaced).hash(state);
+        past.and_then(|past| past.given_up).hash(state);
         let Told { session, conn, active, suspect, draining, paused, departed, flapping: _ } = told;
         (session, conn, active, suspect, draining, paused, departed).hash(state);
     }
@@ -168,13 +172,17 @@ impl Member {
 
     /// The process that holds the session gives way to this one.
     pub(super) fn displace(&mut self, newcomer: Incarnation) {
-        let incumbent = match &self.life {
-            Life::Present(session) => Some(session.incarnation),
-            // Given up and yet alive: the newcomer may be a process that died before it.
-            Life::Lost(ended) => ended.incarnation,
-            Life::Expected { .. } | Life::Departed(_) => None,
-        };
-        let Some(incumbent) = incumbent.filter(|incumbent| *incumbent != newcomer) else { return };
+        if let Life::Lost(ended) = &self.life
+            && let Some(given_up) = ended.incarnation
+            && given_up != newcomer
+        {
+            // It may live yet, and the newcomer be a process that died before it.
+            self.past.get_or_insert_default().given_up = Some(given_up);
+        }
+        if let Some(past) = &mut self.past {
+            past.given_up.take_if(|given_up| *given_up == newcomer);
+        }
+        let Some(incumbent) = self.session().map(|session| session.incarnation) else { return };
         let displaced = &mut self.past.get_or_insert_default().displaced;
         displaced.retain(|displaced| *displaced != newcomer);
         remember(displaced, incumbent);
@@ -182,7 +190,9 @@ impl Member {
 
     /// Whether this process may take its place back.
     pub(super) fn may_return(&self, incarnation: Incarnation) -> bool {
-        self.past.as_ref().is_some_and(|past| past.displaced.contains(&incarnation))
+        self.past.as_ref().is_some_and(|past| {
+            past.displaced.contains(&incarnation) || past.given_up == Some(incarnation)
+        })
     }
 
     /// Whether a newer process has displaced this one for good.
@@ -220,6 +230,7 @@ impl Member {
     /// superseded when they show up again.
     pub(super) fn prove(&mut self) {
         let Some(past) = &mut self.past else { return };
+        past.given_up = None;
         for incarnation in core::mem::take(&mut past.displaced) {
             remember(&mut past.superseded, incarnation);
         }

@@ -60,9 +60,7 @@ impl Dispatcher {
         windows.len().hash(state);
         for (handler, window) in windows {
             handler.hash(state);
-            window.feed(view, state);
-            // One that is stored holds nobody up, whichever it was.
-            window.arriving.map_or(0, |op| self.since_stored(op)).hash(state);
+            self.feed_window(window, view, state);
         }
         workers.len().hash(state);
         for (id, worker) in workers {
@@ -171,23 +169,22 @@ impl Dispatcher {
             }
         }
     }
-}
 
-impl Window {
-    fn feed<H: Hasher>(&self, view: &View, state: &mut H) {
-        // What arrives is compared by the dispatcher, which knows what is stored.
-        let Self {
+    fn feed_window<H: Hasher>(&self, window: &Window, view: &View, state: &mut H) {
+        let Window {
             ready,
             workers,
             offered,
             more,
             overtaken,
             passed,
-            arriving: _,
             claiming,
             ready_at,
-        } = self;
+            arriving,
+        } = window;
         (ready, workers, offered, more, overtaken, passed, claiming).hash(state);
         view.at_some(*ready_at).hash(state);
+        // One that is stored is not waited for any more.
+        arriving.map_or(0, |op| self.since_stored(op)).hash(state);
     }
 }

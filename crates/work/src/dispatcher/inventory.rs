@@ -17,6 +17,7 @@ impl Dispatcher {
             let leases = worker.leases.clone();
             if let Some(inventory) = worker.inventory_mut()
                 && !inventory.resumed
+                && !cfg!(moorline_planted = "TRAP-1")
             {
                 inventory.unnamed = leases;
             }
@@ -103,8 +104,6 @@ impl Dispatcher {
             worker.fenced.keep_running(&inventory.running);
         }
         self.touched_workers.insert(id);
-        #[cfg(moorline_planted = "TRAP-1")]
-        let unnamed = unnamed.into_iter().filter(|_| false);
         for task in unnamed {
             self.end_lease(task, Loss::Returned);
         }
@@ -191,14 +190,9 @@ impl Dispatcher {
             return;
         }
         let Some(worker) = self.workers.get(&item.worker) else { return };
-        let is_current = task.is_current(key.attempt, item.worker, worker.incarnation);
-        #[cfg(moorline_planted = "TRAP-2")]
-        if let (Holding::Running { .. }, Place::Leased(lease)) = (item.holding, task.place)
-            && lease.worker == item.worker
-        {
-            self.named(key.task, &lease, item.holding);
-            return self.answer(item, Judgement::Continue);
-        }
+        let is_current = task.is_current(key.attempt, item.worker, worker.incarnation)
+            || (cfg!(moorline_planted = "TRAP-2")
+                && task.lease().is_some_and(|lease| lease.worker == item.worker));
         match (item.holding, task.place) {
             (Holding::Finished { .. }, Place::Leased(lease)) if is_current => {
                 self.named(key.task, &lease, item.holding);
@@ -224,7 +218,7 @@ impl Dispatcher {
     fn go_on(&mut self, item: Item, task: Task, lease: Lease, progress: u64) {
         let id = item.key.task;
         self.named(id, &lease, item.holding);
-        if item.key.attempt == task.attempt {
+        if item.key.attempt == task.attempt || cfg!(moorline_planted = "TRAP-2") {
             let judgement = match lease.cancel {
                 CancelWish::None | CancelWish::Asked => Judgement::Continue,
                 CancelWish::Durable | CancelWish::Told => Judgement::Cancel,
@@ -312,7 +306,7 @@ impl Dispatcher {
         let lease = Lease {
             cancel,
             progress,
-            alias: Some(item.key.attempt),
+            alias: (!cfg!(moorline_planted = "TRAP-2")).then_some(item.key.attempt),
             ..Lease::new(item.worker, incarnation, origin, Stage::Adopting)
         };
         self.place_lease(id, Task { attempt: key.attempt, basis, ..task }, lease);

@@ -258,23 +258,12 @@ fn a_process_that_quotes_an_older_session_of_this_life_is_superseded() {
     desk.close(1, Reason::StreamLost);
     desk.tell(HubInput::Lost { worker: WorkerId(7) });
     desk.activate(2, hello(7, 2));
-    // This one is in no list of those that were displaced: only its session tells.
-    desk.register(3, resuming(7, 3, old));
+    // The one before was not displaced by its successor but lost: only its session tells.
+    desk.register(3, resuming(7, 1, old));
     assert_eq!(desk.frames(3), [refusal(Reason::Superseded, superseded())]);
     let of_another_life = SessionId { epoch: Epoch(4), n: old.n };
-    desk.register(4, resuming(7, 3, of_another_life));
+    desk.register(4, resuming(7, 1, of_another_life));
     assert_eq!(desk.frames(4), [], "it is challenged like any other");
-}
-
-#[test]
-fn a_process_that_was_lost_is_superseded_by_the_one_that_is_active_after_it() {
-    let mut desk = Desk::default();
-    desk.activate(1, hello(7, 1));
-    desk.close(1, Reason::StreamLost);
-    desk.tell(HubInput::Lost { worker: WorkerId(7) });
-    desk.activate(2, hello(7, 2));
-    desk.register(3, hello(7, 1));
-    assert_eq!(desk.frames(3), [refusal(Reason::Superseded, superseded())]);
 }
 
 #[test]

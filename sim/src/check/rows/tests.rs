@@ -83,7 +83,8 @@ fn the_rows_of_a_searched_world_answer_as_the_memory_store_does() {
             }
             let ours = rows.apply(&drawn(&draws, k, epochs.0));
             let persist = Persist { id: PersistId(k + 1), op: drawn(&draws, k, epochs.1) };
-            let theirs = store.commit(NOW, &[persist.clone()]).expect("it commits").remove(0);
+            let theirs =
+                store.commit(NOW, std::slice::from_ref(&persist)).expect("it commits").remove(0);
             assert_eq!(
                 (without_order(ours.rows), ours.conflict),
                 (without_order(theirs.rows), theirs.conflict),

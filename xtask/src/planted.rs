@@ -58,7 +58,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         match hunt(id) {
             Ok(found) => {
                 let Found { rule, worlds, millis, others } = found;
-                let seconds = format!("{}.{}", millis / 1_000, millis % 1_000 / 100);
+                let seconds = format!("{}.{:03}", millis / 1_000, millis % 1_000);
                 println!("{id}: {rule} after {worlds} worlds, {seconds} s");
                 let others = if others.is_empty() { "-" } else { &others };
                 let places: Vec<String> = files.iter().map(|file| format!("`{file}`")).collect();

@@ -1,8 +1,8 @@
 //! Who has how many tasks, as the coordinator has decided: also before that is durable.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use moorline_node::{Persist, StoreOp, StorePlacement};
+use moorline_node::{Persist, PersistId, StoreOp, StorePlacement};
 use moorline_work::TaskId;
 
 use super::{Judgement, Ledger, index_of};
@@ -15,8 +15,9 @@ type Holder = (usize, u64);
 pub(super) struct Given {
     holders: BTreeMap<TaskId, Holder>,
     counts: BTreeMap<Holder, usize>,
-    /// Those that are leased with their submission, which is not durable: there may be no such task.
-    promised: BTreeSet<TaskId>,
+    /// Tasks that are leased with their submission, by that: until it is durable nobody knows whether
+    /// there is such a task, and a client may have handed it in more than once.
+    promised: BTreeMap<PersistId, (TaskId, Holder)>,
 }
 
 impl Given {
@@ -27,7 +28,17 @@ impl Given {
     }
 
     fn take(&mut self, task: TaskId) {
-        let Some(holder) = self.holders.remove(&task) else { return };
+        if let Some(holder) = self.holders.remove(&task) {
+            self.discount(holder);
+        }
+    }
+
+    fn promise(&mut self, id: PersistId, task: TaskId, holder: Holder) {
+        self.promised.insert(id, (task, holder));
+        *self.counts.entry(holder).or_default() += 1;
+    }
+
+    fn discount(&mut self, holder: Holder) {
         if let Some(count) = self.counts.get_mut(&holder) {
             *count -= 1;
             if *count == 0 {
@@ -41,9 +52,9 @@ impl Given {
         self.counts.get(&holder).copied().unwrap_or(0)
     }
 
-    /// How many tasks have a holder.
+    /// How many tasks have a holder, or may come to have one.
     pub(super) fn len(&self) -> usize {
-        self.holders.len()
+        self.holders.len() + self.promised.len()
     }
 }
 
@@ -74,8 +85,7 @@ impl Ledger {
             } => {
                 let holder = (index_of(worker.0), incarnation.0);
                 let judgement = self.may_be_given(holder.0, self.given.count(holder), now);
-                self.given.give(*task, holder);
-                self.given.promised.insert(*task);
+                self.given.promise(persist.id, *task, holder);
                 judgement
             }
             StoreOp::Adopt { key, worker, incarnation, .. } => {
@@ -102,42 +112,26 @@ impl Ledger {
 
     /// An operation is durable, or its condition failed.
     pub(crate) fn decided(&mut self, persist: &Persist, conflicts: bool) {
-        let task = match &persist.op {
-            StoreOp::Lease { key, .. } => key.task,
-            StoreOp::Submit { task, .. } => {
-                if !self.given.promised.remove(task) {
-                    return;
-                }
-                *task
+        if let Some((task, holder)) = self.given.promised.remove(&persist.id) {
+            self.given.discount(holder);
+            if !conflicts {
+                self.given.give(task, holder);
             }
-            StoreOp::Adopt { .. }
-            | StoreOp::Requeue { .. }
-            | StoreOp::Finish { .. }
-            | StoreOp::Claim { .. }
-            | StoreOp::Unclaim { .. }
-            | StoreOp::Leases
-            | StoreOp::Lookup { .. }
-            | StoreOp::Cancel { .. }
-            | StoreOp::Retry { .. }
-            | StoreOp::Worker(_)
-            | StoreOp::Forget { .. }
-            | StoreOp::Workers
-            | StoreOp::Event { .. } => return,
-        };
-        if conflicts {
-            self.given.take(task);
+        } else if let (StoreOp::Lease { key, .. }, true) = (&persist.op, conflicts) {
+            self.given.take(key.task);
         }
     }
 
     /// A worker registers anew, or is not here any more: what it was promised goes back to the queue when
     /// it is durable.
     pub(super) fn promises_end(&mut self, worker: usize) {
-        let holders = &self.given.holders;
-        let of_worker = |task: &&TaskId| holders.get(task).is_some_and(|holder| holder.0 == worker);
-        let ended: Vec<TaskId> = self.given.promised.iter().filter(of_worker).copied().collect();
-        for task in ended {
-            self.given.promised.remove(&task);
-            self.given.take(task);
+        let of_worker = |(_, (_, holder)): &(&PersistId, &(TaskId, Holder))| holder.0 == worker;
+        let promised = self.given.promised.iter().filter(of_worker);
+        let ended: Vec<PersistId> = promised.map(|(id, _)| *id).collect();
+        for id in ended {
+            if let Some((_, holder)) = self.given.promised.remove(&id) {
+                self.given.discount(holder);
+            }
         }
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use moorline_link::{First, Jitter};
 use moorline_sim::{
     Dialled, Episode, Failure, Fault, Invariant, Manner, Plan, Report, Rule, Run, Sabotage, Swarm,
     Told, WorkerPlan, run, run_plan,
@@ -21,7 +22,7 @@ const RARE: [&str; 2] = ["unknown", "conflicts"];
 const ELSEWHERE: [&str; 2] = ["swallowed", "unanswered"];
 
 /// So many worlds may pass before a rule notices what breaks it.
-const WORLDS_TO_NOTICE: usize = 50;
+const WORLDS_TO_NOTICE: usize = 200;
 
 /// Lines of a run that are shown.
 const LINES: usize = 400;
@@ -176,7 +177,18 @@ fn every_rule_reports_what_breaks_it() {
     let (mut seen, mut wrong) = (BTreeSet::new(), Vec::new());
     for sabotage in Sabotage::ALL {
         let is_fit = |plan: &Plan| sabotage.needs_calm().is_none_or(|calm| plan.is_calm() == calm);
-        let many = |plan: Plan| if sabotage.needs_many() { plan.crowded(64) } else { plan };
+        // A herd breaks a promise that each of its workers keeps: delays are as they should be.
+        let many = |mut plan: Plan| {
+            if sabotage.needs_many() {
+                let settings = &mut plan.settings;
+                (settings.first, settings.jitter) = (First::Window, Jitter::None);
+                (settings.initial_delay, settings.max_delay) = (1_000_000_000, 1_000_000_000);
+                settings.multiplier = 1_000;
+                plan.crowded(64)
+            } else {
+                plan
+            }
+        };
         let plans = (0..).map(Plan::new).filter(is_fit).map(many).take(WORLDS_TO_NOTICE);
         let found = plans.enumerate().find_map(|(worlds, plan)| {
             let failure = run_plan(Plan { sabotage: Some(sabotage), ..plan }).err()?;

@@ -1,5 +1,7 @@
 //! Equal is what does the same, and nothing else.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "nothing else is right")]
+
 use core::time::Duration;
 
 use super::Canonical;

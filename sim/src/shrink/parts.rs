@@ -42,11 +42,16 @@ impl Shrinker<'_> {
         let present = |plan: &Plan| plan.present().map(|(index, _)| index).collect::<Vec<_>>();
         self.leave_out(present, |plan, workers| {
             if workers.len() < plan.present().count() {
+                let is_gone = |who: &Who| match who {
+                    Who::Worker(worker) => workers.contains(worker),
+                    Who::Coordinator => false,
+                };
+                let mut episodes = std::mem::take(&mut plan.episodes);
+                episodes.retain(|episode| !episode.fault.strikes(plan).iter().all(is_gone));
+                plan.episodes = episodes;
                 for worker in workers {
                     plan.workers[*worker].absent = true;
                 }
-                let gone: Vec<usize> = workers.to_vec();
-                plan.episodes.retain(|episode| !is_about(&episode.fault, &gone));
             }
         });
     }
@@ -148,43 +153,5 @@ fn workers_of(fault: &mut Fault) -> Option<&mut Workers> {
         | Fault::Slow { .. }
         | Fault::Fails { .. }
         | Fault::Nudge { .. } => None,
-    }
-}
-
-/// Whether a fault happens to none but these workers.
-fn is_about(fault: &Fault, gone: &[usize]) -> bool {
-    let mut fault = *fault;
-    if let Some(workers) = workers_of(&mut fault) {
-        return workers.iter().all(|worker| gone.contains(&worker));
-    }
-    match fault {
-        Fault::Dials { worker, .. }
-        | Fault::Close { worker, .. }
-        | Fault::Cut { worker, .. }
-        | Fault::Rebind { worker, .. }
-        | Fault::Jam { worker, .. }
-        | Fault::Twin { worker, .. }
-        | Fault::Swallow { worker, .. }
-        | Fault::Nudge { worker, .. } => gone.contains(&worker),
-        Fault::Crash { who, .. }
-        | Fault::CrashLoop { who, .. }
-        | Fault::Freeze { who, .. }
-        | Fault::Busy { who, .. }
-        | Fault::Late { who, .. } => match who {
-            Who::Worker(worker) => gone.contains(&worker),
-            Who::Coordinator => false,
-        },
-        Fault::Spikes { .. }
-        | Fault::Stalls { .. }
-        | Fault::Replay { .. }
-        | Fault::Corrupt { .. }
-        | Fault::Partition { .. }
-        | Fault::Flap { .. }
-        | Fault::Swizzle { .. }
-        | Fault::Narrow { .. }
-        | Fault::Segments { .. }
-        | Fault::SetClock { .. }
-        | Fault::Slow { .. }
-        | Fault::Fails { .. } => false,
     }
 }

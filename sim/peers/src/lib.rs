@@ -64,6 +64,16 @@ async fn send(writer: &Mutex<impl AsyncWrite + Unpin>, what: u8) -> io::Result<(
     writer.flush().await
 }
 
+/// What one end of a connection says by itself, and what it answers.
+struct Part {
+    says: u8,
+    every: Duration,
+    times: u64,
+    /// What it is asked, and what it says to that.
+    asked: u8,
+    answers: u8,
+}
+
 /// The coordinator's end of a connection, until its time is over.
 pub async fn serve(
     world: impl World,
@@ -71,26 +81,9 @@ pub async fn serve(
     load: Load,
     count: Count,
 ) -> io::Result<()> {
-    let (reader, writer) = split(stream);
-    let (mut reader, writer) = (Box::pin(reader), Mutex::new(Box::pin(writer)));
-    let tasks = async {
-        for _ in 0..load.seconds {
-            world.sleep(Duration::from_secs(1)).await;
-            send(&writer, TASK).await?;
-        }
-        Ok::<(), io::Error>(())
-    };
-    let answers = async {
-        let answered = load.seconds + load.seconds / 5;
-        for _ in 0..answered {
-            if receive(&mut reader, &count).await? == BEAT {
-                send(&writer, BEAT_ANSWER).await?;
-            }
-        }
-        Ok(())
-    };
-    tokio::try_join!(tasks, answers)?;
-    Ok(())
+    let every = Duration::from_secs(1);
+    let part = Part { says: TASK, every, times: load.seconds, asked: BEAT, answers: BEAT_ANSWER };
+    play(world, stream, part, load, count).await
 }
 
 /// A worker's end of its connection, until its time is over.
@@ -100,25 +93,37 @@ pub async fn work(
     load: Load,
     count: Count,
 ) -> io::Result<()> {
+    let every = Duration::from_secs(5);
+    let part =
+        Part { says: BEAT, every, times: load.seconds / 5, asked: TASK, answers: TASK_ANSWER };
+    play(world, stream, part, load, count).await
+}
+
+async fn play(
+    world: impl World,
+    stream: impl AsyncRead + AsyncWrite + Send,
+    part: Part,
+    load: Load,
+    count: Count,
+) -> io::Result<()> {
     let (reader, writer) = split(stream);
     let (mut reader, writer) = (Box::pin(reader), Mutex::new(Box::pin(writer)));
-    let beats = async {
-        for _ in 0..load.seconds / 5 {
-            world.sleep(Duration::from_secs(5)).await;
-            send(&writer, BEAT).await?;
+    let says = async {
+        for _ in 0..part.times {
+            world.sleep(part.every).await;
+            send(&writer, part.says).await?;
         }
         Ok::<(), io::Error>(())
     };
     let answers = async {
-        let answered = load.seconds + load.seconds / 5;
-        for _ in 0..answered {
-            if receive(&mut reader, &count).await? == TASK {
-                send(&writer, TASK_ANSWER).await?;
+        for _ in 0..load.seconds + load.seconds / 5 {
+            if receive(&mut reader, &count).await? == part.asked {
+                send(&writer, part.answers).await?;
             }
         }
         Ok(())
     };
-    tokio::try_join!(beats, answers)?;
+    tokio::try_join!(says, answers)?;
     // What was written last is under way, and would be lost with the connection.
     world.sleep(Duration::from_secs(1)).await;
     Ok(())

@@ -17,6 +17,7 @@
 //! heartbeats may travel.
 
 mod bound;
+mod coverage;
 mod decide;
 mod disk;
 mod frame;
@@ -25,18 +26,20 @@ mod network;
 mod plan;
 mod queue;
 mod report;
+mod run;
 mod sabotage;
 mod trace;
 mod world;
 
+pub use coverage::{Coverage, Met};
 pub use decide::{Base, Decide, Decision, Draws, FromBytes, Log, Overridden, Site};
 pub use frame::FrameKind;
 pub use plan::{
     CoordinatorPlan, Dialled, Ending, Episode, Families, Family, Fault, Kept, Latency, Lull,
     Manner, Mode, Moment, Nudge, Plan, Settings, Side, TaskPlan, Temper, Told, Twin, Unfit, Way,
-    Who, WorkerPlan, Workers,
+    Who, Whom, WorkerPlan, Workers,
 };
 pub use report::{Failure, Invariant, Report, Seen, Violation};
+pub use run::{Run, RunOutcome, run, run_plan};
 pub use sabotage::Sabotage;
 pub use trace::{Record, Recording, What};
-pub use world::{Run, RunOutcome, run, run_plan};

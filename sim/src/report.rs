@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Coverage;
+
 /// A promise that was broken.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Invariant {
@@ -84,7 +86,7 @@ pub struct Violation {
 }
 
 /// A run in which every promise was kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Report {
     /// Its seed.
     pub seed: u64,
@@ -112,6 +114,8 @@ pub struct Report {
     pub ended: u64,
     /// The rarer things that happened.
     pub seen: Seen,
+    /// Which faults met which states and frames.
+    pub coverage: Coverage,
 }
 
 macro_rules! seen {
@@ -177,6 +181,12 @@ seen! {
     submitted_again "Tasks that were handed in again.";
     clashed "Ids that were taken.";
     pruned "Tasks that the store has forgotten.";
+    panicked "Handlers that panicked.";
+    said_twice "Handlers that said twice that they ended.";
+    corrupted "Packets that were not what was sent.";
+    replays "Packets that arrived again.";
+    commits_failed "Commits that failed.";
+    lulls "Lulls at whose end everybody was back.";
     struck "Faults that struck at the moment they had waited for.";
 }
 

@@ -1,37 +1,15 @@
 //! Where a part of the world lies, if its plan says so.
 
-use moorline_link::{Instant, Reason};
+use moorline_link::Reason;
 use moorline_node::{DownFrame, ToWorker, UpFrame};
 use moorline_work::{Disposition, Outcome, Refusal, WorkerMessage};
 
 use super::{Event, Sabotage, World};
-use crate::plan::{Nudge, Who};
-
-/// How much faster or slower than time a clock runs that does not run right.
-const RATE: u64 = 4;
+use crate::plan::Nudge;
 
 impl World {
     pub(super) fn is_sabotaged(&self, sabotage: Sabotage) -> bool {
         self.plan.sabotage == Some(sabotage)
-    }
-
-    /// What the clock of the coordinator's machine shows.
-    pub(super) fn clock_of_coordinator(&self) -> Instant {
-        let nanos = match self.plan.sabotage {
-            Some(Sabotage::ClockRaces) => self.now * RATE,
-            Some(Sabotage::ClockCrawls) => self.now / RATE,
-            Some(_) | None => self.now,
-        };
-        Instant::from_nanos(nanos)
-    }
-
-    /// When the clock of a process shows this.
-    pub(super) fn real_time_of(&self, who: Who, at: u64) -> u64 {
-        match (who, self.plan.sabotage) {
-            (Who::Coordinator, Some(Sabotage::ClockRaces)) => at.div_ceil(RATE),
-            (Who::Coordinator, Some(Sabotage::ClockCrawls)) => at.saturating_mul(RATE),
-            (Who::Coordinator | Who::Worker(_), Some(_) | None) => at,
-        }
     }
 
     /// What becomes of frames on their way to the coordinator.

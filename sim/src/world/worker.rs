@@ -12,8 +12,10 @@ use moorline_work::{
     AbortReason, Disposition, Outcome, RunId, RunPhase, RunnerConfig, TaskId, TaskKey,
 };
 
+use super::links::Link;
 use super::moments::Sent;
 use super::process::Process;
+use super::spells::Around;
 use super::{Event, World};
 use crate::decide::{Decide, Site, mix};
 use crate::frame::FrameKind;
@@ -26,6 +28,9 @@ use crate::{Invariant, Sabotage};
 /// Calls a driver makes at one instant before something is wrong.
 const TURNS_MAX: u32 = 100_000;
 
+/// A process that has given up is started anew after this time.
+const RESTART: u64 = 5 * SEC;
+
 /// A worker: its process, and what outlives it.
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -34,6 +39,10 @@ pub(super) struct Worker {
     pub(super) incarnation: u64,
     /// What becomes of its dials, until then.
     pub(super) dials: (u64, Dialled),
+    /// The faults around it.
+    pub(super) around: Around,
+    /// What is wrong with its way to the coordinator: with what it sends, and with what it is sent.
+    pub(super) links: [Link; 2],
     /// After a drain it comes back after this time.
     pub(super) back: Option<u64>,
     /// What its handlers do.
@@ -56,6 +65,8 @@ impl Default for Worker {
             process: Process::default(),
             incarnation: 0,
             dials: (0, Dialled::Refused),
+            around: Around::default(),
+            links: [Link::default(); 2],
             back: None,
             runs: BTreeMap::new(),
             ended: BTreeMap::new(),
@@ -119,11 +130,6 @@ impl World {
         self.settle_worker(index);
     }
 
-    /// What the clock of a worker's machine shows.
-    fn clock_of(&self, index: usize) -> Instant {
-        Instant::from_nanos(self.now + self.plan.workers[index].clock)
-    }
-
     pub(super) fn tell_worker(&mut self, index: usize, input: WorkerInput) {
         let now = self.clock_of(index);
         if let Some(node) = &mut self.workers[index].process.node {
@@ -132,7 +138,7 @@ impl World {
         }
     }
 
-    pub(super) fn wake_worker(&mut self, index: usize, at: u64) {
+    pub(super) fn wake_worker(&mut self, index: usize, at: Instant) {
         if !self.workers[index].process.fires(at) {
             return;
         }
@@ -194,7 +200,7 @@ impl World {
             let Some(node) = &mut self.workers[index].process.node else { return false };
             let Some(packet) = node.poll_transmit(now, name) else { continue };
             if !packet.frames.iter().all(is_heartbeat) {
-                self.spoke(|| format!("w{index} says {:?}", packet.frames));
+                self.spoke(index, || format!("w{index} says {:?}", packet.frames));
             }
             self.note_up(index, &packet.frames);
             let bytes = moorline_wire::encode_up(&packet);
@@ -220,6 +226,9 @@ impl World {
             State::Failed => {
                 let reason = node.link().reason;
                 self.break_promise(Invariant::GaveUp, format!("w{index} gave up: {reason:?}"));
+                // Whoever looks after the process starts it anew.
+                self.workers[index].back = Some(RESTART);
+                self.worker_ended(index);
                 return;
             }
             State::Disconnected | State::Connecting | State::Registered | State::Active => {}
@@ -230,8 +239,7 @@ impl World {
                 self.break_promise(Invariant::Spinning, words);
             }
             Wake::At { deadline, .. } => {
-                let at = deadline.as_nanos().saturating_sub(self.plan.workers[index].clock);
-                self.arm(Who::Worker(index), at);
+                self.arm(Who::Worker(index), deadline);
             }
             Wake::OnInput => self.disarm(Who::Worker(index)),
         }
@@ -243,8 +251,8 @@ impl World {
                 let conn = self.network.dial(index, name);
                 let dials = What::Dials.by(Who::Worker(index)).on(conn).value(attempt.into());
                 self.note(dials, || format!("w{index} dials c{conn}, attempt {attempt}"));
-                if conn >= self.plan.workers.len() {
-                    self.unless_calm(|| format!("w{index} dials again"));
+                if self.dials >= self.plan.present().count() as u64 {
+                    self.unless_calm(Some(index), || format!("w{index} dials again"));
                 }
                 self.dial(conn);
             }
@@ -264,7 +272,7 @@ impl World {
                 let Some(running) = self.workers[index].runs.get_mut(&run) else { return };
                 running.aborted = Some(self.now);
                 let (task, attempt) = (TaskPlan::index_of(running.key.task), running.key.attempt.0);
-                let stops = self.plan.tasks[task].stops;
+                let stops = self.plan.tasks.get(task).map_or(0, |task| task.stops);
                 let entity = self.workers[index].incarnation ^ run.0;
                 let delay = self.draws.draw(Site::Handler, entity, 3, stops);
                 let aborts = What::Aborts.by(Who::Worker(index)).about(task);
@@ -302,7 +310,7 @@ impl World {
                     WorkerEvent::Stalled { .. } => self.seen.stalled += 1,
                     _ => {}
                 }
-                self.unless_calm(|| format!("w{index}: {event:?}"));
+                self.unless_calm(Some(index), || format!("w{index}: {event:?}"));
             }
             WorkerEvent::Link(transition) => {
                 if let Some(reason) = transition.reason {
@@ -321,7 +329,7 @@ impl World {
                     Disposition::Accepted => {}
                 }
                 if *disposition != Disposition::Accepted {
-                    self.unless_calm(|| format!("w{index}: {event:?}"));
+                    self.unless_calm(Some(index), || format!("w{index}: {event:?}"));
                 }
                 let worker = &self.workers[index];
                 let once = worker.ended.get(&key.task) == Some(&1);
@@ -356,16 +364,24 @@ impl World {
         };
         let judgement = self.ledger.started(index, incarnation, key, &others, lives);
         self.judge(judgement);
+        if task >= self.plan.tasks.len() {
+            // Of a task that there is not: an assignment that was tampered with.
+            let words = format!("{key:?} is started, and nobody handed it in");
+            self.break_promise(Invariant::ResultInvented, words);
+            let (outcome, body) = (Outcome::Failed { retryable: false }, Bytes::new());
+            self.tell_worker(index, WorkerInput::Done { run, outcome, body });
+            return;
+        }
         let given = &self.plan.tasks[task];
+        let (work, endless) = (given.work, given.endless);
         if payload[..] != given.payload()[..] || handler.as_str() != HANDLERS[given.handler] {
             let words = format!("{key:?} was given what belongs to another task");
             self.break_promise(Invariant::ResultInvented, words);
         }
         self.workers[index].runs.insert(run, Run { key, aborted: None });
-        let plan = &self.plan.tasks[task];
         let entity = mix(incarnation ^ run.0);
-        let lasts = self.draws.between(Site::Handler, entity, 0, plan.work / 8, plan.work);
-        if !plan.endless {
+        let lasts = self.draws.between(Site::Handler, entity, 0, work / 8, work);
+        if !endless {
             self.at_because(self.now + lasts, Event::Done { worker: index, run }, cause);
         }
     }
@@ -389,22 +405,27 @@ impl World {
 
     pub(super) fn handler_done(&mut self, index: usize, run_id: RunId) {
         let Some(run) = self.workers[index].runs.remove(&run_id) else { return };
+        let task = TaskPlan::index_of(run.key.task);
+        let Some(plan) = self.plan.tasks.get(task) else { return };
         let is_slow = run.aborted.is_some_and(|at| self.now - at > 3 * SEC);
         self.seen.slow_to_stop += u64::from(is_slow);
         let worker = &mut self.workers[index];
         let entity = mix(worker.incarnation ^ run_id.0);
-        let task = TaskPlan::index_of(run.key.task);
-        let plan = &self.plan.tasks[task];
+        let (size, twice) = (plan.size, plan.twice);
         let draw = |k, bound| self.draws.draw(Site::Handler, entity, k, bound);
         let outcome = if run.aborted.is_some() && draw(1, 5) != 4 {
             Outcome::Cancelled
+        } else if self.draws.chance(Site::Handler, entity, 5, plan.panics) {
+            // As the driver says it.
+            self.seen.panicked += 1;
+            Outcome::Failed { retryable: true }
         } else if self.draws.chance(Site::Handler, entity, 2, plan.failing) {
             Outcome::Failed { retryable: draw(4, 4) != 3 }
         } else {
             Outcome::Succeeded
         };
         let body = match outcome {
-            Outcome::Succeeded => result(index, worker.incarnation, run, plan.size),
+            Outcome::Succeeded => result(index, worker.incarnation, run, size),
             Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Cancelled => {
                 Bytes::from_static(b"it did not work")
             }
@@ -419,6 +440,11 @@ impl World {
         }
         let ends = What::Ends.by(Who::Worker(index)).about(task).value(run.key.attempt.0.into());
         self.note(ends, || format!("w{index} ends t{task} {run_id:?}: {outcome:?}"));
+        if twice {
+            self.seen.said_twice += 1;
+            let body = body.clone();
+            self.tell_worker(index, WorkerInput::Done { run: run_id, outcome, body });
+        }
         self.tell_worker(index, WorkerInput::Done { run: run_id, outcome, body });
     }
 
@@ -466,6 +492,7 @@ impl World {
             }
             Err(error) => {
                 self.break_promise(Invariant::Wire, format!("w{index} on c{conn}: {error}"));
+                self.tell_worker(index, WorkerInput::Undecodable { conn: name });
             }
         }
     }
@@ -476,12 +503,16 @@ impl World {
         let gone = What::Gone.by(Who::Worker(index));
         self.note(gone, || format!("w{index} has ended in order"));
         self.end_worker(index, Manner::Asked);
-        self.at(self.until(back), Event::Begin { who: Who::Worker(index) });
+        if self.is_closing() {
+            return;
+        }
+        let who = Who::Worker(index);
+        self.at(self.apart_until(who, back), Event::Begin { who });
     }
 
     /// The process is gone, with its handlers and its memory.
     pub(super) fn end_worker(&mut self, index: usize, manner: Manner) {
-        self.crashes += 1;
+        self.crashes += u64::from(!self.is_closing());
         for conn in self.network.of(index).to_vec() {
             self.abandon(conn, Side::Worker, manner);
         }

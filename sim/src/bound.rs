@@ -24,12 +24,7 @@ pub(crate) fn fading(plan: &Plan) -> u64 {
 /// How long after the last fault a session is ended whose worker has swallowed a question: the time for
 /// the answer to a cancel, and that to a revoke.
 fn unanswered(plan: &Plan) -> u64 {
-    let swallows = |fault: &Fault| matches!(fault, Fault::Swallow { .. });
-    if plan.episodes.iter().any(|episode| swallows(&episode.fault)) {
-        plan.settings.answer_timeout * 2 + SEC
-    } else {
-        0
-    }
+    if plan.swallows() { plan.settings.answer_timeout * 2 + SEC } else { 0 }
 }
 
 /// How long a commit lasts at most that was begun under a fault: by how much the slowest is slower, and
@@ -68,6 +63,14 @@ pub(crate) fn back(plan: &Plan) -> u64 {
     let steps = steps + slowest_commit(plan) + settings.restore + herd(plan);
     // Clocks that run slowly.
     steps + steps / 1_000
+}
+
+/// How long a task may wait, at the most, although somebody is there who could run it: for the store, for
+/// answers about attempts that were assigned before, and until a worker that has refused is asked again.
+pub(crate) fn idle(plan: &Plan) -> u64 {
+    let settings = &plan.settings;
+    let store = settings.commit * 4 + slowest_commit(plan);
+    store + settings.accept_timeout * 2 + plan.slowest() * 4 + settings.late * 4 + SEC * 5
 }
 
 /// How long after the last fault everything has ended.

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use moorline_link::Epoch;
-use moorline_node::{Done, EventKind, Name, Persist, PersistId, StoreOp, StoreRow};
+use moorline_node::{Done, EventKind, Name, Persist, PersistId, StoreOp};
 use moorline_store::{
     Counts, EventPage, EventQuery, MemoryStore, Reader, Retention, Size, Store, StoreError,
     TaskFilter, TaskRecord, WallTime,
@@ -117,7 +117,8 @@ impl Disk {
         self.wall.last = None;
         let wall = self.wall.now(now);
         self.logged(|| Logged::Began(wall));
-        self.store.begin_epoch(wall).expect(NEVER)
+        let epoch = self.store.begin_epoch(wall).expect(NEVER);
+        if self.sabotage == Some(Sabotage::EpochRepeats) { Epoch(1) } else { epoch }
     }
 
     fn logged(&mut self, what: impl FnOnce() -> Logged) {
@@ -197,7 +198,7 @@ impl Disk {
         batch: &[Persist],
         sabotage: Sabotage,
     ) -> Result<Vec<Done>, StoreError> {
-        let of_tasks = [Sabotage::StoreForgets, Sabotage::StoreConfuses, Sabotage::StoreFails];
+        let of_tasks = [Sabotage::StoreConfuses, Sabotage::StoreFails];
         let spoils = |persist: &Persist| {
             of_tasks.contains(&sabotage) && matches!(persist.op, StoreOp::Submit { .. })
         };
@@ -207,14 +208,10 @@ impl Disk {
         let kept: Vec<Persist> = batch.iter().filter(|persist| !spoils(persist)).cloned().collect();
         let mut done = self.store.commit(wall, &kept)?.into_iter();
         let answer = |persist: &Persist| {
-            if !spoils(persist) {
-                return done.next().unwrap_or_default();
-            }
-            if sabotage == Sabotage::StoreForgets {
-                let rows = vec![StoreRow::Submitted { order: persist.id.0 }];
-                Done { rows, conflict: None }
-            } else {
+            if spoils(persist) {
                 Done { rows: Vec::new(), conflict: Some(Conflict::Exists { same: false }) }
+            } else {
+                done.next().unwrap_or_default()
             }
         };
         Ok(batch.iter().map(answer).collect())
@@ -234,11 +231,12 @@ impl Disk {
     pub(crate) fn crash(&mut self, now: u64, durable: bool) -> Option<Committed> {
         self.waiting.clear();
         self.failures = 0;
-        if durable && !self.under_way.is_empty() {
-            return Some(self.commit(now));
-        }
+        let committed = (durable && !self.under_way.is_empty()).then(|| self.commit(now));
         self.under_way.clear();
-        None
+        if self.sabotage == Some(Sabotage::StoreForgets) {
+            self.store = MemoryStore::new();
+        }
+        committed
     }
 
     pub(crate) fn reader(&self) -> Box<dyn Reader> {

@@ -5,11 +5,13 @@
 //! is marked absent, so that the others keep theirs.
 
 mod config;
+mod crowd;
 mod episodes;
 mod family;
 mod fault;
 mod latency;
 mod moment;
+mod reach;
 mod settings;
 mod swallow;
 mod whom;

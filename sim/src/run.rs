@@ -8,8 +8,8 @@ use std::rc::Rc;
 use crate::decide::{Decide, Decider, Decision, Log};
 use crate::plan::Plan;
 use crate::trace::Recording;
-use crate::world::World;
-use crate::{Failure, Invariant, Report, Violation};
+use crate::world::{EVENTS_MAX, World};
+use crate::{Failure, Report, Rule, Violation};
 
 /// Lines that a failure shows.
 const LINES: usize = 400;
@@ -46,6 +46,7 @@ pub struct Run {
     plan: Plan,
     keeps: Option<usize>,
     logs: bool,
+    events_max: u64,
     decisions: Option<Box<dyn Decide>>,
 }
 
@@ -58,6 +59,8 @@ pub struct RunOutcome {
     pub recording: Option<Recording>,
     /// The decisions that were not benign, in the order in which they were taken, if they were asked for.
     pub decisions: Vec<Decision>,
+    /// How many events there were.
+    pub events: u64,
 }
 
 impl Run {
@@ -65,7 +68,7 @@ impl Run {
     /// ([`Settings::is_fit`](crate::Settings::is_fit)) fail it at once.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        Self { plan, keeps: None, logs: false, decisions: None }
+        Self { plan, keeps: None, logs: false, events_max: EVENTS_MAX, decisions: None }
     }
 
     /// Keeps the last so many records.
@@ -80,6 +83,12 @@ impl Run {
         Self { logs: true, ..self }
     }
 
+    /// Ends it after so many events, 5,000,000 if nothing is said: as a run that goes round in circles.
+    #[must_use]
+    pub fn within(self, events_max: u64) -> Self {
+        Self { events_max: events_max.min(EVENTS_MAX), ..self }
+    }
+
     /// Has decisions taken by this one, instead of by the plan.
     #[must_use]
     pub fn decided_by(self, decisions: Box<dyn Decide>) -> Self {
@@ -89,7 +98,7 @@ impl Run {
     /// Runs it.
     #[must_use]
     pub fn go(self) -> RunOutcome {
-        let Self { plan, keeps, logs, decisions } = self;
+        let Self { plan, keeps, logs, events_max, decisions } = self;
         let seed = plan.seed;
         let recording = keeps.map(|keeps| Rc::new(RefCell::new(Recording::keeping(keeps))));
         let draws = decisions.map_or_else(|| Decider::of(&plan), Decider::Other);
@@ -103,16 +112,17 @@ impl Run {
         let configs = match plan.settings.configs() {
             Ok(configs) => configs,
             Err(unfit) => {
-                let violation = Violation { invariant: Invariant::Panic, words: unfit.to_string() };
+                let violation = Violation::new(Rule::Panic, unfit.to_string());
                 let failure = Failure { seed, at: 0, violation, last: Vec::new() };
                 return RunOutcome {
                     result: Err(Box::new(failure)),
                     recording: None,
                     decisions: Vec::new(),
+                    events: 0,
                 };
             }
         };
-        let mut world = World::new(plan, configs, draws, recording.clone());
+        let mut world = World::new(plan, configs, draws, recording.clone(), events_max);
         // A panic in the machines is a failure like any other.
         let run = catch_unwind(AssertUnwindSafe(|| world.run()));
         let at = world.now;
@@ -121,17 +131,18 @@ impl Run {
             Ok(Err(violation)) => Err(violation),
             Err(panic) => {
                 let words = words_of(panic);
-                world.break_promise(Invariant::Panic, words.clone());
-                Err(Violation { invariant: Invariant::Panic, words })
+                world.break_promise(Rule::Panic, words.clone());
+                Err(Violation::new(Rule::Panic, words))
             }
         };
+        let events = world.events();
         drop(world);
         let recording = recording.map(|recording| recording.replace(Recording::keeping(1)));
         let last = || recording.as_ref().map_or_else(Vec::new, |recording| recording.lines(LINES));
         let result =
             violation.map_err(|violation| Box::new(Failure { seed, at, violation, last: last() }));
         let decisions = taken.map_or_else(Vec::new, |taken| taken.take());
-        RunOutcome { result, recording, decisions }
+        RunOutcome { result, recording, decisions, events }
     }
 }
 

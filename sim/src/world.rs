@@ -2,16 +2,20 @@
 
 mod client;
 mod clocks;
+mod codec;
 mod coordinator;
 mod event;
 mod faults;
+mod handlers;
 mod links;
 mod moments;
 mod phases;
 mod process;
+mod promises;
 mod sabotage;
 mod spells;
 mod swallow;
+mod twin;
 mod wires;
 mod worker;
 
@@ -30,19 +34,20 @@ use crate::network::Network;
 use crate::plan::{Configs, Mode, Plan, Side, TaskPlan, Who};
 use crate::queue::Queue;
 use crate::trace::{Happened, Shared, Trace, What};
-use crate::{Coverage, Invariant, Report, Sabotage, Seen, Violation};
+use crate::{Coverage, Report, Rule, Sabotage, Seen, Violation};
 use client::Request;
 pub(crate) use clocks::rated;
 use event::Event;
 use phases::Phase;
 use process::Process;
+use promises::Watch;
 use worker::Worker;
 
 /// Events between two audits of the store.
 const AUDIT: u64 = 512;
 
 /// Events after which a run cannot be right any more.
-const EVENTS_MAX: u64 = 5_000_000;
+pub(crate) const EVENTS_MAX: u64 = 5_000_000;
 
 /// An event that will happen.
 #[derive(Clone, Debug)]
@@ -99,7 +104,9 @@ pub(crate) struct World {
     /// How much of their time everybody's return and everything's end took, in thousandths.
     used: (Option<u64>, u64),
     broken: Option<Violation>,
+    watch: Watch,
     events: u64,
+    events_max: u64,
     packets: u64,
     dials: u64,
     crashes: u64,
@@ -112,11 +119,14 @@ impl World {
         configs: Configs,
         draws: Decider,
         recording: Option<Shared>,
+        events_max: u64,
     ) -> Self {
-        let ledger = Ledger::new(&plan);
         let beat = plan.interval(&configs);
         let beat_interval = Duration::from_nanos(beat);
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let disconnect_after = nanos(configs.hub.disconnect_after(beat_interval));
+        let ledger = Ledger::new(&plan, configs.link.reconnect, disconnect_after);
+        let watch = Watch::of(&plan, configs.link.reconnect.backoff());
         let healed_at = if plan.is_calm() { 0 } else { plan.quiet_at + crate::bound::back(&plan) };
         let workers = (0..plan.workers.len()).map(|_| Worker::default()).collect();
         let clients = vec![client::Client::default(); plan.tasks.len()];
@@ -142,14 +152,16 @@ impl World {
             fails_until: 0,
             beat,
             suspect_after: nanos(configs.hub.suspect_after(beat_interval)),
-            disconnect_after: nanos(configs.hub.disconnect_after(beat_interval)),
+            disconnect_after,
             late_until: 0,
             is_tampered: false,
             is_rolled_back: false,
             healed_at,
             used: (None, 0),
             broken: None,
+            watch,
             events: 0,
+            events_max,
             packets: 0,
             dials: 0,
             crashes: 0,
@@ -166,8 +178,7 @@ impl World {
             self.events += 1;
             self.happen(planned);
             if self.events.is_multiple_of(AUDIT) {
-                let judgement = self.ledger.audit(&mut *self.disk.reader());
-                self.judge(judgement);
+                self.audit();
             }
             if let Some(violation) = self.broken.take() {
                 return Err(violation);
@@ -175,17 +186,17 @@ impl World {
             if self.phase == Phase::Over {
                 return Ok(self.report());
             }
-            if self.events > EVENTS_MAX {
-                return Err(Violation {
-                    invariant: Invariant::Spinning,
-                    words: format!("{EVENTS_MAX} events and no end"),
-                });
+            if self.events > self.events_max {
+                let words = format!("{} events and no end", self.events_max);
+                return Err(Violation::new(Rule::Spinning, words));
             }
         }
-        Err(Violation {
-            invariant: Invariant::NotEnded,
-            words: String::from("nothing will ever happen again"),
-        })
+        Err(Violation::new(Rule::NotEnded, "nothing will ever happen again"))
+    }
+
+    /// How many there were so far.
+    pub(crate) const fn events(&self) -> u64 {
+        self.events
     }
 
     fn report(&mut self) -> Report {
@@ -293,47 +304,32 @@ impl World {
     }
 
     /// Whether it is to be kept here, after what has happened.
-    fn is_promised(&self, invariant: Invariant) -> bool {
-        match self.plan.mode {
-            Mode::Honest => true,
-            Mode::Hostile => match invariant {
-                Invariant::Panic | Invariant::Spinning => true,
-                // A store that has lost what was durable cannot know.
-                Invariant::TaskLost | Invariant::AppliedTwice | Invariant::ResultInvented => {
-                    !self.is_tampered && !self.is_rolled_back
-                }
-                Invariant::StartedTwice
-                | Invariant::TooManyAtOnce
-                | Invariant::RanTwice
-                | Invariant::LostEarly
-                | Invariant::AnsweredWrongly
-                | Invariant::EndedWrongly
-                | Invariant::NotCalm
-                | Invariant::NotEnded
-                | Invariant::NotSilent
-                | Invariant::ShownWrongly
-                | Invariant::OutOfStep
-                | Invariant::Wire
-                | Invariant::EventsDiffer
-                | Invariant::Client
-                | Invariant::GaveUp => false,
-            },
+    fn is_promised(&self, rule: Rule) -> bool {
+        match (self.plan.mode, rule) {
+            (Mode::Honest, _) | (Mode::Hostile, Rule::Panic | Rule::Spinning) => true,
+            // A store that has lost what was durable cannot know, nor can anybody tell a result that was
+            // changed on its way from one that was made.
+            (
+                Mode::Hostile,
+                Rule::TaskLost | Rule::AppliedTwice | Rule::ResultInvented | Rule::Grown,
+            ) => !self.is_tampered && !self.is_rolled_back,
+            // What comes again or changed is what breaks the others.
+            (Mode::Hostile, _) => false,
         }
     }
 
     /// Notes the first broken promise; the run ends with it.
     fn judge(&mut self, judgement: Result<(), Violation>) {
         if let (Err(violation), None) = (judgement, &self.broken)
-            && self.is_promised(violation.invariant)
+            && self.is_promised(violation.rule)
         {
-            let Violation { invariant, words } = &violation;
-            self.note(What::Violation.to_nobody(), || format!("{invariant:?}: {words}"));
+            self.note(What::Violation.to_nobody(), || violation.to_string());
             self.broken = Some(violation);
         }
     }
 
-    pub(crate) fn break_promise(&mut self, invariant: Invariant, words: String) {
-        self.judge(Err(Violation { invariant, words }));
+    pub(crate) fn break_promise(&mut self, rule: Rule, words: String) {
+        self.judge(Err(Violation::new(rule, words)));
     }
 
     /// Both sides are ours: neither ever breaks the protocol, whatever happens to them. Only of what a
@@ -342,22 +338,37 @@ impl World {
         let swallowed = worker.is_some_and(|worker| !self.workers[worker].swallowed.is_empty());
         if reason == Reason::ProtocolError {
             let words = format!("{who:?} says that the protocol was broken");
-            self.break_promise(Invariant::Wire, words);
+            self.break_promise(Rule::Wire, words);
         }
         if reason == Reason::OutOfStep && !swallowed {
             let words = format!("{who:?} says that both sides disagree");
-            self.break_promise(Invariant::OutOfStep, words);
+            self.break_promise(Rule::OutOfStep, words);
         }
     }
 
-    /// In a calm world nothing of this kind happens, nor in any other once everybody is back.
-    /// Nor later, to a worker of the core, or to one of whom it is not known.
+    /// In a calm world nothing of this kind happens, nor in any other once everybody is back: to a worker
+    /// of the core.
     fn unless_calm(&mut self, worker: Option<usize>, words: impl FnOnce() -> String) {
-        let is_whole = || self.plan.core.is_none();
-        let of_core = worker.map_or_else(is_whole, |worker| self.plan.is_core(worker));
-        if self.now >= self.healed_at && of_core && !self.is_closing() {
-            self.break_promise(Invariant::NotCalm, words());
+        if self.now >= self.healed_at && self.is_of_core(worker) && !self.is_closing() {
+            let rule = if self.plan.is_calm() { Rule::NotCalm } else { Rule::Flaps };
+            self.break_promise(rule, words());
         }
+    }
+
+    /// The same for what ends a connection: that does not happen either once everybody was seen to be
+    /// back.
+    fn unless_back(&mut self, worker: Option<usize>, words: impl FnOnce() -> String) {
+        let is_back = self.used.0.is_some() && !self.plan.swallows();
+        if is_back && self.is_of_core(worker) && !self.is_closing() {
+            self.break_promise(Rule::Flaps, words());
+        } else {
+            self.unless_calm(worker, words);
+        }
+    }
+
+    /// Whether it has to be there after the faults; if it is not known who it is: whether all have to.
+    fn is_of_core(&self, worker: Option<usize>) -> bool {
+        worker.map_or_else(|| self.plan.core.is_none(), |worker| self.plan.is_core(worker))
     }
 
     /// The process whose driver gets this event.

@@ -6,12 +6,11 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use moorline_link::{First, Jitter};
 use moorline_sim::{
-    Dialled, Episode, Failure, Fault, Invariant, Manner, Plan, Report, Run, Sabotage, Seen, Told,
-    WorkerPlan, run, run_plan,
+    Dialled, Episode, Failure, Fault, Invariant, Manner, Plan, Report, Rule, Run, Sabotage, Swarm,
+    Told, WorkerPlan, run, run_plan,
 };
 
 const SEEDS: Range<u64> = 0..1_000;
@@ -23,38 +22,7 @@ const RARE: [&str; 2] = ["unknown", "conflicts"];
 const ELSEWHERE: [&str; 3] = ["swallowed", "unanswered", "replays"];
 
 /// So many worlds may pass before a rule notices what breaks it.
-const WORLDS_TO_NOTICE: usize = 50;
-
-/// Runs all seeds, spread over the cores; stops early after a few failures.
-fn run_all(seeds: Range<u64>) -> (Vec<Report>, Vec<Failure>) {
-    let next = AtomicU64::new(seeds.start);
-    let results = Mutex::new((Vec::new(), Vec::new()));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
-                        return;
-                    }
-                    let result = run(seed);
-                    let mut results = results.lock().unwrap();
-                    match result {
-                        Ok(report) => results.0.push(report),
-                        Err(failure) => results.1.push(*failure),
-                    }
-                    if results.1.len() >= 20 {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    let (mut reports, failures) = results.into_inner().unwrap();
-    reports.sort_unstable_by_key(|report: &Report| report.seed);
-    (reports, failures)
-}
+const WORLDS_TO_NOTICE: usize = 200;
 
 /// Lines of a run that are shown.
 const LINES: usize = 400;
@@ -79,56 +47,46 @@ fn range(text: &str) -> Range<u64> {
 #[test]
 fn a_thousand_worlds_keep_every_promise() {
     let seeds = seeds();
-    let (reports, mut failures) = run_all(seeds.clone());
-    if failures.is_empty() {
-        assert_eq!(reports.len() as u64, seeds.end - seeds.start);
-        let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
-        // Worlds in which nothing happens prove nothing.
-        assert!(sum(|report| report.tasks) > 5 * reports.len() as u64, "too few tasks");
-        assert!(sum(|report| report.crashes) > reports.len() as u64 / 2, "too few crashes");
-        let mut shallow = Vec::new();
-        for (place, (what, _)) in Seen::default().counts().into_iter().enumerate() {
-            let (times, worlds) = reports
-                .iter()
-                .map(|report| report.seen.counts()[place].1)
-                .fold((0, 0), |(times, worlds), count| {
-                    (times + count, worlds + u64::from(count > 0))
-                });
-            println!("{what}: {times} times in {worlds} worlds");
-            // What takes a chain of accidents may be rarer, but has to happen.
-            let per = if RARE.contains(&what) { 5_000 } else { 1_000 };
-            if worlds < reports.len() as u64 / per && !ELSEWHERE.contains(&what) {
-                shallow.push(what);
-            }
-        }
-        for (what, of) in [("back", (|r| r.back) as fn(&Report) -> u64), ("ended", |r| r.ended)] {
-            let mut used: Vec<u64> = reports.iter().map(of).collect();
-            used.sort_unstable();
-            let at = |share: usize| used[(used.len() - 1) * share / 1_000];
-            println!("{what}: of 1000 used {} {} {} {}", at(500), at(900), at(999), at(1_000));
-        }
-        assert!(shallow.is_empty(), "too rare: {shallow:?}");
-        println!(
-            "{} worlds: {} s of their time, {} events, {} packets, {} tasks, {} attempts, {} dials, {} crashes",
-            reports.len(),
-            sum(|report| report.lasted / 1_000_000_000),
-            sum(|report| report.events),
-            sum(|report| report.packets),
-            sum(|report| report.tasks),
-            sum(|report| report.attempts),
-            sum(|report| report.dials),
-            sum(|report| report.crashes),
-        );
-        return;
-    }
-    failures.sort_by_key(|failure| failure.seed);
-    for failure in &failures {
+    let swarm = Swarm::of(seeds.clone()).run();
+    for failure in &swarm.failures {
         let violation = &failure.violation;
-        println!("seed {}: {:?}: {}", failure.seed, violation.invariant, violation.words);
+        println!("seed {}: {violation}", failure.seed);
     }
-    println!("{} of {} worlds failed", failures.len(), reports.len() + failures.len());
-    let first = recorded(Plan::new(failures[0].seed)).expect_err("the same seed fails again");
-    panic!("{} of the worlds failed; the first:\n{first}", failures.len());
+    if let Some(first) = swarm.failures.first() {
+        let failures = swarm.failures.len();
+        println!("{failures} of {} worlds failed", swarm.worlds);
+        let first = recorded(Plan::new(first.seed)).expect_err("the same seed fails again");
+        panic!("{failures} of the worlds failed; the first:\n{first}");
+    }
+    assert_eq!((swarm.seeds.clone(), swarm.worlds), (seeds.clone(), seeds.end - seeds.start));
+    // Worlds in which nothing happens prove nothing.
+    assert!(swarm.tasks > 5 * swarm.worlds, "too few tasks");
+    assert!(swarm.crashes > swarm.worlds / 2, "too few crashes");
+    let mut shallow = Vec::new();
+    for seen in &swarm.seen {
+        println!("{}: {} times in {} worlds", seen.name, seen.times, seen.worlds);
+        // What takes a chain of accidents may be rarer, but has to happen.
+        let per = if RARE.contains(&seen.name) { 5_000 } else { 1_000 };
+        if seen.worlds < swarm.worlds / per && !ELSEWHERE.contains(&seen.name) {
+            shallow.push(seen.name);
+        }
+    }
+    for (what, used) in [("back", &swarm.back), ("ended", &swarm.ended)] {
+        let [half, most, nearly, all] = [500, 900, 999, 1_000].map(|share| used.within(share));
+        println!("{what}: of 1000 used {half} {most} {nearly} {all}");
+    }
+    assert!(shallow.is_empty(), "too rare: {shallow:?}");
+    println!(
+        "{} worlds: {} s of their time, {} events, {} packets, {} tasks, {} attempts, {} dials, {} crashes",
+        swarm.worlds,
+        swarm.lasted,
+        swarm.events,
+        swarm.packets,
+        swarm.tasks,
+        swarm.attempts,
+        swarm.dials,
+        swarm.crashes,
+    );
 }
 
 #[test]
@@ -216,20 +174,41 @@ fn the_plans_hold_every_kind_of_fault_and_calm_ones_none() {
 
 #[test]
 fn every_rule_reports_what_breaks_it() {
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut wrong) = (BTreeSet::new(), Vec::new());
     for sabotage in Sabotage::ALL {
         let is_fit = |plan: &Plan| sabotage.needs_calm().is_none_or(|calm| plan.is_calm() == calm);
-        let plans = (0..).map(Plan::new).filter(is_fit).take(WORLDS_TO_NOTICE);
+        // A herd breaks a promise that each of its workers keeps: delays are as they should be.
+        let many = |mut plan: Plan| {
+            if sabotage.needs_many() {
+                let settings = &mut plan.settings;
+                (settings.first, settings.jitter) = (First::Window, Jitter::None);
+                (settings.initial_delay, settings.max_delay) = (1_000_000_000, 1_000_000_000);
+                settings.multiplier = 1_000;
+                plan.crowded(64)
+            } else {
+                plan
+            }
+        };
+        let plans = (0..).map(Plan::new).filter(is_fit).map(many).take(WORLDS_TO_NOTICE);
         let found = plans.enumerate().find_map(|(worlds, plan)| {
             let failure = run_plan(Plan { sabotage: Some(sabotage), ..plan }).err()?;
             Some((worlds, failure))
         });
-        let Some((worlds, failure)) = found else { panic!("{sabotage:?} goes unnoticed") };
-        println!("{sabotage:?}: {:?} in world {worlds}", failure.violation);
-        assert_eq!(failure.violation.invariant, sabotage.breaks(), "{sabotage:?}\n{failure}");
-        seen.insert(failure.violation.invariant);
+        let Some((worlds, failure)) = found else {
+            wrong.push(format!("{sabotage:?} goes unnoticed"));
+            continue;
+        };
+        println!("{sabotage:?}: {} in world {worlds}", failure.violation);
+        if failure.violation.rule != sabotage.breaks() {
+            wrong.push(format!("{sabotage:?} breaks {:?}: {failure}", sabotage.breaks()));
+        }
+        seen.insert(failure.violation.rule);
     }
-    assert_eq!(seen, BTreeSet::from(Invariant::ALL), "a rule that nothing breaks proves nothing");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let all: BTreeSet<Rule> = Rule::ALL.iter().copied().collect();
+    assert_eq!(seen, all, "a rule that nothing breaks proves nothing");
+    let promises: BTreeSet<Invariant> = all.iter().map(|rule| rule.invariant()).collect();
+    assert_eq!(promises, BTreeSet::from(Invariant::ALL), "a promise without a rule is not kept");
 }
 
 /// In a calm world every suspicion, reconnect and return to the queue is a bug: here the store stands

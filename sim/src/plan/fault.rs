@@ -406,40 +406,6 @@ impl Fault {
         }
     }
 
-    /// How long it lasts; 0 for what is over at once.
-    #[must_use]
-    pub const fn lasts(&self) -> u64 {
-        match *self {
-            Self::Spikes { lasts, .. }
-            | Self::Stalls { lasts, .. }
-            | Self::Replay { lasts, .. }
-            | Self::Corrupt { lasts, .. }
-            | Self::Partition { lasts, .. }
-            | Self::Flap { lasts, .. }
-            | Self::Swizzle { lasts, .. }
-            | Self::Narrow { lasts, .. }
-            | Self::Segments { lasts, .. }
-            | Self::Dials { lasts, .. }
-            | Self::Jam { lasts, .. }
-            | Self::Freeze { lasts, .. }
-            | Self::Busy { lasts, .. }
-            | Self::Twin { lasts, .. }
-            | Self::Swallow { lasts, .. }
-            | Self::Late { lasts, .. }
-            | Self::Slow { lasts, .. }
-            | Self::Fails { lasts }
-            | Self::Crash { back: lasts, .. } => lasts,
-            Self::CrashLoop { back, lives, times, .. } => {
-                back.saturating_add(lives).saturating_mul(times as u64)
-            }
-            Self::Close { .. }
-            | Self::Cut { .. }
-            | Self::Rebind { .. }
-            | Self::SetClock { .. }
-            | Self::Nudge { .. } => 0,
-        }
-    }
-
     /// Whom it happens to.
     #[must_use]
     pub const fn whom(&self) -> Whom {

@@ -4,6 +4,11 @@ use super::{Episode, Fault, MS, Plan, SEC, Temper};
 use crate::decide::{Decide, Draws, Site};
 
 impl Plan {
+    /// Whether a worker may keep something to itself in it.
+    pub(crate) fn swallows(&self) -> bool {
+        self.episodes.iter().any(|episode| matches!(episode.fault, Fault::Swallow { .. }))
+    }
+
     /// The plan of this seed, in which workers also swallow questions, and there are more of them: half
     /// of the tasks run until they are told to stop, and their clients want that.
     ///

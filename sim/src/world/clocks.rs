@@ -46,6 +46,11 @@ impl World {
         Instant::from_nanos(shown.saturating_add(plan.clock))
     }
 
+    /// The same as a number.
+    pub(super) fn time_of(&self, index: usize) -> u64 {
+        self.clock_of(index).as_nanos()
+    }
+
     /// What the clock of the coordinator's machine shows.
     pub(super) fn clock_of_coordinator(&self) -> Instant {
         let nanos = rated(self.awake(Who::Coordinator), self.plan.coordinator.rate);

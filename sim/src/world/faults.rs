@@ -6,6 +6,7 @@ use moorline_link::{Kick, Reason, WorkerId};
 use moorline_node::{CoordinatorInput, WorkerInput};
 
 use super::{Event, World};
+use crate::Rule;
 use crate::decide::{Decide, Site};
 use crate::network::End;
 use crate::plan::{Fault, Kept, MS, Manner, Mode, Nudge, SEC, Side, Told, Way, Who, Whom, Workers};
@@ -103,8 +104,13 @@ impl World {
                 self.freeze(who, self.apart_until(who, lasts), suspended);
             }
             Fault::Busy { who, each, lasts } => self.occupy(who, each, self.until(lasts)),
-            // No plan that is drawn has it yet.
-            Fault::Twin { .. } => {}
+            // No plan that is drawn has it yet. One that is written by hand is not to look as if it had
+            // been kept.
+            Fault::Twin { .. } => {
+                let family = fault.family().name();
+                let words = format!("episode {index}: the world cannot do faults of {family} yet");
+                self.break_promise(Rule::Panic, words);
+            }
             Fault::Swallow { worker, lasts } => {
                 self.workers[worker].swallows_until = self.until(lasts);
             }

@@ -1,9 +1,10 @@
 //! Steps of the protocol that faults wait for, and what of them is counted.
 
 use moorline_link::{Lane, Reason};
-use moorline_node::{DownFrame, StoreOp, ToWorker, UpFrame};
+use moorline_node::{DownFrame, StoreOp, StorePlacement, ToWorker, UpFrame};
 use moorline_work::{Judgement, WorkerMessage};
 
+use super::swallow::NOBODYS;
 use super::{Event, World};
 use crate::FrameKind;
 use crate::decide::{Decide, Site};
@@ -71,9 +72,11 @@ impl World {
                         }
                         WorkerMessage::Refuse { key, refusal } => {
                             self.seen.refused += 1;
-                            self.unless_calm(Some(worker), || {
-                                format!("w{worker} refuses {key:?}: {refusal:?}")
-                            });
+                            if key != NOBODYS {
+                                self.unless_calm(Some(worker), || {
+                                    format!("w{worker} refuses {key:?}: {refusal:?}")
+                                });
+                            }
                             continue;
                         }
                     }
@@ -158,12 +161,17 @@ impl World {
     /// The store is asked for this.
     pub(super) fn note_op(&mut self, op: &StoreOp) {
         match op {
-            StoreOp::Lease { worker, .. } | StoreOp::Adopt { worker, .. } => {
+            StoreOp::Lease { worker, .. }
+            | StoreOp::Adopt { worker, .. }
+            | StoreOp::Submit { placement: StorePlacement::Leased { worker, .. }, .. } => {
                 self.moment(Moment::Lease, Some(index_of(worker.0)));
             }
             StoreOp::Requeue { .. } => self.moment(Moment::Lease, None),
             StoreOp::Finish { .. } => self.moment(Moment::End, None),
-            StoreOp::Submit { .. }
+            StoreOp::Submit {
+                placement: StorePlacement::Unclaimed | StorePlacement::Claimed { .. },
+                ..
+            }
             | StoreOp::Claim { .. }
             | StoreOp::Unclaim { .. }
             | StoreOp::Leases

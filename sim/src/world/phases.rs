@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use moorline_link::{Presence, State, WorkerId};
 use moorline_node::{CoordinatorInput, WorkerInput};
+use moorline_work::{RunPhase, TaskId};
 
 use super::worker::Worker;
 use super::{Event, World};
-use crate::Invariant;
+use crate::Rule;
 use crate::bound;
 use crate::plan::{MS, Mode, SEC, TaskPlan};
 use crate::report::seconds;
@@ -49,36 +50,43 @@ impl World {
             Phase::Closing { workers, by } => self.look_for_rest(workers, by),
             // What began to go wrong before has to show first.
             Phase::Healing { .. } if self.now < self.plan.quiet_at + bound::fading(&self.plan) => {}
-            Phase::Healing { by } => match self.missing().or_else(|| self.unfinished()) {
-                None => {
-                    let all = (by - self.plan.quiet_at).max(1);
-                    self.used.1 = (self.now - self.plan.quiet_at) * 1_000 / all;
-                    // Acknowledgements, and what is under way.
-                    let from = self.now + self.plan.slowest() * 4 + SEC;
-                    let until = from + self.beat * 4;
-                    let phase = What::Phase.to_nobody().value(2);
-                    self.note(phase, || String::from("everything has ended"));
-                    self.phase = Phase::Silence { from, until };
-                }
-                Some(words) if self.now > by => {
-                    self.break_promise(Invariant::NotEnded, words);
-                    // Of a hostile world that is not asked.
-                    if self.plan.mode == Mode::Hostile {
-                        self.phase = Phase::Over;
-                    }
-                }
-                Some(_) => self.look_for_missing(),
-            },
-            Phase::Silence { from, until } => {
-                if self.now > from {
-                    self.spoil_silence();
-                }
+            Phase::Healing { by } => {
+                self.look_for_missing();
+                self.look_for_rest_of_work(by);
+            }
+            Phase::Silence { until, .. } => {
                 if self.now >= until {
+                    self.audit();
+                    self.unless_empty();
                     self.close_workers();
                 }
             }
         }
         self.after(LOOK, Event::Look);
+    }
+
+    /// Whether everything has ended that was to be done.
+    fn look_for_rest_of_work(&mut self, by: u64) {
+        match self.late() {
+            None => {
+                let all = (by - self.plan.quiet_at).max(1);
+                self.used.1 = (self.now - self.plan.quiet_at) * 1_000 / all;
+                // Acknowledgements, and what is under way.
+                let from = self.now + self.plan.slowest() * 4 + SEC;
+                let until = from + self.beat * 4;
+                let phase = What::Phase.to_nobody().value(2);
+                self.note(phase, || String::from("everything has ended"));
+                self.phase = Phase::Silence { from, until };
+            }
+            Some((rule, words)) if self.now > by => {
+                self.break_promise(rule, words);
+                // Of a hostile world that is not asked.
+                if self.plan.mode == Mode::Hostile {
+                    self.phase = Phase::Over;
+                }
+            }
+            Some(_) => self.look_for_blocked(),
+        }
     }
 
     /// The workers of the core are asked to stop.
@@ -101,7 +109,7 @@ impl World {
         let left = if workers { self.working() } else { self.left() };
         match left {
             Some(words) if self.now > by => {
-                self.break_promise(Invariant::NotEnded, words);
+                self.break_promise(Rule::NotEnded, words);
                 if self.plan.mode == Mode::Hostile {
                     self.phase = Phase::Over;
                 }
@@ -151,7 +159,7 @@ impl World {
     }
 
     /// The workers that have to be there after the faults.
-    fn core(&self) -> impl Iterator<Item = (usize, &Worker)> {
+    pub(super) fn core(&self) -> impl Iterator<Item = (usize, &Worker)> {
         self.workers.iter().enumerate().filter(|(index, _)| self.plan.is_core(*index))
     }
 
@@ -163,7 +171,7 @@ impl World {
         if let Phase::Silence { from, .. } = self.phase
             && self.now > from
         {
-            self.break_promise(Invariant::NotSilent, words());
+            self.break_promise(Rule::NotSilent, words());
         }
     }
 
@@ -179,18 +187,20 @@ impl World {
         let all = bound::back(&self.plan);
         match self.missing() {
             Some(words) if self.now > self.plan.quiet_at + all => {
-                self.break_promise(Invariant::NotEnded, words);
+                self.break_promise(Rule::NotBack, words);
             }
             Some(_) => {}
             None if self.used.0.is_none() => {
                 self.used.0 = Some((self.now - self.plan.quiet_at) * 1_000 / all.max(1));
+                self.spoil_back();
             }
             None => {}
         }
     }
 
     /// Whether anybody of the core can do this task.
-    fn can_be_done(&self, task: usize) -> bool {
+    fn can_be_done(&self, task: TaskId) -> bool {
+        let task = TaskPlan::index_of(task);
         let handler = self.plan.tasks.get(task).map_or(0, |task| task.handler);
         self.plan
             .present()
@@ -211,8 +221,51 @@ impl World {
             is_there.then(|| self.missing_worker(index)).flatten()
         });
         if let Some(words) = missing {
-            self.break_promise(Invariant::NotEnded, format!("at the end of a lull, {words}"));
+            self.break_promise(Rule::NotBack, format!("at the end of a lull, {words}"));
         }
+    }
+
+    /// What is still to come, and the rule that is broken if it comes too late.
+    fn late(&self) -> Option<(Rule, String)> {
+        if let Some(words) = self.missing() {
+            return Some((Rule::NotBack, words));
+        }
+        if let Some(stray) = (0..self.workers.len()).find_map(|index| self.stray(index)) {
+            return Some(stray);
+        }
+        self.unfinished().map(|words| (Rule::NotEnded, words))
+    }
+
+    /// A lease of a worker that its present process does not know of, and the rule that is broken if it
+    /// stays so.
+    pub(super) fn stray(&self, index: usize) -> Option<(Rule, String)> {
+        let leases = self.ledger.open().filter_map(|(_, lease)| lease);
+        leases.filter(|(_, worker, _)| *worker == index).find_map(|(key, worker, process)| {
+            if self.workers[worker].incarnation != process {
+                let words = format!("{key:?} is leased to a process of w{worker} that is gone");
+                return Some((Rule::NotRerun, words));
+            }
+            let knows = self.knows(worker, process, key.task);
+            let words = || format!("{key:?} is leased to w{worker}, which does not know of it");
+            (!knows).then(|| (Rule::Strayed, words()))
+        })
+    }
+
+    /// Why both sides disagree about a worker of which nothing is under way, if that can be told: what is
+    /// leased to it is not known to it, or has ended and is not said.
+    pub(super) fn out_of_step(&self, index: usize) -> Option<(Rule, String)> {
+        let node = self.workers[index].process.node.as_ref()?;
+        self.stray(index).or_else(|| {
+            let ended = node.runs().find(|run| run.phase == RunPhase::Finished)?;
+            Some((Rule::NotEnded, format!("w{index} keeps what it made of {:?}", ended.key)))
+        })
+    }
+
+    /// Whether this process of a worker runs a task or keeps its result.
+    fn knows(&self, worker: usize, process: u64, task: TaskId) -> bool {
+        let worker = &self.workers[worker];
+        let node = worker.process.node.as_ref().filter(|_| worker.incarnation == process);
+        node.is_some_and(|node| node.runs().any(|run| run.key.task == task))
     }
 
     /// What has not ended.
@@ -221,10 +274,10 @@ impl World {
         if unanswered > 0 {
             return Some(format!("{unanswered} clients are not answered"));
         }
-        let mut open = self.ledger.open();
-        open.retain(|task| self.can_be_done(TaskPlan::index_of(*task)));
-        if !open.is_empty() {
-            return Some(format!("{} tasks have not ended: {:?}", open.len(), open.first()));
+        let mut open = self.ledger.open().filter(|(task, _)| self.can_be_done(*task));
+        if let Some((task, _)) = open.next() {
+            let count = 1 + open.count();
+            return Some(format!("{count} tasks have not ended: {task:?}"));
         }
         for (index, worker) in self.core() {
             if let Some(node) = worker.process.node.as_ref().filter(|node| node.owes()) {

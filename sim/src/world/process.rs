@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use moorline_link::Instant;
 
 use super::clocks::rated;
+use super::twin::Twinned;
 use super::{Event, World};
-use crate::Invariant;
+use crate::Rule;
 use crate::decide::{Decide, Site};
 use crate::plan::{SEC, Who};
 use crate::report::seconds;
@@ -27,7 +28,7 @@ const fn process_number(who: Who) -> u64 {
 #[derive(Debug)]
 pub(super) struct Process<N> {
     /// Its machine, while it runs.
-    pub(super) node: Option<N>,
+    pub(super) node: Option<Twinned<N>>,
     /// Counts its runs: what was planned for an earlier one is void.
     pub(super) life: u32,
     frozen: Option<u64>,
@@ -215,9 +216,12 @@ impl World {
         // It ended meanwhile.
         let Some(since) = frozen else { return };
         let life = self.life(who);
-        if who == Who::Coordinator {
-            let rate = self.plan.coordinator.rate;
-            self.ledger.coordinator_was_frozen(rated(now, rate) - rated(since, rate));
+        match who {
+            Who::Coordinator => {
+                let rate = self.plan.coordinator.rate;
+                self.ledger.coordinator_was_frozen(rated(now, rate) - rated(since, rate));
+            }
+            Who::Worker(index) => self.ledger.disturbed(index, self.time_of(index)),
         }
         let waiting = backlog.len();
         let thaws = What::Thaws.by(who).value(waiting as u64);
@@ -317,7 +321,7 @@ impl World {
 
     pub(super) fn spins(&mut self, who: Who) {
         self.break_promise(
-            Invariant::Spinning,
+            Rule::Spinning,
             format!("{who:?} wants to be run more than {REPEATS_MAX} times at one instant"),
         );
     }

@@ -86,7 +86,7 @@ impl World {
             return;
         }
         let node = self.workers[worker].process.node.as_ref();
-        let state = node.map_or(State::Disconnected, moorline_node::WorkerNode::state);
+        let state = node.map_or(State::Disconnected, |node| node.state());
         let now = self.clock_of_coordinator();
         let id = WorkerId(self.plan.workers[worker].id);
         let view = self.coordinator.node.as_ref().and_then(|node| node.worker(now, id));

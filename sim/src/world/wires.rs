@@ -9,7 +9,7 @@ use crate::decide::{Decide, Site};
 use crate::network::End;
 use crate::plan::{Dialled, Ending, Manner, Side, Told, Who};
 use crate::trace::{What, fingerprint};
-use crate::{Invariant, Sabotage};
+use crate::{Rule, Sabotage};
 
 impl World {
     /// A worker dials: the first packet is under way.
@@ -68,7 +68,7 @@ impl World {
     pub(super) fn send(&mut self, conn: usize, from: Side, lane: Lane, packet: Bytes, cause: u32) {
         if packet.len() > PACKET_MAX {
             let words = format!("{from:?} writes a packet of {} bytes", packet.len());
-            self.break_promise(Invariant::Wire, words);
+            self.break_promise(Rule::Wire, words);
         }
         self.packets += 1;
         let len = packet.len();

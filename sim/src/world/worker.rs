@@ -8,14 +8,14 @@ use moorline_link::{ConnId, Incarnation, Instant, Reason, State, Wake, WorkerId}
 use moorline_node::{
     Name, UpFrame, WorkerAction, WorkerConfig, WorkerEvent, WorkerInput, WorkerNode,
 };
-use moorline_work::{
-    AbortReason, Disposition, Outcome, RunId, RunPhase, RunnerConfig, TaskId, TaskKey,
-};
+use moorline_work::{AbortReason, Disposition, RunId, RunnerConfig, TaskId, TaskKey};
 
+use super::handlers::Run;
 use super::links::Link;
 use super::moments::Sent;
 use super::process::Process;
 use super::spells::Around;
+use super::twin::Twinned;
 use super::{Event, World};
 use crate::decide::{Decide, Site, mix};
 use crate::frame::FrameKind;
@@ -23,7 +23,7 @@ use crate::ledger::Answered;
 use crate::network::End;
 use crate::plan::{Dialled, HANDLERS, MS, Manner, SEC, Side, TaskPlan, Who};
 use crate::trace::What;
-use crate::{Invariant, Sabotage};
+use crate::{Rule, Sabotage};
 
 /// Calls a driver makes at one instant before something is wrong.
 const TURNS_MAX: u32 = 100_000;
@@ -45,12 +45,16 @@ pub(super) struct Worker {
     pub(super) links: [Link; 2],
     /// After a drain it comes back after this time.
     pub(super) back: Option<u64>,
+    /// A drain has until then.
+    pub(super) drained_by: Option<u64>,
+    /// Tasks whose handlers ended by themselves and whose outcome was not answered.
+    pub(super) unsettled: BTreeSet<TaskId>,
     /// What its handlers do.
     pub(super) runs: BTreeMap<RunId, Run>,
     /// Handlers of this process that ended, by task.
-    ended: BTreeMap<TaskId, u32>,
+    pub(super) ended: BTreeMap<TaskId, u32>,
     /// What handlers of this process made of tasks.
-    results: BTreeMap<TaskId, Bytes>,
+    pub(super) results: BTreeMap<TaskId, Bytes>,
     /// It swallows questions until then, ...
     pub(super) swallows_until: u64,
     /// ... and never answers those about these attempts, in this session.
@@ -68,6 +72,8 @@ impl Default for Worker {
             around: Around::default(),
             links: [Link::default(); 2],
             back: None,
+            drained_by: None,
+            unsettled: BTreeSet::new(),
             runs: BTreeMap::new(),
             ended: BTreeMap::new(),
             results: BTreeMap::new(),
@@ -76,14 +82,6 @@ impl Default for Worker {
             sent: [Sent::default(); 2],
         }
     }
-}
-
-/// A handler that runs.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Run {
-    pub(super) key: TaskKey,
-    /// When it was told to stop.
-    pub(super) aborted: Option<u64>,
 }
 
 /// The name all software here has.
@@ -102,7 +100,7 @@ impl World {
         let slots = plan.slots + u16::from(self.is_sabotaged(Sabotage::SlotsGrow));
         let life = u64::from(self.workers[index].process.life);
         let incarnation = mix(self.plan.seed ^ mix(index as u64) ^ life << 32);
-        let config = WorkerConfig {
+        let mut config = WorkerConfig {
             link: self.configs.link,
             runner: RunnerConfig { slots, task_timeout: None },
             worker: WorkerId(plan.id),
@@ -112,28 +110,56 @@ impl World {
             software: name(SOFTWARE),
             seed: mix(incarnation),
         };
+        self.spoil_link(&mut config.link);
         let now = self.clock_of(index);
         let node = match WorkerNode::new(config, now) {
             Ok(node) => node,
             Err(error) => {
-                self.break_promise(Invariant::Panic, format!("w{index} cannot begin: {error:?}"));
+                self.break_promise(Rule::Panic, format!("w{index} cannot begin: {error:?}"));
                 return;
             }
         };
-        self.ledger.worker_began(incarnation);
+        self.ledger.worker_began(index, incarnation, now.as_nanos());
         let worker = &mut self.workers[index];
         worker.incarnation = incarnation;
         worker.back = None;
-        worker.process.node = Some(node);
+        worker.drained_by = None;
+        worker.process.node = Some(Twinned::new(node));
         let begins = What::Begins.by(Who::Worker(index)).value(incarnation);
         self.note(begins, || format!("w{index} begins as {incarnation:x}"));
         self.settle_worker(index);
     }
 
-    pub(super) fn tell_worker(&mut self, index: usize, input: WorkerInput) {
+    pub(super) fn tell_worker(&mut self, index: usize, mut input: WorkerInput) {
         let now = self.clock_of(index);
+        match input {
+            WorkerInput::Kick(_)
+            | WorkerInput::Reconnect
+            | WorkerInput::Migrate
+            | WorkerInput::Stop { .. }
+            | WorkerInput::Restart => self.ledger.disturbed(index, now.as_nanos()),
+            WorkerInput::Timeout
+            | WorkerInput::Opened { .. }
+            | WorkerInput::DialFailed { .. }
+            | WorkerInput::Closed { .. }
+            | WorkerInput::Packet { .. }
+            | WorkerInput::Undecodable { .. }
+            | WorkerInput::Done { .. }
+            | WorkerInput::ResetStatistics => {}
+        }
+        if let WorkerInput::Stop { within } = input {
+            let within = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
+            let until = self.now.saturating_add(within);
+            let worker = &mut self.workers[index];
+            worker.drained_by = Some(worker.drained_by.map_or(until, |before| before.min(until)));
+        }
+        if let (WorkerInput::Stop { within }, true) =
+            (&mut input, self.is_sabotaged(Sabotage::StopsAtOnce))
+        {
+            *within = Duration::ZERO;
+        }
         if let Some(node) = &mut self.workers[index].process.node {
-            node.handle(now, input);
+            node.both_with(input, |node, input| node.handle(now, input));
             self.settle_worker(index);
         }
     }
@@ -146,18 +172,23 @@ impl World {
             self.spins(Who::Worker(index));
             return;
         }
+        // It is not run in time: by a fault, later than any driver would.
+        let now = self.time_of(index);
+        if now > at.as_nanos() + self.ledger.late() {
+            self.ledger.disturbed(index, now);
+        }
         let wakes = What::Wakes.by(Who::Worker(index));
         self.note(wakes, || format!("the timer of w{index} fires"));
         if self.is_sabotaged(Sabotage::ClockLags)
             && let Some(node) = &mut self.workers[index].process.node
         {
-            node.handle(Instant::ZERO, WorkerInput::Timeout);
+            node.both(|node| node.handle(Instant::ZERO, WorkerInput::Timeout));
             self.settle_worker(index);
         } else {
             self.tell_worker(index, WorkerInput::Timeout);
         }
         let now = self.clock_of(index);
-        let next = self.workers[index].process.node.as_ref().map(WorkerNode::next_wake);
+        let next = self.workers[index].process.node.as_ref().map(|node| node.next_wake());
         if let Some(Wake::At { deadline, .. }) = next
             && deadline <= now
         {
@@ -179,7 +210,7 @@ impl World {
                 return;
             }
             let Some(node) = &mut self.workers[index].process.node else { return };
-            if let Some(action) = node.poll_action() {
+            if let Some(action) = node.both(WorkerNode::poll_action) {
                 self.worker_action(index, action);
             } else if !self.write_worker(index, now) {
                 break;
@@ -198,12 +229,17 @@ impl World {
             }
             let name = self.network.conn(conn).name;
             let Some(node) = &mut self.workers[index].process.node else { return false };
-            let Some(packet) = node.poll_transmit(now, name) else { continue };
+            let packet = node.both(|node| node.poll_transmit(now, name));
+            let Some(mut packet) = packet else { continue };
+            self.spoil_said_up(&mut packet.frames);
             if !packet.frames.iter().all(is_heartbeat) {
                 self.spoke(index, || format!("w{index} says {:?}", packet.frames));
             }
+            let judgement = self.ledger.worker_says(conn, &packet.frames);
+            self.judge(judgement);
             self.note_up(index, &packet.frames);
             let bytes = moorline_wire::encode_up(&packet);
+            self.unless_decoded_up(&packet, &bytes);
             let sends = What::Sends.by(Who::Worker(index)).on(conn).value(bytes.len() as u64);
             let cause =
                 self.note(sends, || format!("w{index} sends {} bytes on c{conn}", bytes.len()));
@@ -225,7 +261,7 @@ impl World {
             }
             State::Failed => {
                 let reason = node.link().reason;
-                self.break_promise(Invariant::GaveUp, format!("w{index} gave up: {reason:?}"));
+                self.break_promise(Rule::GaveUp, format!("w{index} gave up: {reason:?}"));
                 // Whoever looks after the process starts it anew.
                 self.workers[index].back = Some(RESTART);
                 self.worker_ended(index);
@@ -236,7 +272,7 @@ impl World {
         match wake {
             Wake::Now => {
                 let words = format!("w{index} wants to be run and has nothing to do");
-                self.break_promise(Invariant::Spinning, words);
+                self.break_promise(Rule::Spinning, words);
             }
             Wake::At { deadline, .. } => {
                 self.arm(Who::Worker(index), deadline);
@@ -248,17 +284,24 @@ impl World {
     fn worker_action(&mut self, index: usize, action: WorkerAction) {
         match action {
             WorkerAction::Dial { conn: name, attempt, .. } => {
+                let registered = |conn: &&usize| !self.ledger.is_registered(**conn);
+                let others = self.network.of(index).iter().filter(registered).count();
                 let conn = self.network.dial(index, name);
+                self.ledger.dialled_as(index, self.workers[index].incarnation);
+                let judgement = self.ledger.dials(index, attempt, others, self.time_of(index));
+                self.judge(judgement);
+                self.count_dial();
                 let dials = What::Dials.by(Who::Worker(index)).on(conn).value(attempt.into());
                 self.note(dials, || format!("w{index} dials c{conn}, attempt {attempt}"));
                 if self.dials >= self.plan.present().count() as u64 {
-                    self.unless_calm(Some(index), || format!("w{index} dials again"));
+                    self.unless_back(Some(index), || format!("w{index} dials again"));
                 }
                 self.dial(conn);
             }
             WorkerAction::Close { conn: name, reason } => {
                 if let Some(conn) = self.conn_of_worker(index, name) {
                     self.close(conn, Side::Worker, reason);
+                    self.unless_worker_speaks(index, name);
                 }
             }
             WorkerAction::Start { run, key, handler, payload, .. } => {
@@ -279,7 +322,9 @@ impl World {
                 let cause = self.note(aborts.value(attempt.into()), || {
                     format!("w{index} tells the handler of t{task} to stop: {reason:?}")
                 });
-                self.at_because(self.now + delay, Event::Done { worker: index, run }, cause);
+                if !self.is_sabotaged(Sabotage::Ghosts) {
+                    self.at_because(self.now + delay, Event::Done { worker: index, run }, cause);
+                }
             }
             WorkerAction::Event(event) => self.worker_event(index, &event),
         }
@@ -305,7 +350,9 @@ impl World {
                         if self.workers[index].swallowed.is_empty() =>
                     {
                         let words = format!("w{index} and the coordinator disagree");
-                        self.break_promise(Invariant::OutOfStep, words);
+                        let (rule, words) =
+                            self.out_of_step(index).unwrap_or((Rule::OutOfStep, words));
+                        self.break_promise(rule, words);
                     }
                     WorkerEvent::Stalled { .. } => self.seen.stalled += 1,
                     _ => {}
@@ -313,6 +360,8 @@ impl World {
                 self.unless_calm(Some(index), || format!("w{index}: {event:?}"));
             }
             WorkerEvent::Link(transition) => {
+                let (to, reason) = (transition.to, transition.reason);
+                self.ledger.turned(index, to, reason, self.time_of(index));
                 if let Some(reason) = transition.reason {
                     self.seen.unacked += u64::from(reason == Reason::HeartbeatUnacked);
                     self.unless_violated(Who::Worker(index), Some(index), reason);
@@ -328,6 +377,7 @@ impl World {
                     Disposition::Duplicate => self.seen.duplicate += 1,
                     Disposition::Accepted => {}
                 }
+                self.workers[index].unsettled.remove(&key.task);
                 if *disposition != Disposition::Accepted {
                     self.unless_calm(Some(index), || format!("w{index}: {event:?}"));
                 }
@@ -339,113 +389,12 @@ impl World {
                 let judgement = self.ledger.settled(&answered);
                 self.judge(judgement);
             }
+            WorkerEvent::HandedBack { key } => {
+                self.workers[index].unsettled.remove(&key.task);
+            }
             // Whatever else it says, now or later, is no fault.
             _ => {}
         }
-    }
-
-    fn start(&mut self, index: usize, run: RunId, key: TaskKey, handler: &Name, payload: &Bytes) {
-        let incarnation = self.workers[index].incarnation;
-        let task = TaskPlan::index_of(key.task);
-        let starts = What::Starts.by(Who::Worker(index)).about(task).value(key.attempt.0.into());
-        let cause = self.note(starts, || {
-            format!("w{index} starts t{task} attempt {} as {run:?}", key.attempt.0)
-        });
-        let slots = usize::from(self.plan.workers[index].slots);
-        if self.workers[index].runs.len() >= slots {
-            let words = format!("w{index} runs more than {slots} at once");
-            self.break_promise(Invariant::TooManyAtOnce, words);
-        }
-        let others: Vec<(usize, u64, TaskKey)> = self.holders(key.task).collect();
-        let workers = &self.workers;
-        let lives = |index: usize, incarnation| {
-            let worker: &Worker = &workers[index];
-            worker.process.node.is_some() && worker.incarnation == incarnation
-        };
-        let judgement = self.ledger.started(index, incarnation, key, &others, lives);
-        self.judge(judgement);
-        if task >= self.plan.tasks.len() {
-            // Of a task that there is not: an assignment that was tampered with.
-            let words = format!("{key:?} is started, and nobody handed it in");
-            self.break_promise(Invariant::ResultInvented, words);
-            let (outcome, body) = (Outcome::Failed { retryable: false }, Bytes::new());
-            self.tell_worker(index, WorkerInput::Done { run, outcome, body });
-            return;
-        }
-        let given = &self.plan.tasks[task];
-        let (work, endless) = (given.work, given.endless);
-        if payload[..] != given.payload()[..] || handler.as_str() != HANDLERS[given.handler] {
-            let words = format!("{key:?} was given what belongs to another task");
-            self.break_promise(Invariant::ResultInvented, words);
-        }
-        self.workers[index].runs.insert(run, Run { key, aborted: None });
-        let entity = mix(incarnation ^ run.0);
-        let lasts = self.draws.between(Site::Handler, entity, 0, work / 8, work);
-        if !endless {
-            self.at_because(self.now + lasts, Event::Done { worker: index, run }, cause);
-        }
-    }
-
-    /// Processes that run a task and were not told to stop.
-    fn holders(&self, task: TaskId) -> impl Iterator<Item = (usize, u64, TaskKey)> + '_ {
-        self.workers.iter().enumerate().flat_map(move |(index, worker)| {
-            let runs = worker.runs.values();
-            let runs = runs.filter(move |run| run.key.task == task && run.aborted.is_none());
-            runs.map(move |run| (index, worker.incarnation, run.key))
-        })
-    }
-
-    /// Whether this process runs a key, under its present number, and was not told to stop.
-    pub(super) fn holds(workers: &[Worker], index: usize, incarnation: u64, key: TaskKey) -> bool {
-        let Some(worker) = workers.get(index) else { return false };
-        let Some(node) = &worker.process.node else { return false };
-        worker.incarnation == incarnation
-            && node.runs().any(|run| run.key == key && run.phase == RunPhase::Running)
-    }
-
-    pub(super) fn handler_done(&mut self, index: usize, run_id: RunId) {
-        let Some(run) = self.workers[index].runs.remove(&run_id) else { return };
-        let task = TaskPlan::index_of(run.key.task);
-        let Some(plan) = self.plan.tasks.get(task) else { return };
-        let is_slow = run.aborted.is_some_and(|at| self.now - at > 3 * SEC);
-        self.seen.slow_to_stop += u64::from(is_slow);
-        let worker = &mut self.workers[index];
-        let entity = mix(worker.incarnation ^ run_id.0);
-        let (size, twice) = (plan.size, plan.twice);
-        let draw = |k, bound| self.draws.draw(Site::Handler, entity, k, bound);
-        let outcome = if run.aborted.is_some() && draw(1, 5) != 4 {
-            Outcome::Cancelled
-        } else if self.draws.chance(Site::Handler, entity, 5, plan.panics) {
-            // As the driver says it.
-            self.seen.panicked += 1;
-            Outcome::Failed { retryable: true }
-        } else if self.draws.chance(Site::Handler, entity, 2, plan.failing) {
-            Outcome::Failed { retryable: draw(4, 4) != 3 }
-        } else {
-            Outcome::Succeeded
-        };
-        let body = match outcome {
-            Outcome::Succeeded => result(index, worker.incarnation, run, size),
-            Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Cancelled => {
-                Bytes::from_static(b"it did not work")
-            }
-        };
-        *worker.ended.entry(run.key.task).or_default() += 1;
-        if outcome == Outcome::Succeeded {
-            worker.results.insert(run.key.task, body.clone());
-            self.ledger.made(index, worker.incarnation, run.key, body.clone());
-        } else {
-            let for_good = outcome == Outcome::Failed { retryable: false };
-            self.ledger.failed(worker.incarnation, run.key.task, for_good);
-        }
-        let ends = What::Ends.by(Who::Worker(index)).about(task).value(run.key.attempt.0.into());
-        self.note(ends, || format!("w{index} ends t{task} {run_id:?}: {outcome:?}"));
-        if twice {
-            self.seen.said_twice += 1;
-            let body = body.clone();
-            self.tell_worker(index, WorkerInput::Done { run: run_id, outcome, body });
-        }
-        self.tell_worker(index, WorkerInput::Done { run: run_id, outcome, body });
     }
 
     // What the network tells a worker.
@@ -488,10 +437,11 @@ impl World {
                 let mut frames = decoded.frames;
                 self.spoil_down(&mut frames);
                 self.swallow_down(index, &mut frames);
+                self.ledger.worker_hears(conn, &frames);
                 self.tell_worker(index, WorkerInput::Packet { conn: name, frames });
             }
             Err(error) => {
-                self.break_promise(Invariant::Wire, format!("w{index} on c{conn}: {error}"));
+                self.break_promise(Rule::Wire, format!("w{index} on c{conn}: {error}"));
                 self.tell_worker(index, WorkerInput::Undecodable { conn: name });
             }
         }
@@ -499,6 +449,7 @@ impl World {
 
     /// The process has ended by itself, after a drain.
     fn worker_ended(&mut self, index: usize) {
+        self.unless_rid_of_all(index);
         let back = self.workers[index].back.unwrap_or(MS);
         let gone = What::Gone.by(Who::Worker(index));
         self.note(gone, || format!("w{index} has ended in order"));
@@ -521,18 +472,9 @@ impl World {
         worker.runs.clear();
         worker.ended.clear();
         worker.results.clear();
+        worker.unsettled.clear();
         worker.swallowed.clear();
     }
-}
-
-/// What a handler makes: it names its task, its attempt and its process.
-fn result(index: usize, incarnation: u64, run: Run, size: usize) -> Bytes {
-    let mut bytes = run.key.task.0.to_be_bytes().to_vec();
-    bytes.extend(run.key.attempt.0.to_be_bytes());
-    bytes.extend((index as u64).to_be_bytes());
-    bytes.extend(incarnation.to_be_bytes());
-    bytes.resize(bytes.len() + size, 0xab);
-    bytes.into()
 }
 
 /// What travels also where there is nothing to do.

@@ -25,7 +25,7 @@ use mutant::Mutant;
 use reasons::Reasons;
 use state::{Fate, State};
 use suite::{Suite, Verdict};
-use tree::Tree;
+use tree::{Changed, Tree};
 
 /// Whose lines are made wrong.
 const PACKAGES: [&str; 2] = ["moorline-link", "moorline-work"];
@@ -244,13 +244,22 @@ fn tried(
     over: impl Fn() -> bool,
 ) -> Result<Option<Fate>, Box<dyn std::error::Error>> {
     let groups = suite.groups(packages, mutant, state)?;
-    let begun = Instant::now();
-    let changed = tree.change(&mutant.file, &mutant.changed(&tree.read(&mutant.file)?)?)?;
+    let mut begun = Instant::now();
+    let mut changed = None;
     let mut fate = Some(Fate::Missed);
     for group in &groups {
         if over() {
             fate = None;
             break;
+        }
+        if suite.is_new(group) {
+            changed.take().map_or(Ok(()), Changed::restore)?;
+            suite.measure(group)?;
+            begun = Instant::now();
+        }
+        if changed.is_none() {
+            let text = mutant.changed(&tree.read(&mutant.file)?)?;
+            changed = Some(tree.change(&mutant.file, &text)?);
         }
         match suite.ask(group)? {
             Verdict::Passed => {}
@@ -269,7 +278,7 @@ fn tried(
             }
         }
     }
-    changed.restore()?;
+    changed.map_or(Ok(()), Changed::restore)?;
     Ok(fate)
 }
 

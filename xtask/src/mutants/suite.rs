@@ -82,10 +82,9 @@ impl Suite {
     }
 
     /// The programs of packages in the order in which a mutant is shown to them, built together where
-    /// it is likely that all are needed. Nothing is wrong in the tree now: how long they take is seen
-    /// when they are asked for the first time.
+    /// it is likely that all are needed.
     pub(super) fn groups(
-        &mut self,
+        &self,
         packages: &[&str],
         mutant: &Mutant,
         state: &State,
@@ -93,11 +92,6 @@ impl Suite {
         let mut programs = Vec::new();
         for package in packages {
             programs.extend(self.programs(package)?);
-        }
-        let new: Vec<Program> =
-            programs.iter().filter(|one| !self.usual.contains_key(&one.label())).cloned().collect();
-        if !new.is_empty() {
-            self.measure(&new)?;
         }
         let words: Vec<&str> = mutant.file.split(['/', '.', '_']).collect();
         programs.sort_by_cached_key(|program| {
@@ -140,7 +134,13 @@ impl Suite {
         Ok(programs)
     }
 
-    fn measure(&mut self, programs: &[Program]) -> Result<(), Error> {
+    /// Whether it is not known how long one of these takes.
+    pub(super) fn is_new(&self, programs: &[Program]) -> bool {
+        programs.iter().any(|one| !self.usual.contains_key(&one.label()))
+    }
+
+    /// Sees how long programs take while nothing is wrong in the tree, and that they pass then.
+    pub(super) fn measure(&mut self, programs: &[Program]) -> Result<(), Error> {
         let built = self.build(programs)?.ok_or("the tests do not compile, with nothing wrong")?;
         for (program, path) in built {
             let begun = Instant::now();

@@ -17,25 +17,37 @@
 //! heartbeats may travel.
 
 mod bound;
+pub mod check;
 mod decide;
 mod disk;
 mod frame;
+mod invariant;
 mod ledger;
 mod network;
+pub mod picture;
 mod plan;
 mod queue;
 mod report;
+mod rule;
 mod sabotage;
+pub mod shrink;
+mod story;
+mod swarm;
 mod trace;
 mod world;
 
 pub use decide::{Base, Decide, Decision, Draws, FromBytes, Log, Overridden, Site};
 pub use frame::FrameKind;
+pub use invariant::{Class, Invariant, UnknownInvariant};
 pub use plan::{
-    Episode, Fault, Latency, Manner, Moment, Nudge, Plan, Settings, Side, TaskPlan, Told, Who,
-    WorkerPlan,
+    CoordinatorPlan, Dialled, Ending, Episode, Families, Family, Fault, Kept, Latency, Lull,
+    Manner, Mode, Moment, Nudge, Plan, Settings, Side, TaskPlan, Temper, Told, Twin, Unfit, Way,
+    Who, WorkerPlan, Workers,
 };
-pub use report::{Failure, Invariant, Report, Seen, Violation};
+pub use report::{Failure, Report, Seen, Violation};
+pub use rule::Rule;
 pub use sabotage::Sabotage;
+pub use story::{Sentence, Story};
+pub use swarm::{SeenIn, Spread, Swarm, SwarmReport, Used};
 pub use trace::{Record, Recording, What};
 pub use world::{Run, RunOutcome, run, run_plan};

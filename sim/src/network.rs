@@ -29,8 +29,6 @@ pub(crate) struct Conn {
     pub(crate) name: ConnId,
     /// Nothing arrives any more, and nobody need know.
     pub(crate) cut: bool,
-    /// Nothing arrives until then.
-    pub(crate) jammed: u64,
     worker_end: End,
     coordinator_end: End,
     up: Pipe,
@@ -61,6 +59,8 @@ pub(crate) struct Pipe {
     pub(crate) unread: usize,
     /// The sender was told that it takes no more.
     pub(crate) blocked: bool,
+    /// Nothing arrives until then.
+    pub(crate) jammed: u64,
 }
 
 impl Network {
@@ -77,7 +77,6 @@ impl Network {
             key,
             name,
             cut: false,
-            jammed: 0,
             worker_end: End::Waiting,
             coordinator_end: End::Waiting,
             up: Pipe::default(),

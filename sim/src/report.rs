@@ -2,85 +2,46 @@
 
 use std::fmt;
 
-/// A promise that was broken.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Invariant {
-    /// A task that was acknowledged is not there any more, or its end is not what was said.
-    TaskLost,
-    /// A task ended twice, or changed after its end.
-    AppliedTwice,
-    /// A result that no handler of that task made.
-    ResultInvented,
-    /// One process started one attempt twice.
-    StartedTwice,
-    /// A worker ran more at once than it has slots.
-    TooManyAtOnce,
-    /// A task was given to a second process while the first could still hold it.
-    RanTwice,
-    /// A worker's work was given away before its time.
-    LostEarly,
-    /// A result was answered before that was durable, or a success was turned away.
-    AnsweredWrongly,
-    /// A task ended in a way that nobody asked for or came to: failed without a failure or with
-    /// retries left, dead before its cap, cancelled by nobody.
-    EndedWrongly,
-    /// A machine asks to be run again and again at the same instant.
-    Spinning,
-    /// Something other than work happened where nothing went wrong.
-    NotCalm,
-    /// Something did not end although nothing went wrong any more.
-    NotEnded,
-    /// More than heartbeats travelled although there was nothing to do.
-    NotSilent,
-    /// A worker is shown as one that is here, and was silent for too long.
-    ShownWrongly,
-    /// Both sides gave a connection up because they disagreed about what the worker can take.
-    OutOfStep,
-    /// A packet could not be read, or was too long, or one side says that the other broke the protocol.
-    Wire,
-    /// The events of the store tell something else than what happened.
-    EventsDiffer,
-    /// A client was answered what cannot be.
-    Client,
-    /// A worker gave up for good.
-    GaveUp,
-    /// The code panicked.
-    Panic,
-}
-
-impl Invariant {
-    /// Every one.
-    pub const ALL: [Self; 20] = [
-        Self::TaskLost,
-        Self::AppliedTwice,
-        Self::ResultInvented,
-        Self::StartedTwice,
-        Self::TooManyAtOnce,
-        Self::RanTwice,
-        Self::LostEarly,
-        Self::AnsweredWrongly,
-        Self::EndedWrongly,
-        Self::Spinning,
-        Self::NotCalm,
-        Self::NotEnded,
-        Self::NotSilent,
-        Self::ShownWrongly,
-        Self::OutOfStep,
-        Self::Wire,
-        Self::EventsDiffer,
-        Self::Client,
-        Self::GaveUp,
-        Self::Panic,
-    ];
-}
+use crate::{Class, Invariant, Rule};
 
 /// A promise that was broken, with the circumstances.
+///
+/// ```
+/// use moorline_sim::{Class, Invariant, Rule, Violation};
+///
+/// let violation = Violation::new(Rule::Panic, "index out of bounds");
+/// assert_eq!(violation.invariant, Invariant::Decoded);
+/// assert_eq!(violation.class(), Class::Panic);
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Violation {
     /// Which.
     pub invariant: Invariant,
-    /// How.
+    /// In which way.
+    pub rule: Rule,
+    /// The circumstances, in words.
     pub words: String,
+}
+
+impl Violation {
+    /// This rule is broken, in these circumstances.
+    #[must_use]
+    pub fn new(rule: Rule, words: impl Into<String>) -> Self {
+        Self { invariant: rule.invariant(), rule, words: words.into() }
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        if self.rule == Rule::Panic { Class::Panic } else { self.invariant.class() }
+    }
+}
+
+/// As in `SAFE-9 LostEarly: w1 is lost after 3000 ms of silence`.
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}: {}", self.invariant, self.rule, self.words)
+    }
 }
 
 /// A run in which every promise was kept.
@@ -198,8 +159,7 @@ impl fmt::Display for Failure {
         for line in &self.last {
             writeln!(f, "{line}")?;
         }
-        let Violation { invariant, words } = &self.violation;
-        writeln!(f, "seed {} at {}: {invariant:?}: {words}", self.seed, seconds(self.at))?;
+        writeln!(f, "seed {} at {}: {}", self.seed, seconds(self.at), self.violation)?;
         write!(
             f,
             "again: MOORLINE_SIM_SEED={} cargo test -p moorline-sim --test seeds one_seed -- --nocapture",

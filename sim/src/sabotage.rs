@@ -1,12 +1,12 @@
 //! Parts that do not do what they should: a rule that nothing can break proves nothing.
 
-use crate::Invariant;
+use crate::Rule;
 
 /// A part of a world that is broken on purpose, in a way that no machine can make good. The machines
 /// stay as they are: what they stand on lies to them, or does to others what a broken machine would.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Sabotage {
-    /// The store says that a task is durable, and keeps nothing.
+    /// The store says that a task is durable, and has forgotten it after a crash.
     StoreForgets,
     /// The store applies every end twice.
     StoreRepeats,
@@ -42,15 +42,47 @@ pub enum Sabotage {
     ClockCrawls,
     /// One worker never gets a connection any more, once everything has healed.
     NeverBack,
-    /// One worker is sent to another connection when there is nothing to do.
+    /// Workers say more than heartbeats when there is nothing to do.
     Restless,
     /// Dials are answered by an authority that has banned the worker.
     Banned,
+    /// The store gives every life of the coordinator the number of the first.
+    EpochRepeats,
+    /// Handlers never end.
+    RunsHang,
+    /// Assignments are acknowledged and go nowhere, and whoever is asked for them says that it has them.
+    AssignsVanish,
+    /// A connection breaks after everybody was back.
+    Breaks,
+    /// Workers say something before their Hello.
+    EarlyBeat,
+    /// Workers say something after their goodbye.
+    SpeaksOn,
+    /// The coordinator says that every session goes on.
+    WelcomesOn,
+    /// The coordinator counts one slot more than it was told of.
+    SlotsBelieved,
+    /// Workers wait for three seconds before every dial, whatever their settings say.
+    DialsLate,
+    /// The coordinator keeps more tasks in memory than its settings say.
+    WindowGrows,
+    /// Workers that are told to drain are given no time for it.
+    StopsAtOnce,
+    /// Copies of machines are told something else.
+    CopiesDiffer,
+    /// Workers count anew from some moment on.
+    FiguresReset,
+    /// The coordinator believes that every worker is paused.
+    AllPaused,
+    /// Workers dial at once, whatever their settings say.
+    DialsTogether,
+    /// Handlers never end, in processes that are gone and whose connections go on.
+    Ghosts,
 }
 
 impl Sabotage {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 36] = [
         Self::StoreForgets,
         Self::StoreRepeats,
         Self::StoreConfuses,
@@ -71,32 +103,64 @@ impl Sabotage {
         Self::NeverBack,
         Self::Restless,
         Self::Banned,
+        Self::EpochRepeats,
+        Self::RunsHang,
+        Self::AssignsVanish,
+        Self::Breaks,
+        Self::EarlyBeat,
+        Self::SpeaksOn,
+        Self::WelcomesOn,
+        Self::SlotsBelieved,
+        Self::DialsLate,
+        Self::WindowGrows,
+        Self::StopsAtOnce,
+        Self::CopiesDiffer,
+        Self::FiguresReset,
+        Self::AllPaused,
+        Self::DialsTogether,
+        Self::Ghosts,
     ];
 
-    /// The promise that is broken by it.
+    /// The rule that is broken by it.
     #[must_use]
-    pub const fn breaks(self) -> Invariant {
+    pub const fn breaks(self) -> Rule {
         match self {
-            Self::StoreForgets => Invariant::TaskLost,
-            Self::StoreRepeats => Invariant::AppliedTwice,
-            Self::StoreConfuses => Invariant::Client,
-            Self::StoreFails => Invariant::Panic,
-            Self::StoreConceals => Invariant::EventsDiffer,
-            Self::OutcomesChange => Invariant::EndedWrongly,
-            Self::ResultsChange => Invariant::ResultInvented,
-            Self::PacketsShrink => Invariant::Wire,
-            Self::AcceptsLie => Invariant::RanTwice,
-            Self::AnswersLie => Invariant::AnsweredWrongly,
-            Self::BeatsVanish => Invariant::NotCalm,
-            Self::SlotsDiffer => Invariant::OutOfStep,
-            Self::SlotsGrow => Invariant::TooManyAtOnce,
-            Self::DriverRepeats => Invariant::StartedTwice,
-            Self::ClockLags => Invariant::Spinning,
-            Self::ClockRaces => Invariant::LostEarly,
-            Self::ClockCrawls => Invariant::ShownWrongly,
-            Self::NeverBack => Invariant::NotEnded,
-            Self::Restless => Invariant::NotSilent,
-            Self::Banned => Invariant::GaveUp,
+            Self::StoreForgets => Rule::TaskLost,
+            Self::StoreRepeats => Rule::AppliedTwice,
+            Self::StoreConfuses => Rule::Client,
+            Self::StoreFails => Rule::Panic,
+            Self::StoreConceals => Rule::EventsDiffer,
+            Self::OutcomesChange => Rule::EndedWrongly,
+            Self::ResultsChange => Rule::ResultInvented,
+            Self::PacketsShrink => Rule::Wire,
+            Self::AcceptsLie => Rule::RanTwice,
+            Self::AnswersLie => Rule::AnsweredWrongly,
+            Self::BeatsVanish => Rule::NotCalm,
+            Self::SlotsDiffer => Rule::OutOfStep,
+            Self::SlotsGrow => Rule::TooManyAtOnce,
+            Self::DriverRepeats => Rule::StartedTwice,
+            Self::ClockLags => Rule::Spinning,
+            Self::ClockRaces => Rule::LostEarly,
+            Self::ClockCrawls => Rule::ShownWrongly,
+            Self::NeverBack => Rule::NotBack,
+            Self::Restless => Rule::NotSilent,
+            Self::Banned => Rule::GaveUp,
+            Self::EpochRepeats => Rule::WentBack,
+            Self::RunsHang => Rule::NotEnded,
+            Self::AssignsVanish => Rule::Strayed,
+            Self::Breaks => Rule::Flaps,
+            Self::EarlyBeat => Rule::SaidTooEarly,
+            Self::SpeaksOn => Rule::SaidAfterEnd,
+            Self::WelcomesOn => Rule::TwoSessions,
+            Self::SlotsBelieved => Rule::GivenWrongly,
+            Self::DialsLate => Rule::DialledWrongly,
+            Self::WindowGrows => Rule::Grown,
+            Self::StopsAtOnce => Rule::LeftBehind,
+            Self::CopiesDiffer => Rule::Impure,
+            Self::FiguresReset => Rule::FiguresDiffer,
+            Self::AllPaused => Rule::Blocked,
+            Self::DialsTogether => Rule::Herd,
+            Self::Ghosts => Rule::NotRerun,
         }
     }
 
@@ -105,7 +169,14 @@ impl Sabotage {
     pub const fn needs_calm(self) -> Option<bool> {
         match self {
             Self::BeatsVanish => Some(true),
-            Self::SlotsDiffer | Self::ClockCrawls | Self::NeverBack | Self::Restless => Some(false),
+            Self::SlotsDiffer
+            | Self::ClockCrawls
+            | Self::NeverBack
+            | Self::Restless
+            | Self::Breaks
+            | Self::SpeaksOn
+            | Self::StopsAtOnce
+            | Self::FiguresReset => Some(false),
             Self::StoreForgets
             | Self::StoreRepeats
             | Self::StoreConfuses
@@ -120,7 +191,25 @@ impl Sabotage {
             | Self::DriverRepeats
             | Self::ClockLags
             | Self::ClockRaces
-            | Self::Banned => None,
+            | Self::Banned
+            | Self::EpochRepeats
+            | Self::RunsHang
+            | Self::AssignsVanish
+            | Self::EarlyBeat
+            | Self::WelcomesOn
+            | Self::SlotsBelieved
+            | Self::DialsLate
+            | Self::WindowGrows
+            | Self::CopiesDiffer
+            | Self::AllPaused
+            | Self::DialsTogether
+            | Self::Ghosts => None,
         }
+    }
+
+    /// Whether it shows only where there are many workers.
+    #[must_use]
+    pub const fn needs_many(self) -> bool {
+        matches!(self, Self::DialsTogether)
     }
 }

@@ -1,13 +1,16 @@
 //! The loop: what happens next, to whom, and whether every promise was kept.
 
 mod client;
+mod codec;
 mod coordinator;
 mod faults;
 mod moments;
 mod phases;
 mod process;
+mod promises;
 mod sabotage;
 mod swallow;
+mod twin;
 mod wires;
 mod worker;
 
@@ -26,13 +29,14 @@ use crate::disk::Disk;
 use crate::frame::FrameKind;
 use crate::ledger::Ledger;
 use crate::network::Network;
-use crate::plan::{Plan, Side, TaskPlan, Who};
+use crate::plan::{Configs, Plan, Side, TaskPlan, Who};
 use crate::queue::Queue;
 use crate::trace::{Happened, Recording, Shared, Trace, What};
-use crate::{Failure, Invariant, Report, Sabotage, Seen, Violation};
+use crate::{Failure, Report, Rule, Sabotage, Seen, Violation};
 use client::Request;
 use phases::Phase;
 use process::Process;
+use promises::Watch;
 use worker::Worker;
 
 /// Events between two audits of the store.
@@ -104,6 +108,7 @@ struct Planned {
 /// A world: one coordinator, its workers, their clients, and what lies between them.
 pub(crate) struct World {
     plan: Plan,
+    configs: Configs,
     draws: Decider,
     now: u64,
     queue: Queue<Planned>,
@@ -129,7 +134,9 @@ pub(crate) struct World {
     /// How much of their time everybody's return and everything's end took, in thousandths.
     used: (Option<u64>, u64),
     broken: Option<Violation>,
+    watch: Watch,
     events: u64,
+    events_max: u64,
     packets: u64,
     dials: u64,
     crashes: u64,
@@ -168,6 +175,7 @@ pub struct Run {
     plan: Plan,
     keeps: Option<usize>,
     logs: bool,
+    events_max: u64,
     decisions: Option<Box<dyn Decide>>,
 }
 
@@ -180,13 +188,16 @@ pub struct RunOutcome {
     pub recording: Option<Recording>,
     /// The decisions that were not benign, in the order in which they were taken, if they were asked for.
     pub decisions: Vec<Decision>,
+    /// How many events there were.
+    pub events: u64,
 }
 
 impl Run {
-    /// A run of this plan of which nothing is kept.
+    /// A run of this plan of which nothing is kept. Settings that the machines do not take
+    /// ([`Settings::is_fit`](crate::Settings::is_fit)) fail it at once.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        Self { plan, keeps: None, logs: false, decisions: None }
+        Self { plan, keeps: None, logs: false, events_max: EVENTS_MAX, decisions: None }
     }
 
     /// Keeps the last so many records.
@@ -201,6 +212,12 @@ impl Run {
         Self { logs: true, ..self }
     }
 
+    /// Ends it after so many events, 5,000,000 if nothing is said: as a run that goes round in circles.
+    #[must_use]
+    pub fn within(self, events_max: u64) -> Self {
+        Self { events_max: events_max.min(EVENTS_MAX), ..self }
+    }
+
     /// Has decisions taken by this one, instead of by the plan.
     #[must_use]
     pub fn decided_by(self, decisions: Box<dyn Decide>) -> Self {
@@ -210,7 +227,7 @@ impl Run {
     /// Runs it.
     #[must_use]
     pub fn go(self) -> RunOutcome {
-        let Self { plan, keeps, logs, decisions } = self;
+        let Self { plan, keeps, logs, events_max, decisions } = self;
         let seed = plan.seed;
         let recording = keeps.map(|keeps| Rc::new(RefCell::new(Recording::keeping(keeps))));
         let draws = decisions.map_or_else(|| Decider::of(&plan), Decider::Other);
@@ -221,7 +238,21 @@ impl Run {
         } else {
             (draws, None)
         };
-        let mut world = World::new(plan, draws, recording.clone());
+        let configs = match plan.settings.configs() {
+            Ok(configs) => configs,
+            Err(unfit) => {
+                let violation = Violation::new(Rule::Panic, unfit.to_string());
+                let failure = Failure { seed, at: 0, violation, last: Vec::new() };
+                return RunOutcome {
+                    result: Err(Box::new(failure)),
+                    recording: None,
+                    decisions: Vec::new(),
+                    events: 0,
+                };
+            }
+        };
+        let mut world = World::new(plan, configs, draws, recording.clone());
+        world.events_max = events_max;
         // A panic in the machines is a failure like any other.
         let run = catch_unwind(AssertUnwindSafe(|| world.run()));
         let at = world.now;
@@ -230,17 +261,18 @@ impl Run {
             Ok(Err(violation)) => Err(violation),
             Err(panic) => {
                 let words = words_of(panic);
-                world.break_promise(Invariant::Panic, words.clone());
-                Err(Violation { invariant: Invariant::Panic, words })
+                world.break_promise(Rule::Panic, words.clone());
+                Err(Violation::new(Rule::Panic, words))
             }
         };
+        let events = world.events;
         drop(world);
         let recording = recording.map(|recording| recording.replace(Recording::keeping(1)));
         let last = || recording.as_ref().map_or_else(Vec::new, |recording| recording.lines(LINES));
         let result =
             violation.map_err(|violation| Box::new(Failure { seed, at, violation, last: last() }));
         let decisions = taken.map_or_else(Vec::new, |taken| taken.take());
-        RunOutcome { result, recording, decisions }
+        RunOutcome { result, recording, decisions, events }
     }
 }
 
@@ -256,12 +288,14 @@ fn words_of(panic: Box<dyn Any + Send>) -> String {
 }
 
 impl World {
-    fn new(plan: Plan, draws: Decider, recording: Option<Shared>) -> Self {
-        let ledger = Ledger::new(&plan);
-        let healed_at = if plan.calm { 0 } else { plan.quiet_at + crate::bound::back(&plan) };
+    fn new(plan: Plan, configs: Configs, draws: Decider, recording: Option<Shared>) -> Self {
+        let ledger = Ledger::new(&plan, configs.link.reconnect);
+        let watch = Watch::of(&plan, configs.link.reconnect.backoff());
+        let healed_at = if plan.is_calm() { 0 } else { plan.quiet_at + crate::bound::back(&plan) };
         let workers = (0..plan.workers.len()).map(|_| Worker::default()).collect();
         let clients = vec![client::Client::default(); plan.tasks.len()];
         Self {
+            configs,
             draws,
             now: 0,
             queue: Queue::new(),
@@ -281,7 +315,9 @@ impl World {
             healed_at,
             used: (None, 0),
             broken: None,
+            watch,
             events: 0,
+            events_max: EVENTS_MAX,
             packets: 0,
             dials: 0,
             crashes: 0,
@@ -297,8 +333,7 @@ impl World {
             self.events += 1;
             self.happen(planned);
             if self.events.is_multiple_of(AUDIT) {
-                let judgement = self.ledger.audit(&mut *self.disk.reader());
-                self.judge(judgement);
+                self.audit();
             }
             if let Some(violation) = self.broken.take() {
                 return Err(violation);
@@ -306,17 +341,12 @@ impl World {
             if self.phase == Phase::Over {
                 return Ok(self.report());
             }
-            if self.events > EVENTS_MAX {
-                return Err(Violation {
-                    invariant: Invariant::Spinning,
-                    words: format!("{EVENTS_MAX} events and no end"),
-                });
+            if self.events > self.events_max {
+                let words = format!("{} events and no end", self.events_max);
+                return Err(Violation::new(Rule::Spinning, words));
             }
         }
-        Err(Violation {
-            invariant: Invariant::NotEnded,
-            words: String::from("nothing will ever happen again"),
-        })
+        Err(Violation::new(Rule::NotEnded, "nothing will ever happen again"))
     }
 
     fn report(&self) -> Report {
@@ -337,11 +367,18 @@ impl World {
     }
 
     fn plan_events(&mut self) {
-        self.at(0, Event::Begin { who: Who::Coordinator });
+        let begins_at = self.plan.coordinator.begins_at;
+        self.at(begins_at, Event::Begin { who: Who::Coordinator });
         for index in 0..self.plan.workers.len() {
-            self.at(0, Event::Begin { who: Who::Worker(index) });
+            if !self.plan.workers[index].absent {
+                let at = self.plan.workers[index].begins_at;
+                self.at(at, Event::Begin { who: Who::Worker(index) });
+            }
         }
         for task in 0..self.plan.tasks.len() {
+            if self.plan.tasks[task].absent {
+                continue;
+            }
             self.at(self.plan.tasks[task].submit_at, Event::Submit { task });
             if let Some(at) = self.plan.tasks[task].again_at {
                 self.at(at, Event::Again { task });
@@ -411,14 +448,13 @@ impl World {
     /// Notes the first broken promise; the run ends with it.
     fn judge(&mut self, judgement: Result<(), Violation>) {
         if let (Err(violation), None) = (judgement, &self.broken) {
-            let Violation { invariant, words } = &violation;
-            self.note(What::Violation.to_nobody(), || format!("{invariant:?}: {words}"));
+            self.note(What::Violation.to_nobody(), || violation.to_string());
             self.broken = Some(violation);
         }
     }
 
-    fn break_promise(&mut self, invariant: Invariant, words: String) {
-        self.judge(Err(Violation { invariant, words }));
+    fn break_promise(&mut self, rule: Rule, words: String) {
+        self.judge(Err(Violation::new(rule, words)));
     }
 
     /// Both sides are ours: neither ever breaks the protocol, whatever happens to them. Only of what a
@@ -427,18 +463,29 @@ impl World {
         let swallowed = worker.is_some_and(|worker| !self.workers[worker].swallowed.is_empty());
         if reason == Reason::ProtocolError {
             let words = format!("{who:?} says that the protocol was broken");
-            self.break_promise(Invariant::Wire, words);
+            self.break_promise(Rule::Wire, words);
         }
         if reason == Reason::OutOfStep && !swallowed {
             let words = format!("{who:?} says that both sides disagree");
-            self.break_promise(Invariant::OutOfStep, words);
+            self.break_promise(Rule::OutOfStep, words);
         }
     }
 
     /// In a calm world nothing of this kind happens, nor in any other once everybody is back.
     fn unless_calm(&mut self, words: impl FnOnce() -> String) {
         if self.now >= self.healed_at {
-            self.break_promise(Invariant::NotCalm, words());
+            let rule = if self.plan.is_calm() { Rule::NotCalm } else { Rule::Flaps };
+            self.break_promise(rule, words());
+        }
+    }
+
+    /// The same for what ends a connection: that does not happen either once everybody was seen to be
+    /// back.
+    fn unless_back(&mut self, words: impl FnOnce() -> String) {
+        if self.used.0.is_some() && !self.plan.swallows() {
+            self.break_promise(Rule::Flaps, words());
+        } else {
+            self.unless_calm(words);
         }
     }
 
@@ -480,11 +527,10 @@ impl World {
                 self.forget(&event);
                 return;
             }
-            if let Event::Deliver { conn, .. } | Event::Notice { conn, .. } = event
-                && self.is_held_up(conn)
+            if let Event::Deliver { conn, to, .. } | Event::Notice { conn, to, .. } = event
+                && let Some(until) = self.is_held_up(conn, to)
             {
-                let until = self.network.conn(conn).jammed + 1;
-                self.queue.push(until, Planned { life, cause, event });
+                self.queue.push(until + 1, Planned { life, cause, event });
                 return;
             }
             if self.is_frozen(who) {

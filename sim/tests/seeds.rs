@@ -6,12 +6,11 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use moorline_link::{First, Jitter};
 use moorline_sim::{
-    Episode, Failure, Fault, Invariant, Manner, Plan, Report, Run, Sabotage, Seen, Told,
-    WorkerPlan, run, run_plan,
+    Dialled, Episode, Failure, Fault, Invariant, Manner, Plan, Report, Rule, Run, Sabotage, Swarm,
+    Told, WorkerPlan, run, run_plan,
 };
 
 const SEEDS: Range<u64> = 0..10_000;
@@ -23,38 +22,7 @@ const RARE: [&str; 2] = ["unknown", "conflicts"];
 const ELSEWHERE: [&str; 2] = ["swallowed", "unanswered"];
 
 /// So many worlds may pass before a rule notices what breaks it.
-const WORLDS_TO_NOTICE: usize = 50;
-
-/// Runs all seeds, spread over the cores; stops early after a few failures.
-fn run_all(seeds: Range<u64>) -> (Vec<Report>, Vec<Failure>) {
-    let next = AtomicU64::new(seeds.start);
-    let results = Mutex::new((Vec::new(), Vec::new()));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
-                        return;
-                    }
-                    let result = run(seed);
-                    let mut results = results.lock().unwrap();
-                    match result {
-                        Ok(report) => results.0.push(report),
-                        Err(failure) => results.1.push(*failure),
-                    }
-                    if results.1.len() >= 20 {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    let (mut reports, failures) = results.into_inner().unwrap();
-    reports.sort_unstable_by_key(|report: &Report| report.seed);
-    (reports, failures)
-}
+const WORLDS_TO_NOTICE: usize = 200;
 
 /// Lines of a run that are shown.
 const LINES: usize = 400;
@@ -79,56 +47,46 @@ fn range(text: &str) -> Range<u64> {
 #[test]
 fn ten_thousand_worlds_keep_every_promise() {
     let seeds = seeds();
-    let (reports, mut failures) = run_all(seeds.clone());
-    if failures.is_empty() {
-        assert_eq!(reports.len() as u64, seeds.end - seeds.start);
-        let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
-        // Worlds in which nothing happens prove nothing.
-        assert!(sum(|report| report.tasks) > 5 * reports.len() as u64, "too few tasks");
-        assert!(sum(|report| report.crashes) > reports.len() as u64 / 2, "too few crashes");
-        let mut shallow = Vec::new();
-        for (place, (what, _)) in Seen::default().counts().into_iter().enumerate() {
-            let (times, worlds) = reports
-                .iter()
-                .map(|report| report.seen.counts()[place].1)
-                .fold((0, 0), |(times, worlds), count| {
-                    (times + count, worlds + u64::from(count > 0))
-                });
-            println!("{what}: {times} times in {worlds} worlds");
-            // What takes a chain of accidents may be rarer, but has to happen.
-            let per = if RARE.contains(&what) { 5_000 } else { 1_000 };
-            if worlds < reports.len() as u64 / per && !ELSEWHERE.contains(&what) {
-                shallow.push(what);
-            }
-        }
-        for (what, of) in [("back", (|r| r.back) as fn(&Report) -> u64), ("ended", |r| r.ended)] {
-            let mut used: Vec<u64> = reports.iter().map(of).collect();
-            used.sort_unstable();
-            let at = |share: usize| used[(used.len() - 1) * share / 1_000];
-            println!("{what}: of 1000 used {} {} {} {}", at(500), at(900), at(999), at(1_000));
-        }
-        assert!(shallow.is_empty(), "too rare: {shallow:?}");
-        println!(
-            "{} worlds: {} s of their time, {} events, {} packets, {} tasks, {} attempts, {} dials, {} crashes",
-            reports.len(),
-            sum(|report| report.lasted / 1_000_000_000),
-            sum(|report| report.events),
-            sum(|report| report.packets),
-            sum(|report| report.tasks),
-            sum(|report| report.attempts),
-            sum(|report| report.dials),
-            sum(|report| report.crashes),
-        );
-        return;
-    }
-    failures.sort_by_key(|failure| failure.seed);
-    for failure in &failures {
+    let swarm = Swarm::of(seeds.clone()).run();
+    for failure in &swarm.failures {
         let violation = &failure.violation;
-        println!("seed {}: {:?}: {}", failure.seed, violation.invariant, violation.words);
+        println!("seed {}: {violation}", failure.seed);
     }
-    println!("{} of {} worlds failed", failures.len(), reports.len() + failures.len());
-    let first = recorded(Plan::new(failures[0].seed)).expect_err("the same seed fails again");
-    panic!("{} of the worlds failed; the first:\n{first}", failures.len());
+    if let Some(first) = swarm.failures.first() {
+        let failures = swarm.failures.len();
+        println!("{failures} of {} worlds failed", swarm.worlds);
+        let first = recorded(Plan::new(first.seed)).expect_err("the same seed fails again");
+        panic!("{failures} of the worlds failed; the first:\n{first}");
+    }
+    assert_eq!((swarm.seeds.clone(), swarm.worlds), (seeds.clone(), seeds.end - seeds.start));
+    // Worlds in which nothing happens prove nothing.
+    assert!(swarm.tasks > 5 * swarm.worlds, "too few tasks");
+    assert!(swarm.crashes > swarm.worlds / 2, "too few crashes");
+    let mut shallow = Vec::new();
+    for seen in &swarm.seen {
+        println!("{}: {} times in {} worlds", seen.name, seen.times, seen.worlds);
+        // What takes a chain of accidents may be rarer, but has to happen.
+        let per = if RARE.contains(&seen.name) { 5_000 } else { 1_000 };
+        if seen.worlds < swarm.worlds / per && !ELSEWHERE.contains(&seen.name) {
+            shallow.push(seen.name);
+        }
+    }
+    for (what, used) in [("back", &swarm.back), ("ended", &swarm.ended)] {
+        let [half, most, nearly, all] = [500, 900, 999, 1_000].map(|share| used.within(share));
+        println!("{what}: of 1000 used {half} {most} {nearly} {all}");
+    }
+    assert!(shallow.is_empty(), "too rare: {shallow:?}");
+    println!(
+        "{} worlds: {} s of their time, {} events, {} packets, {} tasks, {} attempts, {} dials, {} crashes",
+        swarm.worlds,
+        swarm.lasted,
+        swarm.events,
+        swarm.packets,
+        swarm.tasks,
+        swarm.attempts,
+        swarm.dials,
+        swarm.crashes,
+    );
 }
 
 #[test]
@@ -191,9 +149,9 @@ fn one_seed() {
 #[test]
 fn the_plans_hold_every_kind_of_fault_and_calm_ones_none() {
     let plans: Vec<Plan> = (0..1_000).map(Plan::new).collect();
-    let calm = plans.iter().filter(|plan| plan.calm).count();
+    let calm = plans.iter().filter(|plan| plan.is_calm()).count();
     assert!((50..200).contains(&calm), "{calm} of 1000 are calm");
-    assert!(plans.iter().filter(|plan| plan.calm).all(|plan| plan.episodes.is_empty()));
+    assert!(plans.iter().filter(|plan| plan.is_calm()).all(|plan| plan.episodes.is_empty()));
     let faults = |is: fn(&Fault) -> bool| {
         let has = |plan: &&Plan| plan.episodes.iter().any(|episode| is(&episode.fault));
         plans.iter().filter(has).count()
@@ -216,20 +174,41 @@ fn the_plans_hold_every_kind_of_fault_and_calm_ones_none() {
 
 #[test]
 fn every_rule_reports_what_breaks_it() {
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut wrong) = (BTreeSet::new(), Vec::new());
     for sabotage in Sabotage::ALL {
-        let is_fit = |plan: &Plan| sabotage.needs_calm().is_none_or(|calm| plan.calm == calm);
-        let plans = (0..).map(Plan::new).filter(is_fit).take(WORLDS_TO_NOTICE);
+        let is_fit = |plan: &Plan| sabotage.needs_calm().is_none_or(|calm| plan.is_calm() == calm);
+        // A herd breaks a promise that each of its workers keeps: delays are as they should be.
+        let many = |mut plan: Plan| {
+            if sabotage.needs_many() {
+                let settings = &mut plan.settings;
+                (settings.first, settings.jitter) = (First::Window, Jitter::None);
+                (settings.initial_delay, settings.max_delay) = (1_000_000_000, 1_000_000_000);
+                settings.multiplier = 1_000;
+                plan.crowded(64)
+            } else {
+                plan
+            }
+        };
+        let plans = (0..).map(Plan::new).filter(is_fit).map(many).take(WORLDS_TO_NOTICE);
         let found = plans.enumerate().find_map(|(worlds, plan)| {
             let failure = run_plan(Plan { sabotage: Some(sabotage), ..plan }).err()?;
             Some((worlds, failure))
         });
-        let Some((worlds, failure)) = found else { panic!("{sabotage:?} goes unnoticed") };
-        println!("{sabotage:?}: {:?} in world {worlds}", failure.violation);
-        assert_eq!(failure.violation.invariant, sabotage.breaks(), "{sabotage:?}\n{failure}");
-        seen.insert(failure.violation.invariant);
+        let Some((worlds, failure)) = found else {
+            wrong.push(format!("{sabotage:?} goes unnoticed"));
+            continue;
+        };
+        println!("{sabotage:?}: {} in world {worlds}", failure.violation);
+        if failure.violation.rule != sabotage.breaks() {
+            wrong.push(format!("{sabotage:?} breaks {:?}: {failure}", sabotage.breaks()));
+        }
+        seen.insert(failure.violation.rule);
     }
-    assert_eq!(seen, BTreeSet::from(Invariant::ALL), "a rule that nothing breaks proves nothing");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let all: BTreeSet<Rule> = Rule::ALL.iter().copied().collect();
+    assert_eq!(seen, all, "a rule that nothing breaks proves nothing");
+    let promises: BTreeSet<Invariant> = all.iter().map(|rule| rule.invariant()).collect();
+    assert_eq!(promises, BTreeSet::from(Invariant::ALL), "a promise without a rule is not kept");
 }
 
 /// In a calm world every suspicion, reconnect and return to the queue is a bug: here the store stands
@@ -238,12 +217,14 @@ fn every_rule_reports_what_breaks_it() {
 fn a_store_that_stands_still_for_half_a_minute_disturbs_none_of_a_hundred_workers() {
     const SEC: u64 = 1_000_000_000;
     let mut ended = 0;
-    for mut plan in (0..).map(Plan::new).filter(|plan| plan.calm).take(3) {
+    for mut plan in (0..).map(Plan::new).filter(|plan| plan.is_calm()).take(3) {
         let first = plan.workers[0].clone();
         plan.workers = (0..100_u64)
             .map(|index| WorkerPlan {
                 id: u128::from(index + 1) << 64 | u128::from(index),
                 clock: index * SEC,
+                // So many at once would have to wait for their turn.
+                begins_at: index * SEC / 20,
                 ..first.clone()
             })
             .collect();
@@ -269,7 +250,7 @@ fn slots_of_runs_that_nobody_wants_are_not_given_away() {
     let mut seen = (0, 0, 0);
     for seed in 0..300 {
         let mut plan = Plan::new(seed);
-        if plan.calm || plan.settings.lost_after > 12_000_000_000 {
+        if plan.is_calm() || plan.settings.lost_after > 12_000_000_000 {
             continue;
         }
         plan.settings.keeps = Some(0);
@@ -284,7 +265,7 @@ fn slots_of_runs_that_nobody_wants_are_not_given_away() {
         plan.quiet_at = 10 * plan.settings.lost_after;
         let lost = |worker| {
             let at = plan.settings.lost_after * (1 + worker as u64);
-            let dials = Fault::Dials { worker, refused: true, lasts: away };
+            let dials = Fault::Dials { worker, outcome: Dialled::Refused, lasts: away };
             let cut = Fault::Cut { worker, told: Told::Both };
             [dials, cut].map(|fault| Episode { at, moment: None, fault })
         };
@@ -302,7 +283,7 @@ fn slots_of_runs_that_nobody_wants_are_not_given_away() {
 #[test]
 fn a_worker_that_swallows_questions_loses_its_session_and_nothing_else() {
     let (mut unanswered, mut worlds, mut tasks) = (0, 0, 0);
-    for seed in (0..4_000).filter(|seed| Plan::new(*seed).calm) {
+    for seed in (0..4_000).filter(|seed| Plan::new(*seed).is_calm()) {
         let mut plan = Plan::swallowing(seed);
         plan.episodes.retain(|episode| matches!(episode.fault, Fault::Swallow { .. }));
         let workers = plan.workers.len() as u64;

@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod bench;
+mod check;
 mod codegen;
 mod diagrams;
 mod e2e;
@@ -11,6 +12,7 @@ mod features;
 mod fuzz;
 mod mutants;
 mod no_std;
+mod planted;
 mod write;
 
 use std::process::ExitCode;
@@ -37,6 +39,11 @@ const CHORES: &[Chore] = &[
         "  count instructions of the machines and the wire format",
         bench::instructions,
     ),
+    (
+        "check",
+        "[--time SECONDS] [MODEL..]  visit every state of small worlds around the real nodes",
+        check::run,
+    ),
     ("codegen", "[--check]  write the Rust code of the wire schema", codegen::run),
     ("diagrams", "[--check]  write docs/states.md from the table of states", diagrams::run),
     ("e2e", "             check metrics, alerts and units with promtool and systemd", e2e::run),
@@ -51,6 +58,11 @@ const CHORES: &[Chore] = &[
         "mutants",
         "[--shard K/N] [--in-diff [BASE]] [--file PART] [--time 5m] [--again] [--second] [--report]  see which wrong lines no test notices",
         mutants::run,
+    ),
+    (
+        "planted",
+        "[ID..] [--check] build the simulator with each planted bug, and see that it is found",
+        planted::run,
     ),
     ("no-std", "          link the machines without the standard library", no_std::run),
 ];

@@ -184,7 +184,10 @@ impl Way {
     }
 
     fn resume(&mut self) -> Result<(), TestCaseError> {
-        (self.wire.clear(), self.acks.clear(), self.arrived.clear(), self.heard.clear());
+        self.wire.clear();
+        self.acks.clear();
+        self.arrived.clear();
+        self.heard.clear();
         let told = self.inbox.standing(&self.limits);
         self.inbox.grant(told.credit);
         self.inbox.resume(told);

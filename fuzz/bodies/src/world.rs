@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use moorline_sim::{Decide, FromBytes, Plan, Run, Site};
+use moorline_sim::{Decide, FromBytes, Mode, Plan, Run, Site};
 
 /// The bytes of the plan; what follows decides on the way.
 const PLAN: usize = 192;
@@ -10,7 +10,7 @@ const PLAN: usize = 192;
 /// Draws a plan by the bytes, and runs it: every promise must be kept.
 pub fn world(bytes: &[u8]) {
     let (plan, way) = bytes.split_at(bytes.len().min(PLAN));
-    let plan = Plan::draw(0, &FromBytes::new(plan));
+    let plan = Plan::draw(0, Mode::Honest, &FromBytes::new(plan));
     let decisions = Way { bytes: way.to_vec(), at: Cell::new(0) };
     let outcome = Run::new(plan).decided_by(Box::new(decisions)).go();
     if let Err(failure) = outcome.result {

@@ -1,12 +1,27 @@
 //! The store, compared with the books.
 
-use moorline_store::{Reader, TaskRecord};
+use moorline_store::{Counts, Reader, TaskRecord};
 use moorline_work::{End, TaskId, TaskState};
 
 use super::{Judgement, Ledger, Task, broken, index_of};
-use crate::report::Invariant;
+use crate::Rule;
 
 impl Ledger {
+    /// How a store's own counts differ from the books, if they do. `keeps`: how many ended tasks it keeps,
+    /// if it forgets any.
+    pub(crate) fn miscounted(&self, counts: &Counts, keeps: Option<u64>) -> Option<String> {
+        let mut expected = [0; 6];
+        for task in self.tasks.values().filter(|task| task.exists) {
+            expected[place(state_of(task))] += 1;
+        }
+        TaskState::ALL.into_iter().find_map(|state| {
+            let (counted, were) = (counts.by_state[place(state)], expected[place(state)]);
+            let is_kept = keeps.is_none() || matches!(state, TaskState::Queued | TaskState::Leased);
+            (is_kept && counted != were)
+                .then(|| format!("{state:?} tasks: counted {counted}, were {were}"))
+        })
+    }
+
     /// Compares the store with the books: every task is queued, leased or ended as they say.
     pub(crate) fn audit(&self, reader: &mut dyn Reader) -> Judgement {
         for (id, task) in &self.tasks {
@@ -14,7 +29,7 @@ impl Ledger {
             let Some(record) = record else {
                 let is_forgotten = self.forgets && task.ended.is_some();
                 if (task.acknowledged || task.exists) && !is_forgotten {
-                    return broken(Invariant::TaskLost, format!("{id:?} is not in the store"));
+                    return broken(Rule::TaskLost, format!("{id:?} is not in the store"));
                 }
                 continue;
             };
@@ -24,40 +39,50 @@ impl Ledger {
     }
 }
 
-fn compare(id: TaskId, task: &Task, record: &TaskRecord, reader: &mut dyn Reader) -> Judgement {
-    let expected = match (task.ended, &task.lease) {
+/// Where a task stands, by the books.
+fn state_of(task: &Task) -> TaskState {
+    match (task.ended, &task.lease) {
         (Some(End::Succeeded), _) => TaskState::Succeeded,
         (Some(End::Failed), _) => TaskState::Failed,
         (Some(End::Cancelled), _) => TaskState::Cancelled,
         (Some(End::Dead), _) => TaskState::Dead,
         (None, Some(_)) => TaskState::Leased,
         (None, None) => TaskState::Queued,
-    };
+    }
+}
+
+/// Its place among all states.
+fn place(state: TaskState) -> usize {
+    TaskState::ALL.into_iter().position(|other| other == state).unwrap_or(0)
+}
+
+fn compare(id: TaskId, task: &Task, record: &TaskRecord, reader: &mut dyn Reader) -> Judgement {
+    let expected = state_of(task);
     if expected != record.state {
         let words = format!("{id:?} should be {expected:?} and is {:?}", record.state);
-        return broken(Invariant::TaskLost, words);
+        return broken(Rule::TaskLost, words);
     }
     if let (None, Some((key, worker, _))) = (task.ended, task.lease) {
         let holder = record.worker.map(|worker| index_of(worker.0));
         if key.attempt != record.attempt || holder != Some(worker) {
             let attempt = record.attempt;
             let words = format!("{key:?} of w{worker} is leased as {attempt:?} to w{holder:?}");
-            return broken(Invariant::TaskLost, words);
+            return broken(Rule::TaskLost, words);
         }
     }
     if task.cancelled && record.state != TaskState::Cancelled {
         let words = format!("{id:?} was cancelled while queued and is {:?}", record.state);
-        return broken(Invariant::TaskLost, words);
+        return broken(Rule::TaskLost, words);
     }
     if record.applied > 1 {
         let words = format!("{id:?} was applied {} times", record.applied);
-        return broken(Invariant::AppliedTwice, words);
+        return broken(Rule::AppliedTwice, words);
     }
     if record.state == TaskState::Succeeded {
         let result = reader.result(id).ok().flatten();
         if result.is_none() || result != task.result {
             let words = format!("the result of {id:?} is not the one that was applied");
-            return broken(Invariant::ResultInvented, words);
+            return broken(Rule::ResultInvented, words);
         }
     }
     Ok(())

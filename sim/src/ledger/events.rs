@@ -7,7 +7,7 @@ use moorline_store::{EventQuery, Reader};
 use moorline_work::{Attempt, End, TaskId};
 
 use super::{Judgement, Ledger, broken};
-use crate::report::Invariant;
+use crate::Rule;
 
 /// What happened to one task, in order.
 pub(super) type Story = Vec<(EventKind, Option<Attempt>)>;
@@ -54,7 +54,7 @@ impl Ledger {
             for record in page.events {
                 if record.seq != last + 1 {
                     let words = format!("event {} follows event {last}", record.seq);
-                    return broken(Invariant::EventsDiffer, words);
+                    return broken(Rule::EventsDiffer, words);
                 }
                 last = record.seq;
                 let event = record.event;
@@ -75,14 +75,13 @@ impl Ledger {
             if written != task.story {
                 let words =
                     format!("{id:?}: written is {written:?}, and {:?} happened", task.story);
-                return broken(Invariant::EventsDiffer, words);
+                return broken(Rule::EventsDiffer, words);
             }
         }
         match stories.into_iter().next() {
-            Some((id, written)) => broken(
-                Invariant::EventsDiffer,
-                format!("{id:?}: written is {written:?}, of no task"),
-            ),
+            Some((id, written)) => {
+                broken(Rule::EventsDiffer, format!("{id:?}: written is {written:?}, of no task"))
+            }
             None => Ok(()),
         }
     }

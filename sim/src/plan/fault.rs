@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use super::{MS, SEC, Settings};
-use crate::decide::{Decide, Site};
+use super::{Family, Moment, Workers};
 
 /// A fault at its time.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Episode {
     /// When it begins; with a moment: from when on that is waited for.
     pub at: u64,
@@ -74,6 +73,23 @@ pub enum Manner {
     Asked,
 }
 
+/// What a coordinator finds in its store when it comes back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kept {
+    /// Everything that was durable; the commit that was under way may be durable as well, as the
+    /// decisions say.
+    All,
+    /// Everything that was durable, and nothing of the commit that was under way.
+    Synced,
+    /// The last so many commits are gone, although they were said to be durable (hostile).
+    Before {
+        /// How many.
+        commits: u32,
+    },
+    /// Nothing (hostile).
+    Nothing,
+}
+
 /// Who is told that a connection is dead.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Told {
@@ -85,78 +101,234 @@ pub enum Told {
     Nobody,
 }
 
-/// A step of the protocol during which a fault is worth most: few faults that strike at random times
-/// hit one.
+/// How a connection ends that somebody between the two sides closes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// Reset: both ends are told, and what is under way the other way is lost.
+    Reset,
+    /// In order: both ends are told when they have what was sent before.
+    Closed,
+    /// One direction ends in order; the receiver is told, and then closes its end as well.
+    Half,
+}
+
+/// What becomes of a dial.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Dialled {
+    /// It is refused at once.
+    Refused,
+    /// Nobody answers.
+    Hangs,
+    /// It is taken, and closed at once.
+    Closed,
+    /// It is taken after this time, in nanoseconds: also when its worker has given it up.
+    Late {
+        /// How long.
+        by: u64,
+    },
+}
+
+/// In which direction, as the workers see it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Moment {
-    /// A worker says Hello.
-    Hello,
-    /// A worker is welcomed.
-    Welcome,
-    /// A worker names what it holds.
-    Item,
-    /// That is answered.
-    Answer,
-    /// One side says that it is active.
-    Active,
-    /// A task is assigned.
-    Assign,
-    /// A worker accepts.
-    Accept,
-    /// The coordinator asks whether an assignment is held, or wants a run to stop.
-    Recall,
-    /// A result is sent.
-    Result,
-    /// A piece of a large body is sent, either way.
-    Part,
-    /// A result is answered.
-    Settled,
-    /// A worker leaves.
-    Goodbye,
-    /// The store is asked for a lease, or to take one back.
-    Lease,
-    /// The store is asked for the end of a task.
-    End,
+pub enum Way {
+    /// Both.
+    Both,
+    /// From workers to the coordinator.
+    Up,
+    /// From the coordinator to workers.
+    Down,
 }
 
-impl Moment {
-    /// Every moment.
-    pub const ALL: [Self; 14] = [
-        Self::Hello,
-        Self::Welcome,
-        Self::Item,
-        Self::Answer,
-        Self::Active,
-        Self::Assign,
-        Self::Accept,
-        Self::Recall,
-        Self::Result,
-        Self::Part,
-        Self::Settled,
-        Self::Goodbye,
-        Self::Lease,
-        Self::End,
-    ];
+impl Way {
+    /// Whether what this side sends goes that way.
+    pub(crate) const fn is_from(self, side: Side) -> bool {
+        match (self, side) {
+            (Self::Both, _) | (Self::Up, Side::Worker) | (Self::Down, Side::Coordinator) => true,
+            (Self::Up, Side::Coordinator) | (Self::Down, Side::Worker) => false,
+        }
+    }
 }
 
-/// Something that goes wrong, or that an operator does.
+/// Which process of a worker there is twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Twin {
+    /// The same worker, started a second time: the same id and the same name.
+    Same,
+    /// A copy of its machine under another name: the same id.
+    Renamed,
+    /// Another worker that was given its name: another id.
+    Namesake,
+}
+
+/// Something that goes wrong, or that an operator does. Times are in nanoseconds. What lasts ends at a
+/// lull or at the quiet at the latest, but for what puts workers outside the core out of touch: that
+/// stays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
-    /// The connection of a worker is dead, with everything that is under way on it.
+    /// Some packets take longer (N3).
+    Spikes {
+        /// Whose.
+        workers: Workers,
+        /// In which direction.
+        way: Way,
+        /// How many of a million.
+        ppm: u64,
+        /// How much longer at most.
+        most: u64,
+        /// For how long.
+        lasts: u64,
+    },
+    /// Some packets are lost and sent again, with what is behind them waiting (N4).
+    Stalls {
+        /// Whose.
+        workers: Workers,
+        /// In which direction.
+        way: Way,
+        /// How many of a million begin a burst.
+        ppm: u64,
+        /// How many packets a burst may hit.
+        burst: u32,
+        /// How long it takes to notice a loss: each packet of a burst waits for one to four of these.
+        rto: u64,
+        /// For how long.
+        lasts: u64,
+    },
+    /// Packets arrive again (N5, hostile).
+    Replay {
+        /// Whose.
+        workers: Workers,
+        /// In which direction.
+        way: Way,
+        /// How many of a million.
+        ppm: u64,
+        /// How often at most.
+        copies: u32,
+        /// How much later at most.
+        delay: u64,
+        /// For how long.
+        lasts: u64,
+    },
+    /// Packets change on their way (N7). In honest worlds that is noticed, and the connection reset; in
+    /// hostile ones they arrive.
+    Corrupt {
+        /// Whose.
+        workers: Workers,
+        /// In which direction.
+        way: Way,
+        /// How many of a million.
+        ppm: u64,
+        /// For how long.
+        lasts: u64,
+    },
+    /// Nothing travels between some workers and the coordinator (N8).
+    Partition {
+        /// Which workers.
+        workers: Workers,
+        /// In which direction.
+        way: Way,
+        /// For how long.
+        lasts: u64,
+        /// What was sent meanwhile is sent again after so much more time at most: 0 if it only waited.
+        again: u64,
+    },
+    /// The same, again and again (N9).
+    Flap {
+        /// Which workers.
+        workers: Workers,
+        /// In which direction.
+        way: Way,
+        /// From one break to the next.
+        period: u64,
+        /// How much of that nothing travels, in millionths.
+        broken: u32,
+        /// For how long.
+        lasts: u64,
+    },
+    /// Workers lose their links one by one and get them back in another order (N10).
+    Swizzle {
+        /// Which workers.
+        workers: Workers,
+        /// Within which time the links go, and come back.
+        spread: u64,
+        /// When the first may come back.
+        lasts: u64,
+    },
+    /// Bytes leave one after the other (N11).
+    Narrow {
+        /// Whose.
+        workers: Workers,
+        /// In which direction.
+        way: Way,
+        /// Bytes a second, at least 1.
+        rate: u64,
+        /// Bytes that may wait before the sender has to.
+        queue: u64,
+        /// For how long.
+        lasts: u64,
+    },
+    /// Packets arrive in pieces, each with a latency of its own (N12).
+    Segments {
+        /// Whose.
+        workers: Workers,
+        /// In which direction.
+        way: Way,
+        /// Bytes of a piece at most, at least 1.
+        size: u64,
+        /// How long each further piece takes at most.
+        gap: u64,
+        /// For how long.
+        lasts: u64,
+    },
+    /// Dials of a worker do not succeed as they should (C1).
+    Dials {
+        /// Whose.
+        worker: usize,
+        /// What becomes of them.
+        outcome: Dialled,
+        /// For how long.
+        lasts: u64,
+    },
+    /// The connection of a worker ends when so many more bytes were sent on it (C2): a packet in which
+    /// that happens is lost.
+    Close {
+        /// Whose.
+        worker: usize,
+        /// Whose bytes count, and for whom it ends in order; both: the worker's.
+        way: Way,
+        /// How many.
+        after: u64,
+        /// How it ends.
+        ending: Ending,
+    },
+    /// The connection of a worker is dead, with everything that is under way on it: C2 if both ends are
+    /// told, else C3.
     Cut {
         /// Whose.
         worker: usize,
         /// Who learns of it.
         told: Told,
     },
-    /// A process gets nothing for a while; what arrives waits for it.
-    Freeze {
-        /// Which.
-        who: Who,
+    /// The way to a worker changes (C4): its connections are dead and nobody is told, but the next ones
+    /// are good.
+    Rebind {
+        /// Whose.
+        worker: usize,
+        /// Whoever sends on a dead connection is told that it is.
+        answered: bool,
+    },
+    /// Nothing travels on the present connection of a worker for a while (C5); then everything does,
+    /// whether another one has taken its place or not.
+    Jam {
+        /// Whose.
+        worker: usize,
+        /// In which direction.
+        way: Way,
         /// For how long.
         lasts: u64,
+        /// It arrives even where the receiver has closed the connection (hostile).
+        haunts: bool,
     },
-    /// A process ends and comes back with no memory but the store.
+    /// A process ends and comes back with no memory but the store (H1).
     Crash {
         /// Which.
         who: Who,
@@ -164,39 +336,86 @@ pub enum Fault {
         manner: Manner,
         /// Back after this time.
         back: u64,
+        /// What is left of the store, if it is the coordinator's.
+        kept: Kept,
     },
-    /// Nothing travels on the connection of a worker for a while; then everything does.
-    Jam {
-        /// Whose.
-        worker: usize,
+    /// A process ends and comes back, again and again (H2).
+    CrashLoop {
+        /// Which.
+        who: Who,
+        /// How.
+        manner: Manner,
+        /// Back after this time.
+        back: u64,
+        /// How long it lives.
+        lives: u64,
+        /// How often it ends, at least once.
+        times: u32,
+    },
+    /// A process gets nothing for a while; what arrives waits for it (H3).
+    Freeze {
+        /// Which.
+        who: Who,
+        /// For how long.
+        lasts: u64,
+        /// Its machine is suspended: its clock stands still as well.
+        suspended: bool,
+    },
+    /// A process takes its time for every event (H4).
+    Busy {
+        /// Which.
+        who: Who,
+        /// How long.
+        each: u64,
         /// For how long.
         lasts: u64,
     },
-    /// Dials of a worker fail for a while.
-    Dials {
-        /// Whose.
+    /// There is a second process of a worker (H5).
+    Twin {
+        /// Of which.
         worker: usize,
-        /// At once; else they hang.
-        refused: bool,
-        /// For how long.
-        lasts: u64,
-    },
-    /// Commits take longer for a while.
-    Slow {
-        /// By how much.
-        delay: u64,
+        /// What they have in common.
+        twin: Twin,
         /// For how long.
         lasts: u64,
     },
     /// For a while a worker takes in questions about attempts and says nothing: what it has swallowed
-    /// it never answers in that session.
+    /// it never answers in that session (H6).
     Swallow {
         /// Which worker.
         worker: usize,
         /// For how long.
         lasts: u64,
     },
-    /// An operator does something to a worker.
+    /// The coordinator's wall clock is set (T1).
+    SetClock {
+        /// By so many milliseconds.
+        by: i64,
+    },
+    /// Timers of a process fire late (T3).
+    Late {
+        /// Which.
+        who: Who,
+        /// By how much at most.
+        most: u64,
+        /// They fire at multiples of this, many at once; 0 and 1: when they do.
+        grain: u64,
+        /// For how long.
+        lasts: u64,
+    },
+    /// Commits take longer for a while (D1).
+    Slow {
+        /// By how much.
+        delay: u64,
+        /// For how long.
+        lasts: u64,
+    },
+    /// Commits fail for a while, and are tried again (D1).
+    Fails {
+        /// For how long.
+        lasts: u64,
+    },
+    /// An operator does something to a worker (O1).
     Nudge {
         /// Which worker.
         worker: usize,
@@ -226,144 +445,103 @@ pub enum Nudge {
 }
 
 impl Fault {
+    /// Its family.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        match self {
+            Self::Spikes { .. } => Family::N3,
+            Self::Stalls { .. } => Family::N4,
+            Self::Replay { .. } => Family::N5,
+            Self::Corrupt { .. } => Family::N7,
+            Self::Partition { .. } => Family::N8,
+            Self::Flap { .. } => Family::N9,
+            Self::Swizzle { .. } => Family::N10,
+            Self::Narrow { .. } => Family::N11,
+            Self::Segments { .. } => Family::N12,
+            Self::Dials { .. } => Family::C1,
+            Self::Close { .. } | Self::Cut { told: Told::Both, .. } => Family::C2,
+            Self::Cut { told: Told::Only(_) | Told::Nobody, .. } => Family::C3,
+            Self::Rebind { .. } => Family::C4,
+            Self::Jam { .. } => Family::C5,
+            Self::Crash { .. } => Family::H1,
+            Self::CrashLoop { .. } => Family::H2,
+            Self::Freeze { .. } => Family::H3,
+            Self::Busy { .. } => Family::H4,
+            Self::Twin { .. } => Family::H5,
+            Self::Swallow { .. } => Family::H6,
+            Self::SetClock { .. } => Family::T1,
+            Self::Late { .. } => Family::T3,
+            Self::Slow { .. } | Self::Fails { .. } => Family::D1,
+            Self::Nudge { .. } => Family::O1,
+        }
+    }
+
+    /// Whether only a hostile world has it.
+    #[must_use]
+    pub const fn is_hostile(&self) -> bool {
+        match self {
+            Self::Replay { .. } | Self::Jam { haunts: true, .. } => true,
+            Self::Crash { kept, .. } => match kept {
+                Kept::Before { .. } | Kept::Nothing => true,
+                Kept::All | Kept::Synced => false,
+            },
+            Self::Spikes { .. }
+            | Self::Stalls { .. }
+            | Self::Corrupt { .. }
+            | Self::Partition { .. }
+            | Self::Flap { .. }
+            | Self::Swizzle { .. }
+            | Self::Narrow { .. }
+            | Self::Segments { .. }
+            | Self::Dials { .. }
+            | Self::Close { .. }
+            | Self::Cut { .. }
+            | Self::Rebind { .. }
+            | Self::Jam { haunts: false, .. }
+            | Self::CrashLoop { .. }
+            | Self::Freeze { .. }
+            | Self::Busy { .. }
+            | Self::Twin { .. }
+            | Self::Swallow { .. }
+            | Self::SetClock { .. }
+            | Self::Late { .. }
+            | Self::Slow { .. }
+            | Self::Fails { .. }
+            | Self::Nudge { .. } => false,
+        }
+    }
+
     /// The same, happening to this worker if it happens to one.
-    pub(crate) fn aimed(self, worker: usize) -> Self {
-        match self {
-            Self::Cut { told, .. } => Self::Cut { worker, told },
-            Self::Freeze { who, lasts } => Self::Freeze { who: who.aimed(worker), lasts },
-            Self::Crash { who, manner, back } => {
-                Self::Crash { who: who.aimed(worker), manner, back }
+    pub(crate) fn aimed(mut self, at: usize) -> Self {
+        match &mut self {
+            Self::Spikes { workers, .. }
+            | Self::Stalls { workers, .. }
+            | Self::Replay { workers, .. }
+            | Self::Corrupt { workers, .. }
+            | Self::Partition { workers, .. }
+            | Self::Flap { workers, .. }
+            | Self::Swizzle { workers, .. }
+            | Self::Narrow { workers, .. }
+            | Self::Segments { workers, .. } => {
+                if workers.len() == 1 {
+                    *workers = Workers::one(at);
+                }
             }
-            Self::Jam { lasts, .. } => Self::Jam { worker, lasts },
-            Self::Dials { refused, lasts, .. } => Self::Dials { worker, refused, lasts },
-            Self::Slow { delay, lasts } => Self::Slow { delay, lasts },
-            Self::Swallow { lasts, .. } => Self::Swallow { worker, lasts },
-            Self::Nudge { nudge, .. } => Self::Nudge { worker, nudge },
+            Self::Dials { worker, .. }
+            | Self::Close { worker, .. }
+            | Self::Cut { worker, .. }
+            | Self::Rebind { worker, .. }
+            | Self::Jam { worker, .. }
+            | Self::Twin { worker, .. }
+            | Self::Swallow { worker, .. }
+            | Self::Nudge { worker, .. } => *worker = at,
+            Self::Crash { who, .. }
+            | Self::CrashLoop { who, .. }
+            | Self::Freeze { who, .. }
+            | Self::Busy { who, .. }
+            | Self::Late { who, .. } => *who = who.aimed(at),
+            Self::SetClock { .. } | Self::Slow { .. } | Self::Fails { .. } => {}
         }
-    }
-
-    /// The same, over within this time.
-    pub(crate) fn within(self, left: u64) -> Self {
-        match self {
-            Self::Cut { .. } => self,
-            Self::Freeze { who, lasts } => Self::Freeze { who, lasts: lasts.min(left) },
-            Self::Crash { who, manner, back } => Self::Crash { who, manner, back: back.min(left) },
-            Self::Jam { worker, lasts } => Self::Jam { worker, lasts: lasts.min(left) },
-            Self::Dials { worker, refused, lasts } => {
-                Self::Dials { worker, refused, lasts: lasts.min(left) }
-            }
-            Self::Slow { delay, lasts } => {
-                Self::Slow { delay: delay.min(left), lasts: lasts.min(left) }
-            }
-            Self::Swallow { worker, lasts } => Self::Swallow { worker, lasts: lasts.min(left) },
-            Self::Nudge { worker, nudge } => Self::Nudge {
-                worker,
-                nudge: match nudge {
-                    Nudge::Stop { within, back } => {
-                        Nudge::Stop { within: within.min(left / 2), back: back.min(left / 2) }
-                    }
-                    Nudge::Reconnect | Nudge::Migrate | Nudge::Kick | Nudge::Disconnect => nudge,
-                },
-            },
-        }
-    }
-}
-
-/// How much longer a commit takes at most by a fault.
-pub(crate) const SLOWEST_COMMIT: u64 = 20 * SEC;
-
-/// Families of faults; each is on or off in a world.
-const FAMILIES: u64 = 7;
-
-/// The faults of a world.
-pub(super) fn draw_all(
-    draws: &dyn Decide,
-    settings: &Settings,
-    workers: usize,
-    quiet_at: u64,
-) -> Vec<Episode> {
-    // Half of the families, at least one.
-    let first = draws.draw(Site::Plan, 0, 10, FAMILIES);
-    let families: Vec<u64> = (0..FAMILIES)
-        .filter(|family| *family == first || draws.chance(Site::Plan, 1, *family, 500_000))
-        .collect();
-    let count = draws.log_between(Site::Plan, 0, 11, 1, 16);
-    // A third of the worlds is struck where it hurts only.
-    let aimed = draws.draw(Site::Plan, 0, 12, 3) == 2;
-    let mut episodes = Vec::new();
-    for index in 0..count {
-        let draw = |k, bound| draws.draw(Site::Episode, index, k, bound);
-        let family = families[usize::try_from(draw(0, families.len() as u64)).unwrap_or(0)];
-        let first = draws.between(Site::Episode, index, 1, 100 * MS, quiet_at - SEC);
-        let fault = draw_one(draws, settings, index, family, workers);
-        let moment = if aimed || draw(16, 4) == 3 {
-            Some(Moment::ALL[usize::try_from(draw(17, Moment::ALL.len() as u64)).unwrap_or(0)])
-        } else {
-            None
-        };
-        // Again and again, as flapping links and crash loops do.
-        let times = if draw(18, 5) == 4 { 2 + draw(19, 5) } else { 1 };
-        let gap = draws.log_between(Site::Episode, index, 20, 50 * MS, 8 * SEC);
-        for at in (0..times).map(|time| first + time * gap).filter(|at| at + SEC <= quiet_at) {
-            episodes.push(Episode { at, moment, fault: fault.within(quiet_at - at) });
-        }
-    }
-    episodes.sort_by_key(|episode| episode.at);
-    episodes
-}
-
-/// A fault of a family.
-fn draw_one(
-    draws: &dyn Decide,
-    settings: &Settings,
-    index: u64,
-    family: u64,
-    workers: usize,
-) -> Fault {
-    let draw = |k, bound| draws.draw(Site::Episode, index, k, bound);
-    let worker = usize::try_from(draw(2, workers as u64)).unwrap_or(0);
-    let who = if draw(3, 3) == 0 { Who::Coordinator } else { Who::Worker(worker) };
-    // Mostly short; in a third, for about as long as it takes to be given up.
-    let long = settings.lost_after * 2;
-    let is_long = draw(21, 3) == 2;
-    let lasts = |k, low, high: u64| {
-        let low = if is_long { settings.lost_after / 2 } else { low };
-        draws.log_between(Site::Episode, index, k, low.min(high), high)
-    };
-    match family {
-        0 => Fault::Cut {
-            worker,
-            told: match draw(4, 8) {
-                0..=2 => Told::Both,
-                3..=4 => Told::Only(Side::Worker),
-                5..=6 => Told::Only(Side::Coordinator),
-                _ => Told::Nobody,
-            },
-        },
-        1 => Fault::Freeze { who, lasts: lasts(5, 10 * MS, long) },
-        2 => {
-            let manner = match draw(6, 5) {
-                0..=1 => Manner::Killed,
-                2..=3 => Manner::Vanished,
-                _ => Manner::Asked,
-            };
-            Fault::Crash { who, manner, back: lasts(7, 10 * MS, long) }
-        }
-        3 => Fault::Jam { worker, lasts: lasts(8, 10 * MS, settings.lost_after) },
-        4 => Fault::Dials { worker, refused: draw(9, 2) == 0, lasts: lasts(10, 100 * MS, long) },
-        5 => Fault::Slow { delay: lasts(11, 50 * MS, SLOWEST_COMMIT), lasts: lasts(12, SEC, long) },
-        _ => Fault::Nudge {
-            worker,
-            nudge: match draw(13, 5) {
-                0 => Nudge::Reconnect,
-                1 => Nudge::Migrate,
-                2 => Nudge::Kick,
-                3 => Nudge::Disconnect,
-                _ => Nudge::Stop {
-                    within: lasts(14, 10 * MS, 30 * SEC),
-                    back: lasts(15, 10 * MS, settings.lost_after),
-                },
-            },
-        },
+        self
     }
 }

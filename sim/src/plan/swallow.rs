@@ -1,13 +1,14 @@
 //! Worlds whose workers sometimes take in a question about a task and never say anything.
 
-use std::time::Duration;
-
-use moorline_work::{DispatcherConfig, DispatcherSettings};
-
-use super::{Episode, Fault, MS, Plan, SEC};
+use super::{Episode, Fault, MS, Plan, SEC, Temper};
 use crate::decide::{Decide, Draws, Site};
 
 impl Plan {
+    /// Whether a worker may keep something to itself in it.
+    pub(crate) fn swallows(&self) -> bool {
+        self.episodes.iter().any(|episode| matches!(episode.fault, Fault::Swallow { .. }))
+    }
+
     /// The plan of this seed, in which workers also swallow questions, and there are more of them: half
     /// of the tasks run until they are told to stop, and their clients want that.
     ///
@@ -17,16 +18,11 @@ impl Plan {
     pub fn swallowing(seed: u64) -> Self {
         let mut plan = Self::new(seed);
         let draws = Draws::new(seed);
-        plan.calm = false;
+        plan.temper = Temper::Common;
         let settings = &mut plan.settings;
         // Above the time after which a silent worker is disconnected.
         let answer_timeout = settings.lost_after / 3 + SEC;
         settings.answer_timeout = answer_timeout;
-        settings.dispatcher = DispatcherConfig::new(DispatcherSettings {
-            answer_timeout: Duration::from_nanos(answer_timeout),
-            ..*settings.dispatcher.settings()
-        })
-        .expect("above zero");
         plan.quiet_at = plan.quiet_at.max(answer_timeout * 4);
         for (index, task) in (0..).zip(&mut plan.tasks) {
             if draws.draw(Site::Swallow, index, 0, 2) == 0 {
@@ -45,7 +41,7 @@ impl Plan {
             let lasts = draws.log_between(Site::Swallow, worker as u64, 3, SEC, plan.quiet_at);
             // Not everybody does.
             if worker == 0 || draw(4, 2) == 1 {
-                let fault = Fault::Swallow { worker, lasts }.within(plan.quiet_at - at);
+                let fault = Fault::Swallow { worker, lasts };
                 plan.episodes.push(Episode { at, moment: None, fault });
             }
         }

@@ -3,44 +3,85 @@
 use bytes::Bytes;
 use moorline_work::TaskId;
 
-use super::{MS, SEC};
+use super::{Latency, MS, SEC, Settings, Temper, good_path};
 use crate::decide::{Decide, Site};
 
 /// Handlers that every worker has.
 pub(crate) const HANDLERS: [&str; 3] = ["hash", "echo", "sleep"];
 
-/// A worker.
+/// A worker, its machine, and its way to the coordinator. Its place in the plan is its name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WorkerPlan {
-    /// Who it is.
+    /// It takes no part: as if it were not there, but the others keep their names.
+    pub absent: bool,
+    /// Who it is; ends with its place in the plan, in 32 bits.
     pub id: u128,
     /// How many attempts it runs at once.
     pub slots: u16,
-    /// How many handlers it has; the first worker has all.
+    /// How many handlers it has, of three: the first ones.
     pub handlers: usize,
+    /// When its process begins.
+    pub begins_at: u64,
     /// How far its clock is ahead: the zero of every process is another.
     pub clock: u64,
+    /// By how many millionths its clock is too fast; at most 100,000 either way.
+    pub rate: i32,
+    /// The latency of what it sends.
+    pub up: Latency,
+    /// The latency of what it is sent.
+    pub down: Latency,
+    /// What is added to both, always.
+    pub distance: u64,
 }
 
 impl WorkerPlan {
-    pub(super) fn draw(draws: &dyn Decide, index: usize) -> Self {
+    pub(super) fn draw(
+        draws: &dyn Decide,
+        index: usize,
+        settings: &Settings,
+        temper: Temper,
+    ) -> Self {
         let entity = index as u64;
         let draw = |k, bound| draws.draw(Site::Worker, entity, k, bound);
         let handlers = HANDLERS.len() as u64;
         let fewer = if index == 0 { 0 } else { draw(1, 4).saturating_sub(1).min(handlers - 1) };
+        // A path that is slower than the heartbeats allow is a fault.
+        let longest = if temper == Temper::Calm {
+            good_path(settings.beat)
+        } else {
+            (settings.beat * 2).min(2 * SEC)
+        };
+        let latency = |k| {
+            let log = |k, low, high| draws.log_between(Site::Worker, entity, k, low, high);
+            if draw(k, 2) == 0 {
+                let max = log(k + 1, MS.min(longest), longest);
+                Latency::Uniform { min: max / 4, max }
+            } else {
+                let fast = log(k + 2, MS / 10, longest / 4);
+                Latency::Bimodal { fast, slow: longest, ppm: 10_000 }
+            }
+        };
         Self {
+            absent: false,
             id: u128::from(draw(2, u64::MAX)) << 64 | u128::from(entity),
             slots: u16::try_from(1 + draw(0, 4)).unwrap_or(1),
             handlers: usize::try_from(handlers - fewer).unwrap_or(HANDLERS.len()),
+            begins_at: 0,
             clock: draw(3, 1_000 * SEC),
+            rate: 0,
+            up: latency(8),
+            down: latency(16),
+            distance: 0,
         }
     }
 }
 
-/// A task, and how its handlers behave.
+/// A task, and how its handlers behave. Its place in the plan is its name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TaskPlan {
-    /// Its id.
+    /// It is never handed in: as if it were not there, but the others keep their names.
+    pub absent: bool,
+    /// Its id; ends with its place in the plan, in 32 bits.
     pub id: u128,
     /// When its client hands it in.
     pub submit_at: u64,
@@ -62,6 +103,10 @@ pub struct TaskPlan {
     pub stops: u64,
     /// How many attempts of a million fail, and may be retried.
     pub failing: u64,
+    /// How many attempts of a million panic.
+    pub panics: u64,
+    /// Handlers say twice that they ended.
+    pub twice: bool,
     /// When its client wants it to end.
     pub cancel_at: Option<u64>,
     /// When its client hands it in once more, as clients do that were restarted.
@@ -99,6 +144,7 @@ impl TaskPlan {
         let work = log(1, MS, 30 * SEC);
         let large = draw(2, 25) == 24;
         Self {
+            absent: false,
             id: u128::from(draw(3, u64::MAX)) << 64 | u128::from(index),
             submit_at,
             handler: usize::try_from(draw(4, HANDLERS.len() as u64)).unwrap_or(0),
@@ -110,6 +156,8 @@ impl TaskPlan {
             work,
             endless: false,
             failing: if draw(9, 3) == 0 { 400_000 } else { 0 },
+            panics: 0,
+            twice: false,
             cancel_at: (draw(10, 10) == 9).then(|| submit_at + draw(11, 20 * SEC)),
             stops: if draw(12, 4) == 3 { log(13, SEC, 60 * SEC) } else { 500 * MS },
             again_at: (draw(14, 8) == 7).then(|| submit_at + draw(15, 60 * SEC)),

@@ -6,7 +6,7 @@ use moorline_work::{Reply, TaskId, Ticket};
 
 use super::worker::{in_nanos, name};
 use super::{Event, World};
-use crate::Invariant;
+use crate::Rule;
 use crate::plan::{HANDLERS, SEC, Who};
 use crate::trace::What;
 
@@ -138,7 +138,7 @@ impl World {
         self.note(answered, || format!("{ticket:?} is answered {reply:?}"));
         let Some(request) = self.requests.remove(&ticket) else {
             let words = format!("{ticket:?} is answered, and was answered before: {reply:?}");
-            self.break_promise(Invariant::Client, words);
+            self.break_promise(Rule::Client, words);
             return;
         };
         let task = request.task();
@@ -207,7 +207,7 @@ impl World {
             )
             | (_, ClientReply::TooManyHandlers { .. }) => {
                 let words = format!("{request:?} is answered {reply:?}");
-                self.break_promise(Invariant::Client, words);
+                self.break_promise(Rule::Client, words);
             }
         }
     }

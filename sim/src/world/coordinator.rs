@@ -1,12 +1,13 @@
 //! The coordinator's process: the real node, its driver, and its store.
 
 use bytes::Bytes;
-use moorline_link::{ConnId, Presence, Reason, WorkerId};
+use moorline_link::{Beat, ConnId, Presence, Reason, WorkerId};
 use moorline_node::{
     CoordinatorAction, CoordinatorConfig, CoordinatorEvent, CoordinatorInput, CoordinatorNode,
     DownFrame, Name, Requeue, StoreOp, UpFrame,
 };
 
+use super::twin::Twinned;
 use super::worker::{SOFTWARE, name};
 use super::{Event, World};
 use crate::decide::{Decide, Site, mix};
@@ -15,7 +16,7 @@ use crate::frame::FrameKind;
 use crate::network::End;
 use crate::plan::{Manner, Side, Who};
 use crate::trace::What;
-use crate::{Invariant, Sabotage};
+use crate::{Rule, Sabotage};
 
 /// Packets written on one connection before the next has its turn.
 const QUANTUM: u32 = 4;
@@ -25,7 +26,7 @@ const LOOK: u64 = 32;
 const TURNS_MAX: u32 = 100_000;
 
 /// What the coordinator calls a connection: never used before, as connections are numbered.
-fn conn_id(conn: usize) -> ConnId {
+pub(super) fn conn_id(conn: usize) -> ConnId {
     ConnId(conn as u64 + 1)
 }
 
@@ -35,11 +36,10 @@ impl World {
             return;
         }
         let epoch = self.disk.begin(self.now);
-        let settings = &self.plan.settings;
         let config = CoordinatorConfig {
-            hub: settings.hub,
-            dispatcher: settings.dispatcher,
-            retry: settings.retry,
+            hub: self.configs.hub,
+            dispatcher: self.spoil_dispatcher(self.configs.dispatcher),
+            retry: self.configs.retry,
             epoch,
             software: name(SOFTWARE),
             seed: mix(self.plan.seed ^ u64::from(self.coordinator.life)).into(),
@@ -47,16 +47,17 @@ impl World {
         self.note(What::Begins.by(Who::Coordinator).value(epoch.0), || {
             format!("the coordinator begins {epoch:?}")
         });
-        self.ledger.coordinator_began(self.now);
+        let judgement = self.ledger.coordinator_began(epoch, self.now);
+        self.judge(judgement);
         let now = self.clock_of_coordinator();
-        self.coordinator.node = Some(CoordinatorNode::new(config, now));
+        self.coordinator.node = Some(Twinned::new(CoordinatorNode::new(config, now)));
         self.settle_coordinator();
     }
 
     pub(super) fn tell_coordinator(&mut self, input: CoordinatorInput) {
         let now = self.clock_of_coordinator();
         if let Some(node) = &mut self.coordinator.node {
-            node.handle(now, input);
+            node.both_with(input, |node, input| node.handle(now, input));
             self.settle_coordinator();
         }
     }
@@ -72,7 +73,7 @@ impl World {
         self.note(What::Wakes.by(Who::Coordinator), || "the coordinator's timer fires".into());
         self.tell_coordinator(CoordinatorInput::Timeout);
         let now = self.clock_of_coordinator();
-        let next = self.coordinator.node.as_ref().and_then(CoordinatorNode::next_wake);
+        let next = self.coordinator.node.as_ref().and_then(|node| node.next_wake());
         if next.is_some_and(|next| next <= now) {
             self.spins(Who::Coordinator);
         }
@@ -86,7 +87,7 @@ impl World {
                 return;
             }
             let Some(node) = &mut self.coordinator.node else { return };
-            let Some(action) = node.poll_action() else { break };
+            let Some(action) = node.both(CoordinatorNode::poll_action) else { break };
             self.coordinator_action(action);
         }
         self.start_commit();
@@ -128,6 +129,8 @@ impl World {
     fn coordinator_action(&mut self, action: CoordinatorAction) {
         match action {
             CoordinatorAction::Persist(persist) => {
+                let judgement = self.ledger.gives(&persist, self.now);
+                self.judge(judgement);
                 let wants = What::Wants.by(Who::Coordinator).value(persist.id.0);
                 self.note(wants, || {
                     format!("the coordinator wants {:?} {:?}", persist.id, persist.op)
@@ -142,6 +145,7 @@ impl World {
             CoordinatorAction::Close { conn, reason } => {
                 if let Some(conn) = number(conn) {
                     self.close(conn, Side::Coordinator, reason);
+                    self.unless_coordinator_speaks(conn);
                 }
             }
             CoordinatorAction::Flush { conn } => {
@@ -167,15 +171,22 @@ impl World {
                 return;
             }
             let Some(node) = &mut self.coordinator.node else { return };
-            let Some(packet) = node.poll_transmit(now, conn_id(conn)) else { return };
+            let packet = node.both(|node| node.poll_transmit(now, conn_id(conn)));
+            let Some(mut packet) = packet else { return };
+            self.spoil_said_down(&mut packet.frames);
             if !packet.frames.iter().all(is_heartbeat) {
                 self.spoke(|| format!("the coordinator says {:?}", packet.frames));
             }
+            let network = &self.network;
+            let is_open = |conn: usize| network.conn(conn).end(Side::Coordinator) == End::Open;
+            let judgement = self.ledger.coordinator_says(conn, &packet.frames, self.now, is_open);
+            self.judge(judgement);
             self.note_down(worker, &packet.frames);
             if packet.frames.iter().any(|frame| matches!(frame, DownFrame::Welcome { .. })) {
                 self.ledger.welcomed(worker, conn, self.now);
             }
             let bytes = moorline_wire::encode_down(&packet);
+            self.unless_decoded_down(&packet, &bytes);
             let sends = What::Sends.by(Who::Coordinator).on(conn).value(bytes.len() as u64);
             let cause = self
                 .note(sends, || format!("the coordinator sends {} bytes on c{conn}", bytes.len()));
@@ -198,7 +209,7 @@ impl World {
             Side::Coordinator => {
                 if let Some(node) = &mut self.coordinator.node {
                     let input = CoordinatorInput::Unwritable { conn: conn_id(conn) };
-                    node.handle(now, input);
+                    node.both_with(input, |node, input| node.handle(now, input));
                 }
             }
         }
@@ -249,6 +260,7 @@ impl World {
             }
             CoordinatorEvent::Detached { name, reason, .. } => {
                 let worker = number_of(name);
+                self.ledger.sent_away(worker, *reason);
                 let silence = self.plan.settings.lost_after / 6;
                 let silence = (*reason == Reason::HeartbeatTimeout).then_some(silence);
                 self.seen.silent += u64::from(*reason == Reason::HeartbeatTimeout);
@@ -256,7 +268,7 @@ impl World {
                 self.judge(judgement);
                 self.seen.unanswered += u64::from(*reason == Reason::AnswerTimeout);
                 self.unless_violated(Who::Coordinator, Some(worker), *reason);
-                self.unless_calm(|| format!("{event:?}"));
+                self.unless_back(|| format!("{event:?}"));
             }
             CoordinatorEvent::Refused { reason, .. } => {
                 self.seen.conflicts += u64::from(*reason == Reason::NameConflict);
@@ -293,12 +305,15 @@ impl World {
         let mut frames = match moorline_wire::decode_up(packet) {
             Ok(decoded) => decoded.frames,
             Err(error) => {
-                self.break_promise(Invariant::Wire, format!("coordinator on c{conn}: {error}"));
+                self.break_promise(Rule::Wire, format!("coordinator on c{conn}: {error}"));
                 return;
             }
         };
         self.spoil_up(&mut frames);
         self.swallow_up(worker, &mut frames);
+        self.ledger.coordinator_hears(conn, &frames, self.now);
+        self.spoil_heard(&mut frames);
+        let beat = frames.iter().rev().find_map(beat_of);
         for frame in &frames {
             match frame {
                 UpFrame::Hello { head, .. } => self.ledger.claimed(worker, head.incarnation.0),
@@ -315,6 +330,9 @@ impl World {
         }
         self.ledger.heard(worker, conn, self.now);
         self.tell_coordinator(CoordinatorInput::Packet { conn: conn_id(conn), frames });
+        if let Some(beat) = beat {
+            self.ledger.coordinator_heard(conn, beat);
+        }
     }
 
     // Its store.
@@ -349,6 +367,7 @@ impl World {
             format!("durable up to {up_to:?}")
         });
         for (persist, done) in committed.batch.iter().zip(&committed.done) {
+            self.ledger.decided(persist, done.conflict.is_some());
             match done.conflict {
                 Some(conflict) => {
                     self.seen.conflicted += 1;
@@ -357,12 +376,12 @@ impl World {
                 }
                 None => self.count_op(&persist.op),
             }
-            let judgement = self.ledger.durable(persist, done);
+            let judgement = self.ledger.durable(persist, done, self.now);
             self.judge(judgement);
             if self.is_sabotaged(Sabotage::StoreRepeats)
                 && matches!(persist.op, StoreOp::Finish { .. })
             {
-                let judgement = self.ledger.durable(persist, done);
+                let judgement = self.ledger.durable(persist, done, self.now);
                 self.judge(judgement);
             }
         }
@@ -425,6 +444,10 @@ fn number_of(worker: &Name) -> usize {
 
 fn number(conn: ConnId) -> Option<usize> {
     usize::try_from(conn.0).ok()?.checked_sub(1)
+}
+
+fn beat_of(frame: &UpFrame) -> Option<Beat> {
+    if let UpFrame::Beat(beat) = frame { Some(*beat) } else { None }
 }
 
 /// What travels also where there is nothing to do.

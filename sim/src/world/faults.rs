@@ -6,6 +6,7 @@ use moorline_link::{Kick, Reason, WorkerId};
 use moorline_node::{CoordinatorInput, WorkerInput};
 
 use super::{Event, World};
+use crate::Rule;
 use crate::network::End;
 use crate::plan::{Fault, MS, Manner, Nudge, SEC, Side, Who};
 use crate::trace::What;
@@ -27,7 +28,12 @@ impl World {
         }
         self.seen.struck += 1;
         let fault = self.plan.episodes[index].fault;
-        self.fault(index, worker.map_or(fault, |worker| fault.aimed(worker)).within(left));
+        self.fault(index, worker.map_or(fault, |worker| fault.aimed(worker)));
+    }
+
+    /// When something is over that lasts so long from now on.
+    pub(super) fn until(&self, lasts: u64) -> u64 {
+        (self.now + lasts).min(self.plan.quiet_at.max(self.now))
     }
 
     fn fault(&mut self, index: usize, fault: Fault) {
@@ -40,21 +46,51 @@ impl World {
                     self.cut(conn, told);
                 }
             }
-            Fault::Freeze { who, lasts } => self.freeze(who, lasts),
-            Fault::Crash { who, manner, back } => self.crash(who, manner, back),
-            Fault::Jam { worker, lasts } => {
+            Fault::Freeze { who, lasts, .. } => self.freeze(who, self.until(lasts) - self.now),
+            Fault::Crash { who, manner, back, .. } => {
+                self.crash(who, manner, self.until(back) - self.now);
+            }
+            Fault::Jam { worker, way, lasts, .. } => {
+                let until = self.until(lasts);
                 if let Some(conn) = self.present_conn(worker) {
-                    self.network.conn_mut(conn).jammed = self.now + lasts;
+                    for side in [Side::Worker, Side::Coordinator] {
+                        if way.is_from(side) {
+                            self.network.conn_mut(conn).pipe_mut(side).jammed = until;
+                        }
+                    }
                 }
             }
-            Fault::Dials { worker, refused, lasts } => {
-                self.workers[worker].dials_fail = (self.now + lasts, refused);
+            Fault::Dials { worker, outcome, lasts } => {
+                self.workers[worker].dials = (self.until(lasts), outcome);
             }
-            Fault::Slow { delay, lasts } => self.slow = (delay, self.now + lasts),
+            Fault::Slow { delay, lasts } => self.slow = (delay, self.until(lasts)),
             Fault::Swallow { worker, lasts } => {
-                self.workers[worker].swallows_until = self.now + lasts;
+                self.workers[worker].swallows_until = self.until(lasts);
             }
             Fault::Nudge { worker, nudge } => self.nudge(worker, nudge),
+            // No plan that is drawn has these yet. One that is written by hand is not to look as if
+            // it had been kept.
+            Fault::Spikes { .. }
+            | Fault::Stalls { .. }
+            | Fault::Replay { .. }
+            | Fault::Corrupt { .. }
+            | Fault::Partition { .. }
+            | Fault::Flap { .. }
+            | Fault::Swizzle { .. }
+            | Fault::Narrow { .. }
+            | Fault::Segments { .. }
+            | Fault::Close { .. }
+            | Fault::Rebind { .. }
+            | Fault::CrashLoop { .. }
+            | Fault::Busy { .. }
+            | Fault::Twin { .. }
+            | Fault::SetClock { .. }
+            | Fault::Late { .. }
+            | Fault::Fails { .. } => {
+                let family = fault.family().name();
+                let words = format!("episode {index}: the world cannot do faults of {family} yet");
+                self.break_promise(Rule::Panic, words);
+            }
         }
     }
 
@@ -91,7 +127,7 @@ impl World {
     pub(super) fn kill(&mut self, who: Who, back: u64) {
         if self.is_up(who) {
             self.end_process(who, Manner::Asked);
-            self.after(back, Event::Begin { who });
+            self.at(self.until(back), Event::Begin { who });
         }
     }
 
@@ -120,6 +156,7 @@ impl World {
             Nudge::Kick => self.tell_worker(worker, WorkerInput::Kick(Kick::Network)),
             Nudge::Stop { within, back } => {
                 self.workers[worker].back = Some(back);
+                let within = within.min((self.until(within) - self.now) / 2);
                 let within = Duration::from_nanos(within);
                 self.tell_worker(worker, WorkerInput::Stop { within });
             }

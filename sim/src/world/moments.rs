@@ -1,9 +1,10 @@
 //! Steps of the protocol that faults wait for, and what of them is counted.
 
 use moorline_link::{Lane, Reason};
-use moorline_node::{DownFrame, StoreOp, ToWorker, UpFrame};
+use moorline_node::{DownFrame, StoreOp, StorePlacement, ToWorker, UpFrame};
 use moorline_work::{Judgement, WorkerMessage};
 
+use super::swallow::NOBODYS;
 use super::{Event, World};
 use crate::decide::{Decide, Site};
 use crate::ledger::index_of;
@@ -32,7 +33,7 @@ impl World {
         let Some(place) = self.armed.iter().position(waits) else { return };
         let index = self.armed.remove(place);
         // At once, or while what was just sent is under way, or its answer.
-        let most = self.plan.settings.latency.max() * 2;
+        let most = self.plan.slowest() * 2;
         let delay = match self.draws.draw(Site::Strike, index as u64, 0, 2) {
             0 => 0,
             _ => self.draws.draw(Site::Strike, index as u64, 1, most),
@@ -66,7 +67,10 @@ impl World {
                         }
                         WorkerMessage::Refuse { key, refusal } => {
                             self.seen.refused += 1;
-                            self.unless_calm(|| format!("w{worker} refuses {key:?}: {refusal:?}"));
+                            if key != NOBODYS {
+                                let words = || format!("w{worker} refuses {key:?}: {refusal:?}");
+                                self.unless_calm(words);
+                            }
                             continue;
                         }
                     }
@@ -150,12 +154,17 @@ impl World {
     /// The store is asked for this.
     pub(super) fn note_op(&mut self, op: &StoreOp) {
         match op {
-            StoreOp::Lease { worker, .. } | StoreOp::Adopt { worker, .. } => {
+            StoreOp::Lease { worker, .. }
+            | StoreOp::Adopt { worker, .. }
+            | StoreOp::Submit { placement: StorePlacement::Leased { worker, .. }, .. } => {
                 self.moment(Moment::Lease, Some(index_of(worker.0)));
             }
             StoreOp::Requeue { .. } => self.moment(Moment::Lease, None),
             StoreOp::Finish { .. } => self.moment(Moment::End, None),
-            StoreOp::Submit { .. }
+            StoreOp::Submit {
+                placement: StorePlacement::Unclaimed | StorePlacement::Claimed { .. },
+                ..
+            }
             | StoreOp::Claim { .. }
             | StoreOp::Unclaim { .. }
             | StoreOp::Leases

@@ -1,9 +1,10 @@
 //! After the faults: everything heals, everything ends, and then there is silence.
 
 use moorline_link::{Presence, State, WorkerId};
+use moorline_work::{RunPhase, TaskId};
 
 use super::{Event, World};
-use crate::Invariant;
+use crate::Rule;
 use crate::bound;
 use crate::plan::{MS, SEC};
 use crate::report::seconds;
@@ -42,30 +43,28 @@ impl World {
             Phase::Chaos | Phase::Over => return,
             // What began to go wrong before has to show first.
             Phase::Healing { .. } if self.now < self.plan.quiet_at + bound::fading(&self.plan) => {}
-            Phase::Healing { by } => match self.missing().or_else(|| self.unfinished()) {
+            Phase::Healing { by } => match self.late() {
                 None => {
                     let all = (by - self.plan.quiet_at).max(1);
                     self.used.1 = (self.now - self.plan.quiet_at) * 1_000 / all;
                     let settings = &self.plan.settings;
                     // Acknowledgements, and what is under way.
-                    let from = self.now + settings.latency.max() * 4 + SEC;
+                    let from = self.now + self.plan.slowest() * 4 + SEC;
                     let until = from + settings.beat * 4;
                     let phase = What::Phase.to_nobody().value(2);
                     self.note(phase, || String::from("everything has ended"));
                     self.phase = Phase::Silence { from, until };
                 }
-                Some(words) if self.now > by => {
-                    self.break_promise(Invariant::NotEnded, words);
+                Some((rule, words)) if self.now > by => self.break_promise(rule, words),
+                Some(_) => {
+                    self.look_for_missing();
+                    self.look_for_blocked();
                 }
-                Some(_) => self.look_for_missing(),
             },
-            Phase::Silence { from, until } => {
-                if self.now > from {
-                    self.spoil_silence();
-                }
+            Phase::Silence { until, .. } => {
                 if self.now >= until {
-                    let judgement = self.ledger.audit(&mut *self.disk.reader());
-                    self.judge(judgement);
+                    self.audit();
+                    self.unless_empty();
                     self.phase = Phase::Over;
                     return;
                 }
@@ -79,7 +78,7 @@ impl World {
         if let Phase::Silence { from, .. } = self.phase
             && self.now > from
         {
-            self.break_promise(Invariant::NotSilent, words());
+            self.break_promise(Rule::NotSilent, words());
         }
     }
 
@@ -95,14 +94,58 @@ impl World {
         let all = bound::back(&self.plan);
         match self.missing() {
             Some(words) if self.now > self.plan.quiet_at + all => {
-                self.break_promise(Invariant::NotEnded, words);
+                self.break_promise(Rule::NotBack, words);
             }
             Some(_) => {}
             None if self.used.0.is_none() => {
                 self.used.0 = Some((self.now - self.plan.quiet_at) * 1_000 / all.max(1));
+                self.spoil_back();
             }
             None => {}
         }
+    }
+
+    /// What is still to come, and the rule that is broken if it comes too late.
+    fn late(&self) -> Option<(Rule, String)> {
+        if let Some(words) = self.missing() {
+            return Some((Rule::NotBack, words));
+        }
+        if let Some(stray) = (0..self.workers.len()).find_map(|index| self.stray(index)) {
+            return Some(stray);
+        }
+        self.unfinished().map(|words| (Rule::NotEnded, words))
+    }
+
+    /// A lease of a worker that its present process does not know of, and the rule that is broken if it
+    /// stays so.
+    pub(super) fn stray(&self, index: usize) -> Option<(Rule, String)> {
+        let leases = self.ledger.open().filter_map(|(_, lease)| lease);
+        leases.filter(|(_, worker, _)| *worker == index).find_map(|(key, worker, process)| {
+            if self.workers[worker].incarnation != process {
+                let words = format!("{key:?} is leased to a process of w{worker} that is gone");
+                return Some((Rule::NotRerun, words));
+            }
+            let knows = self.knows(worker, process, key.task);
+            let words = || format!("{key:?} is leased to w{worker}, which does not know of it");
+            (!knows).then(|| (Rule::Strayed, words()))
+        })
+    }
+
+    /// Why both sides disagree about a worker of which nothing is under way, if that can be told: what is
+    /// leased to it is not known to it, or has ended and is not said.
+    pub(super) fn out_of_step(&self, index: usize) -> Option<(Rule, String)> {
+        let node = self.workers[index].process.node.as_ref()?;
+        self.stray(index).or_else(|| {
+            let ended = node.runs().find(|run| run.phase == RunPhase::Finished)?;
+            Some((Rule::NotEnded, format!("w{index} keeps what it made of {:?}", ended.key)))
+        })
+    }
+
+    /// Whether this process of a worker runs a task or keeps its result.
+    fn knows(&self, worker: usize, process: u64, task: TaskId) -> bool {
+        let worker = &self.workers[worker];
+        let node = worker.process.node.as_ref().filter(|_| worker.incarnation == process);
+        node.is_some_and(|node| node.runs().any(|run| run.key.task == task))
     }
 
     /// What has not ended.
@@ -111,9 +154,9 @@ impl World {
         if unanswered > 0 {
             return Some(format!("{unanswered} clients are not answered"));
         }
-        let open = self.ledger.open();
-        if !open.is_empty() {
-            return Some(format!("{} tasks have not ended: {:?}", open.len(), open.first()));
+        if let Some((task, _)) = self.ledger.open().next() {
+            let count = self.ledger.open().count();
+            return Some(format!("{count} tasks have not ended: {task:?}"));
         }
         for (index, worker) in self.workers.iter().enumerate() {
             if let Some(node) = worker.process.node.as_ref().filter(|node| node.owes()) {

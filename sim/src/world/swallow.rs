@@ -8,7 +8,7 @@ use crate::decide::{Decide, Site};
 
 /// An attempt of no task: what is asked or said about it comes to nothing. The message is still there,
 /// because the lane is acknowledged in order whatever becomes of what it carries.
-const NOBODYS: TaskKey = TaskKey { task: TaskId(u128::MAX), attempt: Attempt(1) };
+pub(super) const NOBODYS: TaskKey = TaskKey { task: TaskId(u128::MAX), attempt: Attempt(1) };
 
 impl World {
     /// A question arrives. Once one is swallowed no other about that attempt is answered in the session.

@@ -7,9 +7,9 @@ use moorline_node::PACKET_MAX;
 use super::{Event, Planned, World};
 use crate::decide::{Decide, Site};
 use crate::network::End;
-use crate::plan::{Manner, Side, Told, Who, good_path};
+use crate::plan::{Dialled, Manner, Side, Told, Who, good_path};
 use crate::trace::{What, fingerprint};
-use crate::{Invariant, Sabotage};
+use crate::{Rule, Sabotage};
 
 impl World {
     /// The latency of the next thing that travels this way.
@@ -18,7 +18,9 @@ impl World {
         pipe.packets += 1;
         let k = pipe.packets;
         let entity = self.network.conn(conn).key << 1 | u64::from(from == Side::Worker);
-        let latency = self.plan.settings.latency.of(&self.draws, entity, k);
+        let worker = &self.plan.workers[self.network.conn(conn).worker];
+        let law = if from == Side::Worker { worker.up } else { worker.down };
+        let latency = law.of(&self.draws, entity, k) + worker.distance;
         // A path that is too slow for the heartbeats is a fault, and heals as all others do.
         if self.now < self.plan.quiet_at {
             latency
@@ -38,9 +40,9 @@ impl World {
     pub(super) fn knock(&mut self, conn: usize) {
         let back = self.latency(conn, Side::Coordinator);
         let worker = self.network.conn(conn).worker;
-        let (until, refused) = self.workers[worker].dials_fail;
+        let (until, outcome) = self.workers[worker].dials;
         let fails = self.now < until;
-        if fails && !refused {
+        if fails && outcome == Dialled::Hangs {
             // Nobody answers; the worker gives up by itself.
             self.network.close(conn, Side::Coordinator);
             return;
@@ -76,7 +78,7 @@ impl World {
     pub(super) fn send(&mut self, conn: usize, from: Side, lane: Lane, packet: Bytes, cause: u32) {
         if packet.len() > PACKET_MAX {
             let words = format!("{from:?} writes a packet of {} bytes", packet.len());
-            self.break_promise(Invariant::Wire, words);
+            self.break_promise(Rule::Wire, words);
         }
         self.packets += 1;
         let at = self.now + self.latency(conn, from);
@@ -84,10 +86,11 @@ impl World {
         self.at_because(at, Event::Deliver { conn, to: from.other(), lane }, cause);
     }
 
-    /// Nothing passes for now; a notice does not overtake what was written before it.
-    pub(super) fn is_held_up(&self, conn: usize) -> bool {
+    /// Until when nothing passes to this side; a notice does not overtake what was written before it.
+    pub(super) fn is_held_up(&self, conn: usize, to: Side) -> Option<u64> {
         let conn = self.network.conn(conn);
-        !conn.cut && self.now <= conn.jammed
+        let until = conn.pipe(to.other()).jammed;
+        (!conn.cut && self.now <= until).then_some(until)
     }
 
     /// An event of a life that is over: what it would have taken off a connection goes.
@@ -139,7 +142,7 @@ impl World {
             // It learns that it was ever open at the same time.
             End::Waiting => {
                 let life = self.life(self.at_end(conn, to));
-                let later = self.now + self.plan.settings.latency.max() + 1;
+                let later = self.now + self.plan.slowest() + 1;
                 let event = Event::Notice { conn, to, reason };
                 self.queue.push(later, Planned { life, cause: self.cause, event });
                 return;

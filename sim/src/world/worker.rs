@@ -14,28 +14,33 @@ use moorline_work::{
 
 use super::moments::Sent;
 use super::process::Process;
+use super::twin::Twinned;
 use super::{Event, World};
 use crate::decide::{Decide, Site, mix};
 use crate::frame::FrameKind;
 use crate::ledger::Answered;
 use crate::network::End;
-use crate::plan::{HANDLERS, MS, Manner, SEC, Side, TaskPlan, Who};
+use crate::plan::{Dialled, HANDLERS, MS, Manner, SEC, Side, TaskPlan, Who};
 use crate::trace::What;
-use crate::{Invariant, Sabotage};
+use crate::{Rule, Sabotage};
 
 /// Calls a driver makes at one instant before something is wrong.
 const TURNS_MAX: u32 = 100_000;
 
 /// A worker: its process, and what outlives it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Worker {
     pub(super) process: Process<WorkerNode>,
     /// Which process it is: changes with each.
     pub(super) incarnation: u64,
-    /// Its dials fail until then; at once, or by hanging.
-    pub(super) dials_fail: (u64, bool),
+    /// What becomes of its dials, until then.
+    pub(super) dials: (u64, Dialled),
     /// After a drain it comes back after this time.
     pub(super) back: Option<u64>,
+    /// A drain has until then.
+    pub(super) drained_by: Option<u64>,
+    /// Tasks whose handlers ended by themselves and whose outcome was not answered.
+    pub(super) unsettled: BTreeSet<TaskId>,
     /// What its handlers do.
     pub(super) runs: BTreeMap<RunId, Run>,
     /// Handlers of this process that ended, by task.
@@ -48,6 +53,25 @@ pub(super) struct Worker {
     pub(super) swallowed: BTreeSet<TaskKey>,
     /// How far the lanes of its session got: what it says, and what it is told.
     pub(super) sent: [Sent; 2],
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self {
+            process: Process::default(),
+            incarnation: 0,
+            dials: (0, Dialled::Refused),
+            back: None,
+            drained_by: None,
+            unsettled: BTreeSet::new(),
+            runs: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            results: BTreeMap::new(),
+            swallows_until: 0,
+            swallowed: BTreeSet::new(),
+            sent: [Sent::default(); 2],
+        }
+    }
 }
 
 /// A handler that runs.
@@ -74,8 +98,8 @@ impl World {
         let slots = plan.slots + u16::from(self.is_sabotaged(Sabotage::SlotsGrow));
         let life = u64::from(self.workers[index].process.life);
         let incarnation = mix(self.plan.seed ^ mix(index as u64) ^ life << 32);
-        let config = WorkerConfig {
-            link: self.plan.settings.link,
+        let mut config = WorkerConfig {
+            link: self.configs.link,
             runner: RunnerConfig { slots, task_timeout: None },
             worker: WorkerId(plan.id),
             incarnation: Incarnation(incarnation),
@@ -84,33 +108,61 @@ impl World {
             software: name(SOFTWARE),
             seed: mix(incarnation),
         };
+        self.spoil_link(&mut config.link);
         let now = self.clock_of(index);
         let node = match WorkerNode::new(config, now) {
             Ok(node) => node,
             Err(error) => {
-                self.break_promise(Invariant::Panic, format!("w{index} cannot begin: {error:?}"));
+                self.break_promise(Rule::Panic, format!("w{index} cannot begin: {error:?}"));
                 return;
             }
         };
-        self.ledger.worker_began(incarnation);
+        self.ledger.worker_began(index, incarnation, self.now);
         let worker = &mut self.workers[index];
         worker.incarnation = incarnation;
         worker.back = None;
-        worker.process.node = Some(node);
+        worker.drained_by = None;
+        worker.process.node = Some(Twinned::new(node));
         let begins = What::Begins.by(Who::Worker(index)).value(incarnation);
         self.note(begins, || format!("w{index} begins as {incarnation:x}"));
         self.settle_worker(index);
     }
 
     /// What the clock of a worker's machine shows.
-    fn clock_of(&self, index: usize) -> Instant {
+    pub(super) fn clock_of(&self, index: usize) -> Instant {
         Instant::from_nanos(self.now + self.plan.workers[index].clock)
     }
 
-    pub(super) fn tell_worker(&mut self, index: usize, input: WorkerInput) {
+    pub(super) fn tell_worker(&mut self, index: usize, mut input: WorkerInput) {
         let now = self.clock_of(index);
+        match input {
+            WorkerInput::Kick(_)
+            | WorkerInput::Reconnect
+            | WorkerInput::Migrate
+            | WorkerInput::Stop { .. }
+            | WorkerInput::Restart => self.ledger.disturbed(index, self.now),
+            WorkerInput::Timeout
+            | WorkerInput::Opened { .. }
+            | WorkerInput::DialFailed { .. }
+            | WorkerInput::Closed { .. }
+            | WorkerInput::Packet { .. }
+            | WorkerInput::Undecodable { .. }
+            | WorkerInput::Done { .. }
+            | WorkerInput::ResetStatistics => {}
+        }
+        if let WorkerInput::Stop { within } = input {
+            let within = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
+            let until = self.now.saturating_add(within);
+            let worker = &mut self.workers[index];
+            worker.drained_by = Some(worker.drained_by.map_or(until, |before| before.min(until)));
+        }
+        if let (WorkerInput::Stop { within }, true) =
+            (&mut input, self.is_sabotaged(Sabotage::StopsAtOnce))
+        {
+            *within = Duration::ZERO;
+        }
         if let Some(node) = &mut self.workers[index].process.node {
-            node.handle(now, input);
+            node.both_with(input, |node, input| node.handle(now, input));
             self.settle_worker(index);
         }
     }
@@ -128,13 +180,13 @@ impl World {
         if self.is_sabotaged(Sabotage::ClockLags)
             && let Some(node) = &mut self.workers[index].process.node
         {
-            node.handle(Instant::ZERO, WorkerInput::Timeout);
+            node.both(|node| node.handle(Instant::ZERO, WorkerInput::Timeout));
             self.settle_worker(index);
         } else {
             self.tell_worker(index, WorkerInput::Timeout);
         }
         let now = self.clock_of(index);
-        let next = self.workers[index].process.node.as_ref().map(WorkerNode::next_wake);
+        let next = self.workers[index].process.node.as_ref().map(|node| node.next_wake());
         if let Some(Wake::At { deadline, .. }) = next
             && deadline <= now
         {
@@ -156,7 +208,7 @@ impl World {
                 return;
             }
             let Some(node) = &mut self.workers[index].process.node else { return };
-            if let Some(action) = node.poll_action() {
+            if let Some(action) = node.both(WorkerNode::poll_action) {
                 self.worker_action(index, action);
             } else if !self.write_worker(index, now) {
                 break;
@@ -175,12 +227,17 @@ impl World {
             }
             let name = self.network.conn(conn).name;
             let Some(node) = &mut self.workers[index].process.node else { return false };
-            let Some(packet) = node.poll_transmit(now, name) else { continue };
+            let packet = node.both(|node| node.poll_transmit(now, name));
+            let Some(mut packet) = packet else { continue };
+            self.spoil_said_up(&mut packet.frames);
             if !packet.frames.iter().all(is_heartbeat) {
                 self.spoke(|| format!("w{index} says {:?}", packet.frames));
             }
+            let judgement = self.ledger.worker_says(conn, &packet.frames);
+            self.judge(judgement);
             self.note_up(index, &packet.frames);
             let bytes = moorline_wire::encode_up(&packet);
+            self.unless_decoded_up(&packet, &bytes);
             let sends = What::Sends.by(Who::Worker(index)).on(conn).value(bytes.len() as u64);
             let cause =
                 self.note(sends, || format!("w{index} sends {} bytes on c{conn}", bytes.len()));
@@ -202,7 +259,7 @@ impl World {
             }
             State::Failed => {
                 let reason = node.link().reason;
-                self.break_promise(Invariant::GaveUp, format!("w{index} gave up: {reason:?}"));
+                self.break_promise(Rule::GaveUp, format!("w{index} gave up: {reason:?}"));
                 return;
             }
             State::Disconnected | State::Connecting | State::Registered | State::Active => {}
@@ -210,7 +267,7 @@ impl World {
         match wake {
             Wake::Now => {
                 let words = format!("w{index} wants to be run and has nothing to do");
-                self.break_promise(Invariant::Spinning, words);
+                self.break_promise(Rule::Spinning, words);
             }
             Wake::At { deadline, .. } => {
                 let at = deadline.as_nanos().saturating_sub(self.plan.workers[index].clock);
@@ -223,17 +280,24 @@ impl World {
     fn worker_action(&mut self, index: usize, action: WorkerAction) {
         match action {
             WorkerAction::Dial { conn: name, attempt, .. } => {
+                let registered = |conn: &&usize| !self.ledger.is_registered(**conn);
+                let others = self.network.of(index).iter().filter(registered).count();
                 let conn = self.network.dial(index, name);
+                self.ledger.dialled_as(index, self.workers[index].incarnation);
+                let judgement = self.ledger.dials(index, attempt, others, self.now);
+                self.judge(judgement);
+                self.count_dial();
                 let dials = What::Dials.by(Who::Worker(index)).on(conn).value(attempt.into());
                 self.note(dials, || format!("w{index} dials c{conn}, attempt {attempt}"));
                 if conn >= self.plan.workers.len() {
-                    self.unless_calm(|| format!("w{index} dials again"));
+                    self.unless_back(|| format!("w{index} dials again"));
                 }
                 self.dial(conn);
             }
             WorkerAction::Close { conn: name, reason } => {
                 if let Some(conn) = self.conn_of_worker(index, name) {
                     self.close(conn, Side::Worker, reason);
+                    self.unless_worker_speaks(index, name);
                 }
             }
             WorkerAction::Start { run, key, handler, payload, .. } => {
@@ -254,7 +318,9 @@ impl World {
                 let cause = self.note(aborts.value(attempt.into()), || {
                     format!("w{index} tells the handler of t{task} to stop: {reason:?}")
                 });
-                self.at_because(self.now + delay, Event::Done { worker: index, run }, cause);
+                if !self.is_sabotaged(Sabotage::Ghosts) {
+                    self.at_because(self.now + delay, Event::Done { worker: index, run }, cause);
+                }
             }
             WorkerAction::Event(event) => self.worker_event(index, &event),
         }
@@ -280,7 +346,9 @@ impl World {
                         if self.workers[index].swallowed.is_empty() =>
                     {
                         let words = format!("w{index} and the coordinator disagree");
-                        self.break_promise(Invariant::OutOfStep, words);
+                        let (rule, words) =
+                            self.out_of_step(index).unwrap_or((Rule::OutOfStep, words));
+                        self.break_promise(rule, words);
                     }
                     WorkerEvent::Stalled { .. } => self.seen.stalled += 1,
                     _ => {}
@@ -288,6 +356,8 @@ impl World {
                 self.unless_calm(|| format!("w{index}: {event:?}"));
             }
             WorkerEvent::Link(transition) => {
+                let (to, reason) = (transition.to, transition.reason);
+                self.ledger.turned(index, to, reason, self.now);
                 if let Some(reason) = transition.reason {
                     self.seen.unacked += u64::from(reason == Reason::HeartbeatUnacked);
                     self.unless_violated(Who::Worker(index), Some(index), reason);
@@ -303,6 +373,7 @@ impl World {
                     Disposition::Duplicate => self.seen.duplicate += 1,
                     Disposition::Accepted => {}
                 }
+                self.workers[index].unsettled.remove(&key.task);
                 if *disposition != Disposition::Accepted {
                     self.unless_calm(|| format!("w{index}: {event:?}"));
                 }
@@ -313,6 +384,9 @@ impl World {
                 let answered = Answered { key, disposition, incarnation, success };
                 let judgement = self.ledger.settled(&answered);
                 self.judge(judgement);
+            }
+            WorkerEvent::HandedBack { key } => {
+                self.workers[index].unsettled.remove(&key.task);
             }
             // Whatever else it says, now or later, is no fault.
             _ => {}
@@ -329,7 +403,7 @@ impl World {
         let slots = usize::from(self.plan.workers[index].slots);
         if self.workers[index].runs.len() >= slots {
             let words = format!("w{index} runs more than {slots} at once");
-            self.break_promise(Invariant::TooManyAtOnce, words);
+            self.break_promise(Rule::TooManyAtOnce, words);
         }
         let others: Vec<(usize, u64, TaskKey)> = self.holders(key.task).collect();
         let workers = &self.workers;
@@ -342,13 +416,14 @@ impl World {
         let given = &self.plan.tasks[task];
         if payload[..] != given.payload()[..] || handler.as_str() != HANDLERS[given.handler] {
             let words = format!("{key:?} was given what belongs to another task");
-            self.break_promise(Invariant::ResultInvented, words);
+            self.break_promise(Rule::ResultInvented, words);
         }
         self.workers[index].runs.insert(run, Run { key, aborted: None });
         let plan = &self.plan.tasks[task];
         let entity = mix(incarnation ^ run.0);
         let lasts = self.draws.between(Site::Handler, entity, 0, plan.work / 8, plan.work);
-        if !plan.endless {
+        let hangs = self.is_sabotaged(Sabotage::RunsHang) || self.is_sabotaged(Sabotage::Ghosts);
+        if !plan.endless && !hangs {
             self.at_because(self.now + lasts, Event::Done { worker: index, run }, cause);
         }
     }
@@ -393,6 +468,9 @@ impl World {
             }
         };
         *worker.ended.entry(run.key.task).or_default() += 1;
+        if run.aborted.is_none() {
+            worker.unsettled.insert(run.key.task);
+        }
         if outcome == Outcome::Succeeded {
             worker.results.insert(run.key.task, body.clone());
             self.ledger.made(index, worker.incarnation, run.key, body.clone());
@@ -445,21 +523,23 @@ impl World {
                 let mut frames = decoded.frames;
                 self.spoil_down(&mut frames);
                 self.swallow_down(index, &mut frames);
+                self.ledger.worker_hears(conn, &frames);
                 self.tell_worker(index, WorkerInput::Packet { conn: name, frames });
             }
             Err(error) => {
-                self.break_promise(Invariant::Wire, format!("w{index} on c{conn}: {error}"));
+                self.break_promise(Rule::Wire, format!("w{index} on c{conn}: {error}"));
             }
         }
     }
 
     /// The process has ended by itself, after a drain.
     fn worker_ended(&mut self, index: usize) {
+        self.unless_rid_of_all(index);
         let back = self.workers[index].back.unwrap_or(MS);
         let gone = What::Gone.by(Who::Worker(index));
         self.note(gone, || format!("w{index} has ended in order"));
         self.end_worker(index, Manner::Asked);
-        self.after(back, Event::Begin { who: Who::Worker(index) });
+        self.at(self.until(back), Event::Begin { who: Who::Worker(index) });
     }
 
     /// The process is gone, with its handlers and its memory.
@@ -473,6 +553,7 @@ impl World {
         worker.runs.clear();
         worker.ended.clear();
         worker.results.clear();
+        worker.unsettled.clear();
         worker.swallowed.clear();
     }
 }

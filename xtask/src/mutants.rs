@@ -254,7 +254,7 @@ impl Chore<'_> {
             todo.into_iter().filter(|mutant| !tried.contains(&mutant.key)).collect();
         let missed = missed(&self.state);
         if self.is_over() || rest.len() + missed.len() == 0 {
-            println!("{} are left to be tried alone", rest.len());
+            println!("{} are not tried yet", rest.len());
             return Ok(());
         }
         let tree = Tree::at(self.place.join("tree"))?;

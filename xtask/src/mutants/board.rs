@@ -13,9 +13,9 @@ use super::tree::Tree;
 
 type Error = Box<dyn std::error::Error>;
 
-/// Errors of the compiler that a wrong line has wherever it stands: no such operator, another type, a trait
+/// Errors of the compiler that a wrong line has wherever it stands: no such operator or name, another type, a trait
 /// that a type has not.
-const ITS_OWN: [&str; 5] = ["E0277", "E0308", "E0369", "E0368", "E0600"];
+const ITS_OWN: [&str; 7] = ["E0277", "E0308", "E0369", "E0368", "E0433", "E0599", "E0600"];
 /// Every round takes out what the compiler complains of; what it saw only then, the next.
 const ROUNDS: u32 = 30;
 

@@ -52,6 +52,26 @@ pub enum Site {
     Swallow,
 }
 
+impl Site {
+    /// Every one.
+    pub const ALL: &[Self] = &[
+        Self::Plan,
+        Self::Episode,
+        Self::Worker,
+        Self::Task,
+        Self::Latency,
+        Self::Dial,
+        Self::Handler,
+        Self::Commit,
+        Self::Torn,
+        Self::Timer,
+        Self::Thaw,
+        Self::Reset,
+        Self::Strike,
+        Self::Swallow,
+    ];
+}
+
 /// Takes the decisions of a world.
 ///
 /// ```

@@ -29,6 +29,9 @@ mod queue;
 mod report;
 mod rule;
 mod sabotage;
+mod same;
+pub mod scenario;
+mod simulate;
 mod swarm;
 mod trace;
 mod world;
@@ -44,6 +47,8 @@ pub use plan::{
 pub use report::{Failure, Report, Seen, Violation};
 pub use rule::Rule;
 pub use sabotage::Sabotage;
+pub use same::{Difference, same};
+pub use simulate::{Ended, Job, Made, Simulation, Unkept, simulate};
 pub use swarm::{SeenIn, Spread, Swarm, SwarmReport, Used};
 pub use trace::{Record, Recording, What};
 pub use world::{Run, RunOutcome, run, run_plan};

@@ -3,6 +3,7 @@
 mod client;
 mod coordinator;
 mod faults;
+mod handled;
 mod moments;
 mod phases;
 mod process;
@@ -28,6 +29,7 @@ use crate::ledger::Ledger;
 use crate::network::Network;
 use crate::plan::{Configs, Plan, Side, TaskPlan, Who};
 use crate::queue::Queue;
+use crate::simulate::{Ended, Handled};
 use crate::trace::{Happened, Recording, Shared, Trace, What};
 use crate::{Failure, Report, Rule, Sabotage, Seen, Violation};
 use client::Request;
@@ -105,6 +107,8 @@ struct Planned {
 pub(crate) struct World {
     plan: Plan,
     configs: Configs,
+    /// Handlers that are somebody's own.
+    handled: Option<Handled>,
     draws: Decider,
     now: u64,
     queue: Queue<Planned>,
@@ -170,6 +174,7 @@ pub struct Run {
     keeps: Option<usize>,
     logs: bool,
     decisions: Option<Box<dyn Decide>>,
+    handled: Option<Handled>,
 }
 
 /// What a run comes to.
@@ -181,6 +186,8 @@ pub struct RunOutcome {
     pub recording: Option<Recording>,
     /// The decisions that were not benign, in the order in which they were taken, if they were asked for.
     pub decisions: Vec<Decision>,
+    /// How the tasks ended, if their handlers are somebody's own; see [`simulate`](crate::simulate).
+    pub ended: Vec<Ended>,
 }
 
 impl Run {
@@ -188,7 +195,7 @@ impl Run {
     /// ([`Settings::is_fit`](crate::Settings::is_fit)) fail it at once.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        Self { plan, keeps: None, logs: false, decisions: None }
+        Self { plan, keeps: None, logs: false, decisions: None, handled: None }
     }
 
     /// Keeps the last so many records.
@@ -209,10 +216,15 @@ impl Run {
         Self { decisions: Some(decisions), ..self }
     }
 
+    /// Has tasks handled by this.
+    pub(crate) fn handled_by(self, handled: Handled) -> Self {
+        Self { handled: Some(handled), ..self }
+    }
+
     /// Runs it.
     #[must_use]
     pub fn go(self) -> RunOutcome {
-        let Self { plan, keeps, logs, decisions } = self;
+        let Self { plan, keeps, logs, decisions, handled } = self;
         let seed = plan.seed;
         let recording = keeps.map(|keeps| Rc::new(RefCell::new(Recording::keeping(keeps))));
         let draws = decisions.map_or_else(|| Decider::of(&plan), Decider::Other);
@@ -232,10 +244,12 @@ impl Run {
                     result: Err(Box::new(failure)),
                     recording: None,
                     decisions: Vec::new(),
+                    ended: Vec::new(),
                 };
             }
         };
         let mut world = World::new(plan, configs, draws, recording.clone());
+        world.handled = handled;
         // A panic in the machines is a failure like any other.
         let run = catch_unwind(AssertUnwindSafe(|| world.run()));
         let at = world.now;
@@ -248,13 +262,14 @@ impl Run {
                 Err(Violation::new(Rule::Panic, words))
             }
         };
+        let ended = world.ended();
         drop(world);
         let recording = recording.map(|recording| recording.replace(Recording::keeping(1)));
         let last = || recording.as_ref().map_or_else(Vec::new, |recording| recording.lines(LINES));
         let result =
             violation.map_err(|violation| Box::new(Failure { seed, at, violation, last: last() }));
         let decisions = taken.map_or_else(Vec::new, |taken| taken.take());
-        RunOutcome { result, recording, decisions }
+        RunOutcome { result, recording, decisions, ended }
     }
 }
 
@@ -277,6 +292,7 @@ impl World {
         let clients = vec![client::Client::default(); plan.tasks.len()];
         Self {
             configs,
+            handled: None,
             draws,
             now: 0,
             queue: Queue::new(),

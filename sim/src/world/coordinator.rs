@@ -1,5 +1,7 @@
 //! The coordinator's process: the real node, its driver, and its store.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use moorline_link::{ConnId, Presence, Reason, WorkerId};
 use moorline_node::{
@@ -104,8 +106,10 @@ impl World {
     #[allow(clippy::wildcard_enum_match_arm, reason = "there will be more words")]
     fn check_list(&mut self) {
         let now = self.clock_of_coordinator();
-        // Two intervals of heartbeats, and what timers are late by.
-        let most = self.plan.settings.beat * 2 + self.plan.settings.late * 2;
+        // What the settings say, and what timers are late by.
+        let beat = Duration::from_nanos(self.plan.settings.beat);
+        let suspect = self.configs.hub.suspect_after(beat).as_nanos();
+        let most = u64::try_from(suspect).unwrap_or(u64::MAX) + self.plan.settings.late * 2;
         for index in 0..self.workers.len() {
             let Some(node) = &self.coordinator.node else { return };
             let view = node.worker(now, WorkerId(self.plan.workers[index].id));

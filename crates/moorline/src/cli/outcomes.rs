@@ -51,6 +51,12 @@ impl<F: Fn(&Error) -> Exit> Outcomes<F> {
                 | Exit::Config
                 | Exit::Interrupted
                 | Exit::Terminated => Err(error),
+                #[cfg(feature = "sim")]
+                Exit::Safety
+                | Exit::Liveness
+                | Exit::Panicked
+                | Exit::Nondeterministic
+                | Exit::Resource => Err(error),
             },
         }
     }

@@ -1,0 +1,57 @@
+//! `moorline sim`: whole fleets in virtual time, from a seed or a scenario.
+
+mod plan;
+mod run;
+mod same;
+mod source;
+mod swarm;
+mod verdict;
+
+use clap::Subcommand;
+
+use super::{Context, Outcome};
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Run one world, and say whether every promise was kept.
+    Run(run::Args),
+    /// Run many worlds over all cores.
+    Swarm(swarm::Args),
+    /// Print the scenario of a seed: everything that happens in its world, as a file.
+    Plan(plan::Args),
+    /// Run each world twice, and stop at the first thing that differs.
+    Same(same::Args),
+}
+
+pub(super) fn run(command: Command, context: Context) -> Outcome {
+    expect_panics();
+    match command {
+        Command::Run(args) => run::run(&args, context),
+        Command::Swarm(args) => swarm::run(&args, context),
+        Command::Plan(args) => plan::run(&args, context),
+        Command::Same(args) => same::run(&args, context),
+    }
+}
+
+/// A panic in a world is what the simulator looks for: it is told as a broken promise, not on stderr.
+fn expect_panics() {
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() != Some(moorline_sim::Spread::THREAD) {
+            told(panic);
+        }
+    }));
+}
+
+/// Does what runs worlds where their panics are expected.
+fn in_a_world<T: Send>(work: impl FnOnce() -> T + Send) -> crate::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name(moorline_sim::Spread::THREAD.into());
+        let thread = thread.spawn_scoped(scope, work).map_err(crate::Error::Start)?;
+        // Worlds catch what panics in them.
+        thread.join().map_err(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+#[cfg(test)]
+mod tests;

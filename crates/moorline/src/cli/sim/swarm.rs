@@ -1,0 +1,240 @@
+//! `moorline sim swarm`.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use moorline_sim::scenario::Scenario;
+use moorline_sim::{Failure, Families, Family, Plan, Swarm, SwarmReport};
+use serde_json::{Value, json};
+
+use super::run::write;
+use super::source::{Mode, of_seed, seeds};
+use super::verdict::{self, count};
+use crate::Error;
+use crate::cli::exit::Exit;
+use crate::cli::progress::Line;
+use crate::cli::values::some_duration;
+use crate::cli::{Context, Outcome, output};
+
+#[derive(clap::Args, Debug)]
+pub(in crate::cli) struct Args {
+    /// Run the worlds of these seeds, from the first to the one before the last [default: from 0 on,
+    /// for a minute].
+    #[arg(long, value_name = "A..B", value_parser = seeds)]
+    seeds: Option<Range<u64>>,
+
+    /// Begin with no further world after this time.
+    #[arg(long, value_name = "DURATION", value_parser = some_duration)]
+    time: Option<Duration>,
+
+    /// Run so many worlds at a time [default: one for each core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    jobs: Option<u16>,
+
+    /// Only faults of these families, such as partition,crash: ids or names as in docs/simulation.md.
+    /// Worlds in which none is left are left out.
+    #[arg(long, value_name = "FAMILY", value_delimiter = ',', value_parser = family)]
+    only: Vec<Family>,
+
+    /// What may go wrong: honest, or hostile for what networks and disks never should do.
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = Mode::Honest)]
+    #[arg(hide_possible_values = true)]
+    mode: Mode,
+
+    /// Write the plan of each world that failed to this directory, as a scenario file.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Stop with the so manyeth failure.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    stop_after: u16,
+}
+
+/// How long a swarm lasts if nobody says anything.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The name of a family as it is typed: `half-open`.
+fn typed(family: Family) -> String {
+    family.title().replace(' ', "-")
+}
+
+fn family(text: &str) -> Result<Family, String> {
+    let word = text.trim().to_ascii_lowercase();
+    let all = Family::ALL.iter().copied();
+    let is_it =
+        |family: &Family| family.name().eq_ignore_ascii_case(&word) || typed(*family) == word;
+    all.clone().find(is_it).ok_or_else(|| {
+        let names: Vec<_> =
+            all.map(|family| format!("{} {}", family.name(), typed(family))).collect();
+        format!("there is no such family; there are {}", names.join(", "))
+    })
+}
+
+/// The plan of a seed with the faults of these families alone; none if there is none of them in it.
+fn plan_of(seed: u64, mode: Mode, only: Families) -> Option<Plan> {
+    let mut plan = mode.plan(seed);
+    if only.is_empty() {
+        return Some(plan);
+    }
+    plan.episodes.retain(|episode| only.contains(episode.fault.family()));
+    (!plan.episodes.is_empty()).then_some(plan)
+}
+
+pub(super) fn run(args: &Args, context: Context) -> Outcome {
+    let only = args.only.iter().fold(Families::NONE, |some, family| some.with(*family));
+    let mode = args.mode;
+    let swarm = match (&args.seeds, args.time) {
+        (Some(seeds), None) => Swarm::of(seeds.clone()),
+        (Some(seeds), Some(time)) => Swarm::of(seeds.clone()).within(time),
+        (None, time) => Swarm::lasting(0, time.unwrap_or(MINUTE)),
+    };
+    let swarm =
+        swarm.planned_by(move |seed| plan_of(seed, mode, only)).stop_after(args.stop_after.into());
+    let swarm = match args.jobs {
+        Some(jobs) => swarm.jobs(jobs.into()),
+        None => swarm,
+    };
+    let report = {
+        let line = Line::new();
+        swarm.run_with(|so_far| line.show(&how_far(so_far)))
+    };
+    let mut files = Vec::new();
+    if let Some(directory) = &args.out {
+        for failure in &report.failures {
+            files.push(keep(directory, failure, plan_of(failure.seed, mode, only))?);
+        }
+    }
+    let replays: Vec<String> = report
+        .failures
+        .iter()
+        .enumerate()
+        .map(|(place, failure)| match files.get(place) {
+            Some(path) => {
+                let path = path.display().to_string();
+                format!("moorline sim run --scenario {}", shell_words::quote(&path))
+            }
+            // A seed alone does not say which faults were left out.
+            None if only.is_empty() => format!("moorline sim run {}", of_seed(failure.seed, mode)),
+            None => {
+                let names: Vec<_> = args.only.iter().map(|family| family.name()).collect();
+                format!(
+                    "moorline sim swarm --seeds {}..{}{} --only {}",
+                    failure.seed,
+                    failure.seed + 1,
+                    mode.flag(),
+                    names.join(",")
+                )
+            }
+        })
+        .collect();
+    if context.json {
+        output::json(&json(&report, &replays))?;
+    } else {
+        tell(&report, &replays)?;
+    }
+    Ok(report.failures.first().map_or(Exit::Done, verdict::exit))
+}
+
+/// Writes the plan of a failure.
+fn keep(directory: &Path, failure: &Failure, plan: Option<Plan>) -> Result<PathBuf, Error> {
+    let path = directory.join(format!("seed-{}.toml", failure.seed));
+    let wrong = |source| Error::WriteFile { path: path.clone(), source };
+    std::fs::create_dir_all(directory).map_err(wrong)?;
+    if let Some(plan) = plan {
+        let about = format!("Found by a swarm: {}", failure.violation);
+        let scenario =
+            Scenario { about, outcome: Some(failure.violation.invariant), ..Scenario::of(plan) };
+        write(&path, &scenario.to_text())?;
+    }
+    Ok(path)
+}
+
+/// One line of progress.
+fn how_far(report: &SwarmReport) -> String {
+    format!(
+        "{}, {} a second, {}",
+        count(report.worlds, "world"),
+        report.a_second(report.worlds),
+        count(report.failures.len() as u64, "failure"),
+    )
+}
+
+fn tell(report: &SwarmReport, replays: &[String]) -> Result<(), Error> {
+    let seeds = &report.seeds;
+    output::line(&format!(
+        "{} of the seeds {}..{} in {:.1} s: {} worlds and {} packets a second, {}",
+        count(report.worlds, "world"),
+        seeds.start,
+        seeds.end,
+        report.took.as_secs_f64(),
+        report.a_second(report.worlds),
+        report.a_second(report.packets),
+        count(report.failures.len() as u64, "failure"),
+    ))?;
+    let [back, ended] = [&report.back, &report.ended].map(|used| {
+        let [half, most, all] = [500, 990, 1_000].map(|share| used.within(share));
+        format!("{half} {most} {all}")
+    });
+    output::line(&format!(
+        "of 1000 allowed until all are back: {back} (half, 99 %, all of the worlds)"
+    ))?;
+    output::line(&format!("of 1000 allowed until all has ended: {ended}"))?;
+    output::line(&format!("hash {:016x}", report.hash))?;
+    for failure in &report.failures {
+        let text = format!(
+            "seed {} after {}: {}",
+            failure.seed,
+            verdict::seconds(failure.at),
+            failure.violation
+        );
+        output::line(&output::short(&text, 400))?;
+    }
+    match replays.first() {
+        Some(replay) => output::line(replay),
+        None => Ok(()),
+    }
+}
+
+fn json(report: &SwarmReport, replays: &[String]) -> Value {
+    let used = |used: &moorline_sim::Used| {
+        json!({
+            "p50": used.within(500), "p90": used.within(900), "p99": used.within(990),
+            "max": used.within(1_000), "seed_of_max": used.most().map(|(seed, _)| seed),
+        })
+    };
+    let failures: Vec<Value> = report
+        .failures
+        .iter()
+        .zip(replays)
+        .map(|(failure, replay)| verdict::failure(failure, replay))
+        .collect();
+    let seen = report
+        .seen
+        .iter()
+        .map(|seen| (seen.name.to_owned(), json!({"times": seen.times, "worlds": seen.worlds})));
+    json!({
+        "result": if failures.is_empty() { "pass" } else { "fail" },
+        "seeds": {"from": report.seeds.start, "to": report.seeds.end},
+        "worlds": report.worlds,
+        "hash": format!("{:016x}", report.hash),
+        "took_millis": u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
+        "worlds_per_second": report.a_second(report.worlds),
+        "packets_per_second": report.a_second(report.packets),
+        "simulated_seconds": report.lasted,
+        "events": report.events,
+        "packets": report.packets,
+        "tasks": report.tasks,
+        "attempts": report.attempts,
+        "dials": report.dials,
+        "crashes": report.crashes,
+        "back_thousandths": used(&report.back),
+        "ended_thousandths": used(&report.ended),
+        "seen": seen.collect::<serde_json::Map<String, Value>>(),
+        "failures": failures,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+use moorline_sim::scenario::Scenario;
+use moorline_sim::{Families, Family, Plan, Sabotage, Swarm, run_plan};
+
+use super::{Mode, family, how_far, keep, plan_of};
+
+#[test]
+fn a_family_is_named_by_its_id_or_its_title() {
+    for one in Family::ALL {
+        assert_eq!(family(one.name()), Ok(*one));
+        assert_eq!(family(&super::typed(*one)), Ok(*one));
+    }
+    assert_eq!(family("half-open"), Ok(Family::C3));
+    assert_eq!(family(" h1"), Ok(Family::H1));
+    assert!(family("weather").unwrap_err().contains("N8 partition"));
+}
+
+#[test]
+fn only_faults_of_the_families_that_were_named_are_left() {
+    let only = Families::NONE.with(Family::H1).with(Family::C3);
+    let plans: Vec<Plan> = (0..200).filter_map(|seed| plan_of(seed, Mode::Honest, only)).collect();
+    assert!((20..190).contains(&plans.len()), "{}", plans.len());
+    for plan in &plans {
+        assert!(!plan.episodes.is_empty());
+        assert!(plan.episodes.iter().all(|episode| only.contains(episode.fault.family())));
+    }
+    let all = |seed| plan_of(seed, Mode::Honest, Families::NONE);
+    assert!((0..50).all(|seed| all(seed) == Some(Plan::new(seed))));
+}
+
+#[test]
+fn a_failure_is_kept_as_a_scenario_that_fails_in_the_same_way() {
+    let plan = Plan { sabotage: Some(Sabotage::StoreForgets), ..Plan::new(3) };
+    let failure = run_plan(plan.clone()).unwrap_err();
+    let home = tempfile::tempdir().unwrap();
+    let path = keep(&home.path().join("new"), &failure, Some(plan)).unwrap();
+    assert!(path.ends_with("new/seed-3.toml"));
+    let scenario = Scenario::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(scenario.outcome, Some(failure.violation.invariant));
+    assert!(scenario.about.contains(&failure.violation.words), "{}", scenario.about);
+    assert_eq!(run_plan(scenario.plan), Err(failure));
+}
+
+#[test]
+fn progress_says_how_many_worlds_how_fast_and_how_many_failures() {
+    let report = Swarm::of(0..1).run();
+    assert!(how_far(&report).starts_with("1 world, "), "{}", how_far(&report));
+    assert!(how_far(&report).ends_with(" a second, 0 failures"), "{}", how_far(&report));
+}

@@ -23,6 +23,14 @@ pub(crate) fn back(plan: &Plan) -> u64 {
     fading(plan) + unanswered(plan) + connect + dialled * 2 + SLOWEST_COMMIT + restore
 }
 
+/// How long a task may wait, at the most, although somebody is there who could run it: for the store, for
+/// answers about attempts that were assigned before, and until a worker that has refused is asked again.
+pub(crate) fn idle(plan: &Plan) -> u64 {
+    let settings = &plan.settings;
+    let store = settings.commit * 8 + SLOWEST_COMMIT;
+    store + settings.accept_timeout * 2 + plan.slowest() * 4 + settings.late * 4 + SEC * 5
+}
+
 /// How long after the last fault everything has ended.
 pub(crate) fn ended(plan: &Plan) -> u64 {
     let settings = &plan.settings;

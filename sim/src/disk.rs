@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use moorline_link::Epoch;
-use moorline_node::{Done, EventKind, Name, Persist, PersistId, StoreOp, StoreRow};
+use moorline_node::{Done, EventKind, Name, Persist, PersistId, StoreOp};
 use moorline_store::{
     Counts, EventPage, EventQuery, MemoryStore, Reader, Retention, Size, Store, StoreError,
     TaskFilter, TaskRecord, WallTime,
@@ -98,7 +98,7 @@ impl Disk {
         batch: &[Persist],
         sabotage: Sabotage,
     ) -> Result<Vec<Done>, StoreError> {
-        let of_tasks = [Sabotage::StoreForgets, Sabotage::StoreConfuses, Sabotage::StoreFails];
+        let of_tasks = [Sabotage::StoreConfuses, Sabotage::StoreFails];
         let spoils = |persist: &Persist| {
             of_tasks.contains(&sabotage) && matches!(persist.op, StoreOp::Submit { .. })
         };
@@ -108,14 +108,10 @@ impl Disk {
         let kept: Vec<Persist> = batch.iter().filter(|persist| !spoils(persist)).cloned().collect();
         let mut done = self.store.commit(wall(now), &kept)?.into_iter();
         let answer = |persist: &Persist| {
-            if !spoils(persist) {
-                return done.next().unwrap_or_default();
-            }
-            if sabotage == Sabotage::StoreForgets {
-                let rows = vec![StoreRow::Submitted { order: persist.id.0 }];
-                Done { rows, conflict: None }
-            } else {
+            if spoils(persist) {
                 Done { rows: Vec::new(), conflict: Some(Conflict::Exists { same: false }) }
+            } else {
+                done.next().unwrap_or_default()
             }
         };
         Ok(batch.iter().map(answer).collect())
@@ -132,11 +128,12 @@ impl Disk {
     /// The coordinator's process ended. The commit that was under way may be durable all the same.
     pub(crate) fn crash(&mut self, now: u64, durable: bool) -> Option<Committed> {
         self.waiting.clear();
-        if durable && !self.under_way.is_empty() {
-            return Some(self.commit(now));
-        }
+        let committed = (durable && !self.under_way.is_empty()).then(|| self.commit(now));
         self.under_way.clear();
-        None
+        if self.sabotage == Some(Sabotage::StoreForgets) {
+            self.store = MemoryStore::new();
+        }
+        committed
     }
 
     pub(crate) fn reader(&self) -> Box<dyn Reader> {

@@ -1,16 +1,23 @@
 //! What really happened, by the simulator's own books: never by what a machine says of itself.
 
 mod audit;
+mod dials;
 mod events;
+mod given;
+mod heard;
+mod lease;
+mod talk;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
-use moorline_link::Epoch;
-use moorline_node::{Done, EventKind, Persist, Requeue, StoreOp, StoreRow};
+use moorline_link::{Epoch, Reconnect};
+use moorline_node::{Done, EventKind, Persist, Requeue, StoreOp, StorePlacement, StoreRow};
 use moorline_work::{Attempt, Disposition, End, Status, TaskId, TaskKey, TaskState};
 
 use crate::{Plan, Rule, Violation};
+use heard::{Awake, Clock, Heard};
 
 /// The books of one run.
 #[derive(Debug)]
@@ -33,34 +40,16 @@ pub(crate) struct Ledger {
     began: Awake,
     epoch: Epoch,
     awake: Clock,
+    talk: talk::Talk,
+    given: given::Given,
+    diallers: Vec<dials::Dialler>,
+    reconnect: Reconnect,
+    /// How long a link is active before it counts as stable.
+    stable_after: u64,
+    /// How late timers fire at most.
+    late: u64,
     pub(crate) ended: u64,
     pub(crate) attempts: u64,
-}
-
-/// Time that a coordinator could use: without the time in which it was frozen.
-#[derive(Clone, Copy, Debug, Default)]
-struct Clock {
-    frozen: u64,
-    /// How much of that the coordinator may have taken for its workers' silence at most.
-    slack: u64,
-}
-
-/// A reading of that clock.
-#[derive(Clone, Copy, Debug, Default)]
-struct Awake {
-    at: u64,
-    slack: u64,
-}
-
-/// What reached the coordinator of a worker, in the coordinator's present life.
-#[derive(Clone, Debug, Default)]
-struct Heard {
-    /// The connection on which it was welcomed last.
-    conn: Option<usize>,
-    last: Option<Awake>,
-    /// The youngest process of it that said Hello, as they are counted.
-    claimed: u64,
-    departed: bool,
 }
 
 /// What became of a task.
@@ -73,6 +62,10 @@ struct Task {
     /// Who has it: the worker's index and its process.
     lease: Option<(TaskKey, usize, u64)>,
     ended: Option<End>,
+    /// Its end was reported.
+    reported: bool,
+    /// It may be tried again from then on.
+    ready_at: u64,
     /// Processes of which an outcome was applied, for good or to be tried again.
     applied: BTreeSet<u64>,
     /// The result, once it has one.
@@ -111,10 +104,6 @@ pub(crate) struct Answered {
     pub(crate) success: Option<Bytes>,
 }
 
-/// A coordinator may take so much of each freeze for the silence of others: what it is late by is
-/// measured from its next deadline, at most its pulse away, and counts from its threshold on.
-const SLACK: u64 = 2_200_000_000;
-
 type Judgement = Result<(), Violation>;
 
 fn broken(rule: Rule, words: String) -> Judgement {
@@ -122,7 +111,7 @@ fn broken(rule: Rule, words: String) -> Judgement {
 }
 
 impl Ledger {
-    pub(crate) fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan, reconnect: Reconnect) -> Self {
         Self {
             lost_after: plan.settings.lost_after,
             start_grace: plan.settings.start_grace,
@@ -137,6 +126,12 @@ impl Ledger {
             began: Awake::default(),
             epoch: Epoch(0),
             awake: Clock::default(),
+            talk: talk::Talk::among(plan.workers.len()),
+            given: given::Given::default(),
+            diallers: vec![dials::Dialler::begun(0); plan.workers.len()],
+            reconnect,
+            stable_after: nanos(reconnect.stability()),
+            late: plan.settings.late,
             ended: 0,
             attempts: 0,
         }
@@ -144,119 +139,6 @@ impl Ledger {
 
     fn task(&mut self, task: TaskId) -> &mut Task {
         self.tasks.entry(task).or_default()
-    }
-
-    fn reading(&self, now: u64) -> Awake {
-        Awake { at: now.saturating_sub(self.awake.frozen), slack: self.awake.slack }
-    }
-
-    /// How long ago that was for the coordinator, at most.
-    fn since(&self, then: Awake, now: u64) -> u64 {
-        let now = self.reading(now);
-        now.at.saturating_sub(then.at) + (now.slack - then.slack)
-    }
-
-    // What the coordinator could know.
-
-    /// A life of the coordinator begins.
-    pub(crate) fn coordinator_began(&mut self, epoch: Epoch, now: u64) -> Judgement {
-        self.began = self.reading(now);
-        self.workers.fill(Heard::default());
-        let last = std::mem::replace(&mut self.epoch, epoch);
-        if epoch > last {
-            return Ok(());
-        }
-        broken(Rule::WentBack, format!("{epoch:?} comes after {last:?}"))
-    }
-
-    pub(crate) fn coordinator_was_frozen(&mut self, lasted: u64) {
-        self.awake.frozen += lasted;
-        self.awake.slack += lasted.min(SLACK);
-    }
-
-    /// A process of a worker began.
-    pub(crate) fn worker_began(&mut self, incarnation: u64) {
-        let number = self.processes.len() as u64 + 1;
-        self.processes.insert(incarnation, number);
-    }
-
-    /// A process says Hello: those before it are gone.
-    pub(crate) fn claimed(&mut self, worker: usize, incarnation: u64) {
-        let number = self.number(incarnation);
-        let claimed = &mut self.workers[worker].claimed;
-        *claimed = number.max(*claimed);
-    }
-
-    fn number(&self, incarnation: u64) -> u64 {
-        self.processes.get(&incarnation).copied().unwrap_or(0)
-    }
-
-    pub(crate) fn welcomed(&mut self, worker: usize, conn: usize, now: u64) {
-        let reading = self.reading(now);
-        let heard = &mut self.workers[worker];
-        heard.departed = false;
-        heard.conn = Some(conn);
-        heard.last = Some(reading);
-    }
-
-    pub(crate) fn heard(&mut self, worker: usize, conn: usize, now: u64) {
-        let reading = self.reading(now);
-        let heard = &mut self.workers[worker];
-        if heard.conn == Some(conn) {
-            heard.last = Some(reading);
-        }
-    }
-
-    /// The coordinator gives a worker's connection up: what still arrives on it counts no more.
-    /// `silence`: because nothing was heard for at least this long.
-    pub(crate) fn detached(&mut self, worker: usize, silence: Option<u64>, now: u64) -> Judgement {
-        let last = self.workers[worker].last.unwrap_or(self.began);
-        self.workers[worker].conn = None;
-        let silent = self.since(last, now);
-        if silence.is_none_or(|least| silent >= least) {
-            return Ok(());
-        }
-        let silent = silent / 1_000_000;
-        broken(Rule::LostEarly, format!("w{worker} is disconnected after {silent} ms"))
-    }
-
-    /// The coordinator shows a worker as one that is here. `most`: how long it may have been silent.
-    pub(crate) fn shown(&self, worker: usize, most: u64, now: u64) -> Judgement {
-        let last = self.workers[worker].last.unwrap_or(self.began);
-        let silent = self.reading(now).at.saturating_sub(last.at);
-        if silent <= most {
-            return Ok(());
-        }
-        let silent = silent / 1_000_000;
-        broken(Rule::ShownWrongly, format!("w{worker} is shown as here, silent for {silent} ms"))
-    }
-
-    pub(crate) fn departed(&mut self, worker: usize) {
-        self.workers[worker].departed = true;
-    }
-
-    /// Whether the coordinator may give away what this process holds, and how long it was silent.
-    fn may_be_given_away(&self, worker: usize, incarnation: u64, now: u64) -> Result<(), u64> {
-        let heard = &self.workers[worker];
-        if heard.departed || heard.claimed > self.number(incarnation) {
-            return Ok(());
-        }
-        let (silent, least) = match heard.last {
-            Some(last) => (self.since(last, now), self.lost_after),
-            None => (self.since(self.began, now), self.lost_after.max(self.start_grace)),
-        };
-        if silent >= least { Ok(()) } else { Err(silent) }
-    }
-
-    /// The coordinator says that a worker is lost.
-    pub(crate) fn lost(&self, worker: usize, incarnation: u64, now: u64) -> Judgement {
-        match self.may_be_given_away(worker, incarnation, now) {
-            Ok(()) => Ok(()),
-            Err(silent) => broken(
-                Rule::LostEarly,
-                format!("w{worker} is lost after {} ms of silence", silent / 1_000_000),
-            ),
-        }
     }
 
     // What the coordinator wants of its store.
@@ -330,7 +212,7 @@ impl Ledger {
     }
 
     /// An operation is durable.
-    pub(crate) fn durable(&mut self, persist: &Persist, done: &Done) -> Judgement {
+    pub(crate) fn durable(&mut self, persist: &Persist, done: &Done, now: u64) -> Judgement {
         if done.conflict.is_some() {
             return Ok(());
         }
@@ -338,27 +220,20 @@ impl Ledger {
             self.task(task).story.push((kind, attempt));
         }
         match &persist.op {
-            StoreOp::Submit { task, .. } => {
+            StoreOp::Submit { task, placement, .. } => {
                 self.task(*task).exists = true;
-                Ok(())
+                match placement {
+                    StorePlacement::Unclaimed | StorePlacement::Claimed { .. } => Ok(()),
+                    StorePlacement::Leased { worker, incarnation } => {
+                        let key = TaskKey { task: *task, attempt: Attempt(1) };
+                        self.task(*task).story.push((EventKind::TaskLeased, Some(key.attempt)));
+                        self.leased(key, *worker, *incarnation)
+                    }
+                }
             }
-            StoreOp::Lease { key, worker, incarnation }
-            | StoreOp::Adopt { key, worker, incarnation, .. } => {
-                self.unended(*key, Rule::EndedWrongly, "is leased")?;
-                if let (StoreOp::Lease { .. }, Some((leased, other, _))) =
-                    (&persist.op, self.task(key.task).lease)
-                {
-                    let words = format!("{key:?} is leased while w{other} has {leased:?}");
-                    return broken(Rule::RanTwice, words);
-                }
-                let task = self.task(key.task);
-                if key.attempt <= task.attempt {
-                    let words = format!("{key:?} comes after attempt {}", task.attempt.0);
-                    return broken(Rule::WentBack, words);
-                }
-                task.attempt = key.attempt;
-                task.lease = Some((*key, index_of(worker.0), incarnation.0));
-                Ok(())
+            StoreOp::Lease { key, worker, incarnation } => self.leased(*key, *worker, *incarnation),
+            StoreOp::Adopt { key, worker, incarnation, .. } => {
+                self.handed(*key, *worker, *incarnation)
             }
             StoreOp::Requeue { key, cause, .. } => {
                 self.unended(*key, Rule::EndedWrongly, "returns to the queue")?;
@@ -373,7 +248,8 @@ impl Ledger {
                 match cause {
                     Requeue::Lost => task.losses += 1,
                     Requeue::Returned => task.applied.extend(holder),
-                    Requeue::Retry { .. } => {
+                    Requeue::Retry { delay } => {
+                        task.ready_at = now.saturating_add(nanos(*delay));
                         task.applied.extend(holder);
                         task.retries += 1;
                         if task.retries > most {
@@ -572,7 +448,11 @@ impl Ledger {
     }
 
     pub(crate) fn said_to_have_ended(&mut self, task: TaskId) -> Judgement {
-        if self.task(task).ended.is_some() {
+        let facts = self.task(task);
+        if std::mem::replace(&mut facts.reported, true) {
+            return broken(Rule::AppliedTwice, format!("the end of {task:?} is reported again"));
+        }
+        if facts.ended.is_some() {
             return Ok(());
         }
         broken(Rule::AnsweredWrongly, format!("{task:?} is said to have ended too early"))
@@ -583,6 +463,24 @@ impl Ledger {
         self.tasks.values().filter(|task| task.ended == Some(End::Dead)).count() as u64
     }
 
+    /// Tasks that wait for a worker, and nothing else.
+    pub(crate) fn waiting(&self, now: u64) -> impl Iterator<Item = TaskId> + '_ {
+        let waits = move |task: &Task| {
+            task.exists && task.ended.is_none() && task.lease.is_none() && task.ready_at <= now
+        };
+        self.tasks.iter().filter(move |(_, task)| waits(task)).map(|(id, _)| *id)
+    }
+
+    /// How many tasks a process of a worker has, as the coordinator has decided.
+    pub(crate) fn given_to(&self, worker: usize, process: u64) -> usize {
+        self.given.count((worker, process))
+    }
+
+    /// How many tasks are given to somebody, as the coordinator has decided.
+    pub(crate) fn given_out(&self) -> usize {
+        self.given.len()
+    }
+
     /// Acknowledged tasks that have not ended, each with who has it: the worker and its process.
     pub(crate) fn open(
         &self,
@@ -590,6 +488,10 @@ impl Ledger {
         let open = self.tasks.iter().filter(|(_, task)| task.acknowledged && task.ended.is_none());
         open.map(|(id, task)| (*id, task.lease))
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Worker ids of plans end with their index.

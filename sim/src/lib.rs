@@ -17,6 +17,7 @@
 //! heartbeats may travel.
 
 mod bound;
+pub mod check;
 mod decide;
 mod disk;
 mod frame;
@@ -31,7 +32,9 @@ mod rule;
 mod sabotage;
 mod same;
 pub mod scenario;
+pub mod shrink;
 mod simulate;
+mod story;
 mod swarm;
 mod trace;
 mod world;
@@ -49,6 +52,7 @@ pub use rule::Rule;
 pub use sabotage::Sabotage;
 pub use same::{Difference, same};
 pub use simulate::{Ended, Job, Made, Simulation, Unkept, simulate};
+pub use story::{Sentence, Story};
 pub use swarm::{SeenIn, Spread, Swarm, SwarmReport, Used};
 pub use trace::{Record, Recording, What};
 pub use world::{Run, RunOutcome, run, run_plan};

@@ -5,6 +5,7 @@
 //! is marked absent, so that the others keep theirs.
 
 mod config;
+mod crowd;
 mod episodes;
 mod family;
 mod fault;

@@ -6,7 +6,7 @@ use crate::Rule;
 /// stay as they are: what they stand on lies to them, or does to others what a broken machine would.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Sabotage {
-    /// The store says that a task is durable, and keeps nothing.
+    /// The store says that a task is durable, and has forgotten it after a crash.
     StoreForgets,
     /// The store applies every end twice.
     StoreRepeats,
@@ -42,7 +42,7 @@ pub enum Sabotage {
     ClockCrawls,
     /// One worker never gets a connection any more, once everything has healed.
     NeverBack,
-    /// One worker is sent to another connection when there is nothing to do.
+    /// Workers say more than heartbeats when there is nothing to do.
     Restless,
     /// Dials are answered by an authority that has banned the worker.
     Banned,
@@ -54,11 +54,35 @@ pub enum Sabotage {
     AssignsVanish,
     /// A connection breaks after everybody was back.
     Breaks,
+    /// Workers say something before their Hello.
+    EarlyBeat,
+    /// Workers say something after their goodbye.
+    SpeaksOn,
+    /// The coordinator says that every session goes on.
+    WelcomesOn,
+    /// The coordinator counts one slot more than it was told of.
+    SlotsBelieved,
+    /// Workers wait for three seconds before every dial, whatever their settings say.
+    DialsLate,
+    /// The coordinator keeps more tasks in memory than its settings say.
+    WindowGrows,
+    /// Workers that are told to drain are given no time for it.
+    StopsAtOnce,
+    /// Copies of machines are told something else.
+    CopiesDiffer,
+    /// Workers count anew from some moment on.
+    FiguresReset,
+    /// The coordinator believes that every worker is paused.
+    AllPaused,
+    /// Workers dial at once, whatever their settings say.
+    DialsTogether,
+    /// Handlers never end, in processes that are gone and whose connections go on.
+    Ghosts,
 }
 
 impl Sabotage {
     /// Every kind.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 36] = [
         Self::StoreForgets,
         Self::StoreRepeats,
         Self::StoreConfuses,
@@ -83,6 +107,18 @@ impl Sabotage {
         Self::RunsHang,
         Self::AssignsVanish,
         Self::Breaks,
+        Self::EarlyBeat,
+        Self::SpeaksOn,
+        Self::WelcomesOn,
+        Self::SlotsBelieved,
+        Self::DialsLate,
+        Self::WindowGrows,
+        Self::StopsAtOnce,
+        Self::CopiesDiffer,
+        Self::FiguresReset,
+        Self::AllPaused,
+        Self::DialsTogether,
+        Self::Ghosts,
     ];
 
     /// The rule that is broken by it.
@@ -113,6 +149,18 @@ impl Sabotage {
             Self::RunsHang => Rule::NotEnded,
             Self::AssignsVanish => Rule::Strayed,
             Self::Breaks => Rule::Flaps,
+            Self::EarlyBeat => Rule::SaidTooEarly,
+            Self::SpeaksOn => Rule::SaidAfterEnd,
+            Self::WelcomesOn => Rule::TwoSessions,
+            Self::SlotsBelieved => Rule::GivenWrongly,
+            Self::DialsLate => Rule::DialledWrongly,
+            Self::WindowGrows => Rule::Grown,
+            Self::StopsAtOnce => Rule::LeftBehind,
+            Self::CopiesDiffer => Rule::Impure,
+            Self::FiguresReset => Rule::FiguresDiffer,
+            Self::AllPaused => Rule::Blocked,
+            Self::DialsTogether => Rule::Herd,
+            Self::Ghosts => Rule::NotRerun,
         }
     }
 
@@ -125,7 +173,10 @@ impl Sabotage {
             | Self::ClockCrawls
             | Self::NeverBack
             | Self::Restless
-            | Self::Breaks => Some(false),
+            | Self::Breaks
+            | Self::SpeaksOn
+            | Self::StopsAtOnce
+            | Self::FiguresReset => Some(false),
             Self::StoreForgets
             | Self::StoreRepeats
             | Self::StoreConfuses
@@ -143,7 +194,22 @@ impl Sabotage {
             | Self::Banned
             | Self::EpochRepeats
             | Self::RunsHang
-            | Self::AssignsVanish => None,
+            | Self::AssignsVanish
+            | Self::EarlyBeat
+            | Self::WelcomesOn
+            | Self::SlotsBelieved
+            | Self::DialsLate
+            | Self::WindowGrows
+            | Self::CopiesDiffer
+            | Self::AllPaused
+            | Self::DialsTogether
+            | Self::Ghosts => None,
         }
+    }
+
+    /// Whether it shows only where there are many workers.
+    #[must_use]
+    pub const fn needs_many(self) -> bool {
+        matches!(self, Self::DialsTogether)
     }
 }

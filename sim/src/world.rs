@@ -1,14 +1,17 @@
 //! The loop: what happens next, to whom, and whether every promise was kept.
 
 mod client;
+mod codec;
 mod coordinator;
 mod faults;
 mod handled;
 mod moments;
 mod phases;
 mod process;
+mod promises;
 mod sabotage;
 mod swallow;
+mod twin;
 mod wires;
 mod worker;
 
@@ -35,6 +38,7 @@ use crate::{Failure, Report, Rule, Sabotage, Seen, Violation};
 use client::Request;
 use phases::Phase;
 use process::Process;
+use promises::Watch;
 use worker::Worker;
 
 /// Events between two audits of the store.
@@ -134,7 +138,9 @@ pub(crate) struct World {
     /// How much of their time everybody's return and everything's end took, in thousandths.
     used: (Option<u64>, u64),
     broken: Option<Violation>,
+    watch: Watch,
     events: u64,
+    events_max: u64,
     packets: u64,
     dials: u64,
     crashes: u64,
@@ -173,6 +179,7 @@ pub struct Run {
     plan: Plan,
     keeps: Option<usize>,
     logs: bool,
+    events_max: u64,
     decisions: Option<Box<dyn Decide>>,
     handled: Option<Handled>,
 }
@@ -188,6 +195,8 @@ pub struct RunOutcome {
     pub decisions: Vec<Decision>,
     /// How the tasks ended, if their handlers are somebody's own; see [`simulate`](crate::simulate).
     pub ended: Vec<Ended>,
+    /// How many events there were.
+    pub events: u64,
 }
 
 impl Run {
@@ -195,7 +204,14 @@ impl Run {
     /// ([`Settings::is_fit`](crate::Settings::is_fit)) fail it at once.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        Self { plan, keeps: None, logs: false, decisions: None, handled: None }
+        Self {
+            plan,
+            keeps: None,
+            logs: false,
+            events_max: EVENTS_MAX,
+            decisions: None,
+            handled: None,
+        }
     }
 
     /// Keeps the last so many records.
@@ -208,6 +224,12 @@ impl Run {
     #[must_use]
     pub fn with_decisions(self) -> Self {
         Self { logs: true, ..self }
+    }
+
+    /// Ends it after so many events, 5,000,000 if nothing is said: as a run that goes round in circles.
+    #[must_use]
+    pub fn within(self, events_max: u64) -> Self {
+        Self { events_max: events_max.min(EVENTS_MAX), ..self }
     }
 
     /// Has decisions taken by this one, instead of by the plan.
@@ -224,7 +246,7 @@ impl Run {
     /// Runs it.
     #[must_use]
     pub fn go(self) -> RunOutcome {
-        let Self { plan, keeps, logs, decisions, handled } = self;
+        let Self { plan, keeps, logs, events_max, decisions, handled } = self;
         let seed = plan.seed;
         let recording = keeps.map(|keeps| Rc::new(RefCell::new(Recording::keeping(keeps))));
         let draws = decisions.map_or_else(|| Decider::of(&plan), Decider::Other);
@@ -245,11 +267,13 @@ impl Run {
                     recording: None,
                     decisions: Vec::new(),
                     ended: Vec::new(),
+                    events: 0,
                 };
             }
         };
         let mut world = World::new(plan, configs, draws, recording.clone());
         world.handled = handled;
+        world.events_max = events_max;
         // A panic in the machines is a failure like any other.
         let run = catch_unwind(AssertUnwindSafe(|| world.run()));
         let at = world.now;
@@ -263,13 +287,14 @@ impl Run {
             }
         };
         let ended = world.ended();
+        let events = world.events;
         drop(world);
         let recording = recording.map(|recording| recording.replace(Recording::keeping(1)));
         let last = || recording.as_ref().map_or_else(Vec::new, |recording| recording.lines(LINES));
         let result =
             violation.map_err(|violation| Box::new(Failure { seed, at, violation, last: last() }));
         let decisions = taken.map_or_else(Vec::new, |taken| taken.take());
-        RunOutcome { result, recording, decisions, ended }
+        RunOutcome { result, recording, decisions, ended, events }
     }
 }
 
@@ -286,7 +311,8 @@ fn words_of(panic: Box<dyn Any + Send>) -> String {
 
 impl World {
     fn new(plan: Plan, configs: Configs, draws: Decider, recording: Option<Shared>) -> Self {
-        let ledger = Ledger::new(&plan);
+        let ledger = Ledger::new(&plan, configs.link.reconnect);
+        let watch = Watch::of(&plan, configs.link.reconnect.backoff());
         let healed_at = if plan.is_calm() { 0 } else { plan.quiet_at + crate::bound::back(&plan) };
         let workers = (0..plan.workers.len()).map(|_| Worker::default()).collect();
         let clients = vec![client::Client::default(); plan.tasks.len()];
@@ -312,7 +338,9 @@ impl World {
             healed_at,
             used: (None, 0),
             broken: None,
+            watch,
             events: 0,
+            events_max: EVENTS_MAX,
             packets: 0,
             dials: 0,
             crashes: 0,
@@ -328,8 +356,7 @@ impl World {
             self.events += 1;
             self.happen(planned);
             if self.events.is_multiple_of(AUDIT) {
-                let judgement = self.ledger.audit(&mut *self.disk.reader());
-                self.judge(judgement);
+                self.audit();
             }
             if let Some(violation) = self.broken.take() {
                 return Err(violation);
@@ -337,8 +364,8 @@ impl World {
             if self.phase == Phase::Over {
                 return Ok(self.report());
             }
-            if self.events > EVENTS_MAX {
-                let words = format!("{EVENTS_MAX} events and no end");
+            if self.events > self.events_max {
+                let words = format!("{} events and no end", self.events_max);
                 return Err(Violation::new(Rule::Spinning, words));
             }
         }
@@ -478,8 +505,7 @@ impl World {
     /// The same for what ends a connection: that does not happen either once everybody was seen to be
     /// back.
     fn unless_back(&mut self, words: impl FnOnce() -> String) {
-        let is_healing = matches!(self.phase, Phase::Healing { .. });
-        if is_healing && self.used.0.is_some() && !self.plan.swallows() {
+        if self.used.0.is_some() && !self.plan.swallows() {
             self.break_promise(Rule::Flaps, words());
         } else {
             self.unless_calm(words);

@@ -3,12 +3,15 @@
 
 mod acceptance;
 mod bench;
+mod check;
 mod codegen;
 mod diagrams;
 mod e2e;
 mod examples;
 mod features;
+mod mutants;
 mod no_std;
+mod planted;
 mod write;
 
 use std::process::ExitCode;
@@ -35,11 +38,26 @@ const CHORES: &[Chore] = &[
         "  count instructions of the machines and the wire format",
         bench::instructions,
     ),
+    (
+        "check",
+        "[--time SECONDS] [MODEL..]  visit every state of small worlds around the real nodes",
+        check::run,
+    ),
     ("codegen", "[--check]  write the Rust code of the wire schema", codegen::run),
     ("diagrams", "[--check]  write docs/states.md from the table of states", diagrams::run),
     ("e2e", "             check metrics, alerts and units with promtool and systemd", e2e::run),
     ("examples", "        find public items without an example", examples::run),
     ("features", "        compile the libraries with every combination of features", features::run),
+    (
+        "mutants",
+        "[--shard K/N] [--in-diff [BASE]] [--file PART] [--time 5m] [--again] [--second] [--report]  see which wrong lines no test notices",
+        mutants::run,
+    ),
+    (
+        "planted",
+        "[ID..] [--check] build the simulator with each planted bug, and see that it is found",
+        planted::run,
+    ),
     ("no-std", "          link the machines without the standard library", no_std::run),
 ];
 

@@ -231,6 +231,8 @@ impl Backoff {
         match self.first {
             First::Window => {
                 let window = window.unwrap_or(Self::FIRST_WINDOW.min(self.max_delay()));
+                #[cfg(moorline_planted = "LIVE-8")]
+                let window = window / 1_000;
                 Duration::from_nanos(draw(seed, 0, 0, saturating_nanos(window)))
             }
             First::Backoff => self.delay(seed, 1, Duration::ZERO),
@@ -250,6 +252,22 @@ impl Backoff {
             | Jitter::Decorrelated => self.max.saturating_add(self.max / 4),
         };
         Duration::from_nanos(draw(seed, attempt, self.max, high))
+    }
+
+    /// From this attempt on every delay is the same, whatever was drawn and waited before.
+    pub(crate) fn is_settled(&self, attempt: u32) -> bool {
+        let draws = match (self.jitter, self.first) {
+            (Jitter::None, First::Backoff | First::Immediate) => false,
+            (Jitter::None, First::Window)
+            | (
+                Jitter::Full { .. }
+                | Jitter::Proportional { .. }
+                | Jitter::Equal
+                | Jitter::Decorrelated,
+                First::Backoff | First::Immediate | First::Window,
+            ) => true,
+        };
+        !draws && self.cap(attempt) == self.max
     }
 
     /// `min(max, initial * multiplier^(attempt-1))`, by squaring.
@@ -284,6 +302,10 @@ impl Default for Backoff {
 
 /// Uniform in `low..=high`, from a hash of seed and counter: there is no generator to carry along.
 fn draw(seed: u64, counter: u32, low: u64, high: u64) -> u64 {
+    #[cfg(moorline_planted = "SAFE-15")]
+    static DRAWN: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(0);
+    #[cfg(moorline_planted = "SAFE-15")]
+    let seed = seed ^ DRAWN.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
     let hash = mix(mix(seed).wrapping_add(u64::from(counter)));
     let span = u128::from(high.saturating_sub(low)) + 1;
     let offset = u64::try_from((u128::from(hash) * span) >> 64).unwrap_or(u64::MAX);

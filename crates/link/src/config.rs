@@ -222,8 +222,27 @@ impl Reconnect {
         self.max_attempts
     }
 
+    /// How long the link has to be active before the backoff is reset.
+    #[must_use]
+    pub const fn stability(&self) -> Duration {
+        self.stable_after
+    }
+
+    /// The shortest time between two dials.
+    #[must_use]
+    pub const fn spacing(&self) -> Duration {
+        self.min_spacing
+    }
+
+    /// The longest window for the first dial that a coordinator may set.
+    #[must_use]
+    pub const fn longest_first_window(&self) -> Duration {
+        self.max_first_window
+    }
+
     /// Longest wait a coordinator can ask for.
-    pub(crate) fn max_hint(&self) -> Duration {
+    #[must_use]
+    pub fn longest_hint(&self) -> Duration {
         self.backoff.max_delay().max(self.max_first_window)
     }
 }

@@ -4,6 +4,7 @@ use core::convert::Infallible;
 use core::time::Duration;
 
 mod admission;
+mod canonical;
 mod config;
 mod connection;
 mod flapping;

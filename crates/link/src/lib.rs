@@ -64,6 +64,7 @@
 extern crate alloc;
 
 mod backoff;
+mod canonical;
 mod clock;
 mod config;
 mod frame;
@@ -82,6 +83,7 @@ mod timer;
 mod wake;
 
 pub use backoff::{Backoff, First, Jitter, Spread};
+pub use canonical::Canonical;
 pub use clock::EffectiveClock;
 pub use config::{ConfigError, Heartbeat, Lanes, LinkConfig, Reconnect, Timeouts};
 pub use frame::{

@@ -1,6 +1,7 @@
 //! The worker's end of a link: connect, register, stay, come back.
 
 mod candidate;
+mod canonical;
 mod connection;
 mod drain;
 mod figures;

@@ -1,8 +1,10 @@
 //! Deadlines: one array, indexed by what they are for.
 
+use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use crate::Instant;
+use crate::canonical::View;
 
 macro_rules! timers {
     ($($timer:ident $meaning:literal;)*) => {
@@ -113,6 +115,14 @@ impl Timers {
     /// The earliest deadline; of equal ones the timer declared first.
     pub(crate) fn next(&self) -> Option<(Instant, Timer)> {
         self.deadline(self.first).map(|deadline| (deadline, self.first))
+    }
+
+    /// Every deadline by its distance; which is the first follows from them.
+    pub(crate) fn feed<H: Hasher>(&self, view: &View, state: &mut H) {
+        let Self { deadlines, first: _ } = self;
+        for deadline in deadlines {
+            (*deadline != Instant::FAR).then(|| view.at(*deadline)).hash(state);
+        }
     }
 
     fn of(&self, timer: Timer) -> Instant {

@@ -163,6 +163,23 @@ fn a_process_is_displaced_for_good_only_by_one_that_has_read_its_welcome() {
     }
 }
 
+/// The same when its successor was given up meanwhile, and knows nothing of it.
+#[test]
+fn a_process_that_was_given_up_returns_while_no_other_one_has_read_its_welcome() {
+    let mut desk = Desk::default();
+    let session = desk.activate(1, hello(7, 2));
+    desk.close(1, Reason::TransportReset);
+    desk.tell(HubInput::Lost { worker: WorkerId(7) });
+    desk.register(2, hello(7, 1));
+    desk.close(2, Reason::TransportReset);
+    desk.news();
+    desk.register(3, resuming(7, 2, session));
+    assert_eq!(registrations(&desk.news()).len(), 1, "{:?}", desk.frames(3));
+    desk.restore(3);
+    desk.register(4, hello(7, 1));
+    assert_eq!(desk.frames(4), [refusal(Reason::Superseded, superseded())]);
+}
+
 #[test]
 fn an_incumbent_that_is_silent_for_too_long_is_followed_at_once_without_a_probe() {
     let mut desk = Desk::default();

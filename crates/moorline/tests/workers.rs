@@ -141,8 +141,13 @@ fn the_library_keeps_no_state_of_the_process() {
             waiting.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
         } else if name.ends_with(".rs") {
             files += 1;
+            let mut is_planted = false;
             for line in std::fs::read_to_string(&path).unwrap().lines() {
                 let code = line.trim_start();
+                // A bug that no build has but that of a hunt for it.
+                if std::mem::replace(&mut is_planted, code.starts_with("#[cfg(moorline_planted")) {
+                    continue;
+                }
                 let is_static = code.starts_with("static ") || code.contains(" static ");
                 let has = |parts: &[&str]| parts.iter().any(|part| code.contains(part));
                 let found = format!("{name}: {code}");

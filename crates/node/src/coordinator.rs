@@ -1,5 +1,6 @@
 //! The coordinator's node: a hub and a dispatcher, joined.
 
+mod canonical;
 mod conn;
 mod events;
 mod incoming;

@@ -54,17 +54,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod canonical;
 mod coordinator;
 mod event;
 mod frame;
+mod load;
 mod name;
 mod parts;
 mod persist;
 mod worker;
 
+pub use canonical::Canonical;
 pub use coordinator::*;
 pub use event::{Detail, Event, EventKind};
 pub use frame::*;
+pub use load::{CoordinatorLoad, WorkerLoad};
 pub use name::{Name, NameError, Names};
 pub use persist::*;
 pub use worker::*;

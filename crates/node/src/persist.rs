@@ -50,6 +50,33 @@ pub struct Spec {
     pub timeout: Option<Duration>,
 }
 
+/// Where a task is from its submission on, see [`moorline_work::Placement`].
+///
+/// ```
+/// use moorline_link::Epoch;
+/// use moorline_node::StorePlacement;
+///
+/// let queued = StorePlacement::Claimed { epoch: Epoch(7) };
+/// assert_ne!(queued, StorePlacement::Unclaimed);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum StorePlacement {
+    /// Queued.
+    Unclaimed,
+    /// Queued, and claimed.
+    Claimed {
+        /// By this epoch.
+        epoch: Epoch,
+    },
+    /// Leased, under attempt 1.
+    Leased {
+        /// To whom.
+        worker: WorkerId,
+        /// To which process of it.
+        incarnation: Incarnation,
+    },
+}
+
 /// Why a leased task goes back to the queue, see [`moorline_work::RequeueCause`].
 ///
 /// ```
@@ -82,7 +109,7 @@ pub enum Requeue {
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum StoreOp {
-    /// Insert a queued task. `claim`: by this epoch.
+    /// Insert a task, queued or leased.
     Submit {
         /// Its id.
         task: TaskId,
@@ -90,8 +117,8 @@ pub enum StoreOp {
         spec: Spec,
         /// The handler's input.
         payload: Bytes,
-        /// Claimed by this epoch from the start.
-        claim: Option<Epoch>,
+        /// Where it is from then on.
+        placement: StorePlacement,
     },
     /// Claim ready tasks of a handler.
     Claim {

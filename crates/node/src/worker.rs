@@ -1,6 +1,7 @@
 //! The worker's node: a link and a runner, joined.
 
 mod bodies;
+mod canonical;
 mod incoming;
 mod io;
 mod pump;
@@ -26,7 +27,7 @@ use moorline_work::{
 use self::bodies::{Bodies, Outgoing};
 use crate::frame::{BODY_MAX, PACKET_MAX, convert};
 use crate::parts::{Assembly, Rest};
-use crate::{About, Name, Names, ToWorker, UpFrame};
+use crate::{About, Name, Names, ToWorker, UpFrame, WorkerLoad};
 
 /// The worker's machine: stays connected, runs what it is assigned, and offers every result until the
 /// coordinator has answered it, over any number of connections and sessions (P50).
@@ -240,6 +241,10 @@ impl WorkerNode {
         };
         let runner = match self.runner.next_wake() {
             moorline_work::Wake::Now => return Wake::Now,
+            #[cfg(moorline_planted = "SAFE-13")]
+            moorline_work::Wake::At { timer, .. } if self.runner.results() > 0 => {
+                Some((Instant::ZERO, WorkerTimer::Runner(timer)))
+            }
             moorline_work::Wake::At { deadline, timer } => {
                 Some((convert::instant_back(deadline), WorkerTimer::Runner(timer)))
             }
@@ -297,6 +302,14 @@ impl WorkerNode {
     #[must_use]
     pub fn results(&self) -> usize {
         self.runner.results()
+    }
+
+    /// How much it holds.
+    #[must_use]
+    pub fn load(&self) -> WorkerLoad {
+        let (bodies, messages) = self.bodies.load();
+        let (running, results) = (self.runner.running(), self.runner.results());
+        WorkerLoad { running, results, bodies, messages }
     }
 
     /// Slots no handler uses.

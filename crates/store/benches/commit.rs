@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
-use moorline_node::{Event, EventKind, Name, Persist, PersistId, Spec, StoreOp};
+use moorline_node::{Event, EventKind, Name, Persist, PersistId, Spec, StoreOp, StorePlacement};
 use moorline_store::{EventQuery, MemoryStore, Reader, Retention, SqliteStore, Store, WallTime};
 use moorline_work::{Attempt, End, Incarnation, TaskId, TaskKey, WorkerId};
 use rusqlite::Connection;
@@ -58,7 +58,12 @@ impl Line {
             0 => {
                 let handler = self.handler.clone();
                 let spec = Spec { handler, priority: 0, max_retries: 0, timeout: None };
-                StoreOp::Submit { task, spec, payload: PAYLOAD, claim: None }
+                StoreOp::Submit {
+                    task,
+                    spec,
+                    payload: PAYLOAD,
+                    placement: StorePlacement::Unclaimed,
+                }
             }
             1 => {
                 let (worker, incarnation) = (WorkerId(1), Incarnation(1));

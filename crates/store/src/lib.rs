@@ -22,7 +22,7 @@
 //!
 //! ```
 //! use bytes::Bytes;
-//! use moorline_node::{Name, Persist, PersistId, Spec, StoreOp};
+//! use moorline_node::{Name, Persist, PersistId, Spec, StoreOp, StorePlacement};
 //! use moorline_store::{MemoryStore, Store, TaskFilter, WallTime};
 //! use moorline_work::{TaskId, TaskState};
 //!
@@ -35,7 +35,7 @@
 //!     task: TaskId(7),
 //!     spec,
 //!     payload: Bytes::from_static(b"cat.png"),
-//!     claim: None,
+//!     placement: StorePlacement::Unclaimed,
 //! };
 //! let batch = [Persist { id: PersistId(1), op: submit }];
 //! assert!(store.commit(now, &batch)?[0].conflict.is_none());

@@ -44,7 +44,10 @@ sentences! {
         submitting_the_same_again_conflicts_and_says_that_it_is_the_same
         a_task_that_differs_in_anything_is_not_the_same
         a_task_is_the_same_after_it_has_ended
-        a_task_submitted_with_a_claim_is_not_claimed_again_by_that_epoch;
+        a_task_submitted_with_a_claim_is_not_claimed_again_by_that_epoch
+        a_task_submitted_with_a_lease_is_leased_as_one_that_was_queued_before
+        a_task_submitted_with_a_lease_goes_every_way_a_leased_one_goes
+        a_lease_that_is_submitted_under_an_id_that_is_taken_leases_nothing;
     claim:
         a_claim_goes_by_priority_and_then_by_order
         a_claim_takes_at_most_its_limit_and_says_whether_there_is_more
@@ -59,6 +62,7 @@ sentences! {
         a_lease_needs_a_queued_task_and_the_next_attempt_and_answers_the_payload
         a_lease_that_comes_too_late_says_how_the_task_stands
         a_commit_tells_how_long_those_had_waited_that_it_gave_out_first
+        a_task_leased_with_its_submission_has_waited_for_nothing
         the_oldest_queued_task_is_the_one_that_was_submitted_first
         leases_are_read_with_all_that_a_new_life_needs
         a_queued_or_leased_task_is_adopted_only_from_its_last_attempt
@@ -121,6 +125,7 @@ sentences! {
         the_ledger_goes_with_its_task;
     event:
         what_happens_to_a_task_is_written_down_with_it
+        a_submission_that_leases_leaves_the_events_of_both
         an_operation_that_changes_nothing_leaves_no_event
         what_is_handed_in_is_kept_as_it_is_with_the_time_it_happened
         every_filter_takes_exactly_what_fits_in_either_direction_in_pages

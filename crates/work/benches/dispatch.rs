@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use moorline_work::{
     Assign, CoordinatorMessage, Dispatcher, DispatcherAction, DispatcherConfig, DispatcherInput,
-    Disposition, Incarnation, Instant, Op, OpId, Outcome, Row, Sym, TaskId, TaskKey, TaskSpec,
-    Ticket, WorkerId, WorkerMessage,
+    Disposition, Incarnation, Instant, Op, OpId, Outcome, Placement, Row, Sym, TaskId, TaskKey,
+    TaskSpec, Ticket, WorkerId, WorkerMessage,
 };
 
 use kit::{Run, Workload};
@@ -91,10 +91,10 @@ impl Office {
     /// Every condition holds here.
     fn store(&mut self, op: OpId, what: Op) {
         match what {
-            Op::Submit { task, claim, .. } => {
+            Op::Submit { task, placement, .. } => {
                 self.submitted += 1;
                 let order = self.submitted;
-                if !claim {
+                if placement == Placement::Unclaimed {
                     self.queue.push_back((task, order));
                 }
                 self.loaded(op, Row::Submitted { order });

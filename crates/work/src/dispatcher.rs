@@ -1,6 +1,7 @@
 //! The coordinator's half of work: what is queued, who has what, what became of it.
 
 mod answers;
+mod canonical;
 mod clients;
 mod config;
 mod delivery;
@@ -14,6 +15,7 @@ mod log;
 mod matching;
 mod message;
 mod presence;
+mod promise;
 mod result;
 mod stored;
 mod task;
@@ -74,7 +76,8 @@ use crate::{Instant, Op, OpId, Sym, TaskId, Wake, WorkerId};
 /// let (ticket, task) = (Ticket(1), TaskId(7));
 /// let spec = TaskSpec { handler: Sym(1), priority: 0, max_retries: 0, timeout: None, bytes: 0 };
 /// dispatcher.handle(now, DispatcherInput::Submit { ticket, task, spec });
-/// let submit = Op::Submit { ticket, task, spec, claim: false };
+/// let placement = Placement::Unclaimed; // nobody is here who could run it
+/// let submit = Op::Submit { ticket, task, spec, placement };
 /// let persist = DispatcherAction::Persist { id: OpId(2), op: submit };
 /// assert_eq!(dispatcher.poll_action(), Some(persist));
 ///
@@ -242,25 +245,34 @@ impl Dispatcher {
         }
     }
 
-    /// Every open lease, by task, as it will be once everything asked for is durable.
+    /// Every open lease, as it will be once everything asked for is durable: by task, and then those
+    /// of submissions under way.
     pub fn leases(&self) -> impl Iterator<Item = LeaseSnapshot> + '_ {
-        self.tasks.iter().filter_map(|(id, task)| {
+        let leased = self.tasks.iter().filter_map(|(id, task)| {
             let lease = task.lease()?;
             Some(LeaseSnapshot {
                 task: *id,
                 attempt: task.attempt,
                 worker: lease.worker,
+                submitting: false,
                 handed_over: !lease.stage.is_undelivered(),
                 accepted: lease.is_accepted(),
                 cancel_requested: lease.cancel.is_wanted(),
             })
-        })
+        });
+        leased.chain(self.promises())
     }
 
-    /// How many tasks are leased to this worker.
+    /// How many tasks it knows: those of its windows and those that are leased.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// How many tasks are leased to this worker, submissions under way included.
     #[must_use]
     pub fn running(&self, worker: WorkerId) -> usize {
-        self.workers.get(&worker).map_or(0, |worker| worker.leases.len())
+        self.workers.get(&worker).map_or(0, |worker| worker.leases.len() + worker.promised.len())
     }
 
     /// Every worker that announced this handler in its present session.

@@ -38,6 +38,7 @@
 
 extern crate alloc;
 
+mod canonical;
 mod dispatcher;
 mod id;
 mod message;
@@ -46,6 +47,7 @@ mod runner;
 mod time;
 mod wake;
 
+pub use canonical::Canonical;
 pub use dispatcher::{
     Dispatcher, DispatcherAction, DispatcherConfig, DispatcherConfigError, DispatcherInput,
     DispatcherSettings, DispatcherTimer, DispatcherVerdict, LeaseSnapshot, Reply, TaskSpec,
@@ -54,7 +56,7 @@ pub use id::{Attempt, Incarnation, OpId, RunId, Sym, TaskId, TaskKey, Ticket, Wo
 pub use message::{
     Assign, CoordinatorMessage, Disposition, Holding, Judgement, Outcome, Refusal, WorkerMessage,
 };
-pub use op::{Conflict, End, Op, RequeueCause, Row, Status, TaskState};
+pub use op::{Conflict, End, Op, Placement, RequeueCause, Row, Status, TaskState};
 pub use runner::{
     AbortReason, RunPhase, RunSnapshot, Runner, RunnerAction, RunnerConfig, RunnerInput,
     RunnerTimer, RunnerVerdict,

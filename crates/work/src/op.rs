@@ -50,10 +50,34 @@ pub enum End {
     Dead,
 }
 
+/// Where a task is from its submission on.
+///
+/// ```
+/// use moorline_work::{Incarnation, Placement, WorkerId};
+///
+/// let (worker, incarnation) = (WorkerId(7), Incarnation(1));
+/// let at_once = Placement::Leased { worker, incarnation };
+/// assert_ne!(at_once, Placement::Claimed);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Placement {
+    /// Queued: the store keeps it until it is claimed.
+    Unclaimed,
+    /// Queued, and claimed by this epoch: the dispatcher keeps it in its window.
+    Claimed,
+    /// Leased, under attempt 1. There is no such lease if the id is taken.
+    Leased {
+        /// To whom.
+        worker: WorkerId,
+        /// To which process of it.
+        incarnation: Incarnation,
+    },
+}
+
 /// One storage operation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Op {
-    /// Insert a queued task if its id is free. Rows: [`Row::Submitted`]. Conflict: [`Conflict::Exists`].
+    /// Insert a task if its id is free. Rows: [`Row::Submitted`]. Conflict: [`Conflict::Exists`].
     Submit {
         /// For the reply.
         ticket: Ticket,
@@ -61,8 +85,8 @@ pub enum Op {
         task: TaskId,
         /// What it asks for.
         spec: TaskSpec,
-        /// Insert it as claimed by this epoch: the dispatcher keeps it in its window.
-        claim: bool,
+        /// Where it is from then on. Of one that is leased the embedder keeps the payload.
+        placement: Placement,
     },
     /// Claim up to `limit` queued tasks of a handler that are ready and not claimed by this epoch,
     /// by priority (larger first), then order of submission. Rows: [`Row::Task`], [`Row::More`], [`Row::ReadyIn`].

@@ -1,6 +1,7 @@
 //! The worker's half of work: what runs, what is finished, what is owed to the coordinator.
 
 mod answers;
+mod canonical;
 mod io;
 mod revoked;
 mod run;
@@ -341,6 +342,9 @@ impl Runner {
             return RunnerVerdict::Stale;
         }
         match judgement {
+            Judgement::Continue
+                if cfg!(moorline_planted = "TRAP-3")
+                    && self.runs.get(&id).is_some_and(|run| run.phase() == RunPhase::Finished) => {}
             Judgement::Continue | Judgement::Send => self.go_on(id),
             Judgement::Adopt { attempt } => self.adopt(id, key, attempt),
             Judgement::Cancel => {
@@ -357,7 +361,10 @@ impl Runner {
 
     fn on_assign(&mut self, now: Instant, assign: Assign) -> RunnerVerdict {
         let key = assign.key;
-        if let Some(id) = self.run_of(key) {
+        let known = self.run_of(key);
+        #[cfg(moorline_planted = "SAFE-4")]
+        let known = known.filter(|_| false);
+        if let Some(id) = known {
             // The same assignment twice runs once (P53). Of a finished run the result is the answer,
             // and it is offered or under way already.
             if self.runs.get(&id).is_some_and(|run| run.phase().uses_slot()) {
@@ -458,7 +465,9 @@ impl Runner {
         let order = self.finished;
         self.finished = self.finished.saturating_add(1);
         let offer = if unjudged { Offer::Unjudged } else { Offer::Due };
-        if offer == Offer::Due {
+        if offer == Offer::Due
+            && !(cfg!(moorline_planted = "LIVE-2") && outcome == Outcome::TimedOut)
+        {
             self.due.insert(order, id);
         }
         self.set(id, Stage::Finished { outcome, len, order, offer });

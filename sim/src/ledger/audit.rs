@@ -1,7 +1,7 @@
 //! The store, compared with the books.
 
 use bytes::Bytes;
-use moorline_store::{Reader, TaskRecord};
+use moorline_store::{Counts, Reader, TaskRecord};
 use moorline_work::{End, TaskId, TaskState};
 
 use super::{Judgement, Ledger, Task, broken, index_of};
@@ -13,6 +13,21 @@ impl Ledger {
         let result = self.tasks.get(&task).and_then(|task| task.result.clone());
         let attempts = self.started.iter().filter(|(_, key)| key.task == task).count();
         (result, u32::try_from(attempts).unwrap_or(u32::MAX))
+    }
+
+    /// How a store's own counts differ from the books, if they do. `keeps`: how many ended tasks it keeps,
+    /// if it forgets any.
+    pub(crate) fn miscounted(&self, counts: &Counts, keeps: Option<u64>) -> Option<String> {
+        let mut expected = [0; 6];
+        for task in self.tasks.values().filter(|task| task.exists) {
+            expected[place(state_of(task))] += 1;
+        }
+        TaskState::ALL.into_iter().find_map(|state| {
+            let (counted, were) = (counts.by_state[place(state)], expected[place(state)]);
+            let is_kept = keeps.is_none() || matches!(state, TaskState::Queued | TaskState::Leased);
+            (is_kept && counted != were)
+                .then(|| format!("{state:?} tasks: counted {counted}, were {were}"))
+        })
     }
 
     /// Compares the store with the books: every task is queued, leased or ended as they say.
@@ -32,15 +47,25 @@ impl Ledger {
     }
 }
 
-fn compare(id: TaskId, task: &Task, record: &TaskRecord, reader: &mut dyn Reader) -> Judgement {
-    let expected = match (task.ended, &task.lease) {
+/// Where a task stands, by the books.
+fn state_of(task: &Task) -> TaskState {
+    match (task.ended, &task.lease) {
         (Some(End::Succeeded), _) => TaskState::Succeeded,
         (Some(End::Failed), _) => TaskState::Failed,
         (Some(End::Cancelled), _) => TaskState::Cancelled,
         (Some(End::Dead), _) => TaskState::Dead,
         (None, Some(_)) => TaskState::Leased,
         (None, None) => TaskState::Queued,
-    };
+    }
+}
+
+/// Its place among all states.
+fn place(state: TaskState) -> usize {
+    TaskState::ALL.into_iter().position(|other| other == state).unwrap_or(0)
+}
+
+fn compare(id: TaskId, task: &Task, record: &TaskRecord, reader: &mut dyn Reader) -> Judgement {
+    let expected = state_of(task);
     if expected != record.state {
         let words = format!("{id:?} should be {expected:?} and is {:?}", record.state);
         return broken(Rule::TaskLost, words);

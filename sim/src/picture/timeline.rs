@@ -53,7 +53,7 @@ impl SpanKind {
         Self::Gone,
     ];
 
-    /// By the value of a record of [`What::State`].
+    /// By the value of a record of [`What::State`](crate::What::State).
     fn of_state(value: u64) -> Self {
         use moorline_link::State;
         let state = State::ALL.iter().find(|state| **state as u64 == value);

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use moorline_link::{ConnId, Presence, Reason, WorkerId};
+use moorline_link::{Beat, ConnId, Presence, Reason, WorkerId};
 use moorline_node::{
     CoordinatorAction, CoordinatorConfig, CoordinatorEvent, CoordinatorInput, CoordinatorNode,
     DownFrame, Name, Requeue, StoreOp, UpFrame,
 };
 
+use super::twin::Twinned;
 use super::worker::{SOFTWARE, name};
 use super::{Event, World};
 use crate::decide::{Decide, Site, mix};
@@ -27,7 +28,7 @@ const LOOK: u64 = 32;
 const TURNS_MAX: u32 = 100_000;
 
 /// What the coordinator calls a connection: never used before, as connections are numbered.
-fn conn_id(conn: usize) -> ConnId {
+pub(super) fn conn_id(conn: usize) -> ConnId {
     ConnId(conn as u64 + 1)
 }
 
@@ -39,7 +40,7 @@ impl World {
         let epoch = self.disk.begin(self.now);
         let config = CoordinatorConfig {
             hub: self.configs.hub,
-            dispatcher: self.configs.dispatcher,
+            dispatcher: self.spoil_dispatcher(self.configs.dispatcher),
             retry: self.configs.retry,
             epoch,
             software: name(SOFTWARE),
@@ -51,14 +52,14 @@ impl World {
         let judgement = self.ledger.coordinator_began(epoch, self.now);
         self.judge(judgement);
         let now = self.clock_of_coordinator();
-        self.coordinator.node = Some(CoordinatorNode::new(config, now));
+        self.coordinator.node = Some(Twinned::new(CoordinatorNode::new(config, now)));
         self.settle_coordinator();
     }
 
     pub(super) fn tell_coordinator(&mut self, input: CoordinatorInput) {
         let now = self.clock_of_coordinator();
         if let Some(node) = &mut self.coordinator.node {
-            node.handle(now, input);
+            node.both_with(input, |node, input| node.handle(now, input));
             self.settle_coordinator();
         }
     }
@@ -74,7 +75,7 @@ impl World {
         self.note(What::Wakes.by(Who::Coordinator), || "the coordinator's timer fires".into());
         self.tell_coordinator(CoordinatorInput::Timeout);
         let now = self.clock_of_coordinator();
-        let next = self.coordinator.node.as_ref().and_then(CoordinatorNode::next_wake);
+        let next = self.coordinator.node.as_ref().and_then(|node| node.next_wake());
         if next.is_some_and(|next| next <= now) {
             self.spins(Who::Coordinator);
         }
@@ -88,7 +89,7 @@ impl World {
                 return;
             }
             let Some(node) = &mut self.coordinator.node else { return };
-            let Some(action) = node.poll_action() else { break };
+            let Some(action) = node.both(CoordinatorNode::poll_action) else { break };
             self.coordinator_action(action);
         }
         self.start_commit();
@@ -132,6 +133,8 @@ impl World {
     fn coordinator_action(&mut self, action: CoordinatorAction) {
         match action {
             CoordinatorAction::Persist(persist) => {
+                let judgement = self.ledger.gives(&persist, self.now);
+                self.judge(judgement);
                 let wants = What::Wants.by(Who::Coordinator).value(persist.id.0);
                 self.note(wants, || {
                     format!("the coordinator wants {:?} {:?}", persist.id, persist.op)
@@ -146,6 +149,7 @@ impl World {
             CoordinatorAction::Close { conn, reason } => {
                 if let Some(conn) = number(conn) {
                     self.close(conn, Side::Coordinator, reason);
+                    self.unless_coordinator_speaks(conn);
                 }
             }
             CoordinatorAction::Flush { conn } => {
@@ -171,15 +175,22 @@ impl World {
                 return;
             }
             let Some(node) = &mut self.coordinator.node else { return };
-            let Some(packet) = node.poll_transmit(now, conn_id(conn)) else { return };
+            let packet = node.both(|node| node.poll_transmit(now, conn_id(conn)));
+            let Some(mut packet) = packet else { return };
+            self.spoil_said_down(&mut packet.frames);
             if !packet.frames.iter().all(is_heartbeat) {
                 self.spoke(|| format!("the coordinator says {:?}", packet.frames));
             }
+            let network = &self.network;
+            let is_open = |conn: usize| network.conn(conn).end(Side::Coordinator) == End::Open;
+            let judgement = self.ledger.coordinator_says(conn, &packet.frames, self.now, is_open);
+            self.judge(judgement);
             self.note_down(worker, &packet.frames);
             if packet.frames.iter().any(|frame| matches!(frame, DownFrame::Welcome { .. })) {
                 self.ledger.welcomed(worker, conn, self.now);
             }
             let bytes = moorline_wire::encode_down(&packet);
+            self.unless_decoded_down(&packet, &bytes);
             let sends = What::Sends.by(Who::Coordinator).on(conn).value(bytes.len() as u64);
             let cause = self
                 .note(sends, || format!("the coordinator sends {} bytes on c{conn}", bytes.len()));
@@ -202,7 +213,7 @@ impl World {
             Side::Coordinator => {
                 if let Some(node) = &mut self.coordinator.node {
                     let input = CoordinatorInput::Unwritable { conn: conn_id(conn) };
-                    node.handle(now, input);
+                    node.both_with(input, |node, input| node.handle(now, input));
                 }
             }
         }
@@ -253,6 +264,7 @@ impl World {
             }
             CoordinatorEvent::Detached { name, reason, .. } => {
                 let worker = number_of(name);
+                self.ledger.sent_away(worker, *reason);
                 let silence = self.plan.settings.lost_after / 6;
                 let silence = (*reason == Reason::HeartbeatTimeout).then_some(silence);
                 self.seen.silent += u64::from(*reason == Reason::HeartbeatTimeout);
@@ -303,6 +315,9 @@ impl World {
         };
         self.spoil_up(&mut frames);
         self.swallow_up(worker, &mut frames);
+        self.ledger.coordinator_hears(conn, &frames, self.now);
+        self.spoil_heard(&mut frames);
+        let beat = frames.iter().rev().find_map(beat_of);
         for frame in &frames {
             match frame {
                 UpFrame::Hello { head, .. } => self.ledger.claimed(worker, head.incarnation.0),
@@ -319,6 +334,9 @@ impl World {
         }
         self.ledger.heard(worker, conn, self.now);
         self.tell_coordinator(CoordinatorInput::Packet { conn: conn_id(conn), frames });
+        if let Some(beat) = beat {
+            self.ledger.coordinator_heard(conn, beat);
+        }
     }
 
     // Its store.
@@ -353,6 +371,7 @@ impl World {
             format!("durable up to {up_to:?}")
         });
         for (persist, done) in committed.batch.iter().zip(&committed.done) {
+            self.ledger.decided(persist, done.conflict.is_some());
             match done.conflict {
                 Some(conflict) => {
                     self.seen.conflicted += 1;
@@ -361,12 +380,12 @@ impl World {
                 }
                 None => self.count_op(&persist.op),
             }
-            let judgement = self.ledger.durable(persist, done);
+            let judgement = self.ledger.durable(persist, done, self.now);
             self.judge(judgement);
             if self.is_sabotaged(Sabotage::StoreRepeats)
                 && matches!(persist.op, StoreOp::Finish { .. })
             {
-                let judgement = self.ledger.durable(persist, done);
+                let judgement = self.ledger.durable(persist, done, self.now);
                 self.judge(judgement);
             }
         }
@@ -429,6 +448,10 @@ fn number_of(worker: &Name) -> usize {
 
 fn number(conn: ConnId) -> Option<usize> {
     usize::try_from(conn.0).ok()?.checked_sub(1)
+}
+
+fn beat_of(frame: &UpFrame) -> Option<Beat> {
+    if let UpFrame::Beat(beat) = frame { Some(*beat) } else { None }
 }
 
 /// What travels also where there is nothing to do.

@@ -6,6 +6,7 @@ use moorline_link::{Kick, Reason, WorkerId};
 use moorline_node::{CoordinatorInput, WorkerInput};
 
 use super::{Event, World};
+use crate::Rule;
 use crate::network::End;
 use crate::plan::{Fault, MS, Manner, Nudge, SEC, Side, Who};
 use crate::trace::What;
@@ -67,7 +68,8 @@ impl World {
                 self.workers[worker].swallows_until = self.until(lasts);
             }
             Fault::Nudge { worker, nudge } => self.nudge(worker, nudge),
-            // No plan that is drawn has these yet.
+            // No plan that is drawn has these yet. One that is written by hand is not to look as if
+            // it had been kept.
             Fault::Spikes { .. }
             | Fault::Stalls { .. }
             | Fault::Replay { .. }
@@ -84,7 +86,11 @@ impl World {
             | Fault::Twin { .. }
             | Fault::SetClock { .. }
             | Fault::Late { .. }
-            | Fault::Fails { .. } => {}
+            | Fault::Fails { .. } => {
+                let family = fault.family().name();
+                let words = format!("episode {index}: the world cannot do faults of {family} yet");
+                self.break_promise(Rule::Panic, words);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Steps of the protocol that faults wait for, and what of them is counted.
 
 use moorline_link::{Lane, Reason};
-use moorline_node::{DownFrame, StoreOp, ToWorker, UpFrame};
+use moorline_node::{DownFrame, StoreOp, StorePlacement, ToWorker, UpFrame};
 use moorline_work::{Judgement, WorkerMessage};
 
 use super::swallow::NOBODYS;
@@ -154,12 +154,17 @@ impl World {
     /// The store is asked for this.
     pub(super) fn note_op(&mut self, op: &StoreOp) {
         match op {
-            StoreOp::Lease { worker, .. } | StoreOp::Adopt { worker, .. } => {
+            StoreOp::Lease { worker, .. }
+            | StoreOp::Adopt { worker, .. }
+            | StoreOp::Submit { placement: StorePlacement::Leased { worker, .. }, .. } => {
                 self.moment(Moment::Lease, Some(index_of(worker.0)));
             }
             StoreOp::Requeue { .. } => self.moment(Moment::Lease, None),
             StoreOp::Finish { .. } => self.moment(Moment::End, None),
-            StoreOp::Submit { .. }
+            StoreOp::Submit {
+                placement: StorePlacement::Unclaimed | StorePlacement::Claimed { .. },
+                ..
+            }
             | StoreOp::Claim { .. }
             | StoreOp::Unclaim { .. }
             | StoreOp::Leases

@@ -1,7 +1,7 @@
 //! After the faults: everything heals, everything ends, and then there is silence.
 
 use moorline_link::{Presence, State, WorkerId};
-use moorline_work::TaskId;
+use moorline_work::{RunPhase, TaskId};
 
 use super::{Event, World};
 use crate::Rule;
@@ -56,15 +56,15 @@ impl World {
                     self.phase = Phase::Silence { from, until };
                 }
                 Some((rule, words)) if self.now > by => self.break_promise(rule, words),
-                Some(_) => self.look_for_missing(),
-            },
-            Phase::Silence { from, until } => {
-                if self.now > from {
-                    self.spoil_silence();
+                Some(_) => {
+                    self.look_for_missing();
+                    self.look_for_blocked();
                 }
+            },
+            Phase::Silence { until, .. } => {
                 if self.now >= until {
-                    let judgement = self.ledger.audit(&mut *self.disk.reader());
-                    self.judge(judgement);
+                    self.audit();
+                    self.unless_empty();
                     self.phase = Phase::Over;
                     return;
                 }
@@ -110,15 +110,35 @@ impl World {
         if let Some(words) = self.missing() {
             return Some((Rule::NotBack, words));
         }
-        let stray = self.ledger.open().find_map(|(_, lease)| {
-            let (key, worker, process) = lease?;
-            let knows = self.knows(worker, process, key.task);
-            (!knows).then(|| format!("{key:?} is leased to w{worker}, which does not know of it"))
-        });
-        if let Some(words) = stray {
-            return Some((Rule::Strayed, words));
+        if let Some(stray) = (0..self.workers.len()).find_map(|index| self.stray(index)) {
+            return Some(stray);
         }
         self.unfinished().map(|words| (Rule::NotEnded, words))
+    }
+
+    /// A lease of a worker that its present process does not know of, and the rule that is broken if it
+    /// stays so.
+    pub(super) fn stray(&self, index: usize) -> Option<(Rule, String)> {
+        let leases = self.ledger.open().filter_map(|(_, lease)| lease);
+        leases.filter(|(_, worker, _)| *worker == index).find_map(|(key, worker, process)| {
+            if self.workers[worker].incarnation != process {
+                let words = format!("{key:?} is leased to a process of w{worker} that is gone");
+                return Some((Rule::NotRerun, words));
+            }
+            let knows = self.knows(worker, process, key.task);
+            let words = || format!("{key:?} is leased to w{worker}, which does not know of it");
+            (!knows).then(|| (Rule::Strayed, words()))
+        })
+    }
+
+    /// Why both sides disagree about a worker of which nothing is under way, if that can be told: what is
+    /// leased to it is not known to it, or has ended and is not said.
+    pub(super) fn out_of_step(&self, index: usize) -> Option<(Rule, String)> {
+        let node = self.workers[index].process.node.as_ref()?;
+        self.stray(index).or_else(|| {
+            let ended = node.runs().find(|run| run.phase == RunPhase::Finished)?;
+            Some((Rule::NotEnded, format!("w{index} keeps what it made of {:?}", ended.key)))
+        })
     }
 
     /// Whether this process of a worker runs a task or keeps its result.

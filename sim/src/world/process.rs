@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::twin::Twinned;
 use super::{Event, World};
 use crate::Rule;
 use crate::decide::{Decide, Site};
@@ -16,7 +17,7 @@ const REPEATS_MAX: u32 = 16;
 #[derive(Debug)]
 pub(super) struct Process<N> {
     /// Its machine, while it runs.
-    pub(super) node: Option<N>,
+    pub(super) node: Option<Twinned<N>>,
     /// Counts its runs: what was planned for an earlier one is void.
     pub(super) life: u32,
     frozen: Option<u64>,
@@ -160,8 +161,9 @@ impl World {
         // It ended meanwhile.
         let Some(since) = frozen else { return };
         let (now, life) = (self.now, self.life(who));
-        if who == Who::Coordinator {
-            self.ledger.coordinator_was_frozen(now - since);
+        match who {
+            Who::Coordinator => self.ledger.coordinator_was_frozen(now - since),
+            Who::Worker(index) => self.ledger.disturbed(index, now),
         }
         let waiting = backlog.len();
         let thaws = What::Thaws.by(who).value(waiting as u64);

@@ -1,13 +1,16 @@
 //! Where a part of the world lies, if its plan says so.
 
-use moorline_link::{Instant, Reason};
-use moorline_node::{DownFrame, ToWorker, UpFrame};
-use moorline_work::{Disposition, Outcome, Refusal, WorkerMessage};
+use moorline_link::{Backoff, Beat, First, Flags, Instant, Jitter, LinkConfig, Reason, Reconnect};
+use moorline_node::{DownFrame, ToWorker, UpFrame, WorkerInput};
+use moorline_work::{
+    DispatcherConfig, DispatcherSettings, Disposition, Outcome, Refusal, WorkerMessage,
+};
 
+use super::phases::Phase;
 use super::swallow::NOBODYS;
-use super::worker::name;
+use super::worker::{in_nanos, name};
 use super::{Event, Sabotage, World};
-use crate::plan::{Nudge, Told, Who};
+use crate::plan::{Nudge, SEC, Told, Who};
 
 /// How much faster or slower than time a clock runs that does not run right.
 const RATE: u64 = 4;
@@ -33,6 +36,68 @@ impl World {
             (Who::Coordinator, Some(Sabotage::ClockRaces)) => at.div_ceil(RATE),
             (Who::Coordinator, Some(Sabotage::ClockCrawls)) => at.saturating_mul(RATE),
             (Who::Coordinator | Who::Worker(_), Some(_) | None) => at,
+        }
+    }
+
+    /// How a worker's process is set up.
+    pub(super) fn spoil_link(&self, link: &mut LinkConfig) {
+        let (delay, first) = match self.plan.sabotage {
+            Some(Sabotage::DialsLate) => (SEC * 3, First::Backoff),
+            Some(Sabotage::DialsTogether) => (SEC, First::Immediate),
+            Some(_) | None => return,
+        };
+        let delay = in_nanos(delay);
+        if let Ok(backoff) = Backoff::new(delay, delay, 1_000, Jitter::None, first) {
+            link.reconnect = Reconnect::new(backoff);
+        }
+    }
+
+    /// How the coordinator's process is set up.
+    pub(super) fn spoil_dispatcher(&self, config: DispatcherConfig) -> DispatcherConfig {
+        if !self.is_sabotaged(Sabotage::WindowGrows) {
+            return config;
+        }
+        let settings = DispatcherSettings { window: 256, ..*config.settings() };
+        DispatcherConfig::new(settings).unwrap_or(config)
+    }
+
+    /// What a worker writes.
+    pub(super) fn spoil_said_up(&self, frames: &mut Vec<UpFrame>) {
+        let Some(sabotage) = self.plan.sabotage else { return };
+        let flags = Flags::default();
+        let beat = UpFrame::Beat(Beat { seq: 1, flags, free: 0, quiet: false, rtt_micros: 0 });
+        if sabotage == Sabotage::EarlyBeat && matches!(frames[..], [UpFrame::Hello { .. }]) {
+            frames.insert(0, beat);
+        } else if sabotage == Sabotage::Restless
+            && matches!(self.phase, Phase::Silence { from, .. } if self.now > from)
+        {
+            frames.push(UpFrame::Active);
+        } else if sabotage == Sabotage::SpeaksOn
+            && matches!(frames.last(), Some(UpFrame::Goodbye { .. }))
+        {
+            frames.push(beat);
+        }
+    }
+
+    /// What the coordinator writes.
+    pub(super) fn spoil_said_down(&self, frames: &mut [DownFrame]) {
+        for frame in frames {
+            if let (DownFrame::Welcome { head, .. }, Some(Sabotage::WelcomesOn)) =
+                (frame, self.plan.sabotage)
+            {
+                head.resumed = true;
+            }
+        }
+    }
+
+    /// What the coordinator makes of what it has heard.
+    pub(super) fn spoil_heard(&self, frames: &mut [UpFrame]) {
+        for frame in frames {
+            if let (UpFrame::Hello { about, .. }, Some(Sabotage::SlotsBelieved)) =
+                (frame, self.plan.sabotage)
+            {
+                about.slots += 1;
+            }
         }
     }
 
@@ -73,6 +138,7 @@ impl World {
                     | WorkerMessage::NotHeld { .. }
                     | WorkerMessage::Result { .. } => {}
                 },
+                UpFrame::Beat(beat) if sabotage == Sabotage::AllPaused => beat.flags.paused = true,
                 UpFrame::Hello { .. }
                 | UpFrame::InventoryItem { .. }
                 | UpFrame::InventoryEnd { .. }
@@ -93,11 +159,16 @@ impl World {
             frames.retain(|frame| !matches!(frame, DownFrame::BeatAnswer(_)));
         }
         for frame in frames {
-            if let (DownFrame::BeatAnswer(answer), Sabotage::AssignsVanish) =
-                (&mut *frame, sabotage)
+            if let (
+                DownFrame::BeatAnswer(answer),
+                Sabotage::AssignsVanish | Sabotage::SlotsBelieved,
+            ) = (&mut *frame, sabotage)
             {
                 // Else both sides would find out that they count other slots as free.
                 answer.quiet = false;
+            }
+            if let (DownFrame::BeatAnswer(answer), Sabotage::AllPaused) = (&mut *frame, sabotage) {
+                answer.flags.paused = false;
             }
             let DownFrame::Message(message) = frame else { continue };
             match &mut message.head {
@@ -139,6 +210,14 @@ impl World {
         if self.is_sabotaged(Sabotage::NeverBack) {
             self.nudge(0, Nudge::Reconnect);
         }
+        if self.is_sabotaged(Sabotage::Ghosts) {
+            for worker in &mut self.workers {
+                worker.incarnation ^= 1;
+            }
+        }
+        if self.is_sabotaged(Sabotage::FiguresReset) {
+            self.tell_worker(0, WorkerInput::ResetStatistics);
+        }
     }
 
     /// Everybody is back, or it seems so.
@@ -147,13 +226,6 @@ impl World {
             && let Some(conn) = self.network.of(0).first().copied()
         {
             self.cut(conn, Told::Both);
-        }
-    }
-
-    /// There is nothing to do, or it seems so.
-    pub(super) fn spoil_silence(&mut self) {
-        if self.is_sabotaged(Sabotage::Restless) {
-            self.nudge(0, Nudge::Migrate);
         }
     }
 }

@@ -14,6 +14,7 @@ use moorline_work::{
 
 use super::moments::Sent;
 use super::process::Process;
+use super::twin::Twinned;
 use super::{Event, World};
 use crate::decide::{Decide, Site, mix};
 use crate::frame::FrameKind;
@@ -36,6 +37,10 @@ pub(super) struct Worker {
     pub(super) dials: (u64, Dialled),
     /// After a drain it comes back after this time.
     pub(super) back: Option<u64>,
+    /// A drain has until then.
+    pub(super) drained_by: Option<u64>,
+    /// Tasks whose handlers ended by themselves and whose outcome was not answered.
+    pub(super) unsettled: BTreeSet<TaskId>,
     /// What its handlers do.
     pub(super) runs: BTreeMap<RunId, Run>,
     /// Handlers of this process that ended, by task.
@@ -57,6 +62,8 @@ impl Default for Worker {
             incarnation: 0,
             dials: (0, Dialled::Refused),
             back: None,
+            drained_by: None,
+            unsettled: BTreeSet::new(),
             runs: BTreeMap::new(),
             ended: BTreeMap::new(),
             results: BTreeMap::new(),
@@ -91,7 +98,7 @@ impl World {
         let slots = plan.slots + u16::from(self.is_sabotaged(Sabotage::SlotsGrow));
         let life = u64::from(self.workers[index].process.life);
         let incarnation = mix(self.plan.seed ^ mix(index as u64) ^ life << 32);
-        let config = WorkerConfig {
+        let mut config = WorkerConfig {
             link: self.configs.link,
             runner: RunnerConfig { slots, task_timeout: None },
             worker: WorkerId(plan.id),
@@ -101,6 +108,7 @@ impl World {
             software: name(SOFTWARE),
             seed: mix(incarnation),
         };
+        self.spoil_link(&mut config.link);
         let now = self.clock_of(index);
         let node = match WorkerNode::new(config, now) {
             Ok(node) => node,
@@ -109,25 +117,52 @@ impl World {
                 return;
             }
         };
-        self.ledger.worker_began(incarnation);
+        self.ledger.worker_began(index, incarnation, self.now);
         let worker = &mut self.workers[index];
         worker.incarnation = incarnation;
         worker.back = None;
-        worker.process.node = Some(node);
+        worker.drained_by = None;
+        worker.process.node = Some(Twinned::new(node));
         let begins = What::Begins.by(Who::Worker(index)).value(incarnation);
         self.note(begins, || format!("w{index} begins as {incarnation:x}"));
         self.settle_worker(index);
     }
 
     /// What the clock of a worker's machine shows.
-    fn clock_of(&self, index: usize) -> Instant {
+    pub(super) fn clock_of(&self, index: usize) -> Instant {
         Instant::from_nanos(self.now + self.plan.workers[index].clock)
     }
 
-    pub(super) fn tell_worker(&mut self, index: usize, input: WorkerInput) {
+    pub(super) fn tell_worker(&mut self, index: usize, mut input: WorkerInput) {
         let now = self.clock_of(index);
+        match input {
+            WorkerInput::Kick(_)
+            | WorkerInput::Reconnect
+            | WorkerInput::Migrate
+            | WorkerInput::Stop { .. }
+            | WorkerInput::Restart => self.ledger.disturbed(index, self.now),
+            WorkerInput::Timeout
+            | WorkerInput::Opened { .. }
+            | WorkerInput::DialFailed { .. }
+            | WorkerInput::Closed { .. }
+            | WorkerInput::Packet { .. }
+            | WorkerInput::Undecodable { .. }
+            | WorkerInput::Done { .. }
+            | WorkerInput::ResetStatistics => {}
+        }
+        if let WorkerInput::Stop { within } = input {
+            let within = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
+            let until = self.now.saturating_add(within);
+            let worker = &mut self.workers[index];
+            worker.drained_by = Some(worker.drained_by.map_or(until, |before| before.min(until)));
+        }
+        if let (WorkerInput::Stop { within }, true) =
+            (&mut input, self.is_sabotaged(Sabotage::StopsAtOnce))
+        {
+            *within = Duration::ZERO;
+        }
         if let Some(node) = &mut self.workers[index].process.node {
-            node.handle(now, input);
+            node.both_with(input, |node, input| node.handle(now, input));
             self.settle_worker(index);
         }
     }
@@ -145,13 +180,13 @@ impl World {
         if self.is_sabotaged(Sabotage::ClockLags)
             && let Some(node) = &mut self.workers[index].process.node
         {
-            node.handle(Instant::ZERO, WorkerInput::Timeout);
+            node.both(|node| node.handle(Instant::ZERO, WorkerInput::Timeout));
             self.settle_worker(index);
         } else {
             self.tell_worker(index, WorkerInput::Timeout);
         }
         let now = self.clock_of(index);
-        let next = self.workers[index].process.node.as_ref().map(WorkerNode::next_wake);
+        let next = self.workers[index].process.node.as_ref().map(|node| node.next_wake());
         if let Some(Wake::At { deadline, .. }) = next
             && deadline <= now
         {
@@ -173,7 +208,7 @@ impl World {
                 return;
             }
             let Some(node) = &mut self.workers[index].process.node else { return };
-            if let Some(action) = node.poll_action() {
+            if let Some(action) = node.both(WorkerNode::poll_action) {
                 self.worker_action(index, action);
             } else if !self.write_worker(index, now) {
                 break;
@@ -192,12 +227,17 @@ impl World {
             }
             let name = self.network.conn(conn).name;
             let Some(node) = &mut self.workers[index].process.node else { return false };
-            let Some(packet) = node.poll_transmit(now, name) else { continue };
+            let packet = node.both(|node| node.poll_transmit(now, name));
+            let Some(mut packet) = packet else { continue };
+            self.spoil_said_up(&mut packet.frames);
             if !packet.frames.iter().all(is_heartbeat) {
                 self.spoke(|| format!("w{index} says {:?}", packet.frames));
             }
+            let judgement = self.ledger.worker_says(conn, &packet.frames);
+            self.judge(judgement);
             self.note_up(index, &packet.frames);
             let bytes = moorline_wire::encode_up(&packet);
+            self.unless_decoded_up(&packet, &bytes);
             let sends = What::Sends.by(Who::Worker(index)).on(conn).value(bytes.len() as u64);
             let cause =
                 self.note(sends, || format!("w{index} sends {} bytes on c{conn}", bytes.len()));
@@ -240,7 +280,13 @@ impl World {
     fn worker_action(&mut self, index: usize, action: WorkerAction) {
         match action {
             WorkerAction::Dial { conn: name, attempt, .. } => {
+                let registered = |conn: &&usize| !self.ledger.is_registered(**conn);
+                let others = self.network.of(index).iter().filter(registered).count();
                 let conn = self.network.dial(index, name);
+                self.ledger.dialled_as(index, self.workers[index].incarnation);
+                let judgement = self.ledger.dials(index, attempt, others, self.now);
+                self.judge(judgement);
+                self.count_dial();
                 let dials = What::Dials.by(Who::Worker(index)).on(conn).value(attempt.into());
                 self.note(dials, || format!("w{index} dials c{conn}, attempt {attempt}"));
                 if conn >= self.plan.workers.len() {
@@ -251,6 +297,7 @@ impl World {
             WorkerAction::Close { conn: name, reason } => {
                 if let Some(conn) = self.conn_of_worker(index, name) {
                     self.close(conn, Side::Worker, reason);
+                    self.unless_worker_speaks(index, name);
                 }
             }
             WorkerAction::Start { run, key, handler, payload, .. } => {
@@ -271,7 +318,9 @@ impl World {
                 let cause = self.note(aborts.value(attempt.into()), || {
                     format!("w{index} tells the handler of t{task} to stop: {reason:?}")
                 });
-                self.at_because(self.now + delay, Event::Done { worker: index, run }, cause);
+                if !self.is_sabotaged(Sabotage::Ghosts) {
+                    self.at_because(self.now + delay, Event::Done { worker: index, run }, cause);
+                }
             }
             WorkerAction::Event(event) => self.worker_event(index, &event),
         }
@@ -297,7 +346,9 @@ impl World {
                         if self.workers[index].swallowed.is_empty() =>
                     {
                         let words = format!("w{index} and the coordinator disagree");
-                        self.break_promise(Rule::OutOfStep, words);
+                        let (rule, words) =
+                            self.out_of_step(index).unwrap_or((Rule::OutOfStep, words));
+                        self.break_promise(rule, words);
                     }
                     WorkerEvent::Stalled { .. } => self.seen.stalled += 1,
                     _ => {}
@@ -305,6 +356,8 @@ impl World {
                 self.unless_calm(|| format!("w{index}: {event:?}"));
             }
             WorkerEvent::Link(transition) => {
+                let (to, reason) = (transition.to, transition.reason);
+                self.ledger.turned(index, to, reason, self.now);
                 if let Some(reason) = transition.reason {
                     self.seen.unacked += u64::from(reason == Reason::HeartbeatUnacked);
                     self.unless_violated(Who::Worker(index), Some(index), reason);
@@ -320,6 +373,7 @@ impl World {
                     Disposition::Duplicate => self.seen.duplicate += 1,
                     Disposition::Accepted => {}
                 }
+                self.workers[index].unsettled.remove(&key.task);
                 if *disposition != Disposition::Accepted {
                     self.unless_calm(|| format!("w{index}: {event:?}"));
                 }
@@ -330,6 +384,9 @@ impl World {
                 let answered = Answered { key, disposition, incarnation, success };
                 let judgement = self.ledger.settled(&answered);
                 self.judge(judgement);
+            }
+            WorkerEvent::HandedBack { key } => {
+                self.workers[index].unsettled.remove(&key.task);
             }
             // Whatever else it says, now or later, is no fault.
             _ => {}
@@ -365,7 +422,8 @@ impl World {
         let plan = &self.plan.tasks[task];
         let entity = mix(incarnation ^ run.0);
         let lasts = self.lasts(key, entity, plan);
-        if !plan.endless && !self.is_sabotaged(Sabotage::RunsHang) {
+        let hangs = self.is_sabotaged(Sabotage::RunsHang) || self.is_sabotaged(Sabotage::Ghosts);
+        if !plan.endless && !hangs {
             self.at_because(self.now + lasts, Event::Done { worker: index, run }, cause);
         }
     }
@@ -416,6 +474,9 @@ impl World {
             }
         };
         *worker.ended.entry(run.key.task).or_default() += 1;
+        if run.aborted.is_none() {
+            worker.unsettled.insert(run.key.task);
+        }
         if outcome == Outcome::Succeeded {
             worker.results.insert(run.key.task, body.clone());
             self.ledger.made(index, worker.incarnation, run.key, body.clone());
@@ -468,6 +529,7 @@ impl World {
                 let mut frames = decoded.frames;
                 self.spoil_down(&mut frames);
                 self.swallow_down(index, &mut frames);
+                self.ledger.worker_hears(conn, &frames);
                 self.tell_worker(index, WorkerInput::Packet { conn: name, frames });
             }
             Err(error) => {
@@ -478,6 +540,7 @@ impl World {
 
     /// The process has ended by itself, after a drain.
     fn worker_ended(&mut self, index: usize) {
+        self.unless_rid_of_all(index);
         let back = self.workers[index].back.unwrap_or(MS);
         let gone = What::Gone.by(Who::Worker(index));
         self.note(gone, || format!("w{index} has ended in order"));
@@ -496,6 +559,7 @@ impl World {
         worker.runs.clear();
         worker.ended.clear();
         worker.results.clear();
+        worker.unsettled.clear();
         worker.swallowed.clear();
     }
 }

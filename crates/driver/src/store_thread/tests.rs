@@ -1,7 +1,7 @@
 use std::sync::atomic::AtomicU32;
 
 use bytes::Bytes;
-use moorline_node::{Name, PersistId, Spec, StoreOp};
+use moorline_node::{Name, PersistId, Spec, StoreOp, StorePlacement};
 use moorline_store::{MemoryStore, Pruned, TaskFilter, WallTime};
 use moorline_work::TaskId;
 
@@ -81,7 +81,12 @@ fn submit(id: u64) -> Persist {
         max_retries: 0,
         timeout: None,
     };
-    let op = StoreOp::Submit { task: TaskId(id.into()), spec, payload: Bytes::new(), claim: None };
+    let op = StoreOp::Submit {
+        task: TaskId(id.into()),
+        spec,
+        payload: Bytes::new(),
+        placement: StorePlacement::Unclaimed,
+    };
     Persist { id: PersistId(id), op }
 }
 

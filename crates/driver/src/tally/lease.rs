@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use moorline_link::Instant;
-use moorline_node::{Requeue, StoreOp, StoreRow};
+use moorline_node::{Requeue, StoreOp, StorePlacement, StoreRow};
 use moorline_work::{End, TaskId};
 
 use super::CoordinatorTally;
@@ -25,10 +25,16 @@ impl Turn {
     pub(crate) fn of(operation: &StoreOp) -> Option<Self> {
         match operation {
             StoreOp::Lease { key, .. } => Some(Self::Leased(key.task)),
+            StoreOp::Submit { task, placement: StorePlacement::Leased { .. }, .. } => {
+                Some(Self::Leased(*task))
+            }
             StoreOp::Requeue { key, cause, .. } => Some(Self::Requeued(key.task, *cause)),
             StoreOp::Finish { key, end, .. } => Some(Self::Ended(key.task, *end)),
             StoreOp::Leases | StoreOp::Adopt { .. } => Some(Self::Rows),
-            StoreOp::Submit { .. }
+            StoreOp::Submit {
+                placement: StorePlacement::Unclaimed | StorePlacement::Claimed { .. },
+                ..
+            }
             | StoreOp::Claim { .. }
             | StoreOp::Unclaim { .. }
             | StoreOp::Forget { .. }

@@ -16,10 +16,12 @@
 //! and their owners are spread anew, instead of all at once.
 
 use alloc::collections::BTreeSet;
+use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use super::config::{HubConfig, RegistrationRate};
 use crate::backoff::mix;
+use crate::canonical::View;
 use crate::siphash::sip24;
 use crate::time::saturating_nanos;
 use crate::{ComeBack, Epoch, Instant, Ticket, WorkerId};
@@ -227,6 +229,15 @@ impl Admission {
         #[expect(clippy::cast_possible_truncation, reason = "both halves are hashed")]
         let (low, high) = (worker.0 as u64, (worker.0 >> 64) as u64);
         sip24(self.key, &[epoch.0, slot, high, low])
+    }
+
+    /// What of it decides: the clocks as far as they are ahead, and the tickets if any was ever given.
+    pub(super) fn feed<H: Hasher>(&self, config: &HubConfig, view: &View, state: &mut H) {
+        let Self { key, began, common, first, used, cost, measured, counts } = self;
+        (key, self.rate(config)).hash(state);
+        (view.at((*common).max(view.now())), view.at((*first).max(view.now()))).hash(state);
+        (counts.tickets_given() > 0).then(|| (view.at(*began), used)).hash(state);
+        (measured, cost).hash(state);
     }
 
     fn slot_of(&self, at: Instant) -> u64 {

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use super::flapping::Losses;
@@ -45,6 +46,9 @@ struct Past {
     /// Processes out of the way of the present one, which has not shown yet that it lives: its Hello
     /// may be what a dead process left on the network. Until it does, they may come back. Bounded.
     displaced: Vec<Incarnation>,
+    /// The last process before the present session that was given up, until somebody has read its Welcome
+    /// since.
+    given_up: Option<Incarnation>,
     losses: Losses,
 }
 
@@ -88,6 +92,31 @@ impl Member {
         let (past, told, carrier, marks) = Default::default();
         let (cordoned, expiring, away_since) = (None, false, Instant::FAR);
         Self { name, life, cordoned, past, away_since, expiring, told, carrier, marks }
+    }
+
+    /// What of it decides, but for its life: not what it lost and since when it is away, which only events
+    /// tell.
+    pub(super) fn feed<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            name,
+            life: _,
+            cordoned,
+            past,
+            away_since: _,
+            expiring,
+            told,
+            carrier: _,
+            marks: _,
+        } = self;
+        (name, cordoned.is_some(), expiring).hash(state);
+        // None is as good as empty.
+        let nobody = Vec::new();
+        let past = past.as_deref();
+        past.map_or(&nobody, |past| &past.superseded).hash(state);
+        past.map_or(&nobody, |past| &past.displaced).hash(state);
+        past.and_then(|past| past.given_up).hash(state);
+        let Told { session, conn, active, suspect, draining, paused, departed, flapping: _ } = told;
+        (session, conn, active, suspect, draining, paused, departed).hash(state);
     }
 
     /// Its active session has no connection any more. An outage that goes on has begun before.
@@ -143,6 +172,16 @@ impl Member {
 
     /// The process that holds the session gives way to this one.
     pub(super) fn displace(&mut self, newcomer: Incarnation) {
+        if let Life::Lost(ended) = &self.life
+            && let Some(given_up) = ended.incarnation
+            && given_up != newcomer
+        {
+            // It may live yet, and the newcomer be a process that died before it.
+            self.past.get_or_insert_default().given_up = Some(given_up);
+        }
+        if let Some(past) = &mut self.past {
+            past.given_up.take_if(|given_up| *given_up == newcomer);
+        }
         let Some(incumbent) = self.session().map(|session| session.incarnation) else { return };
         let displaced = &mut self.past.get_or_insert_default().displaced;
         displaced.retain(|displaced| *displaced != newcomer);
@@ -151,7 +190,9 @@ impl Member {
 
     /// Whether this process may take its place back.
     pub(super) fn may_return(&self, incarnation: Incarnation) -> bool {
-        self.past.as_ref().is_some_and(|past| past.displaced.contains(&incarnation))
+        self.past.as_ref().is_some_and(|past| {
+            past.displaced.contains(&incarnation) || past.given_up == Some(incarnation)
+        })
     }
 
     /// Whether a newer process has displaced this one for good.
@@ -189,6 +230,7 @@ impl Member {
     /// superseded when they show up again.
     pub(super) fn prove(&mut self) {
         let Some(past) = &mut self.past else { return };
+        past.given_up = None;
         for incarnation in core::mem::take(&mut past.displaced) {
             remember(&mut past.superseded, incarnation);
         }

@@ -249,6 +249,7 @@ impl Hub {
             return Judgement::Admit;
         }
         match &attached.challenge {
+            Some(_) | None if cfg!(moorline_planted = "SAFE-6") => Judgement::Admit,
             // One newcomer at a time; the same process may try again on another connection.
             Some(held) if held.hello.incarnation != hello.incarnation => {
                 Judgement::Refuse(Reason::NameConflict, ComeBack::ByReason)

@@ -435,6 +435,8 @@ impl Session {
         if !self.flows() {
             return Err(Violation::OutOfPlace);
         }
+        #[cfg(moorline_planted = "LIVE-6")]
+        self.lanes.change().inn[ack.lane.index()].resume(crate::Standing::default());
         let outbox = &mut self.lanes.change().out[ack.lane.index()];
         let before = outbox.acknowledged();
         if !outbox.acknowledge(ack.standing) {

@@ -3,12 +3,16 @@
 //! Their beats prove that they live, so silence never ends their connection. What they were sent stays
 //! in the coordinator's memory, and their leases stand, until this does.
 
+use core::hash::{Hash, Hasher};
+use core::time::Duration;
+
 use super::Hub;
 use super::config::HubConfig;
 use super::connection::Connection;
 use super::io::HubTimer;
 use super::member::Member;
 use super::session::{Attached, Attachment, Due, Session};
+use crate::canonical::View;
 use crate::{ConnId, Instant, Outbox, Reason, WorkerId};
 
 /// Since when a connection has brought nothing across.
@@ -22,6 +26,20 @@ pub(super) struct Flow {
 }
 
 impl Flow {
+    /// The deadlines that follow from it.
+    pub(super) fn feed<H: Hasher>(
+        &self,
+        config: &HubConfig,
+        beat_interval: Duration,
+        view: &View,
+        state: &mut H,
+    ) {
+        let Self { full, unacknowledged } = self;
+        let (flow, ack) = (config.flow_timeout(beat_interval), config.settings().ack_timeout);
+        view.at_some(full.map(|since| since + flow)).hash(state);
+        view.at_some(unacknowledged.map(|since| since + ack)).hash(state);
+    }
+
     /// Of a connection that takes over now.
     pub(super) fn new(writable: bool, now: Instant) -> Self {
         Self { full: (!writable).then_some(now), unacknowledged: None }

@@ -228,6 +228,8 @@ impl Link {
             self.timers.disarm(Timer::GiveUp);
             self.timers.disarm(Timer::Leases);
             let stable_after = self.config.reconnect.stable_after.max(silence);
+            #[cfg(moorline_planted = "SAFE-10")]
+            let stable_after = stable_after / 30;
             self.timers.arm(Timer::Stable, now + stable_after);
         }
         LinkVerdict::Accepted
@@ -235,6 +237,8 @@ impl Link {
 
     fn on_ack(&mut self, now: Instant, conn: ConnId, ack: Ack) -> LinkVerdict {
         let Some(attachment) = &mut self.attachment else { return LinkVerdict::Stale };
+        #[cfg(moorline_planted = "LIVE-6")]
+        attachment.inboxes[ack.lane.index()].resume(Standing::default());
         if attachment.outboxes[ack.lane.index()].acknowledge(ack.standing) {
             LinkVerdict::Accepted
         } else {

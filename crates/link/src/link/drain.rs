@@ -26,7 +26,7 @@ impl Link {
 
     /// Something runs, is not answered, or is still on its way.
     fn owes(&self) -> bool {
-        self.report.owes || !self.lanes_are_idle()
+        (self.report.owes && !cfg!(moorline_planted = "SAFE-14")) || !self.lanes_are_idle()
     }
 
     fn lanes_are_idle(&self) -> bool {

@@ -1,11 +1,13 @@
 //! Heartbeats: sent, answered, missed; and what the coordinator believes of us.
 
+use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use super::pace::Pace;
 use super::suspicion::{Arrivals, Suspicion};
 use super::{Link, LinkVerdict, Violation};
 use crate::backoff::mix;
+use crate::canonical::View;
 use crate::{Beat, BeatAnswer, ConnId, Flags, Instant, LinkEvent, Reason, Timer};
 
 /// Answers that may be told apart: beats under way at the same time.
@@ -186,6 +188,34 @@ impl Beats {
         }
     }
 
+    /// What of it decides: not when the peer was heard last, which only events tell.
+    pub(super) fn feed<H: Hasher>(&self, view: &View, state: &mut H) {
+        let Self {
+            pace,
+            last,
+            due,
+            regular,
+            sent,
+            judged,
+            probe,
+            suspicion,
+            arrivals,
+            heard: _,
+            missed,
+            differences,
+        } = self;
+        (pace, last, due, regular, judged, probe, suspicion, missed, differences).hash(state);
+        for sent in sent {
+            let Some(Sent { at, beat, timed, regular }) = sent else {
+                state.write_u8(0);
+                continue;
+            };
+            (1_u8, view.at(*at), beat.seq, beat.flags, beat.free, beat.quiet).hash(state);
+            (timed, regular).hash(state);
+        }
+        arrivals.feed(view, state);
+    }
+
     fn take(&mut self, seq: u32) -> Option<Sent> {
         self.sent[seq as usize % UNDER_WAY].take_if(|sent| sent.beat.seq == seq)
     }
@@ -213,6 +243,10 @@ impl Link {
 
     /// Any frame received proves life (P22).
     pub(super) fn heard(&mut self, now: Instant) {
+        #[cfg(moorline_planted = "LIVE-4")]
+        if self.timers.is_armed(Timer::Silence) {
+            return;
+        }
         if let Some(connection) = &self.connection {
             self.timers.arm(Timer::Silence, now + connection.beats.arrivals.silence);
             self.trust(now);

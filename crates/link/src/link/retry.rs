@@ -75,12 +75,26 @@ impl Attempts {
         mix(seed ^ self.round)
     }
 
+    pub(super) const KICK_SPACING: Duration = KICK_SPACING;
+
+    pub(super) const fn last_dial(&self) -> Option<Instant> {
+        self.last_dial
+    }
+
+    pub(super) const fn last_kick(&self) -> Option<Instant> {
+        self.last_kick
+    }
+
+    pub(super) const fn give_up_at(&self) -> Option<Instant> {
+        self.give_up_at
+    }
+
     fn exhausted(&self, reconnect: &Reconnect) -> bool {
         reconnect.max_attempts > 0 && self.made >= reconnect.max_attempts
     }
 
     /// How long it has not been active since the last stable connection.
-    fn down(&self, now: Instant) -> Duration {
+    pub(super) fn down(&self, now: Instant) -> Duration {
         let goes_on = self.down_since.map_or(Duration::ZERO, |since| now.since(since));
         self.down.saturating_add(goes_on)
     }
@@ -92,7 +106,7 @@ impl Attempts {
     }
 
     /// The number that the next delay is drawn by.
-    fn next(&self) -> u32 {
+    pub(super) fn next(&self) -> u32 {
         self.made.saturating_sub(self.put_off).saturating_add(1)
     }
 }
@@ -157,7 +171,7 @@ impl Link {
             // A coordinator may ask for patience, but cannot park a worker (P84).
             // Our own spacing holds even where it is longer than any hint we would follow.
             (ComeBack::After(after) | ComeBack::Slot { after, .. }, _) => {
-                after.min(reconnect.max_hint()).max(reconnect.min_spacing)
+                after.min(reconnect.longest_hint()).max(reconnect.min_spacing)
             }
             (ComeBack::ByReason | ComeBack::Never, Retry::Slow | Retry::Never) => {
                 backoff.slow_delay(seed, next)
@@ -178,6 +192,10 @@ impl Link {
 
     fn wait(&mut self, now: Instant, delay: Duration) {
         self.attempts.previous = core::mem::replace(&mut self.attempts.delay, delay);
+        #[cfg(moorline_planted = "LIVE-1")]
+        if self.attempts.made == 2 {
+            return;
+        }
         self.timers.arm(Timer::Retry, (now + delay).max(self.earliest_dial(now)));
     }
 

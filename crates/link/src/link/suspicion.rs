@@ -10,10 +10,12 @@
 //! The first deadline is a word to whoever wants to prepare. At the second a probe is sent, and an
 //! unanswered probe ends the connection; suspicion alone never does.
 
+use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
 use super::Link;
 use super::presence::{Probe, Why};
+use crate::canonical::View;
 use crate::{Instant, LinkEvent, Reason, Timer};
 
 /// Deviations above the mean at phi 3, in thousandths.
@@ -79,6 +81,12 @@ impl Arrivals {
     /// The next arrival says nothing of the path: we were not there to see when it came.
     pub(super) fn interrupt(&mut self) {
         self.last = None;
+    }
+
+    pub(super) fn feed<H: Hasher>(&self, view: &View, state: &mut H) {
+        let Self { interval, silence, mean, variance, last, suspected, probed } = self;
+        (interval, silence, mean, variance, suspected, probed).hash(state);
+        view.at_some(*last).hash(state);
     }
 
     /// The probe also waits for four fifths of the hard timeout: who asked for a patient link gets

@@ -2,6 +2,7 @@
 //! has processed them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 use moorline_link::{Lane, Tag, WorkerId};
@@ -110,6 +111,30 @@ impl Outbox {
         for tag in tags {
             self.remove(worker, tag);
         }
+    }
+
+    /// What is held, by worker and in order.
+    pub(super) fn feed<H: Hasher>(&self, state: &mut H) {
+        let Self { last: _, messages, assigns, waiting, withheld } = self;
+        let place =
+            |worker: WorkerId, tag: Tag| messages.range((worker, Tag(0))..(worker, tag)).count();
+        messages.len().hash(state);
+        messages.iter().for_each(|((worker, _), message)| (worker, message).hash(state));
+        assigns.len().hash(state);
+        for ((worker, key), tag) in assigns {
+            (worker, key, place(*worker, *tag)).hash(state);
+        }
+        waiting.len().hash(state);
+        for ((worker, lane), tags) in waiting {
+            (worker, lane, tags.len()).hash(state);
+            tags.iter().for_each(|tag| place(*worker, *tag).hash(state));
+        }
+        withheld.hash(state);
+    }
+
+    /// How many messages are held.
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
     }
 
     /// Nothing is held.

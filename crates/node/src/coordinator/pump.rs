@@ -267,6 +267,8 @@ impl CoordinatorNode {
                 self.out.push_back(CoordinatorAction::Reply { ticket, reply });
             }
             DispatcherAction::Ended { task } => {
+                #[cfg(moorline_planted = "SAFE-1")]
+                self.out.push_back(CoordinatorAction::Ended { task });
                 self.out.push_back(CoordinatorAction::Ended { task })
             }
             DispatcherAction::Believe { worker, free } => {

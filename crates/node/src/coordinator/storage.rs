@@ -2,17 +2,18 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 use moorline_link::{Backoff, WorkerId};
 use moorline_work::{
-    Attempt, DispatcherInput, Op, OpId, RequeueCause, Row, TaskId, TaskKey, Ticket,
+    Attempt, DispatcherInput, Op, OpId, Placement, RequeueCause, Row, TaskId, TaskKey, Ticket,
 };
 
 use super::{ClientReply, CoordinatorAction, CoordinatorEvent, CoordinatorNode};
 use crate::{
     Detail, Done, Event, EventKind, KnownWorker, Persist, PersistId, Requeue, Spec, StoreOp,
-    StoreRow,
+    StorePlacement, StoreRow,
 };
 
 /// An operation that was handed out and is not durable yet.
@@ -24,6 +25,8 @@ pub(super) struct Pending {
     event: Option<CoordinatorEvent>,
     /// The payload its rows bring belongs to this attempt.
     leases: Option<TaskKey>,
+    /// A submission that leases its task to this attempt, if there is such a task then: its payload.
+    brings: Option<(TaskKey, Bytes)>,
     /// It reads the leases of earlier lives.
     recovers: bool,
     /// It writes down what happened: nothing else waits for it.
@@ -32,8 +35,14 @@ pub(super) struct Pending {
 
 impl Pending {
     /// An operation of the node itself.
-    const OWN: Self =
-        Self { work: None, event: None, leases: None, recovers: false, is_event: false };
+    const OWN: Self = Self {
+        work: None,
+        event: None,
+        leases: None,
+        brings: None,
+        recovers: false,
+        is_event: false,
+    };
 
     pub(super) fn of_event() -> Self {
         Self { is_event: true, ..Self::OWN }
@@ -74,6 +83,11 @@ impl Storage {
         self.pending.len()
     }
 
+    /// Results that are not answered, leases that may still be assigned, submits that wait.
+    pub(super) fn load(&self) -> (usize, usize, usize) {
+        (self.results.len(), self.payloads.len(), self.submits.len())
+    }
+
     pub(super) fn submit(&mut self, ticket: Ticket, spec: Spec, payload: Bytes) {
         self.submits.push_back((ticket, spec, payload));
     }
@@ -92,6 +106,11 @@ impl Storage {
     /// A lease is asked for: its payload will be wanted.
     fn want_payload(&mut self, key: TaskKey) {
         self.payloads.insert(key.task, (key.attempt, None));
+    }
+
+    /// There is a lease, and this is its payload.
+    fn has_payload(&mut self, key: TaskKey, payload: Bytes) {
+        self.payloads.insert(key.task, (key.attempt, Some(payload)));
     }
 
     /// The payload of a lease was read. Nobody wants it any more if the lease has ended meanwhile.
@@ -142,6 +161,17 @@ impl Storage {
         held.map(|held| held.body.clone()).unwrap_or_default()
     }
 
+    /// What is under way, in order. Events that are to be written down nobody waits for.
+    pub(super) fn feed<H: Hasher>(&self, state: &mut H) {
+        let Self { last: _, pending, submits, payloads, results, deciding, recovered: _ } = self;
+        for Pending { work, event: _, leases, brings, recovers, is_event } in pending {
+            if !is_event {
+                (1_u8, work.is_some(), leases, brings, recovers).hash(state);
+            }
+        }
+        (0_u8, submits, payloads, results, deciding).hash(state);
+    }
+
     pub(super) fn hand_out(&mut self, op: StoreOp, pending: Pending) -> CoordinatorAction {
         self.last = PersistId(self.last.0 + 1);
         self.pending.push_back(pending);
@@ -172,12 +202,21 @@ impl CoordinatorNode {
     pub(super) fn persist(&mut self, id: OpId, op: Op) {
         let mut pending = Pending { work: Some(id), ..Pending::OWN };
         let op = match op {
-            Op::Submit { ticket, task, claim, .. } => {
+            Op::Submit { ticket, task, placement, .. } => {
                 let Some((spec, payload)) = self.storage.take_submit(ticket) else {
                     debug_assert!(false, "a submit is handed out once, after it came in");
                     return;
                 };
-                StoreOp::Submit { task, spec, payload, claim: claim.then_some(self.epoch) }
+                let placement = match placement {
+                    Placement::Unclaimed => StorePlacement::Unclaimed,
+                    Placement::Claimed => StorePlacement::Claimed { epoch: self.epoch },
+                    Placement::Leased { worker, incarnation } => {
+                        let key = TaskKey { task, attempt: Attempt(0).next() };
+                        pending.brings = Some((key, payload.clone()));
+                        StorePlacement::Leased { worker, incarnation }
+                    }
+                };
+                StoreOp::Submit { task, spec, payload, placement }
             }
             Op::Claim { handler, limit } => {
                 let Some(handler) = self.handlers.name(handler.0).cloned() else {
@@ -234,9 +273,14 @@ impl CoordinatorNode {
         debug_assert_eq!(count, done.len() as u64, "one answer for each operation, in order");
         let mut last = None;
         for answer in done {
-            let Some(pending) = self.storage.pending.pop_front() else { break };
+            let Some(mut pending) = self.storage.pending.pop_front() else { break };
             if pending.is_event {
                 self.events.stored();
+            }
+            if answer.conflict.is_none()
+                && let Some((key, payload)) = pending.brings.take()
+            {
+                self.storage.has_payload(key, payload);
             }
             self.answered(&pending, answer);
             last = pending.work.or(last);

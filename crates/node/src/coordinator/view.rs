@@ -3,8 +3,8 @@
 use moorline_link::{Admissions, Instant, Presence, WorkerId, WorkerSnapshot};
 
 use super::{CoordinatorNode, WorkerView};
-use crate::Name;
 use crate::frame::convert;
+use crate::{CoordinatorLoad, Name};
 
 impl CoordinatorNode {
     /// Every worker that is known, by id; computed from freshness now.
@@ -91,6 +91,20 @@ impl CoordinatorNode {
     #[must_use]
     pub fn awaits_store(&self) -> bool {
         self.storage.under_way() > 0
+    }
+
+    /// How much it holds.
+    #[must_use]
+    pub fn load(&self) -> CoordinatorLoad {
+        let (results, assignments, submits) = self.storage.load();
+        CoordinatorLoad {
+            connections: self.hub.connections().max(self.conns.len()),
+            outgoing: self.outbox.len(),
+            results,
+            assignments,
+            submits,
+            tasks: self.dispatcher.tasks(),
+        }
     }
 
     /// Messages for workers that they have not processed yet.

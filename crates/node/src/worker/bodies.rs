@@ -1,6 +1,7 @@
 //! What the node holds for the two machines, which know sizes and names only.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 use moorline_link::Tag;
@@ -41,6 +42,11 @@ impl Outgoing {
 }
 
 impl Bodies {
+    /// Results and messages.
+    pub(super) fn load(&self) -> (usize, usize) {
+        (self.results.len(), self.messages.len())
+    }
+
     pub(super) fn keep(&mut self, run: RunId, body: Bytes, offline: bool) {
         self.results.insert(run, Kept { body, offline, offered: 0 });
     }
@@ -51,6 +57,8 @@ impl Bodies {
     }
 
     pub(super) fn result(&self, run: RunId) -> Bytes {
+        #[cfg(moorline_planted = "SAFE-2")]
+        let run = self.results.keys().next().copied().unwrap_or(run);
         self.results.get(&run).map(|kept| kept.body.clone()).unwrap_or_default()
     }
 
@@ -80,7 +88,19 @@ impl Bodies {
     }
 
     pub(super) fn release(&mut self, tag: Tag) {
+        #[cfg(not(moorline_planted = "SAFE-11"))]
         self.messages.remove(&tag);
+        #[cfg(moorline_planted = "SAFE-11")]
+        let _ = tag;
+    }
+
+    /// What is kept, in order; how often it was offered only an event tells.
+    pub(super) fn feed<H: Hasher>(&self, state: &mut H) {
+        let Self { results, messages, last: _ } = self;
+        results.len().hash(state);
+        results.values().for_each(|Kept { body, offline: _, offered: _ }| body.hash(state));
+        messages.len().hash(state);
+        messages.values().for_each(|outgoing| outgoing.hash(state));
     }
 
     /// A new session begins with empty lanes.

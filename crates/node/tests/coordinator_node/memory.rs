@@ -1,9 +1,9 @@
 //! What is held for a worker, how long, and what may wait behind it.
 
 use bytes::Bytes;
-use moorline_link::{Ack, Credit, Lane, LaneLimits, Reason, Seq, Standing};
+use moorline_link::{Ack, Credit, Epoch, Lane, LaneLimits, Reason, Seq, Standing};
 use moorline_node::*;
-use moorline_work::{Attempt, Outcome, TaskId, TaskKey, Ticket, WorkerMessage};
+use moorline_work::{Attempt, Outcome, Status, TaskId, TaskKey, TaskState, Ticket, WorkerMessage};
 
 use crate::script::{CONN, Rig, hello_with, settled, spec};
 use crate::store::Shelf;
@@ -22,13 +22,25 @@ fn commit(rig: &mut Rig, shelf: &mut Shelf) {
     }
 }
 
-fn moored(slots: u16, limits: &LaneLimits) -> (Rig, Shelf) {
-    let (mut rig, mut shelf) = (Rig::new(), Shelf::default());
-    commit(&mut rig, &mut shelf);
+/// Commits the first operation that is handed out.
+fn commit_one(rig: &mut Rig, shelf: &mut Shelf) {
+    let first = rig.persists.remove(0);
+    let (up_to, done) = (first.id, vec![shelf.apply(first.op)]);
+    rig.give(CoordinatorInput::Committed { up_to, done });
+}
+
+/// A worker is connected and active, as far as it goes before anything is committed.
+fn moor(rig: &mut Rig, slots: u16, limits: &LaneLimits) {
     rig.give(CoordinatorInput::Accepted { conn: CONN });
     rig.say(hello_with(slots, limits));
     rig.say(UpFrame::InventoryEnd { count: 0 });
     rig.say(UpFrame::Active);
+}
+
+fn moored(slots: u16, limits: &LaneLimits) -> (Rig, Shelf) {
+    let (mut rig, mut shelf) = (Rig::new(), Shelf::default());
+    commit(&mut rig, &mut shelf);
+    moor(&mut rig, slots, limits);
     commit(&mut rig, &mut shelf);
     (rig, shelf)
 }
@@ -52,17 +64,87 @@ fn assigned(frames: &[DownFrame]) -> Vec<TaskKey> {
 
 #[test]
 fn the_payload_of_a_lease_that_ended_before_it_was_read_is_let_go() {
-    let (mut rig, mut shelf) = moored(1, &LaneLimits::default());
+    let (mut rig, mut shelf) = (Rig::new(), Shelf::default());
     let payload = Bytes::from(vec![1; 100]);
     submit(&mut rig, 1, payload.clone());
-    let submitted = rig.persists.pop().expect("a submit");
-    let up_to = submitted.id;
-    let done = vec![shelf.apply(submitted.op)];
-    rig.give(CoordinatorInput::Committed { up_to, done });
-    assert!(matches!(rig.persists[..], [Persist { op: StoreOp::Lease { .. }, .. }]));
+    commit(&mut rig, &mut shelf);
+    // A worker comes, and the store is asked for what it could run.
+    moor(&mut rig, 1, &LaneLimits::default());
+    while !matches!(rig.persists[..], [.., Persist { op: StoreOp::Lease { .. }, .. }]) {
+        commit_one(&mut rig, &mut shelf);
+    }
     // The store is slow; the worker is gone before its lease is durable.
     rig.give(CoordinatorInput::Closed { conn: CONN, reason: Reason::TransportReset });
     commit(&mut rig, &mut shelf);
+    cancel(&mut rig, 1);
+    commit(&mut rig, &mut shelf);
+    assert!(payload.is_unique(), "the task has ended, and somebody keeps its payload");
+}
+
+/// The payloads that were assigned.
+fn payloads(frames: &[DownFrame]) -> Vec<Bytes> {
+    let payload = |frame: &DownFrame| match frame {
+        DownFrame::Message(Message { head: ToWorker::Assign { .. }, body, .. }) => {
+            Some(body.clone())
+        }
+        _ => None,
+    };
+    frames.iter().filter_map(payload).collect()
+}
+
+/// The placements of the submissions that are handed out.
+fn placements(rig: &Rig) -> Vec<StorePlacement> {
+    let placement = |persist: &Persist| match persist.op {
+        StoreOp::Submit { placement, .. } => Some(placement),
+        _ => None,
+    };
+    rig.persists.iter().filter_map(placement).collect()
+}
+
+#[test]
+fn a_task_with_a_free_worker_is_leased_by_its_submission_and_leaves_with_its_payload() {
+    let (mut rig, mut shelf) = moored(1, &LaneLimits::default());
+    rig.said();
+    submit(&mut rig, 1, Bytes::from_static(b"one"));
+    submit(&mut rig, 2, Bytes::from_static(b"two"));
+    let (worker, incarnation) = (moorline_work::WorkerId(5), moorline_work::Incarnation(1));
+    let at_once = StorePlacement::Leased { worker, incarnation };
+    let queued = StorePlacement::Claimed { epoch: Epoch(3) };
+    assert_eq!(placements(&rig), [at_once, queued]);
+    assert!(payloads(&rig.said()).is_empty(), "nothing leaves before it is durable");
+    commit(&mut rig, &mut shelf);
+    assert_eq!(payloads(&rig.said()), ["one"]);
+    assert_eq!(
+        shelf.status(TaskId(1)),
+        Status::Known { state: TaskState::Leased, attempt: Attempt(1) }
+    );
+}
+
+#[test]
+fn the_payload_of_a_lease_that_came_with_a_submission_in_vain_is_let_go() {
+    let (mut rig, mut shelf) = moored(2, &LaneLimits::default());
+    rig.said();
+    let (first, second) = (Bytes::from(vec![1; 100]), Bytes::from(vec![2; 100]));
+    submit(&mut rig, 1, first.clone());
+    submit(&mut rig, 1, second.clone());
+    assert!(placements(&rig).iter().all(|at| matches!(at, StorePlacement::Leased { .. })));
+    commit(&mut rig, &mut shelf);
+    assert!(second.is_unique(), "its id was taken");
+    assert_eq!(payloads(&rig.said()), [first], "and the other one has its own");
+}
+
+#[test]
+fn the_payload_of_a_lease_whose_worker_is_gone_before_its_submission_is_durable_is_let_go() {
+    let (mut rig, mut shelf) = moored(1, &LaneLimits::default());
+    let payload = Bytes::from(vec![1; 100]);
+    submit(&mut rig, 1, payload.clone());
+    assert!(matches!(placements(&rig)[..], [StorePlacement::Leased { .. }]));
+    rig.give(CoordinatorInput::Closed { conn: CONN, reason: Reason::TransportReset });
+    commit(&mut rig, &mut shelf);
+    assert_eq!(
+        shelf.status(TaskId(1)),
+        Status::Known { state: TaskState::Queued, attempt: Attempt(1) }
+    );
     cancel(&mut rig, 1);
     commit(&mut rig, &mut shelf);
     assert!(payload.is_unique(), "the task has ended, and somebody keeps its payload");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use moorline_node::{Done, KnownWorker, Requeue, Spec, StoreOp, StoreRow};
+use moorline_node::{Done, KnownWorker, Requeue, Spec, StoreOp, StorePlacement, StoreRow};
 use moorline_work::{
     Attempt, Conflict, End, Incarnation, Status, TaskId, TaskKey, TaskState, WorkerId,
 };
@@ -31,7 +31,7 @@ struct Kept {
 impl Shelf {
     pub(crate) fn apply(&mut self, op: StoreOp) -> Done {
         match op {
-            StoreOp::Submit { task, spec, payload, claim } => {
+            StoreOp::Submit { task, spec, payload, placement } => {
                 if self.tasks.contains_key(&task) {
                     return Done {
                         rows: Vec::new(),
@@ -39,7 +39,7 @@ impl Shelf {
                     };
                 }
                 let order = self.tasks.len() as u64 + 1;
-                let kept = Kept {
+                let mut kept = Kept {
                     order,
                     spec,
                     payload,
@@ -48,9 +48,12 @@ impl Shelf {
                     retries: 0,
                     lost: 0,
                     holder: (WorkerId(0), Incarnation(0)),
-                    claimed: claim.is_some(),
+                    claimed: matches!(placement, StorePlacement::Claimed { .. }),
                     cancel: false,
                 };
+                if let StorePlacement::Leased { worker, incarnation } = placement {
+                    kept.give(TaskKey { task, attempt: Attempt(1) }, worker, incarnation);
+                }
                 self.tasks.insert(task, kept);
                 rows(vec![StoreRow::Submitted { order }])
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_link::Epoch;
-use moorline_node::{Done, KnownWorker, Name, Requeue, Spec, StoreOp, StoreRow};
+use moorline_node::{Done, KnownWorker, Name, Requeue, Spec, StoreOp, StorePlacement, StoreRow};
 use moorline_work::{
     Attempt, Conflict, End, Incarnation, Status, TaskId, TaskKey, TaskState, WorkerId,
 };
@@ -56,8 +56,8 @@ impl Table {
 
     pub(super) fn apply(&mut self, now: WallTime, epoch: Epoch, op: &StoreOp) -> Done {
         match op {
-            StoreOp::Submit { task, spec, payload, claim } => {
-                self.submit(now, epoch, *task, spec, payload, *claim)
+            StoreOp::Submit { task, spec, payload, placement } => {
+                self.submit(now, epoch, *task, spec, payload, *placement)
             }
             StoreOp::Claim { handler, limit, epoch } => self.claim(now, handler, *limit, *epoch),
             StoreOp::Unclaim { task } => {
@@ -98,15 +98,26 @@ impl Table {
         id: TaskId,
         spec: &Spec,
         payload: &Bytes,
-        claim: Option<Epoch>,
+        placement: StorePlacement,
     ) -> Done {
         if let Some(known) = self.tasks.get(id) {
             let same = known.is_same(spec, payload);
             return Done { rows: Vec::new(), conflict: Some(Conflict::Exists { same }) };
         }
-        let task = Task::new(id, spec, payload, claim.map_or(0, |epoch| epoch.0), now);
-        let place = self.tasks.insert(task);
+        let mut task = Task::new(id, spec, payload, now);
         self.events.push(now, epoch, event::submitted(id, spec.handler.clone()));
+        match placement {
+            StorePlacement::Unclaimed => {}
+            StorePlacement::Claimed { epoch } => task.claimed_by = epoch.0,
+            StorePlacement::Leased { worker, incarnation } => {
+                let key = TaskKey { task: id, attempt: task.attempt.next() };
+                task.lease(key.attempt, worker, incarnation);
+                self.waits.extend(rule::waited(key, now, now));
+                let event = event::leased(key, spec.handler.clone(), who(&self.workers, &task));
+                self.events.push(now, epoch, event);
+            }
+        }
+        let place = self.tasks.insert(task);
         read(vec![StoreRow::Submitted { order: place }])
     }
 

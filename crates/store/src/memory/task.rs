@@ -34,13 +34,8 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) fn new(
-        id: TaskId,
-        spec: &Spec,
-        payload: &Bytes,
-        claimed_by: u64,
-        now: WallTime,
-    ) -> Self {
+    /// Queued, and claimed by nobody.
+    pub(super) fn new(id: TaskId, spec: &Spec, payload: &Bytes, now: WallTime) -> Self {
         Self {
             id,
             spec: spec.clone(),
@@ -52,7 +47,7 @@ impl Task {
             retries: 0,
             lost: 0,
             holder: None,
-            claimed_by,
+            claimed_by: 0,
             not_before: 0,
             cancel_requested: false,
             submitted_at: now,

@@ -1,4 +1,4 @@
-use moorline_node::{Name, PersistId, Spec, StoreOp};
+use moorline_node::{Name, PersistId, Spec, StoreOp, StorePlacement};
 
 use super::*;
 
@@ -11,7 +11,12 @@ fn submit(id: u64) -> Persist {
         max_retries: 0,
         timeout: None,
     };
-    let op = StoreOp::Submit { task: TaskId(id.into()), spec, payload: Bytes::new(), claim: None };
+    let op = StoreOp::Submit {
+        task: TaskId(id.into()),
+        spec,
+        payload: Bytes::new(),
+        placement: StorePlacement::Unclaimed,
+    };
     Persist { id: PersistId(id), op }
 }
 

@@ -1,9 +1,14 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use bytes::Bytes;
 use moorline_link::Epoch;
+use moorline_node::{Done, Name, Persist, PersistId, Spec, StoreOp, StorePlacement};
+use moorline_work::{Incarnation, TaskId, WorkerId};
 
-use super::{Finished, PRUNE_BYTES, PRUNE_TASKS, delay_millis, next_epoch, ready_at};
+use super::{
+    Finished, Owed, PRUNE_BYTES, PRUNE_EVENTS, PRUNE_TASKS, delay_millis, next_epoch, ready_at,
+};
 use crate::{Retention, WallTime};
 
 const KEEP_ALL: Retention = Retention {
@@ -73,4 +78,27 @@ fn one_call_prunes_a_bounded_number_and_a_bounded_size() {
     let huge = PRUNE_BYTES;
     assert_eq!(prunable(WallTime(0), &none, 5_000, finished(5_000, huge)), [1]);
     assert_eq!(prunable(WallTime(0), &none, 5_000, finished(5_000, huge / 2)), [1, 2]);
+}
+
+#[test]
+fn a_submission_that_leases_owes_the_pruning_of_two_events() {
+    let owed = |placement| {
+        let spec = Spec {
+            handler: Name::new("h").expect("a name"),
+            priority: 0,
+            max_retries: 0,
+            timeout: None,
+        };
+        let op = StoreOp::Submit { task: TaskId(1), spec, payload: Bytes::new(), placement };
+        let mut owed = Owed::default();
+        for _ in 0..PRUNE_EVENTS / 4 {
+            let batch = [Persist { id: PersistId(1), op: op.clone() }];
+            owed.add(&batch, &[Done::default()]);
+        }
+        owed.is_due()
+    };
+    let (worker, incarnation) = (WorkerId(1), Incarnation(1));
+    assert!(owed(StorePlacement::Leased { worker, incarnation }));
+    assert!(!owed(StorePlacement::Unclaimed));
+    assert!(!owed(StorePlacement::Claimed { epoch: Epoch(1) }));
 }

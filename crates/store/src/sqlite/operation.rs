@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_link::Epoch;
-use moorline_node::{Done, Event, KnownWorker, Name, Requeue, Spec, StoreOp, StoreRow};
+use moorline_node::{
+    Done, Event, KnownWorker, Name, Requeue, Spec, StoreOp, StorePlacement, StoreRow,
+};
 use moorline_work::{
     Attempt, Conflict, End, Incarnation, Status, TaskId, TaskKey, TaskState, WorkerId,
 };
@@ -82,8 +84,8 @@ impl<'c> Batch<'c> {
 
     pub(super) fn apply(&mut self, op: &StoreOp) -> Result<Done, Fault> {
         match op {
-            StoreOp::Submit { task, spec, payload, claim } => {
-                self.submit(*task, spec, payload, *claim)
+            StoreOp::Submit { task, spec, payload, placement } => {
+                self.submit(*task, spec, payload, *placement)
             }
             StoreOp::Claim { handler, limit, epoch } => self.claim(handler, *limit, *epoch),
             StoreOp::Unclaim { task } => {
@@ -115,7 +117,7 @@ impl<'c> Batch<'c> {
         task: TaskId,
         spec: &Spec,
         payload: &Bytes,
-        claim: Option<Epoch>,
+        placement: StorePlacement,
     ) -> Result<Done, Fault> {
         let id = column::task_id(task);
         let digest = rule::digest(payload);
@@ -138,19 +140,36 @@ impl<'c> Batch<'c> {
         if let Some(same) = same {
             return Ok(Done { rows: Vec::new(), conflict: Some(Conflict::Exists { same }) });
         }
+        let (state, claimed_by, lease) = match placement {
+            StorePlacement::Unclaimed => (TaskState::Queued, Epoch(0), None),
+            StorePlacement::Claimed { epoch } => (TaskState::Queued, epoch, None),
+            StorePlacement::Leased { worker, incarnation } => {
+                (TaskState::Leased, Epoch(0), Some((worker, incarnation)))
+            }
+        };
+        let attempt = Attempt(u32::from(lease.is_some()));
         let place = self.connection.prepare_cached(statement::SUBMIT)?.insert(params![
             id,
             spec.handler.as_str(),
             spec.priority,
             spec.max_retries,
             timeout,
-            claim.map_or(0, |epoch| epoch.0.cast_signed()),
+            claimed_by.0.cast_signed(),
             column::millis(self.now.0),
             digest,
             &payload[..],
+            state.name(),
+            attempt.0,
+            lease.map(|(worker, _)| column::worker_id(worker)),
+            lease.map(|(_, incarnation)| incarnation.0.cast_signed()),
         ])?;
         self.submitted += 1;
         self.happened(event::submitted(task, spec.handler.clone()));
+        if let Some((worker, _)) = lease {
+            let key = TaskKey { task, attempt };
+            self.waits.extend(rule::waited(key, self.now, self.now));
+            self.happened(event::leased(key, spec.handler.clone(), self.who(Some(worker))));
+        }
         Ok(read(vec![StoreRow::Submitted { order: place.cast_unsigned() }]))
     }
 

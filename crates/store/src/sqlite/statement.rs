@@ -4,10 +4,11 @@
 //! `RETURNING` makes SQLite keep a temporary table for every run of a statement. So what happens to every
 //! task asks first and changes then, in the same transaction, by the `place` it found.
 
-/// `id, handler, priority, max_retries, timeout_nanos, claimed_by, submitted_at, payload_digest, payload`
+/// `id, handler, priority, max_retries, timeout_nanos, claimed_by, submitted_at, payload_digest, payload,
+/// state, attempt, worker, incarnation`
 pub(super) const SUBMIT: &str = "INSERT INTO tasks (id, handler, priority, max_retries, \
-    timeout_nanos, claimed_by, submitted_at, payload_digest, payload) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    timeout_nanos, claimed_by, submitted_at, payload_digest, payload, state, attempt, worker, incarnation) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
 /// Whether the task `id` is `handler, priority, max_retries, timeout_nanos, payload_digest`.
 pub(super) const SAME: &str = "SELECT handler = ?2 AND priority = ?3 AND max_retries = ?4 \

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use bytes::Bytes;
-use moorline_node::{Name, Persist, PersistId, Spec, StoreOp};
+use moorline_node::{Name, Persist, PersistId, Spec, StoreOp, StorePlacement};
 use moorline_work::{Attempt, End, Incarnation, TaskId, TaskKey, WorkerId};
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
@@ -29,7 +29,12 @@ fn submit(task: u128, payload_len: usize) -> Persist {
     let payload = Bytes::from(vec![7; payload_len]);
     Persist {
         id: PersistId(1),
-        op: StoreOp::Submit { task: TaskId(task), spec, payload, claim: None },
+        op: StoreOp::Submit {
+            task: TaskId(task),
+            spec,
+            payload,
+            placement: StorePlacement::Unclaimed,
+        },
     }
 }
 

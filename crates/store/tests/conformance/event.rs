@@ -109,11 +109,37 @@ pub(crate) fn what_happens_to_a_task_is_written_down_with_it(mut world: World) {
     assert_eq!(world.store.last_event(), 21);
 }
 
+pub(crate) fn a_submission_that_leases_leaves_the_events_of_both(mut world: World) {
+    world.done(StoreOp::Worker(worker(ANN, "ann", FIRST_RUN)));
+    world.batch([submit_leased(1), submit_leased(1), submit(2), succeed(1, 1)]);
+    let events = events(&world);
+    let expected = [
+        ("task.submitted", 1, None),
+        ("task.leased", 1, Some(1)),
+        ("task.submitted", 2, None),
+        ("task.finished", 1, Some(1)),
+    ];
+    assert_eq!(words(&events), expected.map(|(kind, task, attempt)| (kind, Some(task), attempt)));
+    assert!(events.iter().map(|record| record.seq).eq(1..=4), "dense");
+    assert_eq!(world.store.last_event(), 4);
+    // As the operations one after the other leave them.
+    world.queued(3);
+    world.done(lease(3, 1));
+    let all = self::events(&world);
+    for (at_once, after) in [(0, 4), (1, 5)] {
+        let (at_once, after) = (&all[at_once], &all[after]);
+        let event = Event { task: at_once.event.task, ..after.event.clone() };
+        assert_eq!(*at_once, EventRecord { seq: at_once.seq, event, ..after.clone() });
+    }
+    assert_eq!((events[1].event.worker, &events[1].event.name), (Some(ANN), &Some(name("ann"))));
+}
+
 pub(crate) fn an_operation_that_changes_nothing_leaves_no_event(mut world: World) {
     world.leased(1, 1);
     world.done(succeed(1, 1));
     let before = events(&world);
     world.refused(submit(1));
+    world.refused(submit_leased(1));
     world.refused(lease(1, 2));
     world.refused(adopt(1, 1, 2));
     world.refused(requeue(1, 1, Requeue::Lost));

@@ -48,6 +48,15 @@ pub(crate) fn a_commit_tells_how_long_those_had_waited_that_it_gave_out_first(mu
     assert_eq!(world.store.waits(), [Duration::ZERO; 0], "it was not in the queue all the time");
 }
 
+pub(crate) fn a_task_leased_with_its_submission_has_waited_for_nothing(mut world: World) {
+    world.queued(1);
+    world.pass(40);
+    world.batch([submit_leased(2), lease(1, 1), submit_leased(1)]);
+    assert_eq!(world.store.waits(), [0, 40].map(Duration::from_millis), "the third is taken");
+    world.done(submit(3));
+    assert_eq!(world.store.waits(), [Duration::ZERO; 0]);
+}
+
 pub(crate) fn the_oldest_queued_task_is_the_one_that_was_submitted_first(mut world: World) {
     let oldest = |world: &World| world.reader().counts().expect("counts").oldest_queued;
     assert_eq!(oldest(&world), None);

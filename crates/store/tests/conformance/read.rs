@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use moorline_node::{Requeue, Spec, StoreOp, StoreRow};
+use moorline_node::{Requeue, Spec, StoreOp, StorePlacement, StoreRow};
 use moorline_store::{Counts, TaskFilter, TaskRecord};
 use moorline_work::{Attempt, End, TaskId, TaskState};
 
@@ -175,7 +175,12 @@ pub(crate) fn large_and_odd_values_come_back_as_they_were(mut world: World) {
         timeout: Some(Duration::new(u64::from(u32::MAX), 999_999_999)),
     };
     let task = TaskId(u128::MAX);
-    world.done(StoreOp::Submit { task, spec: spec.clone(), payload: payload.clone(), claim: None });
+    world.done(StoreOp::Submit {
+        task,
+        spec: spec.clone(),
+        payload: payload.clone(),
+        placement: StorePlacement::Unclaimed,
+    });
     let epoch = world.epoch;
     let rows = world.done(StoreOp::Claim { handler: longest, limit: 1, epoch });
     assert!(matches!(&rows[..], [StoreRow::Task { spec: read, .. }] if *read == spec), "{rows:?}");

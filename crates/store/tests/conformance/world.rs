@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use moorline_link::Epoch;
 use moorline_node::{
-    Done, KnownWorker, Name, Persist, PersistId, Requeue, Spec, StoreOp, StoreRow,
+    Done, KnownWorker, Name, Persist, PersistId, Requeue, Spec, StoreOp, StorePlacement, StoreRow,
 };
 use moorline_store::{MemoryStore, Reader, SqliteStore, Store, TaskRecord, WallTime};
 use moorline_work::{
@@ -151,7 +151,22 @@ pub(crate) fn submit(task: u128) -> StoreOp {
 }
 
 pub(crate) fn submit_as(task: u128, spec: Spec, payload: &'static [u8]) -> StoreOp {
-    StoreOp::Submit { task: TaskId(task), spec, payload: Bytes::from_static(payload), claim: None }
+    placed(task, spec, payload, StorePlacement::Unclaimed)
+}
+
+pub(crate) fn placed(
+    task: u128,
+    spec: Spec,
+    payload: &'static [u8],
+    placement: StorePlacement,
+) -> StoreOp {
+    StoreOp::Submit { task: TaskId(task), spec, payload: Bytes::from_static(payload), placement }
+}
+
+/// Submitted and leased by Ann's first run, in one operation.
+pub(crate) fn submit_leased(task: u128) -> StoreOp {
+    let (worker, incarnation) = (ANN, FIRST_RUN);
+    placed(task, spec(), b"payload", StorePlacement::Leased { worker, incarnation })
 }
 
 /// By Ann's first run.

@@ -3,10 +3,12 @@
 //! heartbeats prove that it lives.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use core::hash::{Hash, Hasher};
 
 use super::task::{CancelWish, Stage, Task};
 use super::worker::Worker;
 use super::{Dispatcher, DispatcherAction};
+use crate::canonical::View;
 use crate::{Instant, TaskId};
 
 /// The leases that wait for a word of their worker, each with the time by which it is to come.
@@ -32,6 +34,12 @@ impl Owing {
     /// When the first of them is due.
     pub(super) fn first(&self) -> Option<Instant> {
         self.by_time.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn feed<H: Hasher>(&self, view: &View, state: &mut H) {
+        let Self { of, by_time: _ } = self;
+        of.len().hash(state);
+        of.iter().for_each(|(task, at)| (task, view.at(*at)).hash(state));
     }
 
     fn pop(&mut self) -> Option<TaskId> {

@@ -5,8 +5,8 @@ use super::log::Cause;
 use super::task::{CancelWish, Place, Stage, Task};
 use super::{Dispatcher, DispatcherAction};
 use crate::{
-    Attempt, Conflict, DispatcherVerdict, Instant, Op, OpId, Reply, Row, Status, TaskId, TaskSpec,
-    TaskState, Ticket,
+    Attempt, Conflict, DispatcherVerdict, Instant, Op, OpId, Placement, Reply, Row, Status, TaskId,
+    TaskSpec, TaskState, Ticket,
 };
 
 impl Dispatcher {
@@ -16,17 +16,45 @@ impl Dispatcher {
         task: TaskId,
         spec: TaskSpec,
     ) -> DispatcherVerdict {
-        let size = self.config.window();
-        let window = self.windows.get_mut(&spec.handler);
-        let claim = window.as_ref().is_some_and(|window| window.takes(spec.priority, size));
-        if let Some(window) = window
-            && !claim
-        {
-            window.pass(spec.priority);
-            self.touched_handlers.insert(spec.handler);
+        #[cfg(moorline_planted = "SAFE-3")]
+        self.owed.push_back(DispatcherAction::Reply {
+            ticket,
+            reply: Reply::Submitted { again: false },
+        });
+        let placement = self.placement(task, &spec);
+        let op = self.persist(Op::Submit { ticket, task, spec, placement }, Cause::Own);
+        match placement {
+            Placement::Leased { worker, .. } => self.promise(worker, op, spec.bytes),
+            Placement::Claimed => self.arrives(spec.handler, op),
+            Placement::Unclaimed => {
+                if let Some(window) = self.windows.get_mut(&spec.handler) {
+                    window.pass(spec.priority);
+                    self.touched_handlers.insert(spec.handler);
+                }
+            }
         }
-        self.persist(Op::Submit { ticket, task, spec, claim }, Cause::Own);
         DispatcherVerdict::Accepted
+    }
+
+    /// A submission is durable; or its id is taken, and there is no new task.
+    pub(super) fn submitted(
+        &mut self,
+        op: OpId,
+        id: TaskId,
+        spec: &TaskSpec,
+        placement: Placement,
+        task: Option<Task>,
+    ) {
+        match (placement, task) {
+            (Placement::Leased { worker, incarnation }, task) => {
+                let stands = self.take_promise(worker, op, spec.bytes);
+                if let Some(task) = task {
+                    self.leased_at_once(id, task, worker, incarnation, stands);
+                }
+            }
+            (Placement::Claimed, Some(task)) => self.queue_unless_known(id, task),
+            (Placement::Claimed, None) | (Placement::Unclaimed, _) => {}
+        }
     }
 
     pub(super) fn on_cancel(&mut self, ticket: Ticket, id: TaskId) -> DispatcherVerdict {

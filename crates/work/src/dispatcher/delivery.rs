@@ -18,12 +18,12 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    fn add(&mut self, bytes: u32) {
+    pub(super) fn add(&mut self, bytes: u32) {
         self.tasks = self.tasks.saturating_add(1);
         self.bytes = self.bytes.saturating_add(u64::from(bytes));
     }
 
-    fn remove(&mut self, bytes: u32) {
+    pub(super) fn remove(&mut self, bytes: u32) {
         self.tasks = self.tasks.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(u64::from(bytes));
     }
@@ -44,7 +44,8 @@ impl Backlog {
 }
 
 impl Dispatcher {
-    /// Leases of a worker whose assignment has not left this machine, and the bytes of their payloads.
+    /// Leases of a worker whose assignment has not left this machine, those of submissions under way
+    /// included, and the bytes of their payloads.
     #[must_use]
     pub fn undelivered(&self, worker: WorkerId) -> (u32, u64) {
         let backlog = self.workers.get(&worker).map(|worker| worker.undelivered);

@@ -13,21 +13,30 @@ use crate::{
 impl Dispatcher {
     /// The leases are read: what the worker held before is decided by what it names.
     pub(super) fn begin_inventory(&mut self, id: WorkerId) {
-        let Some(worker) = self.workers.get(&id) else { return };
-        let incarnation = worker.incarnation;
-        for task in self.leases_of(id) {
-            let lease = self.tasks.get(&task).and_then(Task::lease);
-            // Another process of it is gone, and what it had with it.
-            if lease.is_some_and(|lease| lease.incarnation != incarnation) {
-                self.end_lease(task, Loss::Lost);
-            }
-        }
         if let Some(worker) = self.workers.get_mut(&id) {
             let leases = worker.leases.clone();
             if let Some(inventory) = worker.inventory_mut()
                 && !inventory.resumed
+                && !cfg!(moorline_planted = "TRAP-1")
             {
                 inventory.unnamed = leases;
+            }
+        }
+    }
+
+    /// The worker's present process has read its Welcome: so another one of it is gone, and what that had
+    /// with it. Not before: a Hello may come from a process that died long ago, while its successor is
+    /// out of touch for a moment and runs what it was given.
+    fn end_other_processes(&mut self, id: WorkerId) {
+        #[cfg(moorline_planted = "LIVE-5")]
+        return;
+        let Some(incarnation) = self.workers.get(&id).map(|worker| worker.incarnation) else {
+            return;
+        };
+        for task in self.leases_of(id) {
+            let lease = self.tasks.get(&task).and_then(Task::lease);
+            if lease.is_some_and(|lease| lease.incarnation != incarnation) {
+                self.end_lease(task, Loss::Lost);
             }
         }
     }
@@ -58,14 +67,18 @@ impl Dispatcher {
             return DispatcherVerdict::Accepted;
         }
         inventory.items += 1;
+        let is_first = inventory.items == 1;
         if let Holding::Running { .. } = holding {
             inventory.running.insert(key);
         }
-        if is_ready {
-            self.judge(item, None);
-        } else {
+        if !is_ready {
             inventory.waiting.push((key, holding));
+            return DispatcherVerdict::Accepted;
         }
+        if is_first {
+            self.end_other_processes(id);
+        }
+        self.judge(item, None);
         DispatcherVerdict::Accepted
     }
 
@@ -82,6 +95,7 @@ impl Dispatcher {
 
     /// Everything is named: what is not returns to the queue, unless lanes may still bring it.
     fn end_inventory(&mut self, id: WorkerId) {
+        self.end_other_processes(id);
         let Some(worker) = self.workers.get_mut(&id) else { return };
         worker.undecided = false;
         let Presence::Restoring(inventory) = &mut worker.presence else { return };
@@ -112,6 +126,11 @@ impl Dispatcher {
         // other run is to be measured against what it does not run.
         for &id in &here {
             self.begin_inventory(id);
+            let Some(worker) = self.workers.get_mut(&id) else { continue };
+            let silent = worker.inventory_mut().is_some_and(|it| it.items == 0 && !it.ended);
+            if !silent {
+                self.end_other_processes(id);
+            }
             let Some(worker) = self.workers.get_mut(&id).filter(|worker| worker.is_active()) else {
                 continue;
             };
@@ -171,7 +190,9 @@ impl Dispatcher {
             return;
         }
         let Some(worker) = self.workers.get(&item.worker) else { return };
-        let is_current = task.is_current(key.attempt, item.worker, worker.incarnation);
+        let is_current = task.is_current(key.attempt, item.worker, worker.incarnation)
+            || (cfg!(moorline_planted = "TRAP-2")
+                && task.lease().is_some_and(|lease| lease.worker == item.worker));
         match (item.holding, task.place) {
             (Holding::Finished { .. }, Place::Leased(lease)) if is_current => {
                 self.named(key.task, &lease, item.holding);
@@ -197,7 +218,7 @@ impl Dispatcher {
     fn go_on(&mut self, item: Item, task: Task, lease: Lease, progress: u64) {
         let id = item.key.task;
         self.named(id, &lease, item.holding);
-        if item.key.attempt == task.attempt {
+        if item.key.attempt == task.attempt || cfg!(moorline_planted = "TRAP-2") {
             let judgement = match lease.cancel {
                 CancelWish::None | CancelWish::Asked => Judgement::Continue,
                 CancelWish::Durable | CancelWish::Told => Judgement::Cancel,
@@ -285,7 +306,7 @@ impl Dispatcher {
         let lease = Lease {
             cancel,
             progress,
-            alias: Some(item.key.attempt),
+            alias: (!cfg!(moorline_planted = "TRAP-2")).then_some(item.key.attempt),
             ..Lease::new(item.worker, incarnation, origin, Stage::Adopting)
         };
         self.place_lease(id, Task { attempt: key.attempt, basis, ..task }, lease);

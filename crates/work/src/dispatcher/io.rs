@@ -305,6 +305,8 @@ pub struct LeaseSnapshot {
     pub attempt: Attempt,
     /// Who holds it.
     pub worker: WorkerId,
+    /// The task's submission is under way with it: there is no such lease if the id is taken.
+    pub submitting: bool,
     /// Its assignment has left this machine.
     pub handed_over: bool,
     /// The worker said that it took it.

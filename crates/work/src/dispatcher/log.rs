@@ -97,6 +97,12 @@ impl Log {
         id
     }
 
+    /// An operation that is not durable yet, handed out or not.
+    pub(super) fn get(&self, id: OpId) -> Option<&Op> {
+        let index = usize::try_from(id.0.checked_sub(self.first)?).ok()?;
+        Some(&self.pending.get(index)?.op)
+    }
+
     /// The first operation that was not handed out.
     pub(super) fn next(&self) -> Option<(OpId, Op)> {
         let pending = self.pending.get(self.handed)?;
@@ -124,6 +130,21 @@ impl Log {
         self.first = self.first.saturating_add(1);
         self.handed -= 1;
         Some((id, pending))
+    }
+
+    /// The number of the first operation that is not stored, or will be asked for next.
+    pub(super) const fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The operations that are not stored, in order.
+    pub(super) const fn unstored(&self) -> &VecDeque<Pending> {
+        &self.pending
+    }
+
+    /// So many of them were handed out.
+    pub(super) const fn handed_out(&self) -> usize {
+        self.handed
     }
 
     /// The store is far behind: a question has to wait.

@@ -174,8 +174,8 @@ impl Dispatcher {
             && let Some(window) = self.windows.get_mut(&handler)
         {
             window.ready_at = None;
-            window.more = true;
-            window.overtaken = true;
+            window.more = !cfg!(moorline_planted = "LIVE-7");
+            window.overtaken = window.more;
             self.touched_handlers.insert(handler);
         }
     }

@@ -20,6 +20,7 @@ impl Dispatcher {
         self.departed.remove(&id);
         self.ensure_worker(id, incarnation);
         self.clear_offers(id);
+        self.break_promises(id);
         self.unmute(id);
         let registration = self.next_registration();
         let Some(worker) = self.workers.get_mut(&id) else { return DispatcherVerdict::Stale };
@@ -129,6 +130,8 @@ impl Dispatcher {
         let counted = !worker.draining;
         let settings = self.config.settings();
         let mut deadline = last_received + settings.lost_after;
+        #[cfg(moorline_planted = "SAFE-9")]
+        let mut deadline = deadline.min(last_received + settings.lost_after / 2);
         if worker.undecided {
             // It may hold what was recovered: that stands for the grace after the start (P59).
             deadline = deadline.max(self.start + self.config.recovered_grace());
@@ -208,6 +211,7 @@ impl Dispatcher {
     }
 
     pub(super) fn remove_worker(&mut self, id: WorkerId, loss: Loss) {
+        self.break_promises(id);
         for task in self.leases_of(id) {
             self.end_lease(task, loss);
         }
@@ -240,6 +244,7 @@ impl Dispatcher {
 
     /// What has not left goes back to the queue.
     fn return_unsent(&mut self, id: WorkerId) {
+        self.break_promises(id);
         for task in self.leases_of(id) {
             if self.stage_of(task).is_some_and(Stage::is_unsent) {
                 self.end_lease(task, Loss::Returned);

@@ -23,7 +23,7 @@ impl Dispatcher {
         let Some(pending) = self.log.under_way(id) else { return DispatcherVerdict::Stale };
         let cause = pending.cause;
         let taken = match pending.op {
-            Op::Submit { .. } => match submitted(row) {
+            Op::Submit { .. } => match order_of(row) {
                 Some(order) => {
                     pending.read = Read::Order(order);
                     true
@@ -87,31 +87,16 @@ impl Dispatcher {
     fn complete(&mut self, now: Instant, id: OpId, pending: Pending) {
         let conflict = pending.conflict;
         match pending.op {
-            Op::Submit { ticket, task, spec, claim } => {
-                let reply = match (conflict, pending.read) {
-                    (Some(Conflict::Exists { same: true }), _) => Reply::Submitted { again: true },
-                    (Some(Conflict::Exists { same: false } | Conflict::Status(_)), _) => {
-                        Reply::IdTaken
-                    }
-                    (None, Read::Order(order)) => {
-                        if claim {
-                            let task_id = task;
-                            let task = Task {
-                                spec,
-                                order,
-                                attempt: crate::Attempt(0),
-                                retries: 0,
-                                lost: 0,
-                                basis: id,
-                                place: Place::Queued,
-                            };
-                            self.queue_unless_known(task_id, task);
-                        }
-                        Reply::Submitted { again: false }
-                    }
-                    (None, Read::Nothing | Read::Status(_) | Read::Wait) => {
-                        Reply::Submitted { again: false }
-                    }
+            Op::Submit { ticket, task, spec, placement } => {
+                let new = match (conflict, pending.read) {
+                    (None, Read::Order(order)) => Some(Task::submitted(spec, order, id)),
+                    (None, Read::Nothing | Read::Status(_) | Read::Wait) | (Some(_), _) => None,
+                };
+                self.submitted(id, task, &spec, placement, new);
+                let reply = match conflict {
+                    None => Reply::Submitted { again: false },
+                    Some(Conflict::Exists { same: true }) => Reply::Submitted { again: true },
+                    Some(Conflict::Exists { same: false } | Conflict::Status(_)) => Reply::IdTaken,
                 };
                 self.owed.push_back(DispatcherAction::Reply { ticket, reply });
             }
@@ -318,7 +303,7 @@ impl Dispatcher {
 
     /// A task the store has queued and claimed enters its window. What memory knows, or has asked
     /// for since, is newer than what an operation read.
-    fn queue_unless_known(&mut self, id: TaskId, task: Task) {
+    pub(super) fn queue_unless_known(&mut self, id: TaskId, task: Task) {
         debug_assert_eq!(task.place, Place::Queued);
         let is_taken = self.taken.get(&id).is_some_and(|op| *op > task.basis);
         let is_taken = is_taken || self.is_cancelled_after(id, task.basis);
@@ -378,7 +363,7 @@ impl Dispatcher {
     /// The worker that adopts may be gone, or registered anew without a word of this run.
     fn ensure_adopter(&mut self, id: TaskId, item: Item, task: Task, lease: Lease) {
         let Some(worker) = self.workers.get(&lease.worker) else {
-            self.return_adopted(id, task);
+            self.return_unplaced(id, task, lease.cancel);
             return;
         };
         let is_its = worker.incarnation == lease.incarnation
@@ -389,9 +374,11 @@ impl Dispatcher {
         }
     }
 
-    fn return_adopted(&mut self, id: TaskId, task: Task) {
+    /// A lease is durable, and nobody is to have it: its task goes back to the queue, unless a client
+    /// wants it to end.
+    pub(super) fn return_unplaced(&mut self, id: TaskId, task: Task, cancel: CancelWish) {
         let key = task.key(id);
-        if task.lease().is_some_and(|lease| lease.cancel.is_wanted()) {
+        if cancel.is_wanted() {
             self.persist(Op::Finish { key, end: End::Cancelled }, Cause::Own);
         } else {
             let cause = RequeueCause::Returned;
@@ -435,7 +422,7 @@ impl Dispatcher {
     }
 }
 
-fn submitted(row: Row) -> Option<u64> {
+fn order_of(row: Row) -> Option<u64> {
     match row {
         Row::Submitted { order } => Some(order),
         Row::Task { .. } | Row::More | Row::ReadyIn { .. } | Row::Lease { .. } | Row::Status(_) => {

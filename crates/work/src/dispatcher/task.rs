@@ -236,6 +236,12 @@ impl Rank {
 }
 
 impl Task {
+    /// A new one, by the operation that inserted it.
+    pub(super) fn submitted(spec: TaskSpec, order: u64, basis: OpId) -> Self {
+        let (attempt, retries, lost) = (Attempt(0), 0, 0);
+        Self { spec, order, attempt, retries, lost, basis, place: Place::Queued }
+    }
+
     pub(super) fn key(&self, task: TaskId) -> TaskKey {
         TaskKey { task, attempt: self.attempt }
     }

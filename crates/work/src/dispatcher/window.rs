@@ -4,7 +4,7 @@ use alloc::collections::BTreeSet;
 use core::cmp::Reverse;
 
 use super::task::Rank;
-use crate::{Instant, WorkerId};
+use crate::{Instant, OpId, WorkerId};
 
 /// Tasks claimed from the store for one handler: so tasks nobody can run never hide others.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -21,6 +21,9 @@ pub(super) struct Window {
     pub(super) overtaken: bool,
     /// The highest priority that was handed in while a claim was under way, and left to the store.
     pub(super) passed: Option<i16>,
+    /// The last submission of a task that is to be queued here: until it is durable nothing that was
+    /// handed in later goes before it.
+    pub(super) arriving: Option<OpId>,
     /// A claim is under way.
     pub(super) claiming: bool,
     /// When a task that waits for its retry becomes ready.
@@ -37,6 +40,7 @@ impl Window {
             more: true,
             overtaken: false,
             passed: None,
+            arriving: None,
             claiming: false,
             ready_at: None,
         }
@@ -49,6 +53,11 @@ impl Window {
         }
         let complete = !self.more && !self.claiming;
         (complete && self.ready.len() < size) || self.is_worse_than(priority)
+    }
+
+    /// Whether no task is ready, neither here nor in the store.
+    pub(super) fn is_bare(&self) -> bool {
+        self.ready.is_empty() && !self.more && !self.claiming
     }
 
     /// A new task of this priority does not: the store keeps it.

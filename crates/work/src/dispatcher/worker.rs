@@ -7,7 +7,8 @@ use super::delivery::Backlog;
 use super::fenced::Fenced;
 use super::log::{Item, Report};
 use crate::{
-    Attempt, CoordinatorMessage, Holding, Incarnation, Instant, Judgement, Sym, TaskId, TaskKey,
+    Attempt, CoordinatorMessage, Holding, Incarnation, Instant, Judgement, OpId, Sym, TaskId,
+    TaskKey,
 };
 
 /// Handlers of one worker at most: what a peer can make grow is bounded.
@@ -36,7 +37,10 @@ pub(super) struct Worker {
     pub(super) leases: BTreeSet<TaskId>,
     /// Those whose assignment has not left this machine: it cannot know of them.
     pub(super) unsent: u16,
-    /// Those that were not handed over to a connection: their payloads are in memory here.
+    /// Submissions under way that lease their task to it, in order: each has a slot.
+    pub(super) promised: VecDeque<OpId>,
+    /// Those leased or promised that were not handed over to a connection: their payloads are in
+    /// memory here.
     pub(super) undelivered: Backlog,
     /// Attempts it may run that are not wanted any more: they use a slot until it says otherwise.
     pub(super) fenced: Fenced,
@@ -130,6 +134,7 @@ impl Worker {
             muted_until: None,
             leases: BTreeSet::new(),
             unsent: 0,
+            promised: VecDeque::new(),
             undelivered: Backlog::default(),
             fenced: Fenced::default(),
             believed: None,
@@ -142,7 +147,8 @@ impl Worker {
 
     /// Free slots: a lease counts from its operation on.
     pub(super) fn free(&self) -> u16 {
-        self.slots.saturating_sub(u16::try_from(self.used()).unwrap_or(u16::MAX))
+        let used = self.used().saturating_add(self.promised.len());
+        self.slots.saturating_sub(u16::try_from(used).unwrap_or(u16::MAX))
     }
 
     /// Free slots as the worker sees them when its lanes are empty: what the store is still asked
@@ -152,6 +158,7 @@ impl Worker {
         self.slots.saturating_sub(u16::try_from(used).unwrap_or(u16::MAX))
     }
 
+    /// Slots of tasks that are there, as far as memory knows.
     fn used(&self) -> usize {
         self.leases.len().saturating_add(self.fenced.len())
     }
@@ -172,7 +179,8 @@ impl Worker {
 
     /// Whether something new may be leased to it, a free slot provided.
     pub(super) fn is_open(&self) -> bool {
-        self.is_active() && !self.draining && !self.paused && self.muted_until.is_none()
+        let stays = !self.draining || cfg!(moorline_planted = "SAFE-8");
+        self.is_active() && stays && !self.paused && self.muted_until.is_none()
     }
 
     /// Whether it runs an accepted attempt that it may know by another number: while its session is

@@ -1,6 +1,7 @@
 //! Keys of which the coordinator was told that they are not held.
 
 use alloc::collections::BTreeMap;
+use core::hash::{Hash, Hasher};
 
 use crate::TaskKey;
 
@@ -36,6 +37,13 @@ impl RevokedKeys {
         let Some(order) = self.order_of.remove(&key) else { return false };
         self.by_order.remove(&order);
         true
+    }
+
+    /// The keys, oldest first.
+    pub(super) fn feed<H: Hasher>(&self, state: &mut H) {
+        let Self { order_of: _, by_order, next: _ } = self;
+        by_order.len().hash(state);
+        by_order.values().for_each(|key| key.hash(state));
     }
 
     pub(super) fn clear(&mut self) {

@@ -9,7 +9,8 @@ impl World {
     /// L10: of a lease only this may change: it gets accepted, and a client wants it to end; of a
     /// task, its attempt only grows.
     pub(crate) fn check_transitions(&mut self) {
-        for after in self.dispatcher.leases() {
+        // One whose submission is under way is none if the id is taken: it says nothing of the task.
+        for after in self.dispatcher.leases().filter(|lease| !lease.submitting) {
             let Some(before) = self.leases.insert(after.task, after) else { continue };
             assert!(before.attempt <= after.attempt, "{before:?} went back to {after:?}");
             if before.attempt == after.attempt {
@@ -37,11 +38,11 @@ impl World {
     /// What an operation must not do, by the truth that only this world knows.
     pub(crate) fn check(&mut self, op: Op) {
         match op {
-            Op::Lease { worker, incarnation, .. } => {
-                let running = self.dispatcher.running(worker);
-                let peer = self.peer(worker);
-                assert_eq!(peer.session, Some(incarnation), "leased to a process that is not here");
-                assert!(running <= usize::from(peer.slots), "more leases than slots");
+            Op::Lease { worker, incarnation, .. } => self.check_given(worker, incarnation),
+            Op::Submit { spec, placement: Placement::Leased { worker, incarnation }, .. } => {
+                self.tally.at_once += 1;
+                self.check_given(worker, incarnation);
+                self.check_overtakes_nobody(spec);
             }
             Op::Requeue { key, cause } => {
                 match cause {
@@ -60,13 +61,50 @@ impl World {
                 End::Succeeded | End::Failed => {}
             },
             Op::Adopt { .. } => self.tally.adopted += 1,
-            Op::Submit { .. }
+            Op::Submit { placement: Placement::Claimed | Placement::Unclaimed, .. }
             | Op::Claim { .. }
             | Op::Unclaim { .. }
             | Op::Leases
             | Op::Lookup { .. }
             | Op::Cancel { .. }
             | Op::Retry { .. } => {}
+        }
+    }
+
+    /// A slot is kept for this task, whose submission is under way.
+    pub(crate) fn is_promised(&self, task: TaskId) -> bool {
+        self.dispatcher.leases().any(|lease| lease.submitting && lease.task == task)
+    }
+
+    fn check_given(&mut self, worker: WorkerId, incarnation: Incarnation) {
+        let running = self.dispatcher.running(worker);
+        let peer = self.peer(worker);
+        assert_eq!(peer.session, Some(incarnation), "leased to a process that is not here");
+        assert!(running <= usize::from(peer.slots), "more leases than slots");
+    }
+
+    /// What is leased with its submission goes before no task that is ready, is in the store or on its
+    /// way there, and has at least its priority.
+    fn check_overtakes_nobody(&self, new: TaskSpec) {
+        let goes_first =
+            |spec: TaskSpec| spec.handler == new.handler && spec.priority >= new.priority;
+        for (task, record) in &self.store.tasks {
+            let is_ready = record.state == TaskState::Queued && record.ready_at < self.now;
+            // What is under way decides about it: a lease, a cancel, a late success, an adoption.
+            let is_decided_on = self.disk.iter().any(|(_, op)| task_of(*op) == Some(*task));
+            let waits = is_ready && goes_first(record.spec) && !is_decided_on;
+            assert!(!waits, "{task:?} waits and is overtaken: {record:?}");
+        }
+        for (_, op) in &self.disk {
+            let Op::Submit { task, spec, placement, .. } = *op else { continue };
+            let is_cancelled = |op: Op| matches!(op, Op::Cancel { task: of, .. } if of == task);
+            let is_given = match placement {
+                Placement::Leased { .. } => self.is_promised(task),
+                Placement::Claimed | Placement::Unclaimed => false,
+            };
+            let arrives = goes_first(spec) && !self.store.tasks.contains_key(&task) && !is_given;
+            let waits = arrives && !self.disk.iter().any(|(_, op)| is_cancelled(*op));
+            assert!(!waits, "{op:?} is on its way and is overtaken");
         }
     }
 
@@ -127,5 +165,35 @@ impl World {
                 self.check_given_up(key, outcome);
             }
         }
+    }
+}
+
+/// The task of a submission that is leased with it.
+pub(crate) fn leased_at_once(op: Op) -> Option<TaskId> {
+    match op {
+        Op::Submit { task, placement: Placement::Leased { .. }, .. } => Some(task),
+        Op::Submit { placement: Placement::Claimed | Placement::Unclaimed, .. }
+        | Op::Claim { .. }
+        | Op::Unclaim { .. }
+        | Op::Leases
+        | Op::Lookup { .. }
+        | Op::Lease { .. }
+        | Op::Adopt { .. }
+        | Op::Requeue { .. }
+        | Op::Finish { .. }
+        | Op::Cancel { .. }
+        | Op::Retry { .. } => None,
+    }
+}
+
+/// The task an operation is about, if it is about one that may be there.
+fn task_of(op: Op) -> Option<TaskId> {
+    match op {
+        Op::Lease { key, .. }
+        | Op::Adopt { key, .. }
+        | Op::Requeue { key, .. }
+        | Op::Finish { key, .. } => Some(key.task),
+        Op::Unclaim { task } | Op::Cancel { task, .. } | Op::Retry { task, .. } => Some(task),
+        Op::Submit { .. } | Op::Claim { .. } | Op::Leases | Op::Lookup { .. } => None,
     }
 }

@@ -93,6 +93,9 @@ fn the_random_runs_reach_every_way_a_lease_can_end() {
         sum.dead += tally.dead;
         sum.revived += tally.revived;
         sum.conflicts += tally.conflicts;
+        sum.at_once += tally.at_once;
+        sum.in_vain += tally.in_vain;
+        sum.broken += tally.broken;
     }
     let reached = [
         sum.succeeded,
@@ -110,6 +113,9 @@ fn the_random_runs_reach_every_way_a_lease_can_end() {
         sum.dead,
         sum.revived,
         sum.conflicts,
+        sum.at_once,
+        sum.in_vain,
+        sum.broken,
     ];
     assert!(reached.iter().all(|count| *count > 0), "{sum:?}");
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use moorline_work::{
-    Attempt, Conflict, End, Incarnation, Instant, Op, RequeueCause, Row, Status, Sym, TaskId,
-    TaskKey, TaskSpec, TaskState, WorkerId,
+    Attempt, Conflict, End, Incarnation, Instant, Op, Placement, RequeueCause, Row, Status, Sym,
+    TaskId, TaskKey, TaskSpec, TaskState, WorkerId,
 };
 
 /// How long a task waits for its retry.
@@ -96,7 +96,7 @@ impl Store {
     /// Carries out one operation, or reports its conflict.
     pub(crate) fn apply(&mut self, now: Instant, op: Op) -> Outcome {
         match op {
-            Op::Submit { task, spec, claim, .. } => self.submit(now, task, spec, claim),
+            Op::Submit { task, spec, placement, .. } => self.submit(now, task, spec, placement),
             Op::Claim { handler, limit } => Ok(self.claim(now, handler, limit)),
             Op::Unclaim { task } => {
                 let record = self.if_so(task, |record| record.state == TaskState::Queued)?;
@@ -154,13 +154,19 @@ impl Store {
         }
     }
 
-    fn submit(&mut self, now: Instant, task: TaskId, spec: TaskSpec, claim: bool) -> Outcome {
+    fn submit(
+        &mut self,
+        now: Instant,
+        task: TaskId,
+        spec: TaskSpec,
+        placement: Placement,
+    ) -> Outcome {
         if let Some(record) = self.tasks.get(&task) {
             return Err(Conflict::Exists { same: record.spec == spec });
         }
         self.orders += 1;
         let order = self.orders;
-        let record = Record {
+        let mut record = Record {
             spec,
             order,
             state: TaskState::Queued,
@@ -168,13 +174,20 @@ impl Store {
             ended_by: Attempt(0),
             retries: 0,
             lost: 0,
-            claimed_by: claim.then_some(self.epoch),
+            claimed_by: None,
             ready_at: now,
             holder: None,
             cancel_requested: false,
             revived: false,
             given: BTreeMap::new(),
         };
+        match placement {
+            Placement::Unclaimed => {}
+            Placement::Claimed => record.claimed_by = Some(self.epoch),
+            Placement::Leased { worker, incarnation } => {
+                record.give(Attempt(1), worker, incarnation);
+            }
+        }
         self.tasks.insert(task, record);
         Ok(vec![Row::Submitted { order }])
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use moorline_work::*;
 
+use crate::checks::leased_at_once;
 use crate::store::Store;
 use crate::worker::{Conn, Peer};
 
@@ -46,6 +47,12 @@ pub(crate) struct Tally {
     pub(crate) dead: u64,
     pub(crate) revived: u64,
     pub(crate) conflicts: u64,
+    /// Leased with its submission.
+    pub(crate) at_once: u64,
+    /// That, and the id was taken.
+    pub(crate) in_vain: u64,
+    /// That, and it was durable when its worker was not to get it any more.
+    pub(crate) broken: u64,
 }
 
 pub(crate) struct World {
@@ -56,7 +63,7 @@ pub(crate) struct World {
     pub(crate) start: Instant,
     pub(crate) store: Store,
     /// Handed out and not committed.
-    disk: VecDeque<(OpId, Op)>,
+    pub(crate) disk: VecDeque<(OpId, Op)>,
     pub(crate) peers: Vec<Peer>,
     replies: VecDeque<DispatcherInput>,
     tasks: u128,
@@ -248,6 +255,9 @@ impl World {
             let Some((id, op)) = self.disk.pop_front() else { break };
             match self.store.apply(self.now, op) {
                 Ok(rows) => {
+                    let is_broken =
+                        heard && leased_at_once(op).is_some_and(|task| !self.is_promised(task));
+                    self.tally.broken += u64::from(is_broken);
                     inputs.extend(
                         rows.into_iter().map(|row| DispatcherInput::Loaded { op: id, row }),
                     );
@@ -256,6 +266,7 @@ impl World {
                     let known = matches!(op, Op::Lease { .. } | Op::Requeue { .. });
                     assert!(!known, "memory was wrong: {op:?} met {conflict:?}");
                     self.tally.conflicts += 1;
+                    self.tally.in_vain += u64::from(leased_at_once(op).is_some());
                     inputs.push(DispatcherInput::Conflict { op: id, conflict });
                 }
             }

@@ -312,6 +312,17 @@ impl Bench {
         self
     }
 
+    /// Task 1 was there before worker 1, and its lease is asked for.
+    pub(crate) fn with_one_asked_for() -> Self {
+        let mut bench = Self::new(unguarded());
+        bench.submit(1).commit().join(1, 1, 2).commit_one();
+        let (worker, incarnation) = (WorkerId(1), Incarnation(1));
+        let lease = Op::Lease { key: key(1, 1), worker, incarnation };
+        assert_eq!(bench.ops().last(), Some(&lease));
+        bench.hush();
+        bench
+    }
+
     /// Task 1 runs on worker 1, accepted, and worker 1 alone is here.
     pub(crate) fn with_one_running(settings: DispatcherSettings, spec: TaskSpec) -> Self {
         let mut bench = Self::new(settings);

@@ -264,14 +264,27 @@ fn what_a_resumed_session_does_not_name_is_left_alone() {
 }
 
 #[test]
-fn a_new_process_of_a_worker_ends_all_leases_of_the_old_one_at_once() {
+fn the_inventory_of_a_new_process_of_a_worker_ends_all_leases_of_the_old_one() {
     let mut bench = Bench::new(unguarded());
     bench.join(1, 1, 2).submit(1).submit(2).commit();
     bench.accept(1, key(1, 1));
-    bench.register(1, 2, 2, false).commit();
+    bench.register(1, 2, 2, false).end(1).commit();
     assert_eq!((bench.state(1), bench.state(2)), (TaskState::Queued, TaskState::Queued));
     let lost = |task| bench.store.tasks[&TaskId(task)].lost;
     assert_eq!((lost(1), lost(2)), (1, 0), "only the accepted one counts");
+}
+
+/// What a process wrote before it died may arrive long after, when its successor is out of touch.
+#[test]
+fn a_process_that_never_said_what_it_holds_takes_nothing_from_another_one() {
+    let mut bench = Bench::with_one_running(unguarded(), spec(H));
+    bench.detach(1, 0).register(1, 2, 1, false).detach(1, 1).commit();
+    bench.join(2, 1, 1).commit();
+    assert_eq!(bench.seen(), [], "nobody else gets it");
+    bench.register(1, 1, 1, false).item(1, key(1, 1), running(0)).end(1).commit();
+    assert_eq!(bench.seen(), [answer(1, key(1, 1), Judgement::Continue)]);
+    bench.active(1).result(1, key(1, 1), SUCCESS).commit();
+    assert_eq!(bench.state(1), TaskState::Succeeded);
 }
 
 #[test]

@@ -52,9 +52,7 @@ fn a_result_says_that_a_worker_without_a_slot_has_one_again() {
 
 #[test]
 fn a_lease_that_is_not_durable_yet_returns_when_its_worker_drains() {
-    let mut bench = Bench::new(unguarded());
-    bench.join(1, 1, 1).commit().submit(1);
-    bench.commit_one();
+    let mut bench = Bench::with_one_asked_for();
     bench.flags(1, true, false).commit();
     assert_eq!(requeues(&mut bench), [(key(1, 1), RequeueCause::Returned)]);
     assert!(!bench.seen().contains(&assign(1, key(1, 1))));
@@ -135,9 +133,7 @@ fn the_accept_clock_stops_with_the_connection_and_starts_afresh() {
 
 #[test]
 fn a_lease_that_is_not_durable_yet_returns_when_its_worker_detaches() {
-    let mut bench = Bench::new(unguarded());
-    bench.join(1, 1, 1).commit().submit(1);
-    bench.commit_one();
+    let mut bench = Bench::with_one_asked_for();
     bench.detach(1, 0).commit();
     assert_eq!(requeues(&mut bench), [(key(1, 1), RequeueCause::Returned)]);
     assert!(!bench.seen().contains(&assign(1, key(1, 1))));

@@ -1,6 +1,7 @@
 //! What the dispatcher does, told as timelines: each test is named as the sentence it proves.
 
 mod answers;
+mod at_once;
 mod behind;
 mod bench;
 mod delivery;

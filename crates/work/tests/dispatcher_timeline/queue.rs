@@ -9,7 +9,10 @@ fn leased(bench: &mut Bench) -> Vec<(u128, u128)> {
         .iter()
         .filter_map(|op| match op {
             Op::Lease { key, worker, .. } => Some((key.task.0, worker.0)),
-            Op::Submit { .. }
+            Op::Submit { task, placement: Placement::Leased { worker, .. }, .. } => {
+                Some((task.0, worker.0))
+            }
+            Op::Submit { placement: Placement::Claimed | Placement::Unclaimed, .. }
             | Op::Claim { .. }
             | Op::Unclaim { .. }
             | Op::Leases
@@ -48,11 +51,8 @@ fn the_same_task_again_is_acknowledged_and_another_under_its_id_is_refused() {
 
 #[test]
 fn an_assignment_is_sent_when_its_lease_is_durable_and_not_before() {
-    let mut bench = Bench::new(unguarded());
-    bench.join(1, 1, 1).commit().submit(1);
-    bench.commit_one();
-    assert_eq!(leased(&mut bench), [(1, 1)]);
-    assert_eq!(bench.seen(), [reply(1, Reply::Submitted { again: false })]);
+    let mut bench = Bench::with_one_asked_for();
+    assert_eq!(bench.seen(), []);
     bench.commit();
     assert_eq!(bench.seen(), [assign(1, key(1, 1))]);
 }
@@ -109,11 +109,10 @@ fn a_window_holds_the_best_tasks_and_gives_the_worst_back() {
     // The fifth is worse than all of the window: it is not claimed.
     bench.submit(5).commit();
     let ops = bench.ops();
-    let claims: Vec<bool> = ops
-        .iter()
-        .filter_map(|op| if let Op::Submit { claim, .. } = op { Some(*claim) } else { None })
-        .collect();
-    assert_eq!(claims, [true, false]);
+    let placed =
+        |op: &Op| if let Op::Submit { placement, .. } = op { Some(*placement) } else { None };
+    let placed: Vec<Placement> = ops.iter().filter_map(placed).collect();
+    assert_eq!(placed, [Placement::Claimed, Placement::Unclaimed]);
     assert!(ops.contains(&Op::Unclaim { task: TaskId(3) }), "{ops:?}");
     // Nothing is lost by it: all are given out in their order.
     let mut order = Vec::new();
@@ -339,9 +338,7 @@ fn a_failure_that_may_not_be_retried_ends_its_task() {
 
 #[test]
 fn a_conflicting_lease_is_dropped_and_its_slot_is_free() {
-    let mut bench = Bench::new(unguarded());
-    bench.join(1, 1, 1).commit().submit(1);
-    bench.commit_one();
+    let mut bench = Bench::with_one_asked_for();
     // Another hand on the same store was first.
     bench.store.tasks.get_mut(&TaskId(1)).unwrap().state = TaskState::Cancelled;
     bench.commit();
@@ -369,10 +366,7 @@ fn the_believed_free_slots_follow_the_leases() {
 
 #[test]
 fn a_lease_that_waits_for_the_store_takes_no_slot_that_its_worker_could_know_of() {
-    let mut bench = Bench::new(unguarded());
-    bench.join(1, 1, 2).commit().submit(1);
-    bench.commit_one();
-    bench.hush();
+    let mut bench = Bench::with_one_asked_for();
     // The lease is asked for, and the store takes its time: a beat finds both sides agreed.
     assert_eq!(bench.seen_all(), []);
     bench.commit_one();

@@ -243,12 +243,10 @@ impl Reader<'_> {
 
     fn fault(&mut self, number: u32, record: &Record, words: &str) {
         let episode = usize::try_from(record.value).ok().and_then(|i| self.plan.episodes.get(i));
-        let (lanes, lasts) = episode.map_or((Vec::new(), 0), |episode| {
-            let struck = episode.fault.strikes(self.plan).into_iter().map(lane_of);
-            (struck.collect(), episode.fault.lasts())
-        });
-        let lanes: Vec<usize> = lanes;
-        let lanes = lanes.into_iter().filter(|lane| *lane < self.timeline.lanes.len()).collect();
+        let struck = episode.map_or_else(Vec::new, |episode| episode.fault.strikes(self.plan));
+        let lasts = episode.map_or(0, |episode| episode.fault.lasts());
+        let count = self.timeline.lanes.len();
+        let lanes = struck.into_iter().map(lane_of).filter(|lane| *lane < count).collect();
         self.timeline.bands.push(Band {
             lanes,
             from: record.at,

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use moorline_node::{Name, Spec};
 use moorline_work::{Attempt, Incarnation, TaskKey, WorkerId};
 
 use super::*;
@@ -44,6 +45,27 @@ fn work_is_lost_from_the_lease_to_the_loss_and_by_nothing_that_was_of_use() {
     let ends: Vec<_> = tally.finished.iter().collect();
     assert_eq!(ends, [("succeeded", 1), ("failed", 1), ("cancelled", 0), ("dead", 1)]);
     assert!(clock.0.is_empty(), "it holds as many as there are leases");
+}
+
+#[test]
+fn a_lease_that_comes_with_the_submission_is_counted_like_any_other() {
+    let (mut clock, tally) = (LeaseClock::default(), CoordinatorTally::default());
+    let mut durable = |now, op: StoreOp| clock.turn(at(now), Turn::of(&op), &[], &tally);
+    let spec = Spec {
+        handler: Name::new("h").expect("a name"),
+        priority: 0,
+        max_retries: 0,
+        timeout: None,
+    };
+    let (worker, incarnation) = (WorkerId(1), Incarnation(1));
+    let placements = [StorePlacement::Leased { worker, incarnation }, StorePlacement::Unclaimed];
+    for (task, placement) in (1..).map(TaskId).zip(placements) {
+        let (spec, payload) = (spec.clone(), Bytes::new());
+        durable(10, StoreOp::Submit { task, spec, payload, placement });
+    }
+    durable(13, requeue(1, Requeue::Lost));
+    durable(14, requeue(2, Requeue::Lost));
+    assert_eq!(tally.work_lost.total(), 3_000_000_000);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use moorline_node::{Name, Spec};
+use moorline_node::{Name, Spec, StorePlacement};
 use moorline_work::TaskId;
 
 use super::*;
@@ -12,7 +12,12 @@ fn submit(id: u64, len: usize) -> Persist {
         timeout: None,
     };
     let payload = Bytes::from(vec![0; len]);
-    let op = StoreOp::Submit { task: TaskId(id.into()), spec, payload, claim: None };
+    let op = StoreOp::Submit {
+        task: TaskId(id.into()),
+        spec,
+        payload,
+        placement: StorePlacement::Unclaimed,
+    };
     Persist { id: PersistId(id), op }
 }
 

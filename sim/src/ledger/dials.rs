@@ -1,0 +1,231 @@
+//! When workers dial: never more than one at a time, and never sooner or later than their backoff says.
+
+use std::time::Duration;
+
+use moorline_link::{Backoff, ComeBack, First, Jitter, Reason, Reconnect, Retry, State};
+use moorline_node::DownFrame;
+
+use super::{Judgement, Ledger, broken, nanos};
+use crate::Rule;
+
+/// A process of a worker, as far as its dials go. Times are those of the world.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dialler {
+    state: State,
+    /// Dials since the last stable session.
+    made: u32,
+    /// Those of them that were answered with a slot.
+    put_off: u32,
+    active_since: Option<u64>,
+    /// When and why it was disconnected last.
+    lost: (u64, Option<Reason>),
+    last: Option<u64>,
+    /// Something else than its own timer may make it dial: what was asked for too soon is kept.
+    disturbed: u64,
+    /// When the coordinator wants it to come back.
+    come_back: Option<ComeBack>,
+    /// Over how long it is to spread its first dial.
+    window: Option<Duration>,
+    /// How often it has dialled.
+    dials: u64,
+}
+
+impl Dialler {
+    pub(super) fn begun(now: u64) -> Self {
+        Self {
+            state: State::Disconnected,
+            made: 0,
+            put_off: 0,
+            active_since: None,
+            lost: (now, None),
+            last: None,
+            disturbed: 0,
+            come_back: None,
+            window: None,
+            dials: 0,
+        }
+    }
+}
+
+/// A wish that came too soon is remembered for so long at most.
+const REMEMBERED: u64 = 2_000_000_000;
+
+/// The shortest and the longest delay before dial `next`, and whether that is by a hint.
+fn delays(reconnect: &Reconnect, dialler: &Dialler, next: u32) -> (Duration, Duration) {
+    let backoff = reconnect.backoff();
+    let longest = backoff.max_delay();
+    let slow = (longest, longest + longest / 4);
+    let retry = dialler.lost.1.map_or(Retry::Backoff, Reason::retry);
+    let hinted = |after: Duration| {
+        let delay = after.min(reconnect.longest_hint()).max(reconnect.spacing());
+        (delay, delay)
+    };
+    match (dialler.come_back, retry) {
+        (Some(ComeBack::After(after) | ComeBack::Slot { after, .. }), _) => hinted(after),
+        (Some(ComeBack::ByReason | ComeBack::Never) | None, Retry::Slow | Retry::Never) => {
+            match backoff.jitter() {
+                Jitter::None => (longest, longest),
+                Jitter::Full { .. }
+                | Jitter::Proportional { .. }
+                | Jitter::Equal
+                | Jitter::Decorrelated => slow,
+            }
+        }
+        (Some(ComeBack::ByReason | ComeBack::Never) | None, Retry::Backoff) => {
+            let first = next == 1 || dialler.lost.1.is_none();
+            by_backoff(reconnect, backoff, dialler.window, first, next)
+        }
+    }
+}
+
+fn by_backoff(
+    reconnect: &Reconnect,
+    backoff: &Backoff,
+    window: Option<Duration>,
+    first: bool,
+    next: u32,
+) -> (Duration, Duration) {
+    let window = window.map(|window| window.min(reconnect.longest_first_window()));
+    let initial = backoff.initial_delay();
+    let doublings = next.saturating_sub(1).min(40);
+    let grown = initial.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
+    let cap = grown.min(backoff.max_delay());
+    match (first, backoff.first()) {
+        (true, First::Window) => {
+            let second = Duration::from_secs(1).min(backoff.max_delay());
+            return (Duration::ZERO, window.unwrap_or(second));
+        }
+        (true, First::Immediate) => return (Duration::ZERO, Duration::ZERO),
+        (true, First::Backoff) | (false, _) => {}
+    }
+    // Who was told of a window spreads its later dials over it as well.
+    let spread = match backoff.first() {
+        First::Window => window.unwrap_or_default().min(backoff.max_delay()),
+        First::Backoff | First::Immediate => Duration::ZERO,
+    };
+    match backoff.jitter() {
+        Jitter::None => (cap, cap),
+        Jitter::Full { floor } => (floor.min(cap), cap.max(spread)),
+        Jitter::Proportional { ppm } => {
+            let share = cap / 1_000 * (ppm / 1_000);
+            (cap.saturating_sub(share), (cap + share).min(backoff.max_delay()))
+        }
+        Jitter::Equal => (cap / 2, cap),
+        Jitter::Decorrelated => (initial, backoff.max_delay()),
+    }
+}
+
+impl Ledger {
+    /// Something beside its own timer may make this worker dial, now or soon; or it is not run in time.
+    pub(crate) fn disturbed(&mut self, worker: usize, now: u64) {
+        self.diallers[worker].disturbed = now + 1;
+    }
+
+    /// What a worker is told that bears on its next dial.
+    pub(super) fn dialler_hears(&mut self, worker: usize, frame: &DownFrame) {
+        let dialler = &mut self.diallers[worker];
+        match frame {
+            DownFrame::Welcome { head, .. } => {
+                dialler.window = head.first_window.or(dialler.window);
+            }
+            DownFrame::BeatAnswer(answer) => {
+                dialler.window = answer.first_window.or(dialler.window);
+            }
+            DownFrame::Refused { dismissal, .. } | DownFrame::GoAway { dismissal, .. } => {
+                dialler.come_back = Some(dismissal.come_back);
+                dialler.put_off += u32::from(matches!(dismissal.come_back, ComeBack::Slot { .. }));
+            }
+            DownFrame::InventoryAnswer { .. }
+            | DownFrame::Active
+            | DownFrame::Probe
+            | DownFrame::Ack(_)
+            | DownFrame::Message(_)
+            | DownFrame::Part(_) => {}
+        }
+    }
+
+    /// The link of a worker has another state.
+    pub(crate) fn turned(&mut self, worker: usize, to: State, reason: Option<Reason>, now: u64) {
+        let stable = self.stable_after;
+        let dialler = &mut self.diallers[worker];
+        dialler.state = to;
+        match to {
+            State::Active => {
+                dialler.active_since.get_or_insert(now);
+            }
+            State::Disconnected => {
+                let lasted = dialler.active_since.take().map_or(0, |since| now - since);
+                if lasted >= stable {
+                    (dialler.made, dialler.put_off) = (0, 0);
+                }
+                dialler.lost = (now, reason);
+            }
+            State::Connecting | State::Registered | State::Failed | State::Shutdown => {}
+        }
+    }
+
+    /// A worker dials. `others`: connections of it that are not registered yet.
+    pub(crate) fn dials(
+        &mut self,
+        worker: usize,
+        attempt: u32,
+        others: usize,
+        now: u64,
+    ) -> Judgement {
+        let (reconnect, late) = (self.reconnect, self.late);
+        let stable = self.stable_after;
+        let dialler = &mut self.diallers[worker];
+        dialler.dials += 1;
+        if others > 0 {
+            let words = format!("w{worker} dials while it dials");
+            return broken(Rule::DialledWrongly, words);
+        }
+        let since_last = dialler.last.replace(now).map(|last| now - last);
+        if since_last.is_some_and(|since| since < nanos(reconnect.spacing())) {
+            let words =
+                format!("w{worker} dials again after {} us", since_last.unwrap_or(0) / 1_000);
+            return broken(Rule::DialledWrongly, words);
+        }
+        // Beside a connection it counts only if that is lost meanwhile.
+        let counts = matches!(dialler.state, State::Connecting | State::Disconnected);
+        let is_stable = dialler.active_since.is_some_and(|since| now - since >= stable);
+        let may_begin_anew = is_stable && attempt == 1;
+        if attempt <= dialler.made && !may_begin_anew {
+            let words = format!(
+                "w{worker} dials for the {attempt}. time, and has dialled {} times since it was stable",
+                dialler.made
+            );
+            return broken(Rule::DialledWrongly, words);
+        }
+        if !counts {
+            return Ok(());
+        }
+        dialler.made = attempt;
+        let next = attempt.saturating_sub(dialler.put_off).max(1);
+        let (low, high) = delays(&reconnect, dialler, next);
+        let (low, high) = (nanos(low), nanos(high).max(nanos(reconnect.spacing())));
+        let (lost, come_back) = (dialler.lost.0, dialler.come_back.take());
+        let waited = now - lost;
+        if dialler.disturbed + REMEMBERED > lost {
+            return Ok(());
+        }
+        // Two dials keep their distance also where that takes longer.
+        let spaced = since_last.is_some_and(|since| since <= nanos(reconnect.spacing()) + late);
+        if waited < low || (waited > high + late && !spaced) {
+            let words = format!(
+                "w{worker} dials for the {attempt}. time after {} us, which is not within {} and {} ({:?}, {come_back:?})",
+                waited / 1_000,
+                low / 1_000,
+                high / 1_000,
+                dialler.lost.1,
+            );
+            return broken(Rule::DialledWrongly, words);
+        }
+        Ok(())
+    }
+
+    /// How often the present process of a worker has dialled.
+    pub(crate) fn dialled(&self, worker: usize) -> u64 {
+        self.diallers[worker].dials
+    }
+}

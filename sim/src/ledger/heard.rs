@@ -1,0 +1,158 @@
+//! What reached the coordinator of its workers, and when: by that their silence is measured.
+
+use moorline_link::Epoch;
+
+use super::{Judgement, Ledger, broken, dials};
+use crate::Rule;
+
+/// Time that a coordinator could use: without the time in which it was frozen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Clock {
+    pub(super) frozen: u64,
+    /// How much of that the coordinator may have taken for its workers' silence at most.
+    pub(super) slack: u64,
+}
+
+/// A reading of that clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Awake {
+    pub(super) at: u64,
+    pub(super) slack: u64,
+}
+
+/// What reached the coordinator of a worker, in the coordinator's present life.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heard {
+    /// The connection on which it was welcomed last.
+    pub(super) conn: Option<usize>,
+    pub(super) last: Option<Awake>,
+    /// The youngest process of it that said Hello, as they are counted.
+    pub(super) claimed: u64,
+    pub(super) departed: bool,
+}
+
+/// A coordinator may take so much of each freeze for the silence of others: what it is late by is
+/// measured from its next deadline, at most its pulse away, and counts from its threshold on.
+const SLACK: u64 = 2_200_000_000;
+
+impl Ledger {
+    pub(super) fn reading(&self, now: u64) -> Awake {
+        Awake { at: now.saturating_sub(self.awake.frozen), slack: self.awake.slack }
+    }
+
+    /// How long ago that was for the coordinator, at most.
+    pub(super) fn since(&self, then: Awake, now: u64) -> u64 {
+        let now = self.reading(now);
+        now.at.saturating_sub(then.at) + (now.slack - then.slack)
+    }
+
+    /// A life of the coordinator begins.
+    pub(crate) fn coordinator_began(&mut self, epoch: Epoch, now: u64) -> Judgement {
+        self.began = self.reading(now);
+        self.workers.fill(Heard::default());
+        self.coordinator_talks_anew();
+        self.given_anew();
+        let last = std::mem::replace(&mut self.epoch, epoch);
+        if epoch > last {
+            return Ok(());
+        }
+        broken(Rule::WentBack, format!("{epoch:?} comes after {last:?}"))
+    }
+
+    pub(crate) fn coordinator_was_frozen(&mut self, lasted: u64) {
+        self.awake.frozen += lasted;
+        self.awake.slack += lasted.min(SLACK);
+    }
+
+    /// A process of a worker began.
+    pub(crate) fn worker_began(&mut self, worker: usize, incarnation: u64, now: u64) {
+        self.talk_anew(worker);
+        self.diallers[worker] = dials::Dialler::begun(now);
+        let number = self.processes.len() as u64 + 1;
+        self.processes.insert(incarnation, number);
+    }
+
+    /// A process says Hello: those before it are gone.
+    pub(crate) fn claimed(&mut self, worker: usize, incarnation: u64) {
+        let number = self.number(incarnation);
+        let claimed = &mut self.workers[worker].claimed;
+        *claimed = number.max(*claimed);
+    }
+
+    fn number(&self, incarnation: u64) -> u64 {
+        self.processes.get(&incarnation).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn welcomed(&mut self, worker: usize, conn: usize, now: u64) {
+        let reading = self.reading(now);
+        let heard = &mut self.workers[worker];
+        heard.departed = false;
+        heard.conn = Some(conn);
+        heard.last = Some(reading);
+    }
+
+    pub(crate) fn heard(&mut self, worker: usize, conn: usize, now: u64) {
+        let reading = self.reading(now);
+        let heard = &mut self.workers[worker];
+        if heard.conn == Some(conn) {
+            heard.last = Some(reading);
+        }
+    }
+
+    /// The coordinator gives a worker's connection up: what still arrives on it counts no more.
+    /// `silence`: because nothing was heard for at least this long.
+    pub(crate) fn detached(&mut self, worker: usize, silence: Option<u64>, now: u64) -> Judgement {
+        let last = self.workers[worker].last.unwrap_or(self.began);
+        self.workers[worker].conn = None;
+        let silent = self.since(last, now);
+        if silence.is_none_or(|least| silent >= least) {
+            return Ok(());
+        }
+        let silent = silent / 1_000_000;
+        broken(Rule::LostEarly, format!("w{worker} is disconnected after {silent} ms"))
+    }
+
+    /// The coordinator shows a worker as one that is here. `most`: how long it may have been silent.
+    pub(crate) fn shown(&self, worker: usize, most: u64, now: u64) -> Judgement {
+        let last = self.workers[worker].last.unwrap_or(self.began);
+        let silent = self.reading(now).at.saturating_sub(last.at);
+        if silent <= most {
+            return Ok(());
+        }
+        let silent = silent / 1_000_000;
+        broken(Rule::ShownWrongly, format!("w{worker} is shown as here, silent for {silent} ms"))
+    }
+
+    pub(crate) fn departed(&mut self, worker: usize) {
+        self.workers[worker].departed = true;
+    }
+
+    /// Whether the coordinator may give away what this process holds, and how long it was silent.
+    pub(super) fn may_be_given_away(
+        &self,
+        worker: usize,
+        incarnation: u64,
+        now: u64,
+    ) -> Result<(), u64> {
+        let heard = &self.workers[worker];
+        if heard.departed || heard.claimed > self.number(incarnation) {
+            return Ok(());
+        }
+        let (silent, least) = match heard.last {
+            Some(last) => (self.since(last, now), self.lost_after),
+            None => (self.since(self.began, now), self.lost_after.max(self.start_grace)),
+        };
+        if silent >= least { Ok(()) } else { Err(silent) }
+    }
+
+    /// The coordinator says that a worker is lost.
+    pub(crate) fn lost(&self, worker: usize, incarnation: u64, now: u64) -> Judgement {
+        match self.may_be_given_away(worker, incarnation, now) {
+            Ok(()) => Ok(()),
+            Err(silent) => broken(
+                Rule::LostEarly,
+                format!("w{worker} is lost after {} ms of silence", silent / 1_000_000),
+            ),
+        }
+    }
+}

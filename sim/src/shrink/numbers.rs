@@ -1,0 +1,253 @@
+//! Numbers of a plan, each towards the simplest it can be.
+
+use super::Shrinker;
+use crate::plan::{
+    CoordinatorPlan, Dialled, Fault, Kept, Latency, MS, Nudge, Plan, SEC, TaskPlan, WorkerPlan,
+};
+
+/// Steps of a bisection: what is left then is within a thousandth of where it began.
+const STEPS: u32 = 10;
+
+/// A number of a plan: where it is, and the simplest it can be.
+type Number = (fn(&mut Plan) -> Option<&mut u64>, u64);
+/// The same, of a task.
+type TaskNumber = (fn(&mut TaskPlan) -> &mut u64, u64);
+
+impl Shrinker<'_> {
+    pub(super) fn simplify_numbers(&mut self) {
+        self.change(|plan| plan.coordinator = CoordinatorPlan::default());
+        self.simplify_settings();
+        for worker in 0..self.best.workers.len() {
+            if !self.best.workers[worker].absent {
+                self.simplify_worker(worker);
+            }
+        }
+        for task in 0..self.best.tasks.len() {
+            if !self.best.tasks[task].absent {
+                self.simplify_task(task);
+            }
+        }
+        for episode in 0..self.best.episodes.len() {
+            self.simplify_episode(episode);
+        }
+        for decision in 0..self.best.decisions.len() {
+            self.towards(|plan| plan.decisions.get_mut(decision).map(|d| &mut d.value), 0);
+        }
+        self.towards(|plan| Some(&mut plan.quiet_at), SEC);
+        self.round(|plan| Some(&mut plan.quiet_at));
+    }
+
+    /// Brings a number as close to its simplest value as the promise stays broken.
+    fn towards(&mut self, mut at: impl FnMut(&mut Plan) -> Option<&mut u64>, simplest: u64) {
+        let mut plan = self.best.clone();
+        let Some(number) = at(&mut plan) else { return };
+        let mut bad = *number;
+        let mut set = |shrinker: &mut Self, value: u64| {
+            let mut plan = shrinker.best.clone();
+            if let Some(number) = at(&mut plan) {
+                *number = value;
+            }
+            shrinker.attempt(plan)
+        };
+        if bad == simplest || set(self, simplest) {
+            return;
+        }
+        let mut good = simplest;
+        for _ in 0..STEPS {
+            let middle = good.midpoint(bad);
+            if middle == good || middle == bad || self.is_over {
+                return;
+            }
+            if set(self, middle) {
+                bad = middle;
+            } else {
+                good = middle;
+            }
+        }
+    }
+
+    /// Makes a time a round one.
+    fn round(&mut self, mut at: impl FnMut(&mut Plan) -> Option<&mut u64>) {
+        for unit in [10 * SEC, SEC, 100 * MS, 10 * MS, MS, MS / 1_000] {
+            let mut plan = self.best.clone();
+            let Some(number) = at(&mut plan) else { return };
+            if number.is_multiple_of(unit) {
+                return;
+            }
+            let exact = *number;
+            for rounded in [exact / unit * unit, exact.next_multiple_of(unit)] {
+                let mut plan = self.best.clone();
+                if let Some(number) = at(&mut plan) {
+                    *number = rounded;
+                }
+                if rounded > 0 && self.attempt(plan) {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn simplify_settings(&mut self) {
+        let numbers: [Number; 10] = [
+            (|plan| Some(&mut plan.settings.commit), MS),
+            (|plan| Some(&mut plan.settings.late), 1),
+            (|plan| Some(&mut plan.settings.lost_after), 90 * SEC),
+            (|plan| Some(&mut plan.settings.start_grace), 90 * SEC),
+            (|plan| Some(&mut plan.settings.accept_timeout), 10 * SEC),
+            (|plan| Some(&mut plan.settings.answer_timeout), 30 * SEC),
+            (|plan| Some(&mut plan.settings.beat), 5 * SEC),
+            (|plan| Some(&mut plan.settings.initial_delay), SEC),
+            (|plan| Some(&mut plan.settings.max_delay), 60 * SEC),
+            (|plan| Some(&mut plan.settings.retry_delay), SEC),
+        ];
+        for (at, simplest) in numbers {
+            self.towards(at, simplest);
+            self.round(at);
+        }
+        let usual = moorline_link::LaneLimits::default();
+        self.change(|plan| {
+            plan.settings.window_messages = usual.window_messages;
+            plan.settings.window_bytes = usual.window_bytes;
+        });
+        self.change(|plan| plan.settings.window = 256);
+        self.change(|plan| plan.settings.group = 256);
+        self.change(|plan| plan.settings.buffer = 128 << 10);
+        self.change(|plan| plan.settings.keeps = None);
+        self.change(|plan| plan.settings.registrations = None);
+        self.change(|plan| plan.settings.misses = 3);
+        self.change(|plan| plan.settings.jitter = moorline_link::Jitter::FULL);
+        self.change(|plan| plan.settings.first = moorline_link::First::Window);
+        self.change(|plan| plan.settings.lost_cap = 3);
+    }
+
+    fn simplify_worker(&mut self, worker: usize) {
+        self.change(|plan| plan.workers[worker].slots = 1);
+        self.change(|plan| plan.workers[worker].handlers = 3);
+        self.change(|plan| plan.workers[worker].rate = 0);
+        self.change(|plan| plan.workers[worker].up = Latency::Fixed { at: MS });
+        self.change(|plan| plan.workers[worker].down = Latency::Fixed { at: MS });
+        let numbers: [fn(&mut WorkerPlan) -> &mut u64; 3] = [
+            |worker| &mut worker.begins_at,
+            |worker| &mut worker.clock,
+            |worker| &mut worker.distance,
+        ];
+        for at in numbers {
+            self.towards(|plan| plan.workers.get_mut(worker).map(at), 0);
+            self.round(|plan| plan.workers.get_mut(worker).map(at));
+        }
+    }
+
+    fn simplify_task(&mut self, task: usize) {
+        self.change(|plan| plan.tasks[task].cancel_at = None);
+        self.change(|plan| plan.tasks[task].again_at = None);
+        self.change(|plan| plan.tasks[task].clash_at = None);
+        self.change(|plan| plan.tasks[task].timeout = None);
+        self.change(|plan| plan.tasks[task].endless = false);
+        self.change(|plan| plan.tasks[task].twice = false);
+        self.change(|plan| plan.tasks[task].priority = 0);
+        self.change(|plan| plan.tasks[task].handler = 0);
+        self.change(|plan| plan.tasks[task].size = 1);
+        self.change(|plan| plan.tasks[task].max_retries = 0);
+        let chances: [fn(&mut TaskPlan) -> &mut u64; 2] =
+            [|task| &mut task.failing, |task| &mut task.panics];
+        for at in chances {
+            // Never, or always.
+            for often in [0, 1_000_000] {
+                self.change(|plan| *at(&mut plan.tasks[task]) = often);
+            }
+        }
+        let times: [TaskNumber; 3] = [
+            (|task| &mut task.submit_at, 0),
+            (|task| &mut task.work, MS),
+            (|task| &mut task.stops, MS),
+        ];
+        for (at, simplest) in times {
+            self.towards(|plan| plan.tasks.get_mut(task).map(at), simplest);
+            self.round(|plan| plan.tasks.get_mut(task).map(at));
+        }
+    }
+
+    fn simplify_episode(&mut self, episode: usize) {
+        self.change(|plan| calm_down(&mut plan.episodes[episode].fault));
+        let count = numbers(&mut self.best.episodes[episode].fault.clone()).len();
+        for place in 0..count {
+            let simplest = numbers(&mut self.best.episodes[episode].fault.clone())[place].1;
+            self.towards(|plan| number(plan, episode, place), simplest);
+            self.round(|plan| number(plan, episode, place));
+        }
+        self.round(|plan| plan.episodes.get_mut(episode).map(|episode| &mut episode.at));
+    }
+}
+
+/// A number of a fault.
+fn number(plan: &mut Plan, episode: usize, place: usize) -> Option<&mut u64> {
+    let fault = &mut plan.episodes.get_mut(episode)?.fault;
+    numbers(fault).into_iter().nth(place).map(|(number, _)| number)
+}
+
+/// What of a fault is a choice, and one of them the simplest.
+fn calm_down(fault: &mut Fault) {
+    match fault {
+        Fault::Crash { kept, .. } => *kept = Kept::All,
+        Fault::Freeze { suspended, .. } => *suspended = false,
+        Fault::Dials { outcome, .. } => *outcome = Dialled::Refused,
+        Fault::Stalls { burst, .. } => *burst = 1,
+        Fault::Replay { copies, .. } => *copies = 1,
+        Fault::CrashLoop { times, .. } => *times = 1,
+        Fault::Spikes { .. }
+        | Fault::Corrupt { .. }
+        | Fault::Partition { .. }
+        | Fault::Flap { .. }
+        | Fault::Swizzle { .. }
+        | Fault::Narrow { .. }
+        | Fault::Segments { .. }
+        | Fault::Close { .. }
+        | Fault::Cut { .. }
+        | Fault::Rebind { .. }
+        | Fault::Jam { .. }
+        | Fault::Busy { .. }
+        | Fault::Twin { .. }
+        | Fault::Swallow { .. }
+        | Fault::SetClock { .. }
+        | Fault::Late { .. }
+        | Fault::Slow { .. }
+        | Fault::Fails { .. }
+        | Fault::Nudge { .. } => {}
+    }
+}
+
+/// The numbers of a fault, each with the simplest it can be: what is likely always happens, what lasts is
+/// short.
+fn numbers(fault: &mut Fault) -> Vec<(&mut u64, u64)> {
+    const ALWAYS: u64 = 1_000_000;
+    match fault {
+        Fault::Spikes { ppm, most, lasts, .. } => vec![(ppm, ALWAYS), (most, MS), (lasts, MS)],
+        Fault::Stalls { ppm, rto, lasts, .. } => vec![(ppm, ALWAYS), (rto, MS), (lasts, MS)],
+        Fault::Replay { ppm, delay, lasts, .. } => vec![(ppm, ALWAYS), (delay, MS), (lasts, MS)],
+        Fault::Corrupt { ppm, lasts, .. } => vec![(ppm, ALWAYS), (lasts, MS)],
+        Fault::Partition { lasts, again, .. } => vec![(lasts, MS), (again, 0)],
+        Fault::Flap { period, lasts, .. } => vec![(period, SEC), (lasts, MS)],
+        Fault::Swizzle { spread, lasts, .. } => vec![(spread, MS), (lasts, MS)],
+        Fault::Narrow { rate, queue, lasts, .. } => {
+            vec![(rate, 1_000_000), (queue, 0), (lasts, MS)]
+        }
+        Fault::Segments { size, gap, lasts, .. } => vec![(size, 1), (gap, MS), (lasts, MS)],
+        Fault::Dials { outcome: Dialled::Late { by }, lasts, .. } => vec![(by, MS), (lasts, MS)],
+        Fault::Close { after, .. } => vec![(after, 0)],
+        Fault::Dials { lasts, .. }
+        | Fault::Jam { lasts, .. }
+        | Fault::Freeze { lasts, .. }
+        | Fault::Twin { lasts, .. }
+        | Fault::Swallow { lasts, .. }
+        | Fault::Fails { lasts } => vec![(lasts, MS)],
+        Fault::Crash { back, .. } => vec![(back, MS)],
+        Fault::CrashLoop { back, lives, .. } => vec![(back, MS), (lives, SEC)],
+        Fault::Busy { each, lasts, .. } => vec![(each, MS), (lasts, MS)],
+        Fault::Late { most, grain, lasts, .. } => vec![(most, MS), (grain, 0), (lasts, MS)],
+        Fault::Slow { delay, lasts } => vec![(delay, MS), (lasts, MS)],
+        Fault::Nudge { nudge: Nudge::Stop { within, back }, .. } => vec![(within, MS), (back, MS)],
+        Fault::Cut { .. } | Fault::Rebind { .. } | Fault::SetClock { .. } | Fault::Nudge { .. } => {
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! `planted`: every promise of the simulator has a bug that breaks it, and the simulator finds it.
+//!
+//! A planted bug is a line or two under `cfg(moorline_planted = "SAFE-9")`, beside the code it spoils,
+//! and in no build but those that are made here: the packages of the workspace get the flag through
+//! cargo's wrapper for their compiler, so that dependencies are built once for all of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Outcome;
+use crate::write::root;
+
+type Error = Box<dyn std::error::Error>;
+
+/// How long a bug may stay hidden, in seconds.
+const WITHIN: &str = "120";
+
+/// Where the table is.
+const DOCUMENT: &str = "docs/simulation.md";
+const BEGIN: &str = "<!-- planted: written by `cargo xtask planted` -->\n";
+const END: &str = "<!-- /planted -->";
+const HEAD: &str = "| bug | in | found as | worlds until found | seconds | seen before as |\n| --- | --- | --- | ---: | ---: | --- |\n";
+
+/// Where sources are in which bugs may be planted.
+const SOURCES: [&str; 6] =
+    ["crates/link", "crates/work", "crates/node", "crates/wire", "crates/store", "sim"];
+
+/// A bug that was found.
+#[derive(Debug)]
+struct Found {
+    rule: String,
+    worlds: u64,
+    millis: u64,
+    others: String,
+}
+
+pub(crate) fn run(args: &[String]) -> Outcome {
+    let (flags, wanted): (Vec<&String>, Vec<&String>) =
+        args.iter().partition(|arg| arg.starts_with("--"));
+    let check = match flags.as_slice() {
+        [] => false,
+        [flag] if *flag == "--check" => true,
+        _ => return Err(format!("takes bugs and --check, got {flags:?}").into()),
+    };
+    let sites = sites()?;
+    if let Some(unknown) = wanted.iter().find(|id| !sites.contains_key(**id)) {
+        return Err(format!("no bug {unknown} is planted").into());
+    }
+    let is_wanted = |id: &String| {
+        if wanted.is_empty() { is_promise(id) } else { wanted.contains(&id) }
+    };
+    let mut rows = if check { BTreeMap::new() } else { table(&document()?)? };
+    let mut hidden = Vec::new();
+    for (id, files) in sites.iter().filter(|(id, _)| is_wanted(id)) {
+        match hunt(id) {
+            Ok(found) => {
+                let Found { rule, worlds, millis, others } = found;
+                let seconds = format!("{}.{:03}", millis / 1_000, millis % 1_000);
+                println!("{id}: {rule} after {worlds} worlds, {seconds} s");
+                let others = if others.is_empty() { "-" } else { &others };
+                let places: Vec<String> = files.iter().map(|file| format!("`{file}`")).collect();
+                let places = places.join(", ");
+                let row =
+                    format!("| {id} | {places} | {rule} | {worlds} | {seconds} | {others} |\n");
+                rows.insert(order(id), row);
+            }
+            Err(error) => {
+                println!("{id}: {error}");
+                hidden.push(id.clone());
+            }
+        }
+        if !check {
+            write(&rows)?;
+        }
+    }
+    if hidden.is_empty() { Ok(()) } else { Err(format!("not found: {}", hidden.join(" ")).into()) }
+}
+
+/// The bugs of promises; the others are found in other ways.
+fn is_promise(id: &str) -> bool {
+    id.starts_with("SAFE-") || id.starts_with("LIVE-")
+}
+
+/// Promises of safety first, by number.
+fn order(id: &str) -> (bool, u32, String) {
+    let number = id.rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+    (!id.starts_with("SAFE-"), number, id.to_owned())
+}
+
+/// Every planted bug, with the files it is in.
+fn sites() -> Result<BTreeMap<String, Vec<String>>, Error> {
+    let mut sites: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for folder in SOURCES {
+        let mut folders = vec![root().join(folder).join("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let text = fs::read_to_string(&path)?;
+                    let name = path.strip_prefix(root())?.display().to_string();
+                    for id in ids(&text) {
+                        let files = sites.entry(id).or_default();
+                        if !files.contains(&name) {
+                            files.push(name.clone());
+                        }
+                    }
+                }
+            }
+        }
+    }
+    sites.values_mut().for_each(|files| files.sort());
+    Ok(sites)
+}
+
+/// The bugs that a text names in conditions.
+fn ids(text: &str) -> impl Iterator<Item = String> + '_ {
+    let conditions = text.split("moorline_planted = \"").skip(1);
+    conditions.filter_map(|rest| rest.split('"').next()).map(str::to_owned)
+}
+
+/// Builds the simulator with a bug, and has it look for that.
+fn hunt(id: &str) -> Result<Found, Error> {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), PathBuf::from)
+        .join("planted");
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--profile", "planted"])
+        .args(["--package", "moorline-sim", "--example", "hunt", "--target-dir"])
+        .arg(&target)
+        .env("RUSTC_WORKSPACE_WRAPPER", wrapper(&target, id)?)
+        .current_dir(root())
+        .status()?;
+    if !status.success() {
+        return Err("does not compile".into());
+    }
+    // What a trap breaks is not settled: the simulator says, and the exhaustive checker finds it.
+    let promise = if is_promise(id) { id } else { "LIVE-2" };
+    let output =
+        Command::new(target.join("planted/examples/hunt")).args([promise, WITHIN]).output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).trim().into());
+    }
+    let text = String::from_utf8(output.stdout)?;
+    let words: Vec<&str> = text.lines().next().unwrap_or("").split('\t').collect();
+    let [_, rule, worlds, millis, others] = words[..] else {
+        return Err(format!("cannot read {text:?}").into());
+    };
+    Ok(Found {
+        rule: rule.to_owned(),
+        worlds: worlds.parse()?,
+        millis: millis.parse()?,
+        others: others.to_owned(),
+    })
+}
+
+/// A compiler that sets the condition of a bug. Each has a path of its own: cargo builds anew for it.
+fn wrapper(target: &Path, id: &str) -> Result<PathBuf, Error> {
+    let folder = target.join("wrappers");
+    fs::create_dir_all(&folder)?;
+    let file = folder.join(id);
+    fs::write(&file, format!("#!/bin/sh\nexec \"$@\" --cfg 'moorline_planted=\"{id}\"'\n"))?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
+    Ok(file)
+}
+
+fn document() -> Result<String, Error> {
+    Ok(fs::read_to_string(root().join(DOCUMENT))?)
+}
+
+/// What is before the table, in it, and behind it.
+fn parts(document: &str) -> Result<(&str, &str, &str), Error> {
+    let missing = || format!("{DOCUMENT} has no place for the table");
+    let (before, rest) = document.split_once(BEGIN).ok_or_else(missing)?;
+    let (table, after) = rest.split_once(END).ok_or_else(missing)?;
+    Ok((before, table, after))
+}
+
+type Rows = BTreeMap<(bool, u32, String), String>;
+
+/// The rows of the table as it stands.
+fn table(document: &str) -> Result<Rows, Error> {
+    let (_, table, _) = parts(document)?;
+    let rows = table.lines().skip(2).filter_map(|line| {
+        let id = line.strip_prefix("| ")?.split(' ').next()?;
+        Some((order(id), format!("{line}\n")))
+    });
+    Ok(rows.collect())
+}
+
+fn write(rows: &Rows) -> Outcome {
+    let document = document()?;
+    let (before, _, after) = parts(&document)?;
+    let rows: String = rows.values().map(String::as_str).collect();
+    fs::write(root().join(DOCUMENT), format!("{before}{BEGIN}{HEAD}{rows}{END}{after}"))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+use std::collections::BTreeSet;
+
+use super::{BEGIN, END, HEAD, ids, order, sites, table};
+
+/// Promises, and the traps that the exhaustive checker finds.
+fn all() -> BTreeSet<String> {
+    let safe = (1..=16).map(|number| format!("SAFE-{number}"));
+    let live = (1..=8).map(|number| format!("LIVE-{number}"));
+    safe.chain(live).chain((1..=3).map(|number| format!("TRAP-{number}"))).collect()
+}
+
+#[test]
+fn every_promise_has_a_planted_bug_and_every_bug_is_declared() {
+    let planted: BTreeSet<String> = sites().unwrap().into_keys().collect();
+    assert_eq!(planted, all());
+    let manifest = include_str!("../../../Cargo.toml");
+    let declared = manifest.split("cfg(moorline_planted, values(").nth(1).unwrap();
+    let declared = declared.split("))").next().unwrap().replace(['\\', '"', ' '], "");
+    let declared: BTreeSet<String> = declared.split(',').map(str::to_owned).collect();
+    assert_eq!(declared, all());
+}
+
+#[test]
+fn conditions_are_found_in_attributes_and_expressions() {
+    let text = "#[cfg(moorline_planted = \"A-1\")] x(); y(cfg!(moorline_planted = \"B-2\"));";
+    assert_eq!(ids(text).collect::<Vec<_>>(), ["A-1", "B-2"]);
+}
+
+#[test]
+fn a_table_is_read_back_by_promise() {
+    let text = format!("before\n{BEGIN}{HEAD}| SAFE-2 | a |\n| LIVE-1 | b |\n{END}\nafter");
+    let rows: Vec<String> = table(&text).unwrap().into_values().collect();
+    assert_eq!(rows, ["| SAFE-2 | a |\n", "| LIVE-1 | b |\n"]);
+    assert!(order("SAFE-10") > order("SAFE-9") && order("LIVE-1") > order("SAFE-16"));
+    assert!(table("nothing").is_err());
+}

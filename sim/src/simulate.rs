@@ -14,8 +14,9 @@ pub(crate) use job::{Handled, Handler};
 pub use job::{Job, Made};
 
 use crate::decide::{Decide, Draws, Site};
+use crate::picture::Timeline;
 use crate::plan::{HANDLERS, MS, TaskPlan, Temper};
-use crate::{Failure, Plan, Run, Settings, Swarm, SwarmReport, Who, scenario};
+use crate::{Failure, Plan, Recording, Run, Settings, Story, Swarm, SwarmReport, Who, scenario};
 
 /// How a task of a simulation ended.
 ///
@@ -172,12 +173,11 @@ impl Simulation {
         let seed = failure.seed;
         let words = refused.into_inner().ok().and_then(|mut refused| refused.remove(&seed));
         let plan = self.plan(seed);
-        let recording = self.world(plan.clone()).recorded(LINES).go().recording;
+        let recording = self.world(plan.clone()).recorded(RECORDS).go().recording;
         Err(Box::new(Unkept {
-            seed,
             words: words.unwrap_or_else(|| failure.violation.to_string()),
-            last: recording.map_or_else(Vec::new, |recording| recording.lines(LINES)),
-            scenario: scenario::to_text(&plan),
+            plan,
+            recording,
         }))
     }
 
@@ -227,8 +227,10 @@ impl Simulation {
     }
 }
 
-/// Lines of a failure.
+/// Lines of a failure that has no story.
 const LINES: usize = 60;
+/// Records that are kept of a failure: of longer runs the last.
+const RECORDS: usize = 1_000_000;
 
 /// A world in which a promise was broken, or a check refused the ends of its tasks.
 ///
@@ -242,17 +244,16 @@ const LINES: usize = 60;
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unkept {
-    seed: u64,
     words: String,
-    last: Vec<String>,
-    scenario: String,
+    plan: Plan,
+    recording: Option<Recording>,
 }
 
 impl Unkept {
     /// The seed of the world.
     #[must_use]
     pub const fn seed(&self) -> u64 {
-        self.seed
+        self.plan.seed
     }
 
     /// What is wrong.
@@ -261,21 +262,50 @@ impl Unkept {
         &self.words
     }
 
+    /// What led to the broken promise; none if it was a check that refused the ends of the tasks.
+    #[must_use]
+    pub fn story(&self) -> Option<Story> {
+        self.recording.as_ref().and_then(Story::new)
+    }
+
+    /// The world as a page to look for causes in, with everything in it: write it to a file, and open
+    /// that in any browser.
+    ///
+    /// ```
+    /// use moorline_sim::{Made, simulate};
+    ///
+    /// let never = simulate(|_| Made::at_once("done")).seeds(3..4).check(|_| Err("no".into()));
+    /// assert!(never.run().unwrap_err().html().contains("<script"));
+    /// ```
+    #[must_use]
+    pub fn html(&self) -> String {
+        let timeline = self.recording.as_ref().map(|all| Timeline::new(&self.plan, all));
+        timeline.map_or_else(String::new, |timeline| timeline.html())
+    }
+
     /// The world as a scenario file, for `moorline sim run --scenario FILE`: without the handlers, which
     /// no file can have.
     #[must_use]
-    pub fn scenario(&self) -> &str {
-        &self.scenario
+    pub fn scenario(&self) -> String {
+        scenario::to_text(&self.plan)
     }
 }
 
 impl fmt::Display for Unkept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.last {
-            writeln!(f, "{line}")?;
+        let seed = self.plan.seed;
+        match (self.story(), &self.recording) {
+            (Some(story), _) => write!(f, "{story}")?,
+            (None, Some(recording)) => {
+                for line in recording.lines(LINES) {
+                    writeln!(f, "{line}")?;
+                }
+            }
+            // Settings that no machine takes: nothing has happened yet.
+            (None, None) => {}
         }
-        writeln!(f, "seed {}: {}", self.seed, self.words)?;
-        write!(f, "again: .seeds({}..{})", self.seed, self.seed + 1)
+        writeln!(f, "seed {seed}: {}", self.words)?;
+        write!(f, "again: .seeds({seed}..{})", seed + 1)
     }
 }
 

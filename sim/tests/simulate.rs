@@ -1,4 +1,4 @@
-//! The examples of "Simulate your own worker" in docs/simulation.md, as they stand there.
+//! The examples of docs/your-own-worker.md, as they stand there.
 
 use std::time::Duration;
 
@@ -38,10 +38,9 @@ fn what_fails_twice_is_tried_a_third_time() {
 #[test]
 fn the_examples_of_the_documentation_are_those_of_this_file() {
     let plain = |text: &str| text.split_whitespace().collect::<String>().replace(",)", ")");
-    let (here, document) = (include_str!("simulate.rs"), include_str!("../../docs/simulation.md"));
-    let section = document.split("## Simulate your own worker").nth(1).expect("it is there");
-    let section = section.split("\n## ").next().expect("it ends");
-    let examples: Vec<&str> = section
+    let (here, document) =
+        (include_str!("simulate.rs"), include_str!("../../docs/your-own-worker.md"));
+    let examples: Vec<&str> = document
         .split("```rust\n")
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap_or(""))

@@ -78,11 +78,16 @@ fn of_value(what: What) -> Option<(&'static str, &'static str, Kind)> {
     }
 }
 
+/// What is to happen: by that it is known which keys there are.
+pub(super) const HAPPENS: Key =
+    Key::new("happens", "What happens: a kind of record, as in state, dials or starts.").needed();
+/// What stands there.
+pub(super) const HAPPENED: Kind = Kind::Named(what);
+
 /// `[[expect]]`.
 pub(super) fn expect(form: &mut dyn Form, expect: &mut Expect) {
     let mut place = What::ALL.iter().position(|one| *one == expect.what).unwrap_or(0);
-    let key = Key::new("happens", "What happens: a kind of record, as in state, dials or starts.");
-    form.put(key.needed(), Kind::Named(what), &mut place);
+    form.put(HAPPENS, HAPPENED, &mut place);
     if let Some(what) = What::ALL.get(place) {
         expect.what = *what;
     }

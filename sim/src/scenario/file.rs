@@ -15,7 +15,7 @@ use super::{Scenario, ScenarioError};
 use crate::plan::{
     CoordinatorPlan, Episode, Latency, Lull, MS, Mode, SEC, TaskPlan, Temper, WorkerPlan,
 };
-use crate::{Base, Plan};
+use crate::{Base, Plan, Workers};
 
 /// No file is longer.
 const BYTES_MAX: usize = 16 << 20;
@@ -28,6 +28,7 @@ pub(super) const NAME: Key = Key::new("name", "What it is called here.").needed(
 /// Writes a scenario.
 pub(super) fn write(scenario: &Scenario) -> String {
     let Scenario { about, plan, outcome, expects } = &mut scenario.clone();
+    name_only_who_is_there(plan);
     let mut out = Writes::default();
     out.comment("A scenario of moorline's simulator: `moorline sim run --scenario FILE` runs it.");
     head::head(&mut out, about, outcome, plan);
@@ -150,6 +151,11 @@ fn whole<'t>(file: &mut File<'t>, span: Range<usize>, table: &DeTable<'t>) -> Sc
         let fault = episodes::FAULTS[episodes::FAULTS.len() - 1].1;
         let mut episode = Episode { at: 0, moment: None, fault };
         let mut form = Reads::new(top.file, "episode", span.clone(), table);
+        if form.field(episodes::FAULT, episodes::KIND, None).is_none() {
+            // Nobody knows which keys it should have.
+            plan.episodes.push(episode);
+            continue;
+        }
         episodes::episode(&mut form, &mut episode);
         if episode.fault.is_hostile() && plan.mode == Mode::Honest {
             let what = "this is nothing that an honest world does";
@@ -194,6 +200,9 @@ fn whole<'t>(file: &mut File<'t>, span: Range<usize>, table: &DeTable<'t>) -> Sc
     for (span, table) in top.many("expect") {
         let mut expected = Expect::of(crate::What::Begins);
         let mut form = Reads::new(top.file, "expect", span, table);
+        if form.field(expect::HAPPENS, expect::HAPPENED, None).is_none() {
+            continue;
+        }
         expect::expect(&mut form, &mut expected);
         if expected.by.is_some_and(|by| by < expected.after) {
             form.wrong_at(
@@ -394,5 +403,15 @@ pub(super) fn tidy(mut plan: Plan) -> Plan {
     for (index, task) in plan.tasks.iter_mut().enumerate().filter(|(_, task)| task.absent) {
         *task = nodes::nothing(index);
     }
+    name_only_who_is_there(&mut plan);
     plan
+}
+
+/// A file names nobody who is not in it.
+fn name_only_who_is_there(plan: &mut Plan) {
+    let there: Workers = plan.present().map(|(worker, _)| worker).collect();
+    let sets = plan.episodes.iter_mut().filter_map(|episode| episode.fault.workers_mut());
+    for set in sets.chain(plan.core.as_mut()).filter(|set| **set != Workers::ALL) {
+        *set = set.and(there);
+    }
 }

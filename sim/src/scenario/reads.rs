@@ -101,7 +101,9 @@ impl<'f, 't> Reads<'f, 't> {
 
     /// What a key says, and where.
     pub(super) fn get(&mut self, name: &'static str) -> Option<&'f Spanned<DeValue<'t>>> {
-        self.asked.push(name);
+        if !self.asked.contains(&name) {
+            self.asked.push(name);
+        }
         self.table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value)
     }
 

@@ -78,7 +78,7 @@ fn the_first_world_that_a_check_refuses_is_named_with_its_scenario() {
     let again = simulate(upper).seeds(seed..seed + 1).check(is_refused).run().unwrap_err();
     assert_eq!(again, unkept, "it is repeated by its seed");
     assert!(simulate(upper).seeds(0..seed).check(is_refused).run().is_ok(), "it was the first");
-    let plan = crate::scenario::parse(unkept.scenario()).expect("it is a scenario");
+    let plan = crate::scenario::parse(&unkept.scenario()).expect("it is a scenario");
     assert_eq!((plan.seed, plan.tasks.len()), (seed, 10));
     assert!(unkept.to_string().ends_with(&format!("again: .seeds({seed}..{})", seed + 1)));
 }
@@ -91,6 +91,9 @@ fn a_handler_that_panics_is_a_failure_with_its_words() {
             .run()
             .unwrap_err();
     assert!(unkept.words().contains("no luck"), "{unkept}");
+    let story = unkept.story().expect("a promise is broken");
+    assert!(unkept.to_string().starts_with(&story.to_string()), "{unkept}");
+    assert!(unkept.html().contains("no luck"));
 }
 
 #[test]

@@ -1,15 +1,25 @@
 //! `moorline sim`: whole fleets in virtual time, from a seed or a scenario.
 
+mod check;
+mod explain;
+mod finds;
 mod plan;
 mod run;
 mod same;
+mod shrink;
 mod source;
 mod swarm;
 mod verdict;
 
 use clap::Subcommand;
+use moorline_sim::Failure;
+use moorline_sim::scenario::Scenario;
 
+use super::exit::Exit;
 use super::{Context, Outcome};
+
+/// Records that are kept where all are wanted: of longer runs the last.
+const RECORDS: usize = 1_000_000;
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
@@ -19,6 +29,12 @@ pub(super) enum Command {
     Swarm(swarm::Args),
     /// Print the scenario of a seed: everything that happens in its world, as a file.
     Plan(plan::Args),
+    /// Look for the smallest scenario that breaks the same promise.
+    Shrink(shrink::Args),
+    /// Say in words what led to a broken promise.
+    Explain(explain::Args),
+    /// Visit every state that a small world can come into, and see whether every promise is kept in each.
+    Check(check::Args),
     /// Run each world twice, and stop at the first thing that differs.
     Same(same::Args),
 }
@@ -29,6 +45,9 @@ pub(super) fn run(command: Command, context: Context) -> Outcome {
         Command::Run(args) => run::run(&args, context),
         Command::Swarm(args) => swarm::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),
+        Command::Shrink(args) => shrink::run(&args, context),
+        Command::Explain(args) => explain::run(&args, context),
+        Command::Check(args) => check::run(&args, context),
         Command::Same(args) => same::run(&args, context),
     }
 }
@@ -51,6 +70,15 @@ fn in_a_world<T: Send>(work: impl FnOnce() -> T + Send) -> crate::Result<T> {
         // Worlds catch what panics in them.
         thread.join().map_err(|panic| std::panic::resume_unwind(panic))
     })
+}
+
+/// How a process ends that found this: well, if it is what the scenario says.
+fn judged(scenario: &Scenario, failure: &Failure) -> Exit {
+    if scenario.outcome == Some(failure.violation.invariant) {
+        Exit::Done
+    } else {
+        verdict::exit(failure)
+    }
 }
 
 #[cfg(test)]

@@ -49,9 +49,7 @@ fn a_plan_that_is_printed_runs_as_its_seed_does() {
 #[test]
 fn a_failure_ends_with_the_command_that_repeats_it() {
     let home = tempfile::tempdir().unwrap();
-    let plan = out(&sim(home.path(), "plan --seed 3"));
-    let broken = plan.replacen("\noutcome = ", "\nsabotage = \"store-forgets\"\noutcome = ", 1);
-    std::fs::write(home.path().join("a b.toml"), broken).unwrap();
+    broken(home.path());
     let first = sim(home.path(), "run --scenario 'a b.toml'");
     let text = out(&first);
     assert_eq!(first.status.code(), Some(10), "{text}");
@@ -64,6 +62,87 @@ fn a_failure_ends_with_the_command_that_repeats_it() {
     let value = json(&sim(home.path(), "run --scenario 'a b.toml' --json"));
     assert_eq!((&value["result"], &value["exit"]), (&"fail".into(), &10.into()));
     assert_eq!(value["replay"], last);
+}
+
+/// A world in which the store applies every end twice.
+fn broken(home: &std::path::Path) {
+    let plan = out(&sim(home, "plan --seed 3"));
+    let broken = plan.replacen("\noutcome = ", "\nsabotage = \"store-repeats\"\noutcome = ", 1);
+    std::fs::write(home.join("a b.toml"), broken).unwrap();
+}
+
+#[test]
+fn a_failure_is_shrunk_to_a_scenario_that_fails_in_the_same_way() {
+    let home = tempfile::tempdir().unwrap();
+    broken(home.path());
+    let shrunk = sim(home.path(), "shrink 'a b.toml' --out small.toml");
+    let text = out(&shrunk);
+    assert_eq!(shrunk.status.code(), Some(10), "{text}{}", said(&shrunk));
+    assert_eq!(said(&shrunk), "wrote small.toml\n");
+    assert!(text.contains("nothing more can be left out"), "{text}");
+    assert_eq!(text.lines().last(), Some("moorline sim run --scenario small.toml"));
+    let whole = json(&sim(home.path(), "run --scenario 'a b.toml' --json"));
+    let small = json(&sim(home.path(), "run --scenario small.toml --json"));
+    assert_eq!((&small["rule"], &small["exit"]), (&whole["rule"], &10.into()));
+    // What is printed is the file.
+    let printed = sim(home.path(), "shrink --scenario 'a b.toml'");
+    assert_eq!(printed.status.code(), Some(10));
+    assert_eq!(out(&printed), std::fs::read_to_string(home.path().join("small.toml")).unwrap());
+    assert!(
+        said(&printed).ends_with("\nmoorline sim run --scenario 'a b.toml'\n"),
+        "{}",
+        said(&printed)
+    );
+    let value = json(&sim(home.path(), "shrink 'a b.toml' --json"));
+    assert_eq!((&value["minimal"], &value["rule"]), (&true.into(), &whole["rule"]));
+    assert_eq!(value["scenario"].as_str(), Some(out(&printed).as_str()));
+    assert!(value["after"]["workers"].as_u64() <= value["before"]["workers"].as_u64());
+}
+
+#[test]
+fn what_led_to_a_failure_is_told_in_words() {
+    let home = tempfile::tempdir().unwrap();
+    broken(home.path());
+    let told = sim(home.path(), "explain 'a b.toml'");
+    let text = out(&told);
+    assert_eq!(told.status.code(), Some(10), "{text}{}", said(&told));
+    assert!(text.starts_with("a b.toml breaks SAFE-"), "{text}");
+    assert_eq!(text.lines().last(), Some("moorline sim run --scenario 'a b.toml'"));
+    let value = json(&sim(home.path(), "explain --scenario 'a b.toml' --json"));
+    let sentences = value["story"].as_array().unwrap();
+    assert!((5..=20).contains(&sentences.len()), "{value}");
+    assert!(sentences.iter().any(|sentence| sentence["cause"] == true), "{value}");
+}
+
+#[test]
+fn a_world_without_a_failure_has_nothing_to_shrink_or_to_explain() {
+    let home = tempfile::tempdir().unwrap();
+    for (command, what) in [("shrink", "shrink"), ("explain", "explain")] {
+        let output = sim(home.path(), &format!("{command} --seed 7"));
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        let wanted = format!("seed 7 keeps every promise: there is nothing to {what}\n");
+        assert_eq!(out(&output), wanted);
+        let value = json(&sim(home.path(), &format!("{command} --seed 7 --json")));
+        assert_eq!(value["result"], "pass");
+    }
+}
+
+#[test]
+fn a_small_world_is_searched_and_a_search_that_is_given_up_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let whole = sim(home.path(), "check --model w1-t1,w1-t1-x1");
+    assert_eq!(whole.status.code(), Some(0), "{}{}", out(&whole), said(&whole));
+    assert_eq!(out(&whole).matches("every state was visited").count(), 2, "{}", out(&whole));
+    let value = json(&sim(home.path(), "check --model w1-t1 --json"));
+    assert_eq!((&value["models"][0]["result"], &value["exit"]), (&"holds".into(), &0.into()));
+    assert!(value["models"][0]["states"].as_u64() > Some(10), "{value}");
+    let given_up = sim(home.path(), "check --model w1-t1,w2-t2-b2-c2-e2 --time 10ms");
+    assert_eq!(given_up.status.code(), Some(3), "{}", out(&given_up));
+    let again = "moorline sim check --model w2-t2-b2-c2-e2 --time 40ms";
+    assert_eq!(out(&given_up).lines().last(), Some(again));
+    let wrong = sim(home.path(), "check --model w2-q1");
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(said(&wrong).contains("q1"), "{}", said(&wrong));
 }
 
 #[test]
@@ -126,6 +205,19 @@ fn pictures_are_written_where_they_were_asked_for() {
     assert!(said(&nowhere).starts_with("error[ML1303]: "), "{}", said(&nowhere));
 }
 
+/// How long it took is the one thing that differs.
+fn timeless(text: &str) -> String {
+    let mut parts = text.split(" in ");
+    let mut timeless = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let is_time = rest.len() < part.len() && rest.starts_with(" s");
+        timeless += if is_time { " in [time]" } else { " in " };
+        timeless += if is_time { rest } else { part };
+    }
+    timeless
+}
+
 #[test]
 fn what_people_read_is_as_it_was_reviewed() {
     let home = tempfile::tempdir().unwrap();
@@ -140,11 +232,19 @@ fn what_people_read_is_as_it_was_reviewed() {
         format!("{text}[[expect]]\nhappens = \"aborts\"\n"),
     )
     .unwrap();
+    let forgetful = text.replacen("format = 1\n", "format = 1\nsabotage = \"store-forgets\"\n", 1);
+    std::fs::write(home.path().join("forgetful.toml"), forgetful).unwrap();
     let mut all = String::new();
     for line in [
         "run --scenario short.toml",
         "run --scenario short.toml --lines 3",
         "run --scenario never.toml",
+        "run --scenario forgetful.toml --lines 3",
+        "shrink forgetful.toml --out small.toml",
+        "explain small.toml",
+        "explain short.toml",
+        "check --model w1-t1",
+        "check --model w9",
         "run",
         "swarm --only weather",
     ] {
@@ -153,7 +253,8 @@ fn what_people_read_is_as_it_was_reviewed() {
             0 => String::new(),
             code => format!("[exit {code}]\n"),
         };
-        all += &format!("$ moorline sim {line}\n{}{}{end}\n", out(&output), said(&output));
+        let told = timeless(&format!("{}{}", out(&output), said(&output)));
+        all += &format!("$ moorline sim {line}\n{told}{end}\n");
     }
     insta::assert_snapshot!(all);
 }

@@ -110,6 +110,11 @@ fn name(place: usize) -> Option<String> {
     FAULTS.get(place).map(|(name, _)| (*name).to_owned())
 }
 
+/// Which kind of fault it is: by that it is known which keys there are.
+pub(in crate::scenario) const FAULT: Key = Key::new("fault", "").needed();
+/// What stands there.
+pub(in crate::scenario) const KIND: Kind = Kind::Named(name);
+
 /// `[[episode]]`.
 pub(in crate::scenario) fn episode(form: &mut dyn Form, episode: &mut Episode) {
     let key = Key::new("at", "When it begins; with a moment: from when on that is waited for.");
@@ -120,7 +125,7 @@ pub(in crate::scenario) fn episode(form: &mut dyn Form, episode: &mut Episode) {
     form.maybe(key, Kind::Named(|place| Moment::ALL.get(place).map(kebab)), &mut moment);
     episode.moment = moment.and_then(|place| Moment::ALL.get(place)).copied();
     let mut kind = place(&episode.fault);
-    form.put(Key::new("fault", "").needed(), Kind::Named(name), &mut kind);
+    form.put(FAULT, KIND, &mut kind);
     if kind != place(&episode.fault) {
         episode.fault = FAULTS[kind].1;
     }

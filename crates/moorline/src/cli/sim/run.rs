@@ -7,7 +7,7 @@ use moorline_sim::scenario::Scenario;
 use moorline_sim::{Recording, Run, RunOutcome};
 
 use super::source::Source;
-use super::{in_a_world, verdict};
+use super::{RECORDS, in_a_world, verdict};
 use crate::Error;
 use crate::cli::exit::Exit;
 use crate::cli::{Context, Outcome, output};
@@ -32,8 +32,6 @@ pub(in crate::cli) struct Args {
 
 /// Lines that are shown of a run that failed.
 const LINES: usize = 40;
-/// Records that are kept where all are wanted: of longer runs the last.
-const RECORDS: usize = 1_000_000;
 
 pub(super) fn run(args: &Args, context: Context) -> Outcome {
     let scenario = args.source.read()?;

@@ -1,7 +1,7 @@
 //! Where a world comes from.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use moorline_sim::Plan;
@@ -40,26 +40,36 @@ impl Mode {
 
 /// One world: of a seed, or of a file.
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
+#[command(group = clap::ArgGroup::new("world").required(true))]
 pub(super) struct Source {
     /// The world of this seed.
-    #[arg(long, value_name = "N", required_unless_present = "scenario")]
+    #[arg(long, value_name = "N", group = "world")]
     seed: Option<u64>,
 
     /// The world of this scenario file; see docs/scenarios.md for every key.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "mode"])]
+    #[arg(long, value_name = "FILE", group = "world")]
     scenario: Option<PathBuf>,
+
+    /// The same as --scenario FILE.
+    #[arg(value_name = "FILE", group = "world")]
+    file: Option<PathBuf>,
 
     /// What may go wrong in the world of a seed: honest, or hostile for what networks and disks never
     /// should do.
     #[arg(long, value_enum, value_name = "MODE", default_value_t = Mode::Honest)]
-    #[arg(hide_possible_values = true)]
+    #[arg(hide_possible_values = true, conflicts_with_all = ["scenario", "file"])]
     mode: Mode,
 }
 
 impl Source {
+    fn path(&self) -> Option<&Path> {
+        self.scenario.as_deref().or(self.file.as_deref())
+    }
+
     /// What it is called in a sentence.
     pub(super) fn name(&self) -> String {
-        match &self.scenario {
+        match self.path() {
             Some(path) => path.display().to_string(),
             None => format!("seed {}", self.seed.unwrap_or(0)),
         }
@@ -67,31 +77,44 @@ impl Source {
 
     /// How it stands on a command line.
     pub(super) fn flags(&self) -> String {
-        match &self.scenario {
-            Some(path) => {
-                let path = path.display().to_string();
-                format!("--scenario {}", shell_words::quote(&path))
-            }
+        match self.path() {
+            Some(path) => of_file(path),
             None => of_seed(self.seed.unwrap_or(0), self.mode),
         }
     }
 
     /// Reads it.
     pub(super) fn read(&self) -> Result<Scenario> {
-        let Some(path) = &self.scenario else {
-            return Ok(Scenario::of(self.mode.plan(self.seed.unwrap_or(0))));
-        };
-        let bytes =
-            std::fs::read(path).map_err(|source| Error::Input { path: path.clone(), source })?;
-        let refused = |detail: String| Error::Command { code: Code::SCENARIO, detail };
-        let text = String::from_utf8(bytes)
-            .map_err(|_| refused(format!("{} is not a text in UTF-8", path.display())))?;
-        Scenario::parse(&text).map_err(|errors| {
-            let mut lines = vec![format!("{} is no scenario", path.display())];
-            lines.extend(errors.iter().map(ToString::to_string));
-            refused(output::printable(&lines.join("\n")))
-        })
+        match self.path() {
+            Some(path) => read(path),
+            None => Ok(Scenario::of(self.mode.plan(self.seed.unwrap_or(0)))),
+        }
     }
+}
+
+/// Reads a scenario file.
+pub(super) fn read(path: &Path) -> Result<Scenario> {
+    let bytes =
+        std::fs::read(path).map_err(|source| Error::Input { path: path.to_owned(), source })?;
+    let refused = |detail: String| Error::Command { code: Code::SCENARIO, detail };
+    let text = String::from_utf8(bytes)
+        .map_err(|_| refused(format!("{} is not a text in UTF-8", path.display())))?;
+    Scenario::parse(&text).map_err(|errors| {
+        let mut lines = vec![format!("{} is no scenario", path.display())];
+        lines.extend(errors.iter().map(ToString::to_string));
+        refused(output::printable(&lines.join("\n")))
+    })
+}
+
+/// How a scenario file stands on a command line.
+fn of_file(path: &Path) -> String {
+    let path = path.display().to_string();
+    format!("--scenario {}", shell_words::quote(&path))
+}
+
+/// The command that runs a scenario file.
+pub(super) fn replay_of(path: &Path) -> String {
+    format!("moorline sim run {}", of_file(path))
 }
 
 /// How the world of a seed stands on a command line.

@@ -1,20 +1,19 @@
 //! `moorline sim swarm`.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use moorline_sim::scenario::Scenario;
-use moorline_sim::{Failure, Families, Family, Plan, Swarm, SwarmReport};
+use moorline_sim::{Families, Family, Plan, Swarm, SwarmReport};
 use serde_json::{Value, json};
 
-use super::run::write;
-use super::source::{Mode, of_seed, seeds};
+use super::finds::Finds;
+use super::source::{Mode, of_seed, replay_of, seeds};
 use super::verdict::{self, count};
 use crate::Error;
 use crate::cli::exit::Exit;
 use crate::cli::progress::Line;
-use crate::cli::values::some_duration;
+use crate::cli::values::{duration, some_duration};
 use crate::cli::{Context, Outcome, output};
 
 #[derive(clap::Args, Debug)]
@@ -42,9 +41,16 @@ pub(in crate::cli) struct Args {
     #[arg(hide_possible_values = true)]
     mode: Mode,
 
-    /// Write the plan of each world that failed to this directory, as a scenario file.
+    /// Write the plan of each world that failed to this directory, as a scenario file. The first one
+    /// that breaks a rule is written also as small as it gets, with a picture of it and what led there
+    /// in words.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    /// Look so long for the smallest plan of each that gets one; 0s is not at all.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s")]
+    #[arg(requires = "out")]
+    shrink: Duration,
 
     /// Stop with the so manyeth failure.
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -102,8 +108,11 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
     };
     let mut files = Vec::new();
     if let Some(directory) = &args.out {
+        let mut finds = Finds::new(directory, args.shrink);
         for failure in &report.failures {
-            files.push(keep(directory, failure, plan_of(failure.seed, mode, only))?);
+            if let Some(plan) = plan_of(failure.seed, mode, only) {
+                files.push(finds.keep(plan, failure)?);
+            }
         }
     }
     let replays: Vec<String> = report
@@ -111,10 +120,7 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
         .iter()
         .enumerate()
         .map(|(place, failure)| match files.get(place) {
-            Some(path) => {
-                let path = path.display().to_string();
-                format!("moorline sim run --scenario {}", shell_words::quote(&path))
-            }
+            Some(path) => replay_of(path),
             // A seed alone does not say which faults were left out.
             None if only.is_empty() => format!("moorline sim run {}", of_seed(failure.seed, mode)),
             None => {
@@ -135,20 +141,6 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
         tell(&report, &replays)?;
     }
     Ok(report.failures.first().map_or(Exit::Done, verdict::exit))
-}
-
-/// Writes the plan of a failure.
-fn keep(directory: &Path, failure: &Failure, plan: Option<Plan>) -> Result<PathBuf, Error> {
-    let path = directory.join(format!("seed-{}.toml", failure.seed));
-    let wrong = |source| Error::WriteFile { path: path.clone(), source };
-    std::fs::create_dir_all(directory).map_err(wrong)?;
-    if let Some(plan) = plan {
-        let about = format!("Found by a swarm: {}", failure.violation);
-        let scenario =
-            Scenario { about, outcome: Some(failure.violation.invariant), ..Scenario::of(plan) };
-        write(&path, &scenario.to_text())?;
-    }
-    Ok(path)
 }
 
 /// One line of progress.
@@ -173,14 +165,13 @@ fn tell(report: &SwarmReport, replays: &[String]) -> Result<(), Error> {
         report.a_second(report.packets),
         count(report.failures.len() as u64, "failure"),
     ))?;
-    let [back, ended] = [&report.back, &report.ended].map(|used| {
-        let [half, most, all] = [500, 990, 1_000].map(|share| used.within(share));
-        format!("{half} {most} {all}")
-    });
-    output::line(&format!(
-        "of 1000 allowed until all are back: {back} (half, 99 %, all of the worlds)"
-    ))?;
-    output::line(&format!("of 1000 allowed until all has ended: {ended}"))?;
+    output::line("used of the time allowed after the faults, by half of the worlds, 99 %, all:")?;
+    let parts = [("everybody is back", &report.back), ("every task has ended", &report.ended)];
+    for (what, used) in parts {
+        let [half, most, all] = [500, 990, 1_000].map(|share| verdict::percent(used.within(share)));
+        let seed = used.most().map_or(report.seeds.start, |(seed, _)| seed);
+        output::line(&format!("  until {what:<20}  {half:>7}  {most:>7}  {all:>7} (seed {seed})"))?;
+    }
     output::line(&format!("hash {:016x}", report.hash))?;
     for failure in &report.failures {
         let text = format!(

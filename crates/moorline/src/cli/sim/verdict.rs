@@ -20,9 +20,13 @@ pub(super) fn count(number: u64, of: &str) -> String {
     format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }
 
+/// Thousandths as `26.6 %`.
+pub(super) fn percent(thousandths: u64) -> String {
+    format!("{}.{} %", thousandths / 10, thousandths % 10)
+}
+
 /// A run in which every promise was kept, in a few lines.
 pub(super) fn kept(name: &str, report: &Report) -> String {
-    let share = |thousandths: u64| format!("{}.{} %", thousandths / 10, thousandths % 10);
     let ended = match report.crashes {
         1 => "1 process ended".to_owned(),
         many => format!("{many} processes ended"),
@@ -39,8 +43,8 @@ pub(super) fn kept(name: &str, report: &Report) -> String {
         count(report.attempts, "attempt"),
         count(report.dials, "dial"),
         ended,
-        share(report.back),
-        share(report.ended),
+        percent(report.back),
+        percent(report.ended),
         report.hash,
     )
 }

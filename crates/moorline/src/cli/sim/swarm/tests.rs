@@ -1,7 +1,6 @@
-use moorline_sim::scenario::Scenario;
-use moorline_sim::{Families, Family, Plan, Sabotage, Swarm, run_plan};
+use moorline_sim::{Families, Family, Plan, Swarm};
 
-use super::{Mode, family, how_far, keep, plan_of};
+use super::{Mode, family, how_far, plan_of};
 
 #[test]
 fn a_family_is_named_by_its_id_or_its_title() {
@@ -25,19 +24,6 @@ fn only_faults_of_the_families_that_were_named_are_left() {
     }
     let all = |seed| plan_of(seed, Mode::Honest, Families::NONE);
     assert!((0..50).all(|seed| all(seed) == Some(Plan::new(seed))));
-}
-
-#[test]
-fn a_failure_is_kept_as_a_scenario_that_fails_in_the_same_way() {
-    let plan = Plan { sabotage: Some(Sabotage::StoreForgets), ..Plan::new(3) };
-    let failure = run_plan(plan.clone()).unwrap_err();
-    let home = tempfile::tempdir().unwrap();
-    let path = keep(&home.path().join("new"), &failure, Some(plan)).unwrap();
-    assert!(path.ends_with("new/seed-3.toml"));
-    let scenario = Scenario::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
-    assert_eq!(scenario.outcome, Some(failure.violation.invariant));
-    assert!(scenario.about.contains(&failure.violation.words), "{}", scenario.about);
-    assert_eq!(run_plan(scenario.plan), Err(failure));
 }
 
 #[test]

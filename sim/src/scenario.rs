@@ -122,6 +122,14 @@ pub fn tidy(plan: Plan) -> Plan {
     file::tidy(plan)
 }
 
+/// A fault as a scenario says it, on one line: `crash, node = "w1", manner = "killed", back = "2s"`.
+pub(crate) fn told(fault: &crate::Fault) -> String {
+    let (name, _) = parts::episodes::FAULTS[parts::episodes::place(fault)];
+    let mut fault = *fault;
+    let keys = writes::Writes::inline(|form| parts::episodes::fault(form, &mut fault));
+    if keys.is_empty() { name.to_owned() } else { format!("{name}, {keys}") }
+}
+
 /// A task of which nothing is said but its number.
 pub(crate) fn task(index: usize) -> crate::TaskPlan {
     parts::nodes::task_of(index)

@@ -16,7 +16,9 @@ pub use job::{Job, Made};
 use crate::decide::{Decide, Draws, Site};
 use crate::picture::Timeline;
 use crate::plan::{HANDLERS, MS, TaskPlan, Temper};
-use crate::{Failure, Plan, Recording, Run, Settings, Story, Swarm, SwarmReport, Who, scenario};
+use crate::{
+    Failure, Plan, Recording, Run, Settings, Story, Swarm, SwarmReport, Who, Workers, scenario,
+};
 
 /// How a task of a simulation ended.
 ///
@@ -120,7 +122,7 @@ impl Simulation {
         Self { slots: Some(slots.max(1)), ..self }
     }
 
-    /// At most so many workers. Default: as many as are drawn, one to seven.
+    /// At most so many workers. Default: as many as are drawn, 1 to 64.
     pub fn workers(self, most: usize) -> Self {
         Self { workers: Some(most.max(1)), ..self }
     }
@@ -199,6 +201,8 @@ impl Simulation {
         }
         if let Some(most) = self.workers {
             plan.workers.truncate(most);
+            let left = Workers::first(plan.workers.len());
+            plan.core = plan.core.map(|core| core.and(left)).filter(|core| !core.is_empty());
             let world = plan.clone();
             let there = plan.workers.len();
             for episode in &mut plan.episodes {

@@ -43,6 +43,13 @@ impl Writes {
         }
     }
 
+    /// Keys with their values on one line, separated by commas.
+    pub(super) fn inline(fields: impl FnOnce(&mut Self)) -> String {
+        let mut inside = Self { inline: true, ..Self::default() };
+        fields(&mut inside);
+        inside.out
+    }
+
     /// An array of tables, one a line.
     pub(super) fn lines<T>(
         &mut self,
@@ -52,9 +59,8 @@ impl Writes {
     ) {
         let _ = writeln!(self.out, "{name} = [");
         for item in items {
-            let mut inside = Self { inline: true, ..Self::default() };
-            fields(&mut inside, item);
-            let _ = writeln!(self.out, "  {{ {} }},", inside.out);
+            let inside = Self::inline(|form| fields(form, item));
+            let _ = writeln!(self.out, "  {{ {inside} }},");
         }
         self.out.push_str("]\n");
     }
@@ -90,9 +96,8 @@ impl Form for Writes {
         let text = match latency::short(value) {
             Some(text) => text,
             None => {
-                let mut inside = Self { inline: true, ..Self::default() };
-                latency::fields(&mut inside, value);
-                format!("{{ {} }}", inside.out)
+                let inside = Self::inline(|form| latency::fields(form, value));
+                format!("{{ {inside} }}")
             }
         };
         self.line(key, &text);

@@ -5,7 +5,7 @@ use moorline_work::{TaskId, TaskKey};
 use super::World;
 use crate::decide::{Decide, Site};
 use crate::plan::TaskPlan;
-use crate::simulate::{Ended, Job, Made};
+use crate::simulate::{Ended, Handled, Job, Made};
 
 /// Bytes that say in a result who made it: the task, the attempt, the worker and its process.
 pub(super) const HEAD: usize = 16 + 4 + 8 + 8;
@@ -32,8 +32,13 @@ impl World {
         }
     }
 
+    /// Handlers are to be somebody's own.
+    pub(crate) fn handle_by(&mut self, handled: Option<Handled>) {
+        self.handled = handled;
+    }
+
     /// How the tasks ended whose handlers are somebody's own.
-    pub(super) fn ended(&self) -> Vec<Ended> {
+    pub(crate) fn ended(&self) -> Vec<Ended> {
         if self.handled.is_none() {
             return Vec::new();
         }

@@ -39,6 +39,9 @@ pub(super) enum Exit {
     /// Simulator: something grew, or ran, without bound.
     #[cfg(feature = "sim")]
     Resource = 14,
+    /// Simulator: less was covered than was asked for.
+    #[cfg(feature = "sim")]
+    Uncovered = 15,
     /// An input is damaged, unreadable or of another format.
     Input = 65,
     /// The coordinator cannot be reached, or the worker gave up.

@@ -56,7 +56,8 @@ impl<F: Fn(&Error) -> Exit> Outcomes<F> {
                 | Exit::Liveness
                 | Exit::Panicked
                 | Exit::Nondeterministic
-                | Exit::Resource => Err(error),
+                | Exit::Resource
+                | Exit::Uncovered => Err(error),
             },
         }
     }

@@ -1,6 +1,7 @@
 //! `moorline sim`: whole fleets in virtual time, from a seed or a scenario.
 
 mod check;
+mod cover;
 mod explain;
 mod finds;
 mod plan;
@@ -35,6 +36,8 @@ pub(super) enum Command {
     Explain(explain::Args),
     /// Visit every state that a small world can come into, and see whether every promise is kept in each.
     Check(check::Args),
+    /// Count which faults met which states and frames, and show where none did.
+    Cover(cover::Args),
     /// Run each world twice, and stop at the first thing that differs.
     Same(same::Args),
 }
@@ -48,6 +51,7 @@ pub(super) fn run(command: Command, context: Context) -> Outcome {
         Command::Shrink(args) => shrink::run(&args, context),
         Command::Explain(args) => explain::run(&args, context),
         Command::Check(args) => check::run(&args, context),
+        Command::Cover(args) => cover::run(&args, context),
         Command::Same(args) => same::run(&args, context),
     }
 }

@@ -146,6 +146,29 @@ fn a_small_world_is_searched_and_a_search_that_is_given_up_says_so() {
 }
 
 #[test]
+fn coverage_below_its_floor_ends_with_a_code_of_its_own() {
+    let home = tempfile::tempdir().unwrap();
+    let value = json(&sim(home.path(), "cover --seeds 0..12 --json"));
+    let covered = value["covered"].as_u64().unwrap();
+    assert!(covered > 100, "{covered}");
+    let enough = sim(home.path(), &format!("cover --seeds 0..12 --floor {covered}"));
+    assert_eq!(enough.status.code(), Some(0), "{}", out(&enough));
+    assert!(out(&enough).contains("\nN8 partition "), "{}", out(&enough));
+    let floor = covered + 1;
+    let short = sim(home.path(), &format!("cover --seeds 0..12 --floor {floor}"));
+    assert_eq!(short.status.code(), Some(15));
+    let again = format!("moorline sim cover --seeds 0..12 --floor {floor}");
+    assert_eq!(out(&short).lines().last(), Some(again.as_str()));
+    // Of files it is what those who wrote them see.
+    std::fs::write(home.path().join("plan.toml"), sim(home.path(), "plan --seed 3").stdout)
+        .unwrap();
+    let of_file = json(&sim(home.path(), "cover . --json"));
+    let of_seed = json(&sim(home.path(), "cover --seeds 3..4 --json"));
+    assert_eq!(of_file["cells"], of_seed["cells"]);
+    assert_eq!(of_file["worlds"], 1);
+}
+
+#[test]
 fn everything_that_is_wrong_with_a_scenario_is_told_at_once() {
     let home = tempfile::tempdir().unwrap();
     let text = "format = 1\n[quiet]\nat = \"60\"\n[[episode]]\nat = \"1s\"\nfault = \"crush\"\nnode = \"w9\"\n";

@@ -169,7 +169,7 @@ fn manner(form: &mut dyn Form, manner: &mut Manner) {
 const TIME: Kind = Kind::TIME;
 
 /// The keys of a fault.
-fn fault(form: &mut dyn Form, fault: &mut Fault) {
+pub(in crate::scenario) fn fault(form: &mut dyn Form, fault: &mut Fault) {
     match fault {
         Fault::Spikes { workers: whose, way: direction, ppm, most, lasts: time } => {
             workers(form, whose);

@@ -53,7 +53,9 @@ pub(in crate::cli) struct Args {
 
 /// What was run, and what it covered.
 struct Covered {
-    /// What was run, in a few words.
+    /// What was run, as it stands on a command line.
+    of: String,
+    /// How many worlds that were.
     worlds: u64,
     coverage: Coverage,
     /// The first world in which a promise was broken, and the command that repeats it.
@@ -85,8 +87,9 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
         count(covered.worlds, "world"),
         covered.coverage.covered()
     ))?;
-    if let Some(floor) = below {
-        output::line(&format!("the floor is {floor}"))?;
+    if let (Some(floor), None) = (below, &covered.failure) {
+        output::line(&format!("less than the {floor} that were asked for"))?;
+        output::line(&format!("moorline sim cover {} --floor {floor}", covered.of))?;
     }
     if let Some((failure, replay)) = &covered.failure {
         let words = format!("seed {} breaks a promise: {}", failure.seed, failure.violation);
@@ -116,7 +119,8 @@ fn of_seeds(args: &Args) -> Covered {
         let replay = format!("moorline sim run {}", of_seed(failure.seed, mode));
         (failure, replay)
     });
-    Covered { worlds: report.worlds, coverage: report.coverage, failure }
+    let of = format!("--seeds {}..{}{}", report.seeds.start, report.seeds.end, mode.flag());
+    Covered { of, worlds: report.worlds, coverage: report.coverage, failure }
 }
 
 /// The scenario files among these, and in these.
@@ -142,7 +146,10 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn of_files(paths: &[PathBuf]) -> Result<Covered, Error> {
-    let mut covered = Covered { worlds: 0, coverage: Coverage::default(), failure: None };
+    let named = paths.iter().map(|path| path.display().to_string());
+    let of: Vec<String> = named.map(|path| shell_words::quote(&path).into_owned()).collect();
+    let (of, coverage) = (of.join(" "), Coverage::default());
+    let mut covered = Covered { of, worlds: 0, coverage, failure: None };
     for path in files(paths)? {
         one_file(&path, &mut covered)?;
     }
@@ -154,7 +161,7 @@ fn one_file(path: &Path, covered: &mut Covered) -> Result<(), Error> {
     let plan = scenario.plan.clone();
     let outcome = in_a_world(|| Run::new(plan).go())?;
     covered.worlds += 1;
-    covered.coverage.merge(&outcome.coverage);
+    covered.coverage.merge(outcome.coverage());
     if let Err(failure) = outcome.result
         && scenario.outcome != Some(failure.violation.invariant)
         && covered.failure.is_none()
@@ -242,7 +249,10 @@ fn matrix(coverage: &Coverage) -> String {
         }
     };
     note("families that met nothing", &never);
-    note("frames that met nothing", &frames.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+    note(
+        "frames that met nothing",
+        &frames.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(),
+    );
     text
 }
 

@@ -21,6 +21,14 @@ pub(super) enum Mode {
 }
 
 impl Mode {
+    /// As plans say it.
+    pub(super) const fn of_plan(self) -> moorline_sim::Mode {
+        match self {
+            Self::Honest => moorline_sim::Mode::Honest,
+            Self::Hostile => moorline_sim::Mode::Hostile,
+        }
+    }
+
     /// The plan of a seed.
     pub(super) fn plan(self, seed: u64) -> Plan {
         match self {

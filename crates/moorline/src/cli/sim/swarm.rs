@@ -32,7 +32,7 @@ pub(in crate::cli) struct Args {
     jobs: Option<u16>,
 
     /// Only faults of these families, such as partition,crash: ids or names as in docs/simulation.md.
-    /// Worlds in which none is left are left out.
+    /// A seed makes another world then.
     #[arg(long, value_name = "FAMILY", value_delimiter = ',', value_parser = family)]
     only: Vec<Family>,
 
@@ -59,14 +59,14 @@ pub(in crate::cli) struct Args {
 }
 
 /// How long a swarm lasts if nobody says anything.
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// The name of a family as it is typed: `half-open`.
-fn typed(family: Family) -> String {
+pub(super) fn typed(family: Family) -> String {
     family.title().replace(' ', "-")
 }
 
-fn family(text: &str) -> Result<Family, String> {
+pub(super) fn family(text: &str) -> Result<Family, String> {
     let word = text.trim().to_ascii_lowercase();
     let all = Family::ALL.iter().copied();
     let is_it =
@@ -78,14 +78,9 @@ fn family(text: &str) -> Result<Family, String> {
     })
 }
 
-/// The plan of a seed with the faults of these families alone; none if there is none of them in it.
-fn plan_of(seed: u64, mode: Mode, only: Families) -> Option<Plan> {
-    let mut plan = mode.plan(seed);
-    if only.is_empty() {
-        return Some(plan);
-    }
-    plan.episodes.retain(|episode| only.contains(episode.fault.family()));
-    (!plan.episodes.is_empty()).then_some(plan)
+/// The plan of a seed; with faults of these families alone, if there are any.
+fn plan_of(seed: u64, mode: Mode, only: Families) -> Plan {
+    if only.is_empty() { mode.plan(seed) } else { Plan::only(seed, mode.of_plan(), only) }
 }
 
 pub(super) fn run(args: &Args, context: Context) -> Outcome {
@@ -96,8 +91,9 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
         (Some(seeds), Some(time)) => Swarm::of(seeds.clone()).within(time),
         (None, time) => Swarm::lasting(0, time.unwrap_or(MINUTE)),
     };
-    let swarm =
-        swarm.planned_by(move |seed| plan_of(seed, mode, only)).stop_after(args.stop_after.into());
+    let swarm = swarm
+        .planned_by(move |seed| Some(plan_of(seed, mode, only)))
+        .stop_after(args.stop_after.into());
     let swarm = match args.jobs {
         Some(jobs) => swarm.jobs(jobs.into()),
         None => swarm,
@@ -110,9 +106,7 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
     if let Some(directory) = &args.out {
         let mut finds = Finds::new(directory, args.shrink);
         for failure in &report.failures {
-            if let Some(plan) = plan_of(failure.seed, mode, only) {
-                files.push(finds.keep(plan, failure)?);
-            }
+            files.push(finds.keep(plan_of(failure.seed, mode, only), failure)?);
         }
     }
     let replays: Vec<String> = report
@@ -144,7 +138,7 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
 }
 
 /// One line of progress.
-fn how_far(report: &SwarmReport) -> String {
+pub(super) fn how_far(report: &SwarmReport) -> String {
     format!(
         "{}, {} a second, {}",
         count(report.worlds, "world"),

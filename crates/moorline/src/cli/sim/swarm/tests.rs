@@ -16,14 +16,16 @@ fn a_family_is_named_by_its_id_or_its_title() {
 #[test]
 fn only_faults_of_the_families_that_were_named_are_left() {
     let only = Families::NONE.with(Family::H1).with(Family::C3);
-    let plans: Vec<Plan> = (0..200).filter_map(|seed| plan_of(seed, Mode::Honest, only)).collect();
-    assert!((20..190).contains(&plans.len()), "{}", plans.len());
+    let plans: Vec<Plan> = (0..200).map(|seed| plan_of(seed, Mode::Honest, only)).collect();
     for plan in &plans {
-        assert!(!plan.episodes.is_empty());
         assert!(plan.episodes.iter().all(|episode| only.contains(episode.fault.family())));
     }
+    for family in only.iter() {
+        let has = |plan: &&Plan| plan.episodes.iter().any(|one| one.fault.family() == family);
+        assert!(plans.iter().filter(has).count() > 60, "{family:?}");
+    }
     let all = |seed| plan_of(seed, Mode::Honest, Families::NONE);
-    assert!((0..50).all(|seed| all(seed) == Some(Plan::new(seed))));
+    assert!((0..50).all(|seed| all(seed) == Plan::new(seed)));
 }
 
 #[test]

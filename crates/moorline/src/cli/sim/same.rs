@@ -1,5 +1,6 @@
 //! `moorline sim same`.
 
+use std::cell::Cell;
 use std::ops::{ControlFlow, Range};
 
 use moorline_sim::{Difference, Spread};
@@ -7,6 +8,7 @@ use serde_json::json;
 
 use super::source::{Mode, of_seed, seeds};
 use crate::cli::exit::Exit;
+use crate::cli::progress::Line;
 use crate::cli::{Context, Outcome, output};
 
 #[derive(clap::Args, Debug)]
@@ -29,12 +31,15 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
     let one = args.seed.unwrap_or(0);
     let range = args.seeds.clone().unwrap_or(one..one.saturating_add(1));
     let mode = args.mode;
-    let (mut worlds, mut hash, mut found) = (0_u64, 0_u64, None);
+    let (mut hash, mut found) = (0_u64, None);
+    // What is taken is counted, and shown between.
+    let worlds = Cell::new(0_u64);
+    let line = Line::new();
     Spread::over(range).run(
         |seed| moorline_sim::same(&mode.plan(seed)),
         |_, result| match result {
             Ok(one) => {
-                worlds += 1;
+                worlds.set(worlds.get() + 1);
                 hash = hash.rotate_left(1) ^ one;
                 ControlFlow::Continue(())
             }
@@ -43,8 +48,10 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
                 ControlFlow::Break(())
             }
         },
-        || (),
+        || line.show(&format!("{} ran twice", super::verdict::count(worlds.get(), "world"))),
     );
+    drop(line);
+    let worlds = worlds.get();
     let Some(difference) = found else {
         if context.json {
             output::json(

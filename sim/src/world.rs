@@ -6,6 +6,7 @@ mod codec;
 mod coordinator;
 mod event;
 mod faults;
+mod handled;
 mod handlers;
 mod links;
 mod moments;
@@ -33,6 +34,7 @@ use crate::ledger::Ledger;
 use crate::network::Network;
 use crate::plan::{Configs, Mode, Plan, Side, TaskPlan, Who};
 use crate::queue::Queue;
+use crate::simulate::Handled;
 use crate::trace::{Happened, Shared, Trace, What};
 use crate::{Coverage, Report, Rule, Sabotage, Seen, Violation};
 use client::Request;
@@ -63,6 +65,8 @@ struct Planned {
 pub(crate) struct World {
     plan: Plan,
     configs: Configs,
+    /// Handlers that are somebody's own.
+    handled: Option<Handled>,
     draws: Decider,
     pub(crate) now: u64,
     queue: Queue<Planned>,
@@ -135,6 +139,7 @@ impl World {
         let workers = (0..plan.workers.len()).map(|_| Worker::default()).collect();
         let clients = vec![client::Client::default(); plan.tasks.len()];
         Self {
+            handled: None,
             draws,
             now: 0,
             queue: Queue::new(),
@@ -210,6 +215,11 @@ impl World {
     /// How many there were so far.
     pub(crate) const fn events(&self) -> u64 {
         self.events
+    }
+
+    /// Which faults met which states and frames, unless the report has it.
+    pub(crate) fn covered(&mut self) -> Coverage {
+        std::mem::take(&mut self.coverage)
     }
 
     fn report(&mut self) -> Report {

@@ -23,9 +23,10 @@ thread_local! {
     static HERE: RefCell<Option<Arc<()>>> = const { RefCell::new(None) };
 }
 
-/// A transport that counts dials, and marks the thread that dials.
+/// A transport that counts dials, marks the thread that dials, and may hold dials up.
 struct Watched {
     inner: MemoryTransport,
+    held: watch::Receiver<bool>,
     dials: Arc<AtomicU32>,
     thread: Arc<()>,
 }
@@ -38,7 +39,12 @@ impl Transport for Watched {
     fn dial(&self, endpoint: &Endpoint) -> BoxFuture<'static, Result<Connection, DialError>> {
         self.dials.fetch_add(1, Ordering::SeqCst);
         HERE.with_borrow_mut(|here| *here = Some(Arc::clone(&self.thread)));
-        self.inner.dial(endpoint)
+        let (dial, mut held) = (self.inner.dial(endpoint), self.held.clone());
+        Box::pin(async move {
+            // Nobody holds it up any more where the watcher is gone.
+            let _ = held.wait_for(|held| !held).await;
+            dial.await
+        })
     }
 
     fn listen(
@@ -53,9 +59,15 @@ impl Transport for Watched {
 struct Watch {
     dials: Arc<AtomicU32>,
     thread: Arc<()>,
+    held: watch::Sender<bool>,
 }
 
 impl Watch {
+    /// Dials that begin from now on hang, until they are let go.
+    fn hold_dials(&self, held: bool) {
+        self.held.send_replace(held);
+    }
+
     fn dials(&self) -> u32 {
         self.dials.load(Ordering::SeqCst)
     }
@@ -68,11 +80,13 @@ impl Watch {
 
 /// A worker that dials at once, and what watches it.
 fn worker(transport: &MemoryTransport) -> (WorkerBuilder, Watch) {
-    let watch = Watch { dials: Arc::default(), thread: Arc::new(()) };
+    let (held, _) = watch::channel(false);
+    let watch = Watch { dials: Arc::default(), thread: Arc::new(()), held };
     let watched = Watched {
         inner: transport.clone(),
         dials: Arc::clone(&watch.dials),
         thread: Arc::clone(&watch.thread),
+        held: watch.held.subscribe(),
     };
     let builder = Worker::builder("mem://here").transport(watched).name("w");
     (builder.reconnect(quick(Reconnect::forever())), watch)

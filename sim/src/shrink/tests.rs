@@ -43,6 +43,10 @@ fn one_worker_and_one_task_are_left_where_that_is_enough() {
         let after = shrunk.after;
         assert_eq!((after.workers, after.tasks), (1, 1), "{sabotage:?}: {:?}", shrunk.plan);
         assert_eq!((after.episodes, after.decisions), (0, 0), "{sabotage:?}: {:?}", shrunk.plan);
+        let settings = &shrunk.plan.settings;
+        assert!(settings.late <= 1_000 && settings.commit <= 2_000_000, "{settings:?}");
+        let task = shrunk.plan.tasks.iter().find(|task| !task.absent).unwrap();
+        assert!(task.failing == 0 || task.panics == 0, "{sabotage:?}: {task:?}");
     }
 }
 

@@ -112,6 +112,14 @@ fn what_led_to_a_failure_is_told_in_words() {
     let sentences = value["story"].as_array().unwrap();
     assert!((5..=20).contains(&sentences.len()), "{value}");
     assert!(sentences.iter().any(|sentence| sentence["cause"] == true), "{value}");
+    // What the scenario says that it comes to is no failure.
+    let text = std::fs::read_to_string(home.path().join("a b.toml")).unwrap();
+    let expected = text.replacen("outcome = \"pass\"", "outcome = \"SAFE-1\"", 1);
+    std::fs::write(home.path().join("expected.toml"), expected).unwrap();
+    for command in ["run", "explain", "shrink"] {
+        let output = sim(home.path(), &format!("{command} expected.toml"));
+        assert_eq!(output.status.code(), Some(0), "{command}: {}{}", out(&output), said(&output));
+    }
 }
 
 #[test]

@@ -58,8 +58,8 @@ struct Covered {
     /// How many worlds that were.
     worlds: u64,
     coverage: Coverage,
-    /// The first world in which a promise was broken, and the command that repeats it.
-    failure: Option<(Failure, String)>,
+    /// The first world in which a promise was broken, its name, and the command that repeats it.
+    failure: Option<(Failure, String, String)>,
 }
 
 /// Cells that there are.
@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
     let covered = if args.paths.is_empty() { of_seeds(args) } else { of_files(&args.paths)? };
     let below = args.floor.filter(|floor| covered.coverage.covered() < *floor);
     let exit = match (&covered.failure, below) {
-        (Some((failure, _)), _) => verdict::exit(failure),
+        (Some((failure, ..)), _) => verdict::exit(failure),
         (None, Some(_)) => Exit::Uncovered,
         (None, None) => Exit::Done,
     };
@@ -91,9 +91,8 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
         output::line(&format!("less than the {floor} that were asked for"))?;
         output::line(&format!("moorline sim cover {} --floor {floor}", covered.of))?;
     }
-    if let Some((failure, replay)) = &covered.failure {
-        let words = format!("seed {} breaks a promise: {}", failure.seed, failure.violation);
-        output::line(&output::short(&words, 400))?;
+    if let Some((failure, name, replay)) = &covered.failure {
+        output::line(&output::short(&format!("{name} breaks {}", failure.violation), 400))?;
         output::line(replay)?;
     }
     Ok(exit)
@@ -117,7 +116,8 @@ fn of_seeds(args: &Args) -> Covered {
     });
     let failure = report.failures.into_iter().next().map(|failure| {
         let replay = format!("moorline sim run {}", of_seed(failure.seed, mode));
-        (failure, replay)
+        let name = format!("seed {}", failure.seed);
+        (failure, name, replay)
     });
     let of = format!("--seeds {}..{}{}", report.seeds.start, report.seeds.end, mode.flag());
     Covered { of, worlds: report.worlds, coverage: report.coverage, failure }
@@ -166,7 +166,8 @@ fn one_file(path: &Path, covered: &mut Covered) -> Result<(), Error> {
         && scenario.outcome != Some(failure.violation.invariant)
         && covered.failure.is_none()
     {
-        covered.failure = Some((*failure, replay_of(path)));
+        let name = path.display().to_string();
+        covered.failure = Some((*failure, name, replay_of(path)));
     }
     Ok(())
 }
@@ -290,7 +291,7 @@ fn as_json(covered: &Covered, floor: Option<usize>, exit: Exit) -> Value {
         "cells": cells,
         "exit": exit as u8,
     });
-    if let Some((failure, replay)) = &covered.failure {
+    if let Some((failure, _, replay)) = &covered.failure {
         value["failure"] = verdict::failure(failure, replay);
     }
     value

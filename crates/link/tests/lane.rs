@@ -319,3 +319,19 @@ fn a_lane_is_idle_when_all_it_holds_is_acknowledged() {
         assert!(outbox.is_idle(), "it is gone");
     }
 }
+
+#[test]
+fn the_largest_message_is_taken_and_one_byte_more_is_not() {
+    for lane in Lane::ALL {
+        let most = lane.message_max();
+        let mut inbox = Inbox::new(lane, &LaneLimits::default());
+        assert_eq!(inbox.arrive(Seq(1), most + 1), Arrival::TooLarge);
+        assert_eq!(inbox.arrive(Seq(1), most), Arrival::Deliver);
+    }
+}
+
+#[test]
+fn a_lane_that_lets_nothing_pass_owes_nothing() {
+    let closed = limits(0, 0);
+    assert!(!Inbox::new(Lane::B, &closed).owes_ack(&closed));
+}

@@ -5,8 +5,8 @@ mod support;
 use std::time::Duration;
 
 use moorline_link::{
-    Backoff, Canonical, First, Instant, Jitter, Kick, Link, LinkAction, LinkConfig, LinkInput,
-    Reason, Reconnect,
+    Backoff, Canonical, First, Instant, Jitter, Kick, Lane, Link, LinkAction, LinkConfig,
+    LinkInput, Reason, Reconnect, Tag,
 };
 use support::{Bench, MS, SECOND};
 
@@ -103,4 +103,23 @@ fn while_delays_grow_it_matters_how_many_dials_there_were() {
     let (once, twice, often, more) = (growing(1), growing(2), growing(9), growing(10));
     assert_ne!(seen(&once.link, once.now), seen(&twice.link, twice.now), "2 s and 4 s are next");
     assert_eq!(seen(&often.link, often.now), seen(&more.link, more.now), "60 s from now on");
+}
+
+#[test]
+fn what_waits_to_be_sent_counts_by_number_and_size_and_not_by_its_name() {
+    let with = |tag: u64, sizes: &[u32]| {
+        let mut bench = Bench::active(config(SECOND, None));
+        bench.writable = false;
+        for len in sizes {
+            bench.input(LinkInput::Enqueue { lane: Lane::B, tag: Tag(tag), len: *len });
+        }
+        bench
+    };
+    let is_same =
+        |one: &Bench, other: &Bench| seen(&one.link, one.now) == seen(&other.link, other.now);
+    let one = with(1, &[10]);
+    assert!(is_same(&one, &with(2, &[10])));
+    assert!(!is_same(&one, &with(1, &[11])));
+    assert!(!is_same(&one, &with(1, &[10, 10])));
+    assert!(!is_same(&one, &with(1, &[])));
 }

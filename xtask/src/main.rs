@@ -56,7 +56,7 @@ const CHORES: &[Chore] = &[
     ),
     (
         "mutants",
-        "[--shard K/N] [--in-diff [BASE]] [--file PART] [--time 5m] [--again] [--second] [--report]  see which wrong lines no test notices",
+        "[--shard K/N] [--in-diff [BASE]] [--file PART] [--time 5m] [--quick] [--again] [--second] [--report]  see which wrong lines no test notices",
         mutants::run,
     ),
     (

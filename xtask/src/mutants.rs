@@ -51,11 +51,12 @@ const DECISIVE: [&str; 10] = [
 ];
 /// For fewer the switches are not worth their build.
 const FEW: usize = 12;
+/// The longest that a test program takes which is asked in a hurry.
+const QUICK: Duration = Duration::from_millis(1_500);
 const TABLE: &str = "docs/mutants.md";
 /// What is known, for other machines.
 const KNOWN: &str = "xtask/mutants.known";
-const USAGE: &str =
-    "takes --shard K/N, --in-diff [BASE], --file PART, --time 5m, --again, --second, --report";
+const USAGE: &str = "takes --shard K/N, --in-diff [BASE], --file PART, --time 5m, --quick, --again, --second, --report";
 
 /// What the command line asks for.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -67,6 +68,8 @@ struct Asked {
     /// Only files with this in their path.
     file: Option<String>,
     time: Option<Duration>,
+    /// Only by switches, and with test programs that take little time. What they miss is not judged.
+    quick: bool,
     /// Try again what survived.
     again: bool,
     /// Ask the second stage, though not everything has passed the first.
@@ -114,6 +117,7 @@ fn parse(args: &[String]) -> Result<Asked, String> {
             "--in-diff" => asked.in_diff = Some(value().unwrap_or_else(|| "origin/main".into())),
             "--file" => asked.file = Some(value().ok_or(USAGE)?),
             "--time" => asked.time = Some(duration(&value().ok_or(USAGE)?)?),
+            "--quick" => asked.quick = true,
             "--again" => asked.again = true,
             "--second" => asked.second = true,
             "--report" => asked.report = true,
@@ -221,6 +225,7 @@ impl Chore<'_> {
     fn untried<'m>(&self, chosen: &'m [Mutant]) -> Vec<&'m Mutant> {
         let is_new = |mutant: &&Mutant| match self.state.of(mutant) {
             None => true,
+            Some(Fate::Open) => !self.asked.quick,
             Some(Fate::Survived | Fate::Missed) => self.asked.again,
             Some(Fate::Caught { .. } | Fate::TimedOut { .. } | Fate::Unviable) => false,
         };
@@ -245,7 +250,7 @@ impl Chore<'_> {
                 tried.extend(self.switch(&some, &[package], &mut board, &mut suite)?);
             }
             let missed = missed(&self.state);
-            if !self.is_over() {
+            if !self.is_over() && !self.asked.quick {
                 let missed: Vec<&Mutant> = missed.iter().collect();
                 self.switch(&missed, &SECOND, &mut board, &mut suite)?;
             }
@@ -253,7 +258,7 @@ impl Chore<'_> {
         let rest: Vec<&Mutant> =
             todo.into_iter().filter(|mutant| !tried.contains(&mutant.key)).collect();
         let missed = missed(&self.state);
-        if self.is_over() || rest.len() + missed.len() == 0 {
+        if self.is_over() || self.asked.quick || rest.len() + missed.len() == 0 {
             println!("{} are not tried yet", rest.len());
             return Ok(());
         }
@@ -287,11 +292,17 @@ impl Chore<'_> {
         for (n, (mutant, number)) in here.iter().enumerate() {
             let begun = Instant::now();
             let over = || self.is_over();
-            let Some(verdict) = suite.choose(&built, (mutant, *number), &self.state, over)? else {
+            let patience = if self.asked.quick { QUICK } else { Duration::MAX };
+            let Some(verdict) =
+                suite.choose(&built, (mutant, *number), &self.state, patience, over)?
+            else {
                 println!("the time is over: {} are left", here.len() - n);
                 break;
             };
-            let fate = fate(verdict, begun, is_second);
+            let mut fate = fate(verdict, begun, is_second);
+            if fate == Fate::Missed && self.asked.quick {
+                fate = Fate::Open;
+            }
             println!("{}/{} {fate} {}", n + 1, here.len(), mutant.name);
             if matches!(fate, Fate::Missed | Fate::Survived) && board.doubt(mutant)? {
                 continue;
@@ -382,7 +393,8 @@ fn judge(chosen: &[Mutant], state: &State, reasons: &Reasons) -> Outcome {
     for mutant in &survivors {
         println!("no test notices: {}", mutant.name);
     }
-    let unknown = chosen.iter().filter(|mutant| state.of(mutant).is_none()).count();
+    let unknown =
+        chosen.iter().filter(|mutant| matches!(state.of(mutant), None | Some(Fate::Open))).count();
     if unknown > 0 {
         println!("{unknown} of {} were not tried", chosen.len());
     }

@@ -148,6 +148,36 @@ fn two_workers_draw_differently_and_one_draws_the_same_again() {
     assert_eq!(differ, 20);
 }
 
+/// SplitMix64 as its authors wrote it.
+fn split_mix(state: u64) -> u64 {
+    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[test]
+fn a_seed_means_the_same_delays_in_every_version() {
+    assert_eq!(split_mix(0), 0xe220_a839_7b1d_cdaf, "the reference says so");
+    let spread = policy(SECOND, MINUTE, Jitter::Full { floor: MS }, First::Backoff);
+    for seed in (0..200).map(|n: u64| n.wrapping_mul(0x1234_5678_9abc_def1)) {
+        let hash = split_mix(split_mix(seed).wrapping_add(3));
+        let (low, high) = (1_000_000, 4_000_000_000_u64);
+        let offset = u64::try_from((u128::from(hash) * u128::from(high - low + 1)) >> 64);
+        let expected = Duration::from_nanos(low + offset.expect("it is below the span"));
+        assert_eq!(spread.delay(seed, 3, SECOND), expected);
+    }
+}
+
+#[test]
+fn both_ends_of_a_range_are_drawn() {
+    let standard = Backoff::default();
+    let shortest = Duration::from_nanos(1);
+    let drawn: std::collections::BTreeSet<Duration> =
+        (0..64).map(|seed| standard.first_delay(seed, Some(shortest))).collect();
+    assert_eq!(Vec::from_iter(drawn), [Duration::ZERO, shortest]);
+}
+
 #[test]
 fn impossible_policies_are_refused_with_their_numbers() {
     let new = |initial, max, multiplier, jitter| {

@@ -292,3 +292,46 @@ fn a_steady_flow_costs_one_credit_update_for_half_a_window_of_releases() {
     }
     assert_eq!(acks, 2);
 }
+
+#[test]
+fn only_what_is_acknowledged_is_released_whoever_asks() {
+    let limits = limits(8, 800);
+    let mut outbox = outbox(&limits);
+    outbox.enqueue(&limits, Tag(1), 10).expect("there is room");
+    outbox.pop_released();
+    assert_eq!(outbox.held(), (1, 10));
+}
+
+#[test]
+fn a_lane_is_idle_when_all_it_holds_is_acknowledged() {
+    let limits = limits(8, 800);
+    let mut outbox = outbox(&limits);
+    assert!(outbox.is_idle());
+    for n in 1..=3 {
+        outbox.enqueue(&limits, Tag(n), 10).expect("there is room");
+        assert!(!outbox.is_idle(), "it waits");
+        outbox.commit();
+        assert!(!outbox.is_idle(), "it is under way");
+        let credit = Inbox::first_credit(&limits);
+        assert!(outbox.acknowledge(Standing { received: Seq(n), credit }));
+        assert!(outbox.is_idle(), "it has arrived");
+        outbox.pop_released();
+        assert!(outbox.is_idle(), "it is gone");
+    }
+}
+
+#[test]
+fn the_largest_message_is_taken_and_one_byte_more_is_not() {
+    for lane in Lane::ALL {
+        let most = lane.message_max();
+        let mut inbox = Inbox::new(lane, &LaneLimits::default());
+        assert_eq!(inbox.arrive(Seq(1), most + 1), Arrival::TooLarge);
+        assert_eq!(inbox.arrive(Seq(1), most), Arrival::Deliver);
+    }
+}
+
+#[test]
+fn a_lane_that_lets_nothing_pass_owes_nothing() {
+    let closed = limits(0, 0);
+    assert!(!Inbox::new(Lane::B, &closed).owes_ack(&closed));
+}

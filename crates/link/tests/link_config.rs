@@ -57,7 +57,14 @@ fn timeouts_spacing_and_lanes_have_bounds_too() {
     assert!(Timeouts::new(SECOND, SECOND, SECOND, 2 * DAY).is_err());
     assert!(Timeouts::new(MS, MS, MS, MS).is_ok());
     assert!(Reconnect::default().min_spacing(Duration::ZERO).is_err());
-    let closed = LaneLimits { window_messages: 0, ..LaneLimits::default() };
-    let error = Lanes::new(LaneLimits::default(), closed);
-    assert_eq!(error, Err(ConfigError::LaneClosed { lane: Lane::B, limits: closed }));
+    let open = LaneLimits::default();
+    for closed in [
+        LaneLimits { outbox_messages: 0, ..open },
+        LaneLimits { outbox_bytes: 0, ..open },
+        LaneLimits { window_messages: 0, ..open },
+        LaneLimits { window_bytes: 0, ..open },
+    ] {
+        let error = Lanes::new(open, closed);
+        assert_eq!(error, Err(ConfigError::LaneClosed { lane: Lane::B, limits: closed }));
+    }
 }

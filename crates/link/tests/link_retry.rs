@@ -107,6 +107,21 @@ fn a_delay_can_be_computed_again_from_what_a_log_line_shows() {
 }
 
 #[test]
+fn each_outage_draws_delays_of_its_own() {
+    let mut bench = Bench::active(config(exact()));
+    let mut seeds = vec![bench.link.snapshot().backoff_seed];
+    for _ in 0..3 {
+        bench.pass(60 * SECOND);
+        bench.cut(Reason::TransportReset);
+        seeds.push(bench.link.snapshot().backoff_seed);
+        bench.until_active();
+    }
+    seeds.sort_unstable();
+    seeds.dedup();
+    assert_eq!(seeds.len(), 4, "one for the first connect, too");
+}
+
+#[test]
 fn a_connection_that_was_not_stable_does_not_reset_the_backoff() {
     let mut bench = Bench::active(config(exact()));
     bench.pass(29 * SECOND);

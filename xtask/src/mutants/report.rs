@@ -25,7 +25,7 @@ impl Counts {
     fn add(&mut self, fate: Option<&Fate>, is_explained: bool) {
         self.all += 1;
         match fate {
-            None => self.unknown += 1,
+            None | Some(Fate::Open) => self.unknown += 1,
             Some(Fate::Unviable) => self.unviable += 1,
             Some(Fate::Caught { .. }) => self.caught += 1,
             Some(Fate::TimedOut { .. }) => self.timed_out += 1,
@@ -72,9 +72,9 @@ pub(super) fn write(all: &[Mutant], state: &State, reasons: &Reasons, decisive: 
         nodes and to 400 worlds of the simulator. *Caught*: a test failed, or *did not end* in five times the time it takes.\n\
         *Equivalent*: nothing that anybody can see changes, with the reason below. The share is of those that were tried\n\
         and change something. Lines that only a build with a planted bug has are left out. What is known of a line holds\n\
-        until the line changes.\n\n"
+        until the line changes. *Not judged yet*: nobody has tried it, or only the quickest of its tests, and they missed it.\n\n"
         .to_owned();
-    let head = "| file | mutants | not tried yet | do not compile | caught | did not end | equivalent | survive | caught of those |\n\
+    let head = "| file | mutants | not judged yet | do not compile | caught | did not end | equivalent | survive | caught of those |\n\
         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
     text.push_str(head);
     text.push_str(&sum.row("all"));

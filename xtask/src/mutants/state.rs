@@ -30,6 +30,8 @@ pub(super) enum Fate {
     },
     /// It does not compile.
     Unviable,
+    /// Those tests of its own package pass that take little time: not judged yet.
+    Open,
     /// The tests of its own package pass.
     Missed,
     /// All tests pass.
@@ -44,6 +46,7 @@ impl fmt::Display for Fate {
             }
             Self::TimedOut { program } => write!(f, "timed out in {program}:"),
             Self::Unviable => f.write_str("does not compile:"),
+            Self::Open => f.write_str("open:"),
             Self::Missed => f.write_str("MISSED:"),
             Self::Survived => f.write_str("SURVIVED:"),
         }
@@ -77,6 +80,7 @@ impl State {
                 }
                 "timed out" => Fate::TimedOut { program },
                 "unviable" => Fate::Unviable,
+                "open" => Fate::Open,
                 "missed" => Fate::Missed,
                 "survived" => Fate::Survived,
                 _ => return None,
@@ -102,6 +106,7 @@ impl State {
             }
             Fate::TimedOut { program } => json!({"fate": "timed out", "program": program}),
             Fate::Unviable => json!({"fate": "unviable"}),
+            Fate::Open => json!({"fate": "open"}),
             Fate::Missed => json!({"fate": "missed"}),
             Fate::Survived => json!({"fate": "survived"}),
         };
@@ -128,6 +133,7 @@ impl State {
                 }),
                 Some("timed-out") => program().map(|program| Fate::TimedOut { program }),
                 Some("unviable") => Some(Fate::Unviable),
+                Some("open") => Some(Fate::Open),
                 Some("missed") => Some(Fate::Missed),
                 Some("survived") => Some(Fate::Survived),
                 Some(_) | None => None,
@@ -150,6 +156,7 @@ impl State {
                 Some(Fate::Caught { program, .. }) => format!("caught {program}"),
                 Some(Fate::TimedOut { program }) => format!("timed-out {program}"),
                 Some(Fate::Unviable) => "unviable".to_owned(),
+                Some(Fate::Open) => "open".to_owned(),
                 Some(Fate::Missed) => "missed".to_owned(),
                 Some(Fate::Survived) => "survived".to_owned(),
                 None => continue,
@@ -165,7 +172,7 @@ impl State {
         let caught = |(key, fate): &(&String, &Fate)| {
             let by = match fate {
                 Fate::Caught { program, .. } | Fate::TimedOut { program } => program,
-                Fate::Unviable | Fate::Missed | Fate::Survived => return false,
+                Fate::Unviable | Fate::Open | Fate::Missed | Fate::Survived => return false,
             };
             by == program && key.split('|').next() == Some(file)
         };

@@ -165,18 +165,20 @@ impl Suite {
     }
 
     /// Shows the mutant of this number to programs that have all mutants in them: those first that caught
-    /// most of its file in the least time.
+    /// most of its file in the least time, and none that takes longer than this.
     pub(super) fn choose(
         &self,
         built: &BTreeMap<Program, PathBuf>,
         (mutant, number): (&Mutant, usize),
         state: &State,
+        longest: Duration,
         over: impl Fn() -> bool,
     ) -> Result<Option<Verdict>, Error> {
         let words: Vec<&str> = mutant.file.split(['/', '.', '_']).collect();
         let usual =
             |program: &Program| self.usual.get(&program.label()).copied().unwrap_or_default();
-        let mut programs: Vec<_> = built.iter().collect();
+        let mut programs: Vec<_> =
+            built.iter().filter(|(program, _)| usual(program) <= longest).collect();
         programs.sort_by_cached_key(|(program, _)| {
             let caught = state.caught_by(&program.label(), &mutant.file) as u128;
             let name = program.name.as_deref().unwrap_or_default();

@@ -148,6 +148,9 @@ fn a_small_world_is_searched_and_a_search_that_is_given_up_says_so() {
     assert_eq!(given_up.status.code(), Some(3), "{}", out(&given_up));
     let again = "moorline sim check --model w2-t2-b2-c2-e2 --time 40ms";
     assert_eq!(out(&given_up).lines().last(), Some(again));
+    let first = sim(home.path(), "check --model w2-t2-b2-c2-e2,w1-t1 --time 10ms");
+    assert_eq!(first.status.code(), Some(3), "the next one makes it not good: {}", out(&first));
+    assert_eq!(out(&first).lines().last(), Some(again));
     let wrong = sim(home.path(), "check --model w2-q1");
     assert_eq!(wrong.status.code(), Some(2));
     assert!(said(&wrong).contains("q1"), "{}", said(&wrong));

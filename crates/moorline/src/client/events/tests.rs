@@ -64,13 +64,20 @@ async fn a_list_is_as_long_as_asked_for_over_any_number_of_pages() {
     for _ in 0..30 {
         client.submit(Submit::new("nobody", Bytes::new())).await.unwrap();
     }
-    let query = EventQuery { after: before, limit: 7, ..EventQuery::default() };
+    // A busy machine may add that the coordinator was not run for a while.
+    let query = EventQuery {
+        after: before,
+        limit: 7,
+        kinds: vec![EventKind::TaskSubmitted],
+        ..EventQuery::default()
+    };
     let first = client.events(&query).await.unwrap();
-    assert!(first.iter().map(|event| event.seq).eq(before + 1..=before + 7));
-    let latest = EventQuery { newest_first: true, limit: 2_000, ..EventQuery::default() };
+    assert_eq!(first.len(), 7);
+    let latest = EventQuery { newest_first: true, limit: 2_000, ..query };
     let all = client.events(&latest).await.unwrap();
-    assert_eq!(all.len() as u64, before + 30);
-    assert!(all.windows(2).all(|pair| pair[0].seq == pair[1].seq + 1));
+    assert_eq!(all.len(), 30);
+    assert!(all.windows(2).all(|pair| pair[0].seq > pair[1].seq));
+    assert!(all.iter().rev().take(7).eq(&first));
     let hour = Duration::from_secs(3_600);
     let since = EventQuery { since: Some(SystemTime::now() - hour), limit: 9_000, ..latest };
     assert_eq!(client.events(&since).await.unwrap(), all);

@@ -25,6 +25,7 @@ fn of_a_worker_that_is_there_its_process_and_its_last_sign_are_told() {
     let mut desk = Desk::default();
     desk.at(1_000);
     let session = desk.activate(1, hello(7, 3));
+    assert_eq!(seen(&desk).rtt, None, "no round trip was measured yet");
     desk.at(4_000);
     desk.say(1, beat(1));
     desk.at(5_000);
@@ -35,6 +36,7 @@ fn of_a_worker_that_is_there_its_process_and_its_last_sign_are_told() {
         (Some(Incarnation(3)), Some(desk.instant(4_000)))
     );
     assert_eq!((it.conn, it.session), (Some(ConnId(1)), Some(session)));
+    assert_eq!(it.rtt, Some(std::time::Duration::from_micros(250)));
 }
 
 #[test]

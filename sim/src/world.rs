@@ -177,6 +177,8 @@ pub struct Run {
     logs: bool,
     events_max: u64,
     decisions: Option<Box<dyn Decide>>,
+    /// Where to record it, if somebody reads that meanwhile.
+    shared: Option<Shared>,
 }
 
 /// What a run comes to.
@@ -197,13 +199,20 @@ impl Run {
     /// ([`Settings::is_fit`](crate::Settings::is_fit)) fail it at once.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        Self { plan, keeps: None, logs: false, events_max: EVENTS_MAX, decisions: None }
+        let (events_max, shared) = (EVENTS_MAX, None);
+        Self { plan, keeps: None, logs: false, events_max, decisions: None, shared }
     }
 
     /// Keeps the last so many records.
     #[must_use]
     pub fn recorded(self, keeps: usize) -> Self {
         Self { keeps: Some(keeps.max(1)), ..self }
+    }
+
+    /// Keeps what happens here, where somebody reads it meanwhile.
+    #[must_use]
+    pub(crate) fn recorded_in(self, recording: Shared) -> Self {
+        Self { shared: Some(recording), ..self }
     }
 
     /// Keeps the decisions that were not benign.
@@ -227,9 +236,10 @@ impl Run {
     /// Runs it.
     #[must_use]
     pub fn go(self) -> RunOutcome {
-        let Self { plan, keeps, logs, events_max, decisions } = self;
+        let Self { plan, keeps, logs, events_max, decisions, shared } = self;
         let seed = plan.seed;
-        let recording = keeps.map(|keeps| Rc::new(RefCell::new(Recording::keeping(keeps))));
+        let keeps = keeps.map(|keeps| Rc::new(RefCell::new(Recording::keeping(keeps))));
+        let recording = shared.or(keeps);
         let draws = decisions.map_or_else(|| Decider::of(&plan), Decider::Other);
         let (draws, taken) = if logs {
             let log = Log::new(draws);

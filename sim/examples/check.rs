@@ -12,9 +12,12 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use moorline_sim::check::{Bounds, Checked, Counterexample, Verdict, check};
+use moorline_sim::check::{
+    Bounds, BoundsError, Checked, Counterexample, TimedBounds, TimedBoundsError, TimedChecked,
+    TimedStep, TimedVerdict, Verdict, check, check_timed,
+};
 use moorline_sim::shrink::{Shrunk, shrink};
-use moorline_sim::{Plan, run_plan};
+use moorline_sim::{Plan, Violation, run_plan};
 
 /// How long a plan may be shrunk.
 const SHRINKING: Duration = Duration::from_secs(10);
@@ -31,26 +34,96 @@ fn main() -> ExitCode {
         limit = Duration::from_secs(seconds);
         args.drain(..2);
     }
-    let bounds: Result<Vec<Bounds>, _> = args.iter().map(|text| text.parse::<Bounds>()).collect();
-    let bounds = match bounds {
-        Ok(bounds) if !bounds.is_empty() => bounds,
+    let models: Result<Vec<Model>, _> = args.iter().map(|text| Model::parse(text)).collect();
+    let models = match models {
+        Ok(models) if !models.is_empty() => models,
         Ok(_) => return usage("say which models to search"),
-        Err(error) => return usage(&error.to_string()),
+        Err(error) => return usage(&error),
     };
     if is_bug {
         // A panic is found as all else is: nobody has to read of it.
         std::panic::set_hook(Box::new(|_| {}));
-        return bug(&bounds, limit);
+        return bug(&models, limit);
     }
     println!("| model | states | steps | depth | s | MiB | |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: | --- |");
     let mut worst = 0;
-    for bounds in bounds {
+    for model in models {
         let began = Instant::now();
-        let checked = check(bounds, &mut |_| began.elapsed() < limit);
-        worst = worst.max(show(&checked, began.elapsed()));
+        let found = model.search(&mut |_| began.elapsed() < limit);
+        worst = worst.max(show(&model, &found, began.elapsed()));
     }
     ExitCode::from(worst)
+}
+
+/// A world, without clocks or with them.
+#[derive(Clone, Copy, Debug)]
+enum Model {
+    Plain(Bounds),
+    Timed(TimedBounds),
+}
+
+/// What a search came to.
+#[derive(Debug)]
+struct Found {
+    states: u64,
+    steps: u64,
+    depth: u32,
+    ended: Ended,
+}
+
+#[derive(Debug)]
+enum Ended {
+    Holds,
+    Stopped,
+    Way(Counterexample),
+    Timed(Vec<TimedStep>, Option<Violation>),
+}
+
+impl Model {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with("timed") {
+            return text
+                .parse()
+                .map(Self::Timed)
+                .map_err(|error: TimedBoundsError| error.to_string());
+        }
+        text.parse().map(Self::Plain).map_err(|error: BoundsError| error.to_string())
+    }
+
+    fn search(&self, goes_on: &mut dyn FnMut(u64) -> bool) -> Found {
+        match self {
+            Self::Plain(bounds) => {
+                let Checked { states, steps, depth, verdict, .. } = check(*bounds, goes_on);
+                let ended = match verdict {
+                    Verdict::Holds => Ended::Holds,
+                    Verdict::Stopped => Ended::Stopped,
+                    Verdict::Broken(way) | Verdict::Trapped(way) => Ended::Way(way),
+                };
+                Found { states, steps, depth, ended }
+            }
+            Self::Timed(bounds) => {
+                let checked = check_timed(*bounds, goes_on);
+                let ended = match checked.verdict {
+                    TimedVerdict::Holds => Ended::Holds,
+                    TimedVerdict::Stopped => Ended::Stopped,
+                    TimedVerdict::Broken(steps, violation) => Ended::Timed(steps, Some(violation)),
+                    TimedVerdict::Stuck(steps) => Ended::Timed(steps, None),
+                };
+                let TimedChecked { states, steps, depth, .. } = checked;
+                Found { states, steps, depth, ended }
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Plain(bounds) => bounds.fmt(f),
+            Self::Timed(bounds) => bounds.fmt(f),
+        }
+    }
 }
 
 fn usage(problem: &str) -> ExitCode {
@@ -74,27 +147,41 @@ fn tenths(took: Duration) -> String {
 }
 
 /// A row of the table, and what the process is to say of it at its end.
-fn show(checked: &Checked, took: Duration) -> u8 {
-    let Checked { bounds, states, steps, depth, verdict, .. } = checked;
-    let (word, way, code) = match verdict {
-        Verdict::Holds => ("holds", None, 0),
-        Verdict::Stopped => ("not all were visited", None, 0),
-        Verdict::Broken(way) => ("**broken**", Some(way), 10),
-        Verdict::Trapped(way) => ("**a trap**", Some(way), 11),
+fn show(model: &Model, found: &Found, took: Duration) -> u8 {
+    let Found { states, steps, depth, ended } = found;
+    let (word, code) = match ended {
+        Ended::Holds => ("holds", 0),
+        Ended::Stopped => ("not all were visited", 0),
+        Ended::Way(Counterexample { violation: Some(_), .. }) | Ended::Timed(_, Some(_)) => {
+            ("**broken**", 10)
+        }
+        Ended::Way(_) | Ended::Timed(..) => ("**a trap**", 11),
     };
     let (states, steps, took) = (grouped(*states), grouped(*steps), tenths(took));
     let memory = most_memory().map_or(String::from("?"), grouped);
-    println!("| `{bounds}` | {states} | {steps} | {depth} | {took} | {memory} | {word} |");
-    if let Some(way) = way {
-        println!("\n{way}\n");
-        match way.plan() {
-            Ok(plan) => println!(
-                "as a plan, which the simulator runs and which fails in the same way:\n{plan:?}\n"
-            ),
-            Err(other) => println!("{other}\n"),
+    println!("| `{model}` | {states} | {steps} | {depth} | {took} | {memory} | {word} |");
+    match ended {
+        Ended::Holds | Ended::Stopped => {}
+        Ended::Way(way) => {
+            println!("\n{way}\n");
+            match way.plan() {
+                Ok(plan) => {
+                    println!("the simulator fails in the same way with this plan:\n{plan:?}\n")
+                }
+                Err(other) => println!("{other}\n"),
+            }
+        }
+        Ended::Timed(steps, violation) => {
+            println!("\n{}\n", told(steps, violation.as_ref()));
         }
     }
     code
+}
+
+fn told(steps: &[TimedStep], violation: Option<&Violation>) -> String {
+    let lines = (1..).zip(steps).map(|(number, step)| format!("{number:>3}. {step}\n"));
+    let end = violation.map_or("time stands still".into(), ToString::to_string);
+    lines.chain([end]).collect()
 }
 
 /// The most memory this process has had, in MiB, where the system tells.
@@ -106,48 +193,55 @@ fn most_memory() -> Option<u64> {
 }
 
 /// Looks for a bug, and compares what the two ways to find it come to.
-fn bug(bounds: &[Bounds], limit: Duration) -> ExitCode {
-    for bounds in bounds {
+fn bug(models: &[Model], limit: Duration) -> ExitCode {
+    for model in models {
         let began = Instant::now();
-        let checked = check(*bounds, &mut |_| began.elapsed() < limit);
-        let took = began.elapsed();
-        let (Verdict::Broken(way) | Verdict::Trapped(way)) = &checked.verdict else {
-            eprintln!("{checked}");
-            continue;
-        };
-        eprintln!("{way}");
-        let found =
-            way.violation.as_ref().map_or("a trap".into(), |broken| format!("{:?}", broken.rule));
-        let (length, states) = (way.steps.len(), grouped(checked.states));
-        let least = match way.plan() {
-            Ok(plan) => shrunk(&plan).map(|shrunk| shrunk.after.items()),
-            Err(other) => {
-                eprintln!("{other}");
-                None
+        let Found { states, ended, .. } = model.search(&mut |_| began.elapsed() < limit);
+        let mut cells = vec![format!("`{model}`")];
+        let (states, took) = (grouped(states), tenths(began.elapsed()));
+        match ended {
+            Ended::Holds | Ended::Stopped => {
+                eprintln!("not in {model}");
+                continue;
             }
-        };
-        let drawn = drawn(way, limit).and_then(|plan| shrunk(&plan));
-        let number = |number: Option<usize>| number.map_or("-".into(), |it| it.to_string());
-        let drawn =
-            drawn.map(|shrunk| (shrunk.before.items(), shrunk.after.items(), shrunk.replays));
-        let ratio = drawn.zip(least).map(|((_, after, _), least)| after * 100 / least.max(1));
-        let ratio = ratio.map_or("-".into(), |ratio| format!("{}.{:02}", ratio / 100, ratio % 100));
-        let cells = [
-            format!("`{bounds}`"),
-            found,
-            length.to_string(),
-            states,
-            tenths(took),
-            number(least),
-            number(drawn.map(|it| it.0)),
-            number(drawn.map(|it| it.1)),
-            drawn.map_or("-".into(), |it| it.2.to_string()),
-            ratio,
-        ];
+            // A plan says nothing of moments that are as exact as that.
+            Ended::Timed(steps, violation) => {
+                eprintln!("{}", told(&steps, violation.as_ref()));
+                let rule = violation.map_or("a trap".into(), |broken| format!("{:?}", broken.rule));
+                cells.extend([rule, steps.len().to_string(), states, took]);
+                cells.resize(cells.len() + 5, "-".into());
+            }
+            Ended::Way(way) => {
+                eprintln!("{way}");
+                let rule = way.violation.as_ref();
+                let rule = rule.map_or("a trap".into(), |broken| format!("{:?}", broken.rule));
+                cells.extend([rule, way.steps.len().to_string(), states, took]);
+                cells.extend(compared(&way, limit));
+            }
+        }
         println!("{}", cells.join(" | "));
         return ExitCode::SUCCESS;
     }
     ExitCode::from(1)
+}
+
+/// The size of the smallest plan of a way; that of a drawn one that fails in the same way, before and after it is
+/// shrunk; how many replays that took; and how much larger it is.
+fn compared(way: &Counterexample, limit: Duration) -> [String; 5] {
+    let least = match way.plan() {
+        Ok(plan) => shrunk(&plan).map(|shrunk| shrunk.after.items()),
+        Err(other) => {
+            eprintln!("{other}");
+            None
+        }
+    };
+    let drawn = drawn(way, limit).and_then(|plan| shrunk(&plan));
+    let number = |number: Option<usize>| number.map_or("-".into(), |it| it.to_string());
+    let drawn = drawn.map(|shrunk| (shrunk.before.items(), shrunk.after.items(), shrunk.replays));
+    let ratio = drawn.zip(least).map(|((_, after, _), least)| after * 100 / least.max(1));
+    let ratio = ratio.map_or("-".into(), |ratio| format!("{}.{:02}", ratio / 100, ratio % 100));
+    let replays = drawn.map_or("-".into(), |it| grouped(it.2));
+    [number(least), number(drawn.map(|it| it.0)), number(drawn.map(|it| it.1)), replays, ratio]
 }
 
 /// A drawn plan that fails in the same way.

@@ -1,10 +1,24 @@
-//! How long things may take once nothing goes wrong any more: by the settings, not by a guess.
+//! How long things may take once nothing goes wrong any more: by the settings and the plan, not by a
+//! guess.
 
-use crate::plan::{Plan, SEC, SLOWEST_COMMIT, TaskPlan};
+use std::time::Duration;
 
-/// How long after the last fault a connection that it broke is noticed at the latest.
+use crate::disk::RETRY_LAST;
+use crate::plan::{Fault, Plan, SEC, TaskPlan};
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// How long after the last fault a connection that it broke is noticed at the latest: by the worker when
+/// all its beats were missed, or by the coordinator that heard nothing.
 pub(crate) fn fading(plan: &Plan) -> u64 {
-    plan.settings.beat * 4 + SEC * 2
+    let settings = &plan.settings;
+    let Ok(configs) = settings.configs() else { return SEC };
+    let interval = plan.interval(&configs);
+    let missed = interval * (u64::from(settings.misses) + 1);
+    let unheard = nanos(configs.hub.disconnect_after(Duration::from_nanos(interval)));
+    missed.max(unheard) + SEC * 2
 }
 
 /// How long after the last fault a session is ended whose worker has swallowed a question: the time for
@@ -13,21 +27,49 @@ fn unanswered(plan: &Plan) -> u64 {
     if plan.swallows() { plan.settings.answer_timeout * 2 + SEC } else { 0 }
 }
 
+/// How long a commit lasts at most that was begun under a fault: by how much the slowest is slower, and
+/// when one that has failed is tried again.
+fn slowest_commit(plan: &Plan) -> u64 {
+    let by = |fault: &Fault| {
+        if let Fault::Slow { delay, .. } = fault {
+            *delay
+        } else if matches!(fault, Fault::Fails { .. }) {
+            RETRY_LAST
+        } else {
+            0
+        }
+    };
+    let slowest = plan.episodes.iter().map(|episode| by(&episode.fault)).max();
+    plan.settings.commit * 4 + slowest.unwrap_or(0)
+}
+
+/// How long it takes until everybody has been let in, where only so many are in a second.
+fn herd(plan: &Plan) -> u64 {
+    /// What a coordinator takes that has measured nothing.
+    const STANDARD: u32 = 200;
+    let rate = plan.settings.registrations.unwrap_or(STANDARD).max(1);
+    // They spread their first dial over as long as it takes, and who comes too early has a slot.
+    plan.present().count() as u64 * SEC / u64::from(rate) * 2
+}
+
 /// How long after the last fault every worker is active: a sum of what each step may take.
 pub(crate) fn back(plan: &Plan) -> u64 {
+    let settings = &plan.settings;
     // A dial that hangs since before is given up, and another waited for; or a half-open connection
     // is noticed, waited for, dialled again, held for the old one's sake and restored, when the
     // slowest commit is over.
-    let dialled = plan.settings.max_delay * 5 / 4 + SEC * 2;
-    let (connect, restore) = (plan.settings.connect, plan.settings.restore);
-    fading(plan) + unanswered(plan) + connect + dialled * 2 + SLOWEST_COMMIT + restore
+    let dialled = settings.max_delay * 5 / 4 + SEC * 2;
+    let steps = fading(plan) + unanswered(plan) + settings.connect + dialled * 2;
+    let steps = steps + slowest_commit(plan) + settings.restore + herd(plan);
+    // Clocks that run slowly.
+    steps + steps / 1_000
 }
 
 /// How long a task may wait, at the most, although somebody is there who could run it: for the store, for
 /// answers about attempts that were assigned before, and until a worker that has refused is asked again.
 pub(crate) fn idle(plan: &Plan) -> u64 {
     let settings = &plan.settings;
-    let store = settings.commit * 8 + SLOWEST_COMMIT;
+    let store = settings.commit * 4 + slowest_commit(plan);
     store + settings.accept_timeout * 2 + plan.slowest() * 4 + settings.late * 4 + SEC * 5
 }
 
@@ -38,9 +80,8 @@ pub(crate) fn ended(plan: &Plan) -> u64 {
     let given_away = (settings.lost_after * 2).max(settings.start_grace) + SEC * 2;
     // Each task, one after the other on one slot, with every attempt it may have.
     let step = plan.slowest() * 4 + settings.commit * 8 + settings.late * 4 + SEC;
-    let work: u64 = plan
-        .tasks
-        .iter()
+    let tasks = || plan.tasks.iter().filter(|task| !task.absent);
+    let work: u64 = tasks()
         .map(|task| {
             let attempts = u64::from(task.max_retries) + 2;
             let work = if task.endless { 0 } else { task.work };
@@ -49,6 +90,13 @@ pub(crate) fn ended(plan: &Plan) -> u64 {
         .sum();
     // Runs that are not wanted any more keep their slots until they have stopped.
     let stops = |task: &TaskPlan| if task.endless { task.stops } else { task.stops.min(task.work) };
-    let stopping = plan.tasks.iter().map(stops).max().unwrap_or(0);
-    back(plan) + given_away + settings.accept_timeout * 2 + stopping + work
+    let stopping = tasks().map(stops).max().unwrap_or(0);
+    let steps = given_away + settings.accept_timeout * 2 + stopping + work;
+    back(plan) + steps + steps / 1_000
+}
+
+/// How long it takes a process that has nothing left to do to end in order.
+pub(crate) fn closed(plan: &Plan) -> u64 {
+    // The last frame, what it waits for, and a round trip for each.
+    plan.slowest() * 4 + plan.settings.late * 4 + SEC * 8
 }

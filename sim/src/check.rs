@@ -27,6 +27,7 @@ mod replay;
 mod rows;
 mod step;
 mod table;
+mod timed;
 mod trap;
 mod turn;
 mod wire;
@@ -36,6 +37,9 @@ use std::fmt;
 pub use bounds::{Bounds, BoundsError};
 pub use replay::OtherWay;
 pub use step::{Ending, Step};
+pub use timed::{
+    TimedBounds, TimedBoundsError, TimedChecked, TimedStep, TimedVerdict, check_timed,
+};
 
 use crate::Violation;
 use explore::{End, Explored, explore};

@@ -50,6 +50,20 @@ pub enum Site {
     Strike,
     /// What a worker swallows, and when.
     Swallow,
+    /// Whether a packet takes much longer, and by how much.
+    Spike,
+    /// Whether a packet is lost and sent again, how many behind it, and how much later.
+    Stall,
+    /// How much later the last piece of a packet arrives than its first.
+    Segment,
+    /// Whether a packet arrives again, how often and when.
+    Replay,
+    /// Whether a packet changes on its way, and how.
+    Corrupt,
+    /// How much later what was lost in a partition is sent again.
+    Retransmit,
+    /// When a worker loses its link, and gets it back.
+    Swizzle,
 }
 
 /// Takes the decisions of a world.

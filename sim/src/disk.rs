@@ -15,6 +15,8 @@ use moorline_store::{
 use moorline_work::{Conflict, TaskId, WorkerId};
 
 use crate::Sabotage;
+use crate::plan::{CoordinatorPlan, MS, SEC};
+use crate::world::rated;
 
 /// The store and what waits for it.
 #[derive(Debug)]
@@ -23,9 +25,59 @@ pub(crate) struct Disk {
     waiting: VecDeque<Persist>,
     under_way: Vec<Persist>,
     sabotage: Option<Sabotage>,
+    wall: Wall,
+    /// Everything that was done to the store, if it may have to be done again without the last of it.
+    log: Option<Vec<Logged>>,
+    /// How often the present commit has failed.
+    failures: u32,
     /// Commits so far.
     pub(crate) commits: u64,
 }
+
+/// Something that was done to the store, and when by the wall clock.
+#[derive(Clone, Debug)]
+enum Logged {
+    Began(WallTime),
+    Committed(WallTime, Vec<Persist>),
+    Pruned(WallTime, Retention),
+}
+
+/// The wall clock of the coordinator's machine, and what its process makes of it.
+#[derive(Clone, Copy, Debug)]
+struct Wall {
+    /// Milliseconds that it is ahead.
+    ahead: i64,
+    /// By how many millionths it is too fast.
+    rate: i32,
+    /// The last reading of this process, and when that was: its time never goes back.
+    last: Option<(u64, WallTime)>,
+}
+
+impl Wall {
+    /// What the process takes for the time.
+    fn now(&mut self, now: u64) -> WallTime {
+        let system = START.saturating_add_signed(self.ahead) + rated(now, self.rate) / MS;
+        let shown = match self.last {
+            // Set back by more than a correction: it goes on from where it was.
+            Some((at, last)) if last.0.saturating_sub(system) > CORRECTED => {
+                last.0 + (now / MS).saturating_sub(at / MS)
+            }
+            Some((_, last)) => last.0.max(system),
+            None => system,
+        };
+        self.last = Some((now, WallTime(shown)));
+        WallTime(shown)
+    }
+}
+
+/// Milliseconds that a wall clock may be behind without having been set back: as drivers see it.
+const CORRECTED: u64 = 2_000;
+/// What wall clocks show at the beginning of a world.
+const START: u64 = 1_700_000_000_000;
+/// After a commit that failed the next try comes after this time, ...
+const RETRY_FIRST: u64 = 100 * MS;
+/// ... and after twice as long each time, up to this: as drivers do it.
+pub(crate) const RETRY_LAST: u64 = 5 * SEC;
 
 /// A commit that is durable.
 #[derive(Debug)]
@@ -43,14 +95,13 @@ impl Committed {
 /// The memory store never fails.
 const NEVER: &str = "the memory store does not fail";
 
-/// Wall time: the machines never see it, so its zero is of no matter.
-fn wall(now: u64) -> WallTime {
-    WallTime(1_700_000_000_000 + now / 1_000_000)
-}
-
 impl Disk {
-    pub(crate) fn new(sabotage: Option<Sabotage>) -> Self {
+    /// A disk at the beginning; `logs` if it may have to go back to an earlier state.
+    pub(crate) fn new(plan: &CoordinatorPlan, sabotage: Option<Sabotage>, logs: bool) -> Self {
         Self {
+            wall: Wall { ahead: plan.wall, rate: plan.wall_rate, last: None },
+            log: logs.then(Vec::new),
+            failures: 0,
             store: MemoryStore::new(),
             waiting: VecDeque::new(),
             under_way: Vec::new(),
@@ -62,8 +113,54 @@ impl Disk {
     /// A new life of the coordinator.
     pub(crate) fn begin(&mut self, now: u64) -> Epoch {
         self.store = self.store.reopen();
-        let epoch = self.store.begin_epoch(wall(now)).expect(NEVER);
+        // The next process knows nothing of what the last one took for the time.
+        self.wall.last = None;
+        let wall = self.wall.now(now);
+        self.logged(|| Logged::Began(wall));
+        let epoch = self.store.begin_epoch(wall).expect(NEVER);
         if self.sabotage == Some(Sabotage::EpochRepeats) { Epoch(1) } else { epoch }
+    }
+
+    fn logged(&mut self, what: impl FnOnce() -> Logged) {
+        if let Some(log) = &mut self.log {
+            log.push(what());
+        }
+    }
+
+    /// The wall clock is set by so many milliseconds.
+    pub(crate) fn set_clock(&mut self, by: i64) {
+        self.wall.ahead = self.wall.ahead.saturating_add(by);
+    }
+
+    /// The commit that is under way has failed: after which time it is tried again.
+    pub(crate) fn fails(&mut self) -> u64 {
+        let delay = RETRY_FIRST.saturating_mul(1 << self.failures.min(16)).min(RETRY_LAST);
+        self.failures += 1;
+        delay
+    }
+
+    /// So many of the last commits never happened, or none ever did.
+    pub(crate) fn roll_back(&mut self, commits: Option<u32>) {
+        let Some(mut log) = self.log.take() else { return };
+        let mut left = commits.map_or(usize::MAX, |commits| commits as usize);
+        while left > 0 && !log.is_empty() {
+            // What was pruned or begun meanwhile goes as well.
+            let was = log.pop();
+            left -= usize::from(matches!(was, Some(Logged::Committed(..))));
+        }
+        self.store = MemoryStore::new();
+        for logged in &log {
+            match logged {
+                Logged::Began(wall) => drop(self.store.begin_epoch(*wall).expect(NEVER)),
+                Logged::Committed(wall, batch) => {
+                    drop(self.store.commit(*wall, batch).expect(NEVER));
+                }
+                Logged::Pruned(wall, retention) => {
+                    let _ = self.store.prune(*wall, retention).expect(NEVER);
+                }
+            }
+        }
+        self.log = Some(log);
     }
 
     pub(crate) fn wait(&mut self, persist: Persist) {
@@ -84,9 +181,12 @@ impl Disk {
     /// The commit that is under way is durable.
     pub(crate) fn commit(&mut self, now: u64) -> Committed {
         let batch = std::mem::take(&mut self.under_way);
+        self.failures = 0;
+        let wall = self.wall.now(now);
+        self.logged(|| Logged::Committed(wall, batch.clone()));
         let done = match self.sabotage {
-            Some(sabotage) => self.spoiled(now, &batch, sabotage),
-            None => self.store.commit(wall(now), &batch),
+            Some(sabotage) => self.spoiled(wall, &batch, sabotage),
+            None => self.store.commit(wall, &batch),
         };
         Committed { batch, done: done.expect(NEVER) }
     }
@@ -94,7 +194,7 @@ impl Disk {
     /// A commit by a store that is not what it should be.
     fn spoiled(
         &mut self,
-        now: u64,
+        wall: WallTime,
         batch: &[Persist],
         sabotage: Sabotage,
     ) -> Result<Vec<Done>, StoreError> {
@@ -106,7 +206,7 @@ impl Disk {
             return Err(StoreError::Io { detail: String::from("on purpose") });
         }
         let kept: Vec<Persist> = batch.iter().filter(|persist| !spoils(persist)).cloned().collect();
-        let mut done = self.store.commit(wall(now), &kept)?.into_iter();
+        let mut done = self.store.commit(wall, &kept)?.into_iter();
         let answer = |persist: &Persist| {
             if spoils(persist) {
                 Done { rows: Vec::new(), conflict: Some(Conflict::Exists { same: false }) }
@@ -122,12 +222,15 @@ impl Disk {
         // The books tell everything from the beginning.
         let event_age_millis = u64::MAX;
         let retention = Retention { count: keeps, event_age_millis, ..Retention::default() };
-        self.store.prune(wall(now), &retention).expect(NEVER).tasks
+        let wall = self.wall.now(now);
+        self.logged(|| Logged::Pruned(wall, retention));
+        self.store.prune(wall, &retention).expect(NEVER).tasks
     }
 
     /// The coordinator's process ended. The commit that was under way may be durable all the same.
     pub(crate) fn crash(&mut self, now: u64, durable: bool) -> Option<Committed> {
         self.waiting.clear();
+        self.failures = 0;
         let committed = (durable && !self.under_way.is_empty()).then(|| self.commit(now));
         self.under_way.clear();
         if self.sabotage == Some(Sabotage::StoreForgets) {

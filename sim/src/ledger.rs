@@ -16,6 +16,7 @@ use moorline_link::{Epoch, Reconnect};
 use moorline_node::{Done, EventKind, Persist, Requeue, StoreOp, StorePlacement, StoreRow};
 use moorline_work::{Attempt, Disposition, End, Status, TaskId, TaskKey, TaskState};
 
+use crate::world::rated;
 use crate::{Plan, Rule, Violation};
 use heard::{Awake, Clock, Heard};
 
@@ -23,6 +24,8 @@ use heard::{Awake, Clock, Heard};
 #[derive(Debug)]
 pub(crate) struct Ledger {
     lost_after: u64,
+    /// Silence after which a worker is disconnected.
+    disconnect_after: u64,
     start_grace: u64,
     lost_cap: u32,
     max_retries: BTreeMap<TaskId, u32>,
@@ -43,7 +46,7 @@ pub(crate) struct Ledger {
     talk: talk::Talk,
     given: given::Given,
     diallers: Vec<dials::Dialler>,
-    reconnect: Reconnect,
+    policy: dials::Policy,
     /// How long a link is active before it counts as stable.
     stable_after: u64,
     /// How late timers fire at most.
@@ -111,9 +114,13 @@ fn broken(rule: Rule, words: String) -> Judgement {
 }
 
 impl Ledger {
-    pub(crate) fn new(plan: &Plan, reconnect: Reconnect) -> Self {
+    pub(crate) fn new(plan: &Plan, reconnect: Reconnect, disconnect_after: u64) -> Self {
+        // As long as that is by the fastest clock, and a moment because clocks show whole nanoseconds.
+        let rate = plan.workers.iter().map(|worker| worker.rate).max().unwrap_or(0);
+        let late = rated(plan.settings.late, rate.max(0)) + 2;
         Self {
             lost_after: plan.settings.lost_after,
+            disconnect_after,
             start_grace: plan.settings.start_grace,
             lost_cap: plan.settings.lost_cap,
             max_retries: plan.tasks.iter().map(|t| (TaskId(t.id), t.max_retries)).collect(),
@@ -129,9 +136,9 @@ impl Ledger {
             talk: talk::Talk::among(plan.workers.len()),
             given: given::Given::default(),
             diallers: vec![dials::Dialler::begun(0); plan.workers.len()],
-            reconnect,
+            policy: dials::Policy { reconnect, multiplier: plan.settings.multiplier },
             stable_after: nanos(reconnect.stability()),
-            late: plan.settings.late,
+            late,
             ended: 0,
             attempts: 0,
         }

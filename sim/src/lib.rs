@@ -18,6 +18,7 @@
 
 mod bound;
 pub mod check;
+mod coverage;
 mod decide;
 mod disk;
 mod frame;
@@ -29,6 +30,7 @@ mod plan;
 mod queue;
 mod report;
 mod rule;
+mod run;
 mod sabotage;
 pub mod shrink;
 mod story;
@@ -36,18 +38,19 @@ mod swarm;
 mod trace;
 mod world;
 
+pub use coverage::{Coverage, Met};
 pub use decide::{Base, Decide, Decision, Draws, FromBytes, Log, Overridden, Site};
 pub use frame::FrameKind;
 pub use invariant::{Class, Invariant, UnknownInvariant};
 pub use plan::{
     CoordinatorPlan, Dialled, Ending, Episode, Families, Family, Fault, Kept, Latency, Lull,
     Manner, Mode, Moment, Nudge, Plan, Settings, Side, TaskPlan, Temper, Told, Twin, Unfit, Way,
-    Who, WorkerPlan, Workers,
+    Who, Whom, WorkerPlan, Workers,
 };
 pub use report::{Failure, Report, Seen, Violation};
 pub use rule::Rule;
+pub use run::{Run, RunOutcome, run, run_plan};
 pub use sabotage::Sabotage;
 pub use story::{Sentence, Story};
 pub use swarm::{SeenIn, Spread, Swarm, SwarmReport, Used};
 pub use trace::{Record, Recording, What};
-pub use world::{Run, RunOutcome, run, run_plan};

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use moorline_link::{ConnId, Lane};
 
-use crate::plan::Side;
+use crate::plan::{Ending, Side};
 
 /// Every connection there ever was, by number.
 #[derive(Debug, Default)]
@@ -29,6 +29,10 @@ pub(crate) struct Conn {
     pub(crate) name: ConnId,
     /// Nothing arrives any more, and nobody need know.
     pub(crate) cut: bool,
+    /// Whoever sends on it, although it is cut, is told that.
+    pub(crate) answers: bool,
+    /// What is under way arrives also where the receiver has closed it.
+    pub(crate) haunts: bool,
     worker_end: End,
     coordinator_end: End,
     up: Pipe,
@@ -53,8 +57,18 @@ pub(crate) struct Pipe {
     lanes: [VecDeque<Bytes>; 2],
     /// When the last of a lane arrives.
     pub(crate) last: [u64; 2],
-    /// Packets so far.
+    /// Packets so far, and other things that travelled.
     pub(crate) packets: u64,
+    /// Packets that arrived.
+    pub(crate) arrived: u64,
+    /// Bytes that were written.
+    pub(crate) written: u64,
+    /// It ends when so many bytes were written, and how.
+    pub(crate) ends: Option<(u64, Ending)>,
+    /// It has ended: what is written is lost.
+    pub(crate) shut: bool,
+    /// What is under way is lost as well.
+    pub(crate) lost: bool,
     /// Bytes that were not read.
     pub(crate) unread: usize,
     /// The sender was told that it takes no more.
@@ -77,6 +91,8 @@ impl Network {
             key,
             name,
             cut: false,
+            answers: false,
+            haunts: false,
             worker_end: End::Waiting,
             coordinator_end: End::Waiting,
             up: Pipe::default(),
@@ -122,7 +138,8 @@ impl Network {
 impl Conn {
     /// Nothing will ever come of it, although one of its ends is not closed.
     pub(crate) fn is_dead(&self) -> bool {
-        self.cut || self.worker_end != End::Open || self.coordinator_end != End::Open
+        let is_shut = self.cut || self.up.shut || self.down.shut;
+        is_shut || self.worker_end != End::Open || self.coordinator_end != End::Open
     }
 
     pub(crate) fn end(&self, side: Side) -> End {

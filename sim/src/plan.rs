@@ -14,24 +14,26 @@ mod moment;
 mod reach;
 mod settings;
 mod swallow;
+mod whom;
 mod work;
 mod workers;
 
 pub(crate) use config::Configs;
 pub use config::Unfit;
-pub(crate) use episodes::SLOWEST_COMMIT;
 pub use family::{Families, Family};
-pub use fault::{Dialled, Ending, Episode, Fault, Kept, Manner, Nudge, Side, Told, Twin, Way, Who};
+pub use fault::{Dialled, Ending, Episode, Fault, Kept, Manner, Nudge, Told, Twin};
 pub use latency::Latency;
 pub use moment::Moment;
 pub use settings::Settings;
 pub(crate) use settings::good_path;
+pub use whom::{Side, Way, Who, Whom};
 pub(crate) use work::HANDLERS;
 pub use work::{TaskPlan, WorkerPlan};
 pub use workers::Workers;
 
 use crate::Sabotage;
 use crate::decide::{Base, Decide, Decision, Draws, Site};
+use episodes::Drawing;
 
 /// A millisecond in the nanoseconds of a world.
 pub(crate) const MS: u64 = 1_000_000;
@@ -72,6 +74,25 @@ pub struct CoordinatorPlan {
     pub wall: i64,
     /// By how many millionths its wall clock is too fast; at most 100,000 either way.
     pub wall_rate: i32,
+}
+
+impl CoordinatorPlan {
+    fn draw(draws: &dyn Decide, families: Families) -> Self {
+        let draw = |k, bound| draws.draw(Site::Plan, 7, k, bound);
+        // Either way.
+        let signed = |k, most: u64| {
+            let by = i64::try_from(draw(k, 2 * most + 1)).unwrap_or(0);
+            by - i64::try_from(most).unwrap_or(0)
+        };
+        let rate = |k, most| i32::try_from(signed(k, most)).unwrap_or(0);
+        let has = |family| families.contains(family);
+        Self {
+            begins_at: if families.is_empty() || draw(0, 4) != 3 { 0 } else { draw(1, 30 * SEC) },
+            rate: if has(Family::T2) { rate(2, 500) } else { 0 },
+            wall: if has(Family::T1) { signed(3, 3 * 86_400_000) } else { 0 },
+            wall_rate: if has(Family::T1) { rate(4, 10_000) } else { 0 },
+        }
+    }
 }
 
 /// A time in the middle of the faults in which nothing goes wrong. What lasts is over when it begins,
@@ -135,43 +156,58 @@ impl Plan {
     /// A plan that is drawn by these decisions; the seed is for what is decided on the way.
     #[must_use]
     pub fn draw(seed: u64, mode: Mode, draws: &dyn Decide) -> Self {
-        let plan = |k, bound| draws.draw(Site::Plan, 0, k, bound);
-        let temper = match plan(0, 10) {
+        let draw = |k, bound| draws.draw(Site::Plan, 0, k, bound);
+        let temper = match draw(0, 10) {
             9 => Temper::Calm,
             8 => Temper::Cranked,
             7 => Temper::Extreme,
             _ => Temper::Common,
         };
-        let settings = Settings::draw(draws, temper);
-        // Geometric: one worker in half of the worlds, at most six, and one more in half of them.
-        let workers =
-            1 + (plan(1, 64) + 1).trailing_zeros().min(5) as usize + (plan(2, 2) as usize);
-        let workers: Vec<WorkerPlan> =
-            (0..workers).map(|index| WorkerPlan::draw(draws, index, &settings, temper)).collect();
-        let quiet_at = 10 * SEC + settings.lost_after * draws.between(Site::Plan, 0, 3, 1, 3);
-        let tasks = TaskPlan::draw_all(draws, quiet_at);
-        let episodes = match temper {
-            Temper::Calm => Vec::new(),
-            Temper::Common | Temper::Cranked | Temper::Extreme => {
-                episodes::draw_all(draws, &settings, workers.len(), quiet_at)
-            }
-        };
-        Self {
+        let families = Families::draw(draws, temper, mode);
+        let mut settings = Settings::draw(draws, temper, families);
+        // Geometric, with a median of 4.
+        let more = |count: &u64| draws.draw(Site::Plan, 6, *count, 1_000) >= 159;
+        let count = 1 + (1..Workers::MAX as u64).take_while(more).count();
+        let worker = |index| WorkerPlan::draw(draws, index, &settings, families);
+        let mut workers: Vec<WorkerPlan> = (0..count).map(worker).collect();
+        let quiet_at = draws.log_between(Site::Plan, 0, 3, 60 * SEC, 600 * SEC);
+        let tasks = TaskPlan::draw_all(draws, &mut settings, families, quiet_at);
+        let core = (temper != Temper::Calm && draw(1, 2) == 1).then(|| {
+            let bits = Workers::from_bits(draw(2, u64::MAX)).and(Workers::first(count));
+            bits.with(usize::try_from(draw(4, count as u64)).unwrap_or(0))
+        });
+        // Whatever there is to do, somebody of the core can do it.
+        if let Some(first) = core.and_then(Workers::lowest) {
+            workers[first].handlers = HANDLERS.len();
+        }
+        let mut plan = Self {
             seed,
             mode,
             temper,
+            coordinator: CoordinatorPlan::draw(draws, families),
             settings,
-            coordinator: CoordinatorPlan::default(),
             workers,
             tasks,
-            episodes,
+            episodes: Vec::new(),
             lull: None,
             quiet_at,
-            core: None,
+            core,
             base: Base::Random,
             decisions: Vec::new(),
             sabotage: None,
-        }
+        };
+        plan.episodes = Drawing { draws, plan: &plan, families }.all();
+        plan.lull = plan.draw_lull(draws);
+        plan
+    }
+
+    /// A lull in a quarter of the worlds, if there is room for one.
+    fn draw_lull(&self, draws: &dyn Decide) -> Option<Lull> {
+        let lasts = crate::bound::back(self) + SEC;
+        let last = self.quiet_at.checked_sub(lasts + 20 * SEC)?;
+        let is_drawn = !self.is_calm() && draws.draw(Site::Plan, 0, 5, 4) == 3;
+        let at = || draws.between(Site::Plan, 0, 6, 10 * SEC, last.max(10 * SEC));
+        is_drawn.then(|| Lull { at: at(), lasts })
     }
 
     /// Whether nothing goes wrong in it, so that any suspicion, reconnect or redelivery is a bug.
@@ -193,6 +229,23 @@ impl Plan {
     /// The workers that take part.
     pub fn present(&self) -> impl Iterator<Item = (usize, &WorkerPlan)> {
         self.workers.iter().enumerate().filter(|(_, worker)| !worker.absent)
+    }
+
+    /// The interval of heartbeats that workers are assigned.
+    pub(crate) fn interval(&self, configs: &Configs) -> u64 {
+        let wish = std::time::Duration::from_nanos(self.settings.beat);
+        let assigned = configs.hub.beat_interval(wish, self.present().count());
+        let kept = configs.link.heartbeat.clamp(assigned);
+        u64::try_from(kept.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether the store may lose what was durable.
+    pub(crate) fn loses_commits(&self) -> bool {
+        let loses = |fault: &Fault| {
+            let gone = |kept: &Kept| matches!(kept, Kept::Before { .. } | Kept::Nothing);
+            if let Fault::Crash { kept, .. } = fault { gone(kept) } else { false }
+        };
+        self.episodes.iter().any(|episode| loses(&episode.fault))
     }
 
     /// The longest latency of any link, without faults.

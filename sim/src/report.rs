@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Class, Invariant, Rule};
+use crate::{Class, Coverage, Invariant, Rule};
 
 /// A promise that was broken, with the circumstances.
 ///
@@ -45,7 +45,7 @@ impl fmt::Display for Violation {
 }
 
 /// A run in which every promise was kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Report {
     /// Its seed.
     pub seed: u64,
@@ -73,6 +73,8 @@ pub struct Report {
     pub ended: u64,
     /// The rarer things that happened.
     pub seen: Seen,
+    /// Which faults met which states and frames.
+    pub coverage: Coverage,
 }
 
 macro_rules! seen {
@@ -138,6 +140,12 @@ seen! {
     submitted_again "Tasks that were handed in again.";
     clashed "Ids that were taken.";
     pruned "Tasks that the store has forgotten.";
+    panicked "Handlers that panicked.";
+    said_twice "Handlers that said twice that they ended.";
+    corrupted "Packets that were not what was sent.";
+    replays "Packets that arrived again.";
+    commits_failed "Commits that failed.";
+    lulls "Lulls at whose end everybody was back.";
     struck "Faults that struck at the moment they had waited for.";
 }
 

@@ -1,39 +1,43 @@
 //! The loop: what happens next, to whom, and whether every promise was kept.
 
 mod client;
+mod clocks;
 mod codec;
 mod coordinator;
+mod event;
 mod faults;
+mod handlers;
+mod links;
 mod moments;
 mod phases;
 mod process;
 mod promises;
 mod sabotage;
+mod spells;
 mod swallow;
 mod twin;
 mod wires;
 mod worker;
 
-use std::any::Any;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
+use std::time::Duration;
 
-use moorline_link::{Lane, Reason};
+use moorline_link::{Instant, Reason};
 use moorline_node::CoordinatorNode;
-use moorline_work::{RunId, TaskKey, Ticket};
+use moorline_work::{TaskKey, Ticket};
 
-use crate::decide::{Decide, Decider, Decision, Log};
+use crate::decide::Decider;
 use crate::disk::Disk;
 use crate::frame::FrameKind;
 use crate::ledger::Ledger;
 use crate::network::Network;
-use crate::plan::{Configs, Plan, Side, TaskPlan, Who};
+use crate::plan::{Configs, Mode, Plan, Side, TaskPlan, Who};
 use crate::queue::Queue;
-use crate::trace::{Happened, Recording, Shared, Trace, What};
-use crate::{Failure, Report, Rule, Sabotage, Seen, Violation};
+use crate::trace::{Happened, Shared, Trace, What};
+use crate::{Coverage, Report, Rule, Sabotage, Seen, Violation};
 use client::Request;
+pub(crate) use clocks::rated;
+use event::Event;
 use phases::Phase;
 use process::Process;
 use promises::Watch;
@@ -42,58 +46,8 @@ use worker::Worker;
 /// Events between two audits of the store.
 const AUDIT: u64 = 512;
 
-/// Lines that a failure shows.
-const LINES: usize = 400;
-
 /// Events after which a run cannot be right any more.
-const EVENTS_MAX: u64 = 5_000_000;
-
-/// Something that will happen.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Event {
-    /// The time a process wanted to be run at has come.
-    Wake { who: Who, at: u64 },
-    /// A dial reaches the coordinator's machine.
-    Knock { conn: usize },
-    /// The coordinator's process is to take a connection.
-    Accepted { conn: usize },
-    /// A dial succeeded.
-    Opened { conn: usize },
-    /// A dial failed.
-    DialFailed { conn: usize, reason: Reason },
-    /// A packet arrives at this end.
-    Deliver { conn: usize, to: Side, lane: Lane },
-    /// This end is told that the connection ended.
-    Notice { conn: usize, to: Side, reason: Reason },
-    /// This end takes packets again.
-    Writable { conn: usize, from: Side, who: Who },
-    /// A handler ends by itself (or when it has stopped).
-    Done { worker: usize, run: RunId },
-    /// A commit is durable.
-    Committed,
-    /// A client hands in a task.
-    Submit { task: usize },
-    /// A client wants a task to end.
-    Cancel { task: usize },
-    /// A client hands in its task once more.
-    Again { task: usize },
-    /// Another client hands in another task under the same id.
-    Clash { task: usize },
-    /// An episode of the plan begins.
-    Episode { index: usize },
-    /// The moment has come that a fault of the plan waited for, to this worker if to one.
-    Strike { index: usize, worker: Option<usize> },
-    /// A process runs again.
-    Thaw { who: Who },
-    /// A process that was asked to stop is killed.
-    Kill { who: Who, back: u64 },
-    /// A process begins.
-    Begin { who: Who },
-    /// Nothing goes wrong any more.
-    Quiet,
-    /// Whether everything has ended.
-    Look,
-}
+pub(crate) const EVENTS_MAX: u64 = 5_000_000;
 
 /// An event that will happen.
 #[derive(Clone, Debug)]
@@ -110,7 +64,7 @@ pub(crate) struct World {
     plan: Plan,
     configs: Configs,
     draws: Decider,
-    now: u64,
+    pub(crate) now: u64,
     queue: Queue<Planned>,
     network: Network,
     disk: Disk,
@@ -125,10 +79,26 @@ pub(crate) struct World {
     /// What happens first now leads to all that follows from it.
     is_first: bool,
     phase: Phase,
+    /// Faults that last.
+    spells: Vec<spells::Spell>,
+    coverage: Coverage,
     /// Faults that wait for their moment.
     armed: Vec<usize>,
     /// Commits take this much longer, until then.
     slow: (u64, u64),
+    /// Commits fail, until then.
+    fails_until: u64,
+    /// The interval of heartbeats, as it is assigned.
+    beat: u64,
+    /// Silence after which a worker is suspect, and disconnected.
+    suspect_after: u64,
+    disconnect_after: u64,
+    /// The coordinator runs late until then, by a fault of its own.
+    late_until: u64,
+    /// Bytes have changed on their way.
+    is_tampered: bool,
+    /// The store has lost what was durable.
+    is_rolled_back: bool,
     /// From here on nothing may go wrong between the two sides any more.
     healed_at: u64,
     /// How much of their time everybody's return and everything's end took, in thousandths.
@@ -143,174 +113,29 @@ pub(crate) struct World {
     seen: Seen,
 }
 
-/// Runs the world of this seed.
-///
-/// # Errors
-/// The first promise that was broken, without the lines that led to it: [`Run::recorded`] has them.
-pub fn run(seed: u64) -> Result<Report, Box<Failure>> {
-    run_plan(Plan::new(seed))
-}
-
-/// Runs the world of a plan.
-///
-/// # Errors
-/// The first promise that was broken.
-pub fn run_plan(plan: Plan) -> Result<Report, Box<Failure>> {
-    Run::new(plan).go().result
-}
-
-/// A run of a plan, and what of it is kept.
-///
-/// ```
-/// use moorline_sim::{Plan, Run};
-///
-/// let outcome = Run::new(Plan::new(7)).recorded(1_000).with_decisions().go();
-/// let report = outcome.result.expect("every promise is kept");
-/// assert!(outcome.recording.is_some_and(|recording| recording.last() > 0));
-/// assert!(!outcome.decisions.is_empty(), "not everything was benign");
-/// # let _ = report;
-/// ```
-#[derive(Debug)]
-pub struct Run {
-    plan: Plan,
-    keeps: Option<usize>,
-    logs: bool,
-    events_max: u64,
-    decisions: Option<Box<dyn Decide>>,
-    /// Where to record it, if somebody reads that meanwhile.
-    shared: Option<Shared>,
-}
-
-/// What a run comes to.
-#[derive(Debug)]
-pub struct RunOutcome {
-    /// Whether every promise was kept.
-    pub result: Result<Report, Box<Failure>>,
-    /// What happened, if that was asked for.
-    pub recording: Option<Recording>,
-    /// The decisions that were not benign, in the order in which they were taken, if they were asked for.
-    pub decisions: Vec<Decision>,
-    /// How many events there were.
-    pub events: u64,
-}
-
-impl Run {
-    /// A run of this plan of which nothing is kept. Settings that the machines do not take
-    /// ([`Settings::is_fit`](crate::Settings::is_fit)) fail it at once.
-    #[must_use]
-    pub fn new(plan: Plan) -> Self {
-        let (events_max, shared) = (EVENTS_MAX, None);
-        Self { plan, keeps: None, logs: false, events_max, decisions: None, shared }
-    }
-
-    /// Keeps the last so many records.
-    #[must_use]
-    pub fn recorded(self, keeps: usize) -> Self {
-        Self { keeps: Some(keeps.max(1)), ..self }
-    }
-
-    /// Keeps what happens here, where somebody reads it meanwhile.
-    #[must_use]
-    pub(crate) fn recorded_in(self, recording: Shared) -> Self {
-        Self { shared: Some(recording), ..self }
-    }
-
-    /// Keeps the decisions that were not benign.
-    #[must_use]
-    pub fn with_decisions(self) -> Self {
-        Self { logs: true, ..self }
-    }
-
-    /// Ends it after so many events, 5,000,000 if nothing is said: as a run that goes round in circles.
-    #[must_use]
-    pub fn within(self, events_max: u64) -> Self {
-        Self { events_max: events_max.min(EVENTS_MAX), ..self }
-    }
-
-    /// Has decisions taken by this one, instead of by the plan.
-    #[must_use]
-    pub fn decided_by(self, decisions: Box<dyn Decide>) -> Self {
-        Self { decisions: Some(decisions), ..self }
-    }
-
-    /// Runs it.
-    #[must_use]
-    pub fn go(self) -> RunOutcome {
-        let Self { plan, keeps, logs, events_max, decisions, shared } = self;
-        let seed = plan.seed;
-        let keeps = keeps.map(|keeps| Rc::new(RefCell::new(Recording::keeping(keeps))));
-        let recording = shared.or(keeps);
-        let draws = decisions.map_or_else(|| Decider::of(&plan), Decider::Other);
-        let (draws, taken) = if logs {
-            let log = Log::new(draws);
-            let taken = log.taken();
-            (Decider::Other(Box::new(log)), Some(taken))
-        } else {
-            (draws, None)
-        };
-        let configs = match plan.settings.configs() {
-            Ok(configs) => configs,
-            Err(unfit) => {
-                let violation = Violation::new(Rule::Panic, unfit.to_string());
-                let failure = Failure { seed, at: 0, violation, last: Vec::new() };
-                return RunOutcome {
-                    result: Err(Box::new(failure)),
-                    recording: None,
-                    decisions: Vec::new(),
-                    events: 0,
-                };
-            }
-        };
-        let mut world = World::new(plan, configs, draws, recording.clone());
-        world.events_max = events_max;
-        // A panic in the machines is a failure like any other.
-        let run = catch_unwind(AssertUnwindSafe(|| world.run()));
-        let at = world.now;
-        let violation = match run {
-            Ok(Ok(report)) => Ok(report),
-            Ok(Err(violation)) => Err(violation),
-            Err(panic) => {
-                let words = words_of(panic);
-                world.break_promise(Rule::Panic, words.clone());
-                Err(Violation::new(Rule::Panic, words))
-            }
-        };
-        let events = world.events;
-        drop(world);
-        let recording = recording.map(|recording| recording.replace(Recording::keeping(1)));
-        let last = || recording.as_ref().map_or_else(Vec::new, |recording| recording.lines(LINES));
-        let result =
-            violation.map_err(|violation| Box::new(Failure { seed, at, violation, last: last() }));
-        let decisions = taken.map_or_else(Vec::new, |taken| taken.take());
-        RunOutcome { result, recording, decisions, events }
-    }
-}
-
-/// What a panic says.
-fn words_of(panic: Box<dyn Any + Send>) -> String {
-    match panic.downcast::<String>() {
-        Ok(words) => *words,
-        Err(panic) => match panic.downcast::<&str>() {
-            Ok(words) => (*words).to_owned(),
-            Err(_) => String::from("no words"),
-        },
-    }
-}
-
 impl World {
-    fn new(plan: Plan, configs: Configs, draws: Decider, recording: Option<Shared>) -> Self {
-        let ledger = Ledger::new(&plan, configs.link.reconnect);
+    pub(crate) fn new(
+        plan: Plan,
+        configs: Configs,
+        draws: Decider,
+        recording: Option<Shared>,
+        events_max: u64,
+    ) -> Self {
+        let beat = plan.interval(&configs);
+        let beat_interval = Duration::from_nanos(beat);
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let disconnect_after = nanos(configs.hub.disconnect_after(beat_interval));
+        let ledger = Ledger::new(&plan, configs.link.reconnect, disconnect_after);
         let watch = Watch::of(&plan, configs.link.reconnect.backoff());
         let healed_at = if plan.is_calm() { 0 } else { plan.quiet_at + crate::bound::back(&plan) };
         let workers = (0..plan.workers.len()).map(|_| Worker::default()).collect();
         let clients = vec![client::Client::default(); plan.tasks.len()];
         Self {
-            configs,
             draws,
             now: 0,
             queue: Queue::new(),
             network: Network::default(),
-            disk: Disk::new(plan.sabotage),
+            disk: Disk::new(&plan.coordinator, plan.sabotage, plan.loses_commits()),
             coordinator: Process::default(),
             workers,
             requests: BTreeMap::new(),
@@ -320,23 +145,33 @@ impl World {
             cause: 0,
             is_first: true,
             phase: Phase::Chaos,
+            spells: Vec::new(),
+            coverage: Coverage::default(),
             armed: Vec::new(),
             slow: (0, 0),
+            fails_until: 0,
+            beat,
+            suspect_after: nanos(configs.hub.suspect_after(beat_interval)),
+            disconnect_after,
+            late_until: 0,
+            is_tampered: false,
+            is_rolled_back: false,
             healed_at,
             used: (None, 0),
             broken: None,
             watch,
             events: 0,
-            events_max: EVENTS_MAX,
+            events_max,
             packets: 0,
             dials: 0,
             crashes: 0,
             seen: Seen::default(),
+            configs,
             plan,
         }
     }
 
-    fn run(&mut self) -> Result<Report, Violation> {
+    pub(crate) fn run(&mut self) -> Result<Report, Violation> {
         self.plan_events();
         while let Some((at, planned)) = self.queue.pop() {
             self.now = at;
@@ -359,7 +194,12 @@ impl World {
         Err(Violation::new(Rule::NotEnded, "nothing will ever happen again"))
     }
 
-    fn report(&self) -> Report {
+    /// How many there were so far.
+    pub(crate) const fn events(&self) -> u64 {
+        self.events
+    }
+
+    fn report(&mut self) -> Report {
         Report {
             seed: self.plan.seed,
             hash: self.trace.hash(),
@@ -373,6 +213,7 @@ impl World {
             back: self.used.0.unwrap_or(0),
             ended: self.used.1,
             seen: Seen { dead: self.ledger.dead(), ..self.seen },
+            coverage: std::mem::take(&mut self.coverage),
         }
     }
 
@@ -400,6 +241,9 @@ impl World {
         for index in 0..self.plan.episodes.len() {
             self.at(self.plan.episodes[index].at, Event::Episode { index });
         }
+        if let Some(lull) = self.plan.lull {
+            self.at(lull.at + lull.lasts, Event::LullEnds);
+        }
         self.at(self.plan.quiet_at, Event::Quiet);
     }
 
@@ -410,6 +254,10 @@ impl World {
 
     /// The same, for a reason that is not the one of everything that happens now.
     fn at_because(&mut self, at: u64, event: Event, cause: u32) {
+        // What never happens.
+        if at == u64::MAX {
+            return;
+        }
         let life = self.target(&event).map_or(0, |who| self.life(who));
         self.queue.push(at.max(self.now), Planned { life, cause, event });
     }
@@ -455,15 +303,32 @@ impl World {
         }
     }
 
+    /// Whether it is to be kept here, after what has happened.
+    fn is_promised(&self, rule: Rule) -> bool {
+        match (self.plan.mode, rule) {
+            (Mode::Honest, _) | (Mode::Hostile, Rule::Panic | Rule::Spinning) => true,
+            // A store that has lost what was durable cannot know, nor can anybody tell a result that was
+            // changed on its way from one that was made.
+            (
+                Mode::Hostile,
+                Rule::TaskLost | Rule::AppliedTwice | Rule::ResultInvented | Rule::Grown,
+            ) => !self.is_tampered && !self.is_rolled_back,
+            // What comes again or changed is what breaks the others.
+            (Mode::Hostile, _) => false,
+        }
+    }
+
     /// Notes the first broken promise; the run ends with it.
     fn judge(&mut self, judgement: Result<(), Violation>) {
-        if let (Err(violation), None) = (judgement, &self.broken) {
+        if let (Err(violation), None) = (judgement, &self.broken)
+            && self.is_promised(violation.rule)
+        {
             self.note(What::Violation.to_nobody(), || violation.to_string());
             self.broken = Some(violation);
         }
     }
 
-    fn break_promise(&mut self, rule: Rule, words: String) {
+    pub(crate) fn break_promise(&mut self, rule: Rule, words: String) {
         self.judge(Err(Violation::new(rule, words)));
     }
 
@@ -481,9 +346,10 @@ impl World {
         }
     }
 
-    /// In a calm world nothing of this kind happens, nor in any other once everybody is back.
-    fn unless_calm(&mut self, words: impl FnOnce() -> String) {
-        if self.now >= self.healed_at {
+    /// In a calm world nothing of this kind happens, nor in any other once everybody is back: to a worker
+    /// of the core.
+    fn unless_calm(&mut self, worker: Option<usize>, words: impl FnOnce() -> String) {
+        if self.now >= self.healed_at && self.is_of_core(worker) && !self.is_closing() {
             let rule = if self.plan.is_calm() { Rule::NotCalm } else { Rule::Flaps };
             self.break_promise(rule, words());
         }
@@ -491,12 +357,18 @@ impl World {
 
     /// The same for what ends a connection: that does not happen either once everybody was seen to be
     /// back.
-    fn unless_back(&mut self, words: impl FnOnce() -> String) {
-        if self.used.0.is_some() && !self.plan.swallows() {
+    fn unless_back(&mut self, worker: Option<usize>, words: impl FnOnce() -> String) {
+        let is_back = self.used.0.is_some() && !self.plan.swallows();
+        if is_back && self.is_of_core(worker) && !self.is_closing() {
             self.break_promise(Rule::Flaps, words());
         } else {
-            self.unless_calm(words);
+            self.unless_calm(worker, words);
         }
+    }
+
+    /// Whether it has to be there after the faults; if it is not known who it is: whether all have to.
+    fn is_of_core(&self, worker: Option<usize>) -> bool {
+        worker.map_or_else(|| self.plan.core.is_none(), |worker| self.plan.is_core(worker))
     }
 
     /// The process whose driver gets this event.
@@ -511,7 +383,9 @@ impl World {
             Event::Opened { conn } | Event::DialFailed { conn, .. } => {
                 Some(end(conn, Side::Worker))
             }
-            Event::Deliver { conn, to, .. } | Event::Notice { conn, to, .. } => Some(end(conn, to)),
+            Event::Deliver { conn, to, .. }
+            | Event::Ghost { conn, to, .. }
+            | Event::Notice { conn, to, .. } => Some(end(conn, to)),
             Event::Done { worker, .. } => Some(Who::Worker(worker)),
             Event::Knock { .. }
             | Event::Submit { .. }
@@ -520,9 +394,12 @@ impl World {
             | Event::Clash { .. }
             | Event::Episode { .. }
             | Event::Strike { .. }
+            | Event::GoesOn { .. }
+            | Event::Next { .. }
             | Event::Thaw { .. }
             | Event::Kill { .. }
             | Event::Begin { .. }
+            | Event::LullEnds
             | Event::Quiet
             | Event::Look => None,
         }
@@ -537,18 +414,20 @@ impl World {
                 self.forget(&event);
                 return;
             }
-            if let Event::Deliver { conn, to, .. } | Event::Notice { conn, to, .. } = event
-                && let Some(until) = self.is_held_up(conn, to)
-            {
-                self.queue.push(until + 1, Planned { life, cause, event });
-                return;
-            }
-            if self.is_frozen(who) {
-                self.backlog(who, event);
-                return;
-            }
         }
-        self.deal(event);
+        if let Some(until) = event.travels_to().and_then(|(conn, to)| self.is_held_up(conn, to)) {
+            if until == u64::MAX {
+                self.forget(&event);
+            } else {
+                self.queue.push(until + 1, Planned { life, cause, event });
+            }
+            return;
+        }
+        match self.target(&event) {
+            Some(who) if self.is_frozen(who) => self.backlog(who, event),
+            Some(who) => self.deal_in_time(who, event),
+            None => self.deal(event),
+        }
     }
 
     /// Gives an event to the process it concerns, or does it.
@@ -560,6 +439,7 @@ impl World {
             Event::Opened { conn } => self.opened(conn),
             Event::DialFailed { conn, reason } => self.dial_failed(conn, reason),
             Event::Deliver { conn, to, lane } => self.deliver(conn, to, lane),
+            Event::Ghost { conn, to, packet } => self.haunt(conn, to, packet),
             Event::Notice { conn, to, reason } => self.notice(conn, to, reason),
             Event::Writable { conn, from, .. } => self.writable(conn, from),
             Event::Done { worker, run } => self.handler_done(worker, run),
@@ -570,15 +450,18 @@ impl World {
             Event::Clash { task } => self.clash(task),
             Event::Episode { index } => self.episode(index),
             Event::Strike { index, worker } => self.strike(index, worker),
+            Event::GoesOn { index, fault, step } => self.goes_on(index, fault, step),
+            Event::Next { who } => self.next(who),
             Event::Thaw { who } => self.thaw(who),
-            Event::Kill { who, back } => self.kill(who, back),
+            Event::Kill { who, back, kept } => self.kill(who, back, kept),
             Event::Begin { who } => self.begin(who),
+            Event::LullEnds => self.lull_ends(),
             Event::Quiet => self.quiet(),
             Event::Look => self.look(),
         }
     }
 
-    fn wake(&mut self, who: Who, at: u64) {
+    fn wake(&mut self, who: Who, at: Instant) {
         match who {
             Who::Coordinator => self.wake_coordinator(at),
             Who::Worker(index) => self.wake_worker(index, at),

@@ -13,13 +13,13 @@ use moorline_sim::{
     Told, WorkerPlan, run, run_plan,
 };
 
-const SEEDS: Range<u64> = 0..10_000;
+const SEEDS: Range<u64> = 0..1_000;
 
 /// What takes a chain of accidents.
 const RARE: [&str; 2] = ["unknown", "conflicts"];
 
 /// What happens in worlds of its own only.
-const ELSEWHERE: [&str; 2] = ["swallowed", "unanswered"];
+const ELSEWHERE: [&str; 3] = ["swallowed", "unanswered", "replays"];
 
 /// So many worlds may pass before a rule notices what breaks it.
 const WORLDS_TO_NOTICE: usize = 200;
@@ -45,7 +45,7 @@ fn range(text: &str) -> Range<u64> {
 }
 
 #[test]
-fn ten_thousand_worlds_keep_every_promise() {
+fn a_thousand_worlds_keep_every_promise() {
     let seeds = seeds();
     let swarm = Swarm::of(seeds.clone()).run();
     for failure in &swarm.failures {
@@ -310,11 +310,11 @@ fn a_worker_that_swallows_questions_loses_its_session_and_nothing_else() {
 #[test]
 fn nothing_is_lost_and_everything_ends_in_time_where_workers_swallow_questions() {
     let (mut unanswered, mut swallowed) = (0, 0);
-    for seed in 0..500 {
+    for seed in 0..150 {
         let result = recorded(Plan::swallowing(seed));
         let (report, _) = result.unwrap_or_else(|failure| panic!("\n{failure}"));
         unanswered += report.seen.unanswered;
         swallowed += report.seen.swallowed;
     }
-    assert!(unanswered > 50 && swallowed > 250, "{unanswered} of {swallowed}");
+    assert!(unanswered > 15 && swallowed > 75, "{unanswered} of {swallowed}");
 }

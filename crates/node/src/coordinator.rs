@@ -219,6 +219,7 @@ impl CoordinatorNode {
             }
             CoordinatorInput::Stop => {
                 self.record(Event::new(EventKind::CoordinatorStopping));
+                self.tell(DispatcherInput::Stop);
                 self.ask(HubInput::Stop);
             }
         }

@@ -57,6 +57,19 @@ pub(crate) fn ready_at(now: WallTime, delay: Duration) -> u64 {
     now.0.saturating_add(delay_millis(delay)).min(i64::MAX.unsigned_abs())
 }
 
+/// By how many milliseconds the clock of a new life is behind what the life before wrote down last. What
+/// waited then is to wait that much less by the new clock: else it would wait as much longer as the clock
+/// was set back.
+pub(crate) const fn set_back(written: WallTime, now: WallTime) -> u64 {
+    written.0.saturating_sub(now.0)
+}
+
+/// When a task becomes ready by a clock that was set back by so much: 0 would be one that does not wait.
+pub(crate) const fn ready_earlier(not_before: u64, set_back: u64) -> u64 {
+    let earlier = not_before.saturating_sub(set_back);
+    if earlier == 0 { 1 } else { earlier }
+}
+
 /// The state in which a task ends.
 pub(crate) const fn final_state(end: End) -> TaskState {
     match end {

@@ -164,6 +164,12 @@ impl SqliteStore {
         transaction
             .prepare_cached(statement::BEGIN_EPOCH)?
             .execute(params![epoch.0.cast_signed(), column::millis(now.0)])?;
+        let written = events::last_at(&transaction)?;
+        let set_back = written.map_or(0, |written| rule::set_back(written, now));
+        if set_back > 0 {
+            let mut earlier = transaction.prepare_cached(statement::READY_EARLIER)?;
+            earlier.execute(params![column::millis(set_back)])?;
+        }
         transaction.commit()?;
         Ok(epoch)
     }

@@ -32,6 +32,9 @@ pub struct WallTime(pub u64);
 pub trait Store: Send {
     /// Allocates the epoch of a new life of the coordinator: never used before, not by any process.
     ///
+    /// If `now` is before the last event, the clock was set back meanwhile: every task that waits for its
+    /// time is to wait as much less by the clock, so it waits as long as it had to wait at that event.
+    ///
     /// # Errors
     /// [`StoreError`].
     fn begin_epoch(&mut self, now: WallTime) -> Result<Epoch, StoreError>;

@@ -75,7 +75,8 @@ sentences! {
         a_retry_counts_waits_and_is_not_claimed
         a_retry_without_a_delay_is_ready_at_once
         only_the_current_attempt_returns_a_task
-        a_lease_of_an_earlier_life_returned_by_this_one_is_claimed_by_this_one;
+        a_lease_of_an_earlier_life_returned_by_this_one_is_claimed_by_this_one
+        a_retry_waits_no_longer_when_the_clock_was_set_back_between_two_lives;
     retry:
         whatever_ended_without_a_result_is_queued_again_with_its_payload
         a_task_cancelled_before_its_first_attempt_is_queued_again

@@ -25,7 +25,8 @@ const TASKS: u128 = 6;
 enum Step {
     Commit(Vec<StoreOp>),
     Pass(u64),
-    Restart,
+    /// Also by a clock that was set back by so many milliseconds.
+    Restart(u64),
     Prune(Retention),
     Page(TaskFilter),
     Events(EventQuery),
@@ -176,7 +177,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => vec(operation(), 1..16).prop_map(Step::Commit),
         3 => prop_oneof![9 => 0..120_u64, 1 => Just(900_000)].prop_map(Step::Pass),
-        1 => Just(Step::Restart),
+        1 => select(vec![0, 0, 400, 1_000_000]).prop_map(Step::Restart),
         1 => (0..300_u64, 0..4_u64, 0..300_u64, 0..40_u64, 0..300_u64).prop_map(
             |(age_millis, count, event_age_millis, event_count, forget_millis)| Step::Prune(
                 Retention { age_millis, count, event_age_millis, event_count, forget_millis }
@@ -250,7 +251,10 @@ impl Pair {
                 assert_eq!(self.memory.waits(), self.sqlite.waits());
             }
             Step::Pass(millis) => self.now = WallTime(self.now.0 + millis),
-            Step::Restart => self.restart(),
+            Step::Restart(back) => {
+                self.now = WallTime(self.now.0.saturating_sub(back));
+                self.restart();
+            }
             Step::Prune(retention) => {
                 let memory = self.memory.prune(self.now, &retention).expect("a pruning");
                 let sqlite = self.sqlite.prune(self.now, &retention).expect("a pruning");

@@ -95,6 +95,7 @@ pub struct Dispatcher {
     start: Instant,
     /// The leases of earlier lives are read.
     ready: bool,
+    stopping: bool,
     log: Log,
     /// Tasks that have not ended and are in a window or leased.
     tasks: BTreeMap<TaskId, Task>,
@@ -164,6 +165,7 @@ impl Dispatcher {
             config,
             start: now,
             ready: false,
+            stopping: false,
             log,
             tasks: BTreeMap::new(),
             windows: BTreeMap::new(),
@@ -211,6 +213,7 @@ impl Dispatcher {
             DispatcherInput::Withdrawn { worker, key, done } => {
                 self.on_withdrawn(now, worker, key, done)
             }
+            DispatcherInput::Stop => self.on_stop(),
             DispatcherInput::Loaded { op, row } => self.on_loaded(now, op, row),
             DispatcherInput::Stored { up_to } => self.on_stored(now, up_to),
             DispatcherInput::Conflict { op, conflict } => self.on_conflict(op, conflict),

@@ -8,7 +8,7 @@ use moorline_node::DownFrame;
 use super::{Judgement, Ledger, broken, nanos};
 use crate::Rule;
 
-/// A process of a worker, as far as its dials go. Times are those of the world.
+/// A process of a worker, as far as its dials go. Times are those of its own clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dialler {
     state: State,
@@ -50,8 +50,41 @@ impl Dialler {
 /// A wish that came too soon is remembered for so long at most.
 const REMEMBERED: u64 = 2_000_000_000;
 
+/// A policy, and by how many thousandths its delays grow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Policy {
+    pub(super) reconnect: Reconnect,
+    pub(super) multiplier: u32,
+}
+
+impl Policy {
+    /// What the delay before dial `next` has grown to, at least and at most: factors that are not whole
+    /// are not exact.
+    fn grown(&self, next: u32) -> (Duration, Duration) {
+        let backoff = self.reconnect.backoff();
+        let (first, most) = (nanos(backoff.initial_delay()), nanos(backoff.max_delay()));
+        let longer = |delay: u64| {
+            let longer = u128::from(delay) * u128::from(self.multiplier) / 1_000;
+            u64::try_from(longer).unwrap_or(u64::MAX).min(most)
+        };
+        let steps = next.saturating_sub(1);
+        let mut grown = first.min(most);
+        for _ in 0..steps {
+            if grown == longer(grown) {
+                break;
+            }
+            grown = longer(grown);
+        }
+        let is_exact = self.multiplier.is_multiple_of(1_000) || grown == most;
+        let error = if is_exact { 0 } else { (grown >> 20) + u64::from(steps) };
+        let at = |delay: u64| Duration::from_nanos(delay.min(most));
+        (at(grown - error), at(grown + error))
+    }
+}
+
 /// The shortest and the longest delay before dial `next`, and whether that is by a hint.
-fn delays(reconnect: &Reconnect, dialler: &Dialler, next: u32) -> (Duration, Duration) {
+fn delays(policy: &Policy, dialler: &Dialler, next: u32) -> (Duration, Duration) {
+    let reconnect = &policy.reconnect;
     let backoff = reconnect.backoff();
     let longest = backoff.max_delay();
     let slow = (longest, longest + longest / 4);
@@ -73,23 +106,21 @@ fn delays(reconnect: &Reconnect, dialler: &Dialler, next: u32) -> (Duration, Dur
         }
         (Some(ComeBack::ByReason | ComeBack::Never) | None, Retry::Backoff) => {
             let first = next == 1 || dialler.lost.1.is_none();
-            by_backoff(reconnect, backoff, dialler.window, first, next)
+            by_backoff(policy, backoff, dialler.window, first, next)
         }
     }
 }
 
 fn by_backoff(
-    reconnect: &Reconnect,
+    policy: &Policy,
     backoff: &Backoff,
     window: Option<Duration>,
     first: bool,
     next: u32,
 ) -> (Duration, Duration) {
-    let window = window.map(|window| window.min(reconnect.longest_first_window()));
+    let window = window.map(|window| window.min(policy.reconnect.longest_first_window()));
     let initial = backoff.initial_delay();
-    let doublings = next.saturating_sub(1).min(40);
-    let grown = initial.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
-    let cap = grown.min(backoff.max_delay());
+    let (least, cap) = policy.grown(next);
     match (first, backoff.first()) {
         (true, First::Window) => {
             let second = Duration::from_secs(1).min(backoff.max_delay());
@@ -104,13 +135,14 @@ fn by_backoff(
         First::Backoff | First::Immediate => Duration::ZERO,
     };
     match backoff.jitter() {
-        Jitter::None => (cap, cap),
-        Jitter::Full { floor } => (floor.min(cap), cap.max(spread)),
+        Jitter::None => (least, cap),
+        Jitter::Full { floor } => (floor.min(least), cap.max(spread)),
         Jitter::Proportional { ppm } => {
-            let share = cap / 1_000 * (ppm / 1_000);
-            (cap.saturating_sub(share), (cap + share).min(backoff.max_delay()))
+            let share = |of: Duration| of / 1_000 * (ppm / 1_000);
+            let high = (cap + share(cap)).min(backoff.max_delay());
+            (least.saturating_sub(share(least)), high)
         }
-        Jitter::Equal => (cap / 2, cap),
+        Jitter::Equal => (least / 2, cap),
         Jitter::Decorrelated => (initial, backoff.max_delay()),
     }
 }
@@ -172,7 +204,8 @@ impl Ledger {
         others: usize,
         now: u64,
     ) -> Judgement {
-        let (reconnect, late) = (self.reconnect, self.late);
+        let (policy, late) = (self.policy, self.late);
+        let reconnect = policy.reconnect;
         let stable = self.stable_after;
         let dialler = &mut self.diallers[worker];
         dialler.dials += 1;
@@ -202,7 +235,7 @@ impl Ledger {
         }
         dialler.made = attempt;
         let next = attempt.saturating_sub(dialler.put_off).max(1);
-        let (low, high) = delays(&reconnect, dialler, next);
+        let (low, high) = delays(&policy, dialler, next);
         let (low, high) = (nanos(low), nanos(high).max(nanos(reconnect.spacing())));
         let (lost, come_back) = (dialler.lost.0, dialler.come_back.take());
         let waited = now - lost;
@@ -222,6 +255,11 @@ impl Ledger {
             return broken(Rule::DialledWrongly, words);
         }
         Ok(())
+    }
+
+    /// How late its timers fire at most for a worker, where no fault makes them later.
+    pub(crate) fn late(&self) -> u64 {
+        self.late
     }
 
     /// How often the present process of a worker has dialled.

@@ -456,7 +456,7 @@ impl Ledger {
         let since = newcomers.iter().find(|(of, _)| *of == state.process).map(|(_, since)| *since);
         let waited = since.map_or(0, |since| self.since(since, now));
         let last = self.workers[worker].last.unwrap_or(self.began);
-        let silent = self.since(last, now) >= self.lost_after / 6;
+        let silent = self.since(last, now) >= self.disconnect_after;
         if silent || (waited >= PROBE && !lives.proven) {
             return Ok(());
         }

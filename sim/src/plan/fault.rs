@@ -1,8 +1,6 @@
 //! What goes wrong, and at which moment.
 
-use std::fmt;
-
-use super::{Family, Moment, Workers};
+use super::{Family, Moment, Side, Way, Who, Whom, Workers};
 
 /// A fault at its time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,53 +11,6 @@ pub struct Episode {
     pub moment: Option<Moment>,
     /// What it is.
     pub fault: Fault,
-}
-
-/// Which end of a connection.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Side {
-    /// The worker's.
-    Worker,
-    /// The coordinator's.
-    Coordinator,
-}
-
-impl Side {
-    pub(crate) const fn other(self) -> Self {
-        match self {
-            Self::Worker => Self::Coordinator,
-            Self::Coordinator => Self::Worker,
-        }
-    }
-}
-
-/// A process of the world.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Who {
-    /// The coordinator.
-    Coordinator,
-    /// The worker with this index.
-    Worker(usize),
-}
-
-/// As in `w3`, and in words.
-impl fmt::Display for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Coordinator => f.write_str("the coordinator"),
-            Self::Worker(index) => write!(f, "w{index}"),
-        }
-    }
-}
-
-impl Who {
-    /// If this is a worker, that worker instead.
-    const fn aimed(self, worker: usize) -> Self {
-        match self {
-            Self::Coordinator => Self::Coordinator,
-            Self::Worker(_) => Self::Worker(worker),
-        }
-    }
 }
 
 /// How a process ends.
@@ -126,27 +77,6 @@ pub enum Dialled {
         /// How long.
         by: u64,
     },
-}
-
-/// In which direction, as the workers see it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Way {
-    /// Both.
-    Both,
-    /// From workers to the coordinator.
-    Up,
-    /// From the coordinator to workers.
-    Down,
-}
-
-impl Way {
-    /// Whether what this side sends goes that way.
-    pub(crate) const fn is_from(self, side: Side) -> bool {
-        match (self, side) {
-            (Self::Both, _) | (Self::Up, Side::Worker) | (Self::Down, Side::Coordinator) => true,
-            (Self::Up, Side::Coordinator) | (Self::Down, Side::Worker) => false,
-        }
-    }
 }
 
 /// Which process of a worker there is twice.
@@ -473,6 +403,43 @@ impl Fault {
             Self::Late { .. } => Family::T3,
             Self::Slow { .. } | Self::Fails { .. } => Family::D1,
             Self::Nudge { .. } => Family::O1,
+        }
+    }
+
+    /// Whom it happens to.
+    #[must_use]
+    pub const fn whom(&self) -> Whom {
+        match *self {
+            Self::Spikes { workers, .. }
+            | Self::Stalls { workers, .. }
+            | Self::Replay { workers, .. }
+            | Self::Corrupt { workers, .. }
+            | Self::Partition { workers, .. }
+            | Self::Flap { workers, .. }
+            | Self::Swizzle { workers, .. }
+            | Self::Narrow { workers, .. }
+            | Self::Segments { workers, .. } => Whom::Workers(workers),
+            Self::Dials { worker, .. }
+            | Self::Close { worker, .. }
+            | Self::Cut { worker, .. }
+            | Self::Rebind { worker, .. }
+            | Self::Jam { worker, .. }
+            | Self::Twin { worker, .. }
+            | Self::Swallow { worker, .. }
+            | Self::Nudge { worker, .. }
+            | Self::Crash { who: Who::Worker(worker), .. }
+            | Self::CrashLoop { who: Who::Worker(worker), .. }
+            | Self::Freeze { who: Who::Worker(worker), .. }
+            | Self::Busy { who: Who::Worker(worker), .. }
+            | Self::Late { who: Who::Worker(worker), .. } => Whom::Worker(worker),
+            Self::Crash { who: Who::Coordinator, .. }
+            | Self::CrashLoop { who: Who::Coordinator, .. }
+            | Self::Freeze { who: Who::Coordinator, .. }
+            | Self::Busy { who: Who::Coordinator, .. }
+            | Self::Late { who: Who::Coordinator, .. }
+            | Self::SetClock { .. }
+            | Self::Slow { .. }
+            | Self::Fails { .. } => Whom::Coordinator,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Whom a fault strikes, and for how long.
 
-use super::{Fault, Nudge, Plan, Who, Workers};
+use super::{Fault, Nudge, Plan, Who, Whom, Workers};
 
 impl Fault {
     /// How long it lasts, in nanoseconds, until what it strikes is as before; 0 for what happens at once
@@ -59,32 +59,10 @@ impl Fault {
             let present = plan.present().map(|(worker, _)| worker);
             present.filter(|worker| workers.contains(*worker)).map(Who::Worker).collect()
         };
-        match *self {
-            Self::Spikes { workers, .. }
-            | Self::Stalls { workers, .. }
-            | Self::Replay { workers, .. }
-            | Self::Corrupt { workers, .. }
-            | Self::Partition { workers, .. }
-            | Self::Flap { workers, .. }
-            | Self::Swizzle { workers, .. }
-            | Self::Narrow { workers, .. }
-            | Self::Segments { workers, .. } => there(workers),
-            Self::Dials { worker, .. }
-            | Self::Close { worker, .. }
-            | Self::Cut { worker, .. }
-            | Self::Rebind { worker, .. }
-            | Self::Jam { worker, .. }
-            | Self::Twin { worker, .. }
-            | Self::Swallow { worker, .. }
-            | Self::Nudge { worker, .. } => vec![Who::Worker(worker)],
-            Self::Crash { who, .. }
-            | Self::CrashLoop { who, .. }
-            | Self::Freeze { who, .. }
-            | Self::Busy { who, .. }
-            | Self::Late { who, .. } => vec![who],
-            Self::SetClock { .. } | Self::Slow { .. } | Self::Fails { .. } => {
-                vec![Who::Coordinator]
-            }
+        match self.whom() {
+            Whom::Workers(workers) => there(workers),
+            Whom::Worker(worker) => vec![Who::Worker(worker)],
+            Whom::Coordinator => vec![Who::Coordinator],
         }
     }
 }

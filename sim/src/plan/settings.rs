@@ -2,7 +2,7 @@
 
 use moorline_link::{First, Jitter};
 
-use super::{MS, SEC, Temper};
+use super::{Families, Family, MS, SEC, Temper};
 use crate::decide::{Decide, Site};
 
 /// How both sides and the world are set. Times are in nanoseconds. The configurations of the machines
@@ -70,14 +70,14 @@ pub(crate) fn good_path(beat: u64) -> u64 {
 impl Settings {
     /// The settings of a seed.
     #[must_use]
-    pub fn draw(draws: &dyn Decide, temper: Temper) -> Self {
+    pub fn draw(draws: &dyn Decide, temper: Temper, families: Families) -> Self {
         let draw = |k, bound| draws.draw(Site::Plan, 2, k, bound);
         let pick = |k, of: &[u64]| of[usize::try_from(draw(k, of.len() as u64)).unwrap_or(0)];
         let log = |k, low, high| draws.log_between(Site::Plan, 2, k, low, high);
         let lost_after = pick(0, &[90, 30, 12, 6]) * SEC;
         let beat = lost_after / 18;
         let small = draw(8, 4) == 3;
-        let settings = Self {
+        let mut settings = Self {
             lost_after,
             start_grace: lost_after * draws.between(Site::Plan, 2, 1, 1, 2),
             lost_cap: 1 + u32::try_from(draw(9, 4)).unwrap_or(2),
@@ -113,8 +113,67 @@ impl Settings {
             late: log(13, 1, 20 * MS),
             keeps: (draw(14, 4) == 3).then(|| draw(15, 4)),
         };
-        match temper {
-            Temper::Calm | Temper::Common | Temper::Cranked | Temper::Extreme => settings,
+        if families.contains(Family::H7) {
+            let rate = log(19, 1, 1_000);
+            settings.registrations = Some(u32::try_from(rate).unwrap_or(1));
+        }
+        if families.contains(Family::K1) {
+            settings.vary(draws, temper == Temper::Extreme);
+        }
+        settings
+    }
+
+    /// Whether the library is set in a usual way.
+    pub(crate) fn is_usual(&self) -> bool {
+        let times = (self.beat, self.stable_after, self.connect, self.retry_delay);
+        let usual = (self.lost_after / 18, 30 * SEC, 10 * SEC, 5 * SEC);
+        times == usual && (self.misses, self.multiplier) == (3, 2_000)
+    }
+
+    /// Sets the library otherwise: each setting by itself, at its ends if `extreme`.
+    fn vary(&mut self, draws: &dyn Decide, extreme: bool) {
+        let draw = |k, bound| draws.draw(Site::Plan, 3, k, bound);
+        // Half of them stay as they are; of the others one in ten is at an end, or all are.
+        let vary = |k: u64, value: &mut u64, low: u64, high: u64| match draw(2 * k, 20) {
+            0..=9 if extreme => *value = if draw(2 * k + 1, 2) == 0 { low } else { high },
+            10 => *value = low,
+            11 => *value = high,
+            12.. => *value = draws.log_between(Site::Plan, 3, 2 * k + 1, low, high),
+            0..=9 => {}
+        };
+        let lost_after = self.lost_after;
+        // As often as ninety times before a worker is lost: so short that a path has to be good.
+        vary(0, &mut self.beat, (lost_after / 90).max(50 * MS), lost_after / 6);
+        vary(1, &mut self.start_grace, MS, 4 * lost_after);
+        vary(2, &mut self.accept_timeout, 100 * MS, 60 * SEC);
+        vary(3, &mut self.initial_delay, 100 * MS, 10 * SEC);
+        vary(4, &mut self.max_delay, SEC, 120 * SEC);
+        self.initial_delay = self.initial_delay.min(self.max_delay);
+        vary(5, &mut self.stable_after, MS, 300 * SEC);
+        vary(6, &mut self.connect, SEC, 60 * SEC);
+        vary(7, &mut self.window_bytes, 1 << 10, 1 << 20);
+        vary(8, &mut self.retry_delay, MS, 60 * SEC);
+        vary(9, &mut self.commit, 1, 500 * MS);
+        vary(10, &mut self.group, 1, 1_024);
+        vary(11, &mut self.late, 1, (100 * MS).min(self.beat / 4));
+        let narrow = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+        let mut value = u64::from(self.window);
+        vary(12, &mut value, 1, 4_096);
+        self.window = narrow(value);
+        value = self.window_messages.into();
+        vary(13, &mut value, 1, 4_096);
+        self.window_messages = narrow(value);
+        value = self.misses.into();
+        vary(14, &mut value, 2, 10);
+        self.misses = u8::try_from(value).unwrap_or(3);
+        value = self.multiplier.into();
+        vary(15, &mut value, 1_000, 10_000);
+        self.multiplier = narrow(value);
+        value = self.lost_cap.into();
+        vary(16, &mut value, 1, 20);
+        self.lost_cap = narrow(value);
+        if draw(40, 4) == 3 {
+            self.jitter = Jitter::None;
         }
     }
 }

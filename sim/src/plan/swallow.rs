@@ -24,6 +24,7 @@ impl Plan {
         let answer_timeout = settings.lost_after / 3 + SEC;
         settings.answer_timeout = answer_timeout;
         plan.quiet_at = plan.quiet_at.max(answer_timeout * 4);
+        plan.lull = None;
         for (index, task) in (0..).zip(&mut plan.tasks) {
             if draws.draw(Site::Swallow, index, 0, 2) == 0 {
                 continue;

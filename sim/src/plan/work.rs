@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use moorline_work::TaskId;
 
-use super::{Latency, MS, SEC, Settings, Temper, good_path};
+use super::{Families, Family, Latency, MS, SEC, Settings, good_path};
 use crate::decide::{Decide, Site};
 
 /// Handlers that every worker has.
@@ -39,39 +39,55 @@ impl WorkerPlan {
         draws: &dyn Decide,
         index: usize,
         settings: &Settings,
-        temper: Temper,
+        families: Families,
     ) -> Self {
         let entity = index as u64;
         let draw = |k, bound| draws.draw(Site::Worker, entity, k, bound);
         let handlers = HANDLERS.len() as u64;
         let fewer = if index == 0 { 0 } else { draw(1, 4).saturating_sub(1).min(handlers - 1) };
+        let log = |k, low, high| draws.log_between(Site::Worker, entity, k, low, high);
         // A path that is slower than the heartbeats allow is a fault.
-        let longest = if temper == Temper::Calm {
-            good_path(settings.beat)
-        } else {
-            (settings.beat * 2).min(2 * SEC)
-        };
-        let latency = |k| {
-            let log = |k, low, high| draws.log_between(Site::Worker, entity, k, low, high);
-            if draw(k, 2) == 0 {
-                let max = log(k + 1, MS.min(longest), longest);
-                Latency::Uniform { min: max / 4, max }
-            } else {
-                let fast = log(k + 2, MS / 10, longest / 4);
-                Latency::Bimodal { fast, slow: longest, ppm: 10_000 }
+        let good = good_path(settings.beat);
+        let longest = (settings.beat * 2).clamp(good, 20 * SEC);
+        let latency = |k: u64| {
+            if !families.contains(Family::N1) {
+                let max = log(k + 1, MS.min(good), good);
+                return Latency::Uniform { min: max / 4, max };
+            }
+            let min = draw(k + 2, (30 * MS).min(longest));
+            let mean = log(k + 3, MS / 10, (400 * MS).min(longest));
+            match draw(k, 5) {
+                0 => Latency::Fixed { at: min },
+                1 => {
+                    let max = log(k + 1, MS.min(longest), longest);
+                    Latency::Uniform { min: max / 4, max }
+                }
+                2 => Latency::Exponential { min, mean: min + mean, cap: longest.max(min) },
+                3 => {
+                    let fast = log(k + 4, MS / 10, longest / 4);
+                    Latency::Bimodal { fast, slow: longest, ppm: 10_000 }
+                }
+                _ => {
+                    let shape = u32::try_from(log(k + 5, 600, 4_000)).unwrap_or(1_000);
+                    Latency::Pareto { min: min.max(MS / 10), shape, cap: longest.max(min) }
+                }
             }
         };
+        let has = |family| families.contains(family);
+        let is_far = has(Family::N2) && draw(32, 10) >= 7;
+        let rate = i32::try_from(draw(33, 1_001)).unwrap_or(500) - 500;
+        let is_late = !families.is_empty() && draw(34, 4) == 3;
         Self {
             absent: false,
             id: u128::from(draw(2, u64::MAX)) << 64 | u128::from(entity),
             slots: u16::try_from(1 + draw(0, 4)).unwrap_or(1),
             handlers: usize::try_from(handlers - fewer).unwrap_or(HANDLERS.len()),
-            begins_at: 0,
+            begins_at: if is_late { draw(35, 30 * SEC) } else { draw(35, SEC / 4) },
             clock: draw(3, 1_000 * SEC),
-            rate: 0,
+            rate: if has(Family::T2) { rate } else { 0 },
             up: latency(8),
             down: latency(16),
-            distance: 0,
+            distance: if is_far { draw(36, 500 * MS) } else { 0 },
         }
     }
 }
@@ -129,20 +145,57 @@ impl TaskPlan {
     }
 }
 
+/// What a world's clients do.
+#[derive(Clone, Copy)]
+struct Workload {
+    /// When tasks come: anywhere up to here, ...
+    spread: u64,
+    /// ... or around so many times; 0: anywhere.
+    bursts: u64,
+    cancels: bool,
+    repeats: bool,
+    clashes: bool,
+    /// Handlers behave badly.
+    is_bad: bool,
+}
+
 impl TaskPlan {
-    pub(super) fn draw_all(draws: &dyn Decide, quiet_at: u64) -> Vec<Self> {
-        let count = draws.log_between(Site::Plan, 4, 0, 1, 32);
-        // All at once, or over the time in which things go wrong.
-        let spread = if draws.draw(Site::Plan, 4, 1, 4) == 0 { MS } else { quiet_at };
-        (0..count).map(|index| Self::draw(draws, index, spread)).collect()
+    pub(super) fn draw_all(
+        draws: &dyn Decide,
+        settings: &mut Settings,
+        families: Families,
+        quiet_at: u64,
+    ) -> Vec<Self> {
+        let draw = |k, bound| draws.draw(Site::Plan, 4, k, bound);
+        let shape = draw(1, 5);
+        // Steady, in bursts, all at once, starved, through a tiny window.
+        let count = draws.log_between(Site::Plan, 4, 0, 1, if shape == 3 { 3 } else { 32 });
+        if shape == 4 {
+            (settings.window, settings.window_messages) = (1, settings.window_messages.min(2));
+        }
+        let workload = Workload {
+            spread: if shape == 2 { MS } else { quiet_at },
+            bursts: if shape == 1 { 1 + draw(2, 4) } else { 0 },
+            cancels: draw(3, 2) == 1,
+            repeats: draw(4, 2) == 1,
+            clashes: draw(5, 2) == 1,
+            is_bad: families.contains(Family::H6),
+        };
+        (0..count).map(|index| Self::draw(draws, index, workload)).collect()
     }
 
-    fn draw(draws: &dyn Decide, index: u64, spread: u64) -> Self {
+    fn draw(draws: &dyn Decide, index: u64, workload: Workload) -> Self {
         let draw = |k, bound| draws.draw(Site::Task, index, k, bound);
         let log = |k, low, high| draws.log_between(Site::Task, index, k, low, high);
-        let submit_at = draw(0, spread);
+        let Workload { spread, bursts, cancels, repeats, clashes, is_bad } = workload;
+        let submit_at = if bursts == 0 {
+            draw(0, spread)
+        } else {
+            (spread / (bursts + 1)) * (1 + draw(18, bursts)) + draw(0, SEC)
+        };
         let work = log(1, MS, 30 * SEC);
         let large = draw(2, 25) == 24;
+        let stops_late = draw(12, if is_bad { 2 } else { 6 }) > 0;
         Self {
             absent: false,
             id: u128::from(draw(3, u64::MAX)) << 64 | u128::from(index),
@@ -156,12 +209,12 @@ impl TaskPlan {
             work,
             endless: false,
             failing: if draw(9, 3) == 0 { 400_000 } else { 0 },
-            panics: 0,
-            twice: false,
-            cancel_at: (draw(10, 10) == 9).then(|| submit_at + draw(11, 20 * SEC)),
-            stops: if draw(12, 4) == 3 { log(13, SEC, 60 * SEC) } else { 500 * MS },
-            again_at: (draw(14, 8) == 7).then(|| submit_at + draw(15, 60 * SEC)),
-            clash_at: (draw(16, 16) == 15).then(|| submit_at + draw(17, 60 * SEC)),
+            panics: if is_bad && draw(19, 3) == 2 { 400_000 } else { 0 },
+            twice: is_bad && draw(20, 3) == 2,
+            cancel_at: (cancels && draw(10, 5) == 4).then(|| submit_at + draw(11, 20 * SEC)),
+            stops: if stops_late && draw(21, 2) == 1 { log(13, SEC, 60 * SEC) } else { 500 * MS },
+            again_at: (repeats && draw(14, 4) == 3).then(|| submit_at + draw(15, 60 * SEC)),
+            clash_at: (clashes && draw(16, 8) == 7).then(|| submit_at + draw(17, 60 * SEC)),
         }
     }
 }

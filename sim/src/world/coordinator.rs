@@ -1,7 +1,7 @@
 //! The coordinator's process: the real node, its driver, and its store.
 
 use bytes::Bytes;
-use moorline_link::{Beat, ConnId, Presence, Reason, WorkerId};
+use moorline_link::{Beat, ConnId, Instant, Presence, Reason, WorkerId};
 use moorline_node::{
     CoordinatorAction, CoordinatorConfig, CoordinatorEvent, CoordinatorInput, CoordinatorNode,
     DownFrame, Name, Requeue, StoreOp, UpFrame,
@@ -14,7 +14,8 @@ use crate::decide::{Decide, Site, mix};
 use crate::disk::Committed;
 use crate::frame::FrameKind;
 use crate::network::End;
-use crate::plan::{Manner, Side, Who};
+use crate::plan::{Kept, Manner, Side, Who};
+use crate::report::seconds;
 use crate::trace::What;
 use crate::{Rule, Sabotage};
 
@@ -47,7 +48,7 @@ impl World {
         self.note(What::Begins.by(Who::Coordinator).value(epoch.0), || {
             format!("the coordinator begins {epoch:?}")
         });
-        let judgement = self.ledger.coordinator_began(epoch, self.now);
+        let judgement = self.ledger.coordinator_began(epoch, self.judged_at());
         self.judge(judgement);
         let now = self.clock_of_coordinator();
         self.coordinator.node = Some(Twinned::new(CoordinatorNode::new(config, now)));
@@ -62,7 +63,7 @@ impl World {
         }
     }
 
-    pub(super) fn wake_coordinator(&mut self, at: u64) {
+    pub(super) fn wake_coordinator(&mut self, at: Instant) {
         if !self.coordinator.fires(at) {
             return;
         }
@@ -96,7 +97,7 @@ impl World {
         }
         let Some(node) = &self.coordinator.node else { return };
         match node.next_wake() {
-            Some(deadline) => self.arm(Who::Coordinator, deadline.as_nanos()),
+            Some(deadline) => self.arm(Who::Coordinator, deadline),
             None => self.disarm(Who::Coordinator),
         }
     }
@@ -105,9 +106,13 @@ impl World {
     #[allow(clippy::wildcard_enum_match_arm, reason = "there will be more words")]
     fn check_list(&mut self) {
         let now = self.clock_of_coordinator();
+        // What it does late by a fault of its own it knows late.
+        if self.judged_at() < self.late_until {
+            return;
+        }
         // Two intervals of heartbeats, and what timers are late by.
-        let most = self.plan.settings.beat * 2 + self.plan.settings.late * 2;
-        for index in 0..self.workers.len() {
+        let most = self.suspect_after + self.plan.settings.late * 2;
+        for index in 0..self.plan.workers.len() {
             let Some(node) = &self.coordinator.node else { return };
             let view = node.worker(now, WorkerId(self.plan.workers[index].id));
             let is_here = view.is_some_and(|view| match view.presence {
@@ -120,7 +125,7 @@ impl World {
                 _ => false,
             });
             if is_here {
-                let judgement = self.ledger.shown(index, most, self.now);
+                let judgement = self.ledger.shown(index, most, self.judged_at());
                 self.judge(judgement);
             }
         }
@@ -129,16 +134,16 @@ impl World {
     fn coordinator_action(&mut self, action: CoordinatorAction) {
         match action {
             CoordinatorAction::Persist(persist) => {
-                let judgement = self.ledger.gives(&persist, self.now);
+                let judgement = self.ledger.gives(&persist, self.judged_at());
                 self.judge(judgement);
                 let wants = What::Wants.by(Who::Coordinator).value(persist.id.0);
                 self.note(wants, || {
                     format!("the coordinator wants {:?} {:?}", persist.id, persist.op)
                 });
                 self.note_op(&persist.op);
-                let workers = &self.workers;
+                let (workers, now) = (&self.workers, self.judged_at());
                 let holds = |index, process, key| Self::holds(workers, index, process, key);
-                let judgement = self.ledger.wanted(&persist, self.now, holds);
+                let judgement = self.ledger.wanted(&persist, now, holds);
                 self.judge(judgement);
                 self.disk.wait(persist);
             }
@@ -175,15 +180,16 @@ impl World {
             let Some(mut packet) = packet else { return };
             self.spoil_said_down(&mut packet.frames);
             if !packet.frames.iter().all(is_heartbeat) {
-                self.spoke(|| format!("the coordinator says {:?}", packet.frames));
+                self.spoke(worker, || format!("the coordinator says {:?}", packet.frames));
             }
             let network = &self.network;
             let is_open = |conn: usize| network.conn(conn).end(Side::Coordinator) == End::Open;
-            let judgement = self.ledger.coordinator_says(conn, &packet.frames, self.now, is_open);
+            let judgement =
+                self.ledger.coordinator_says(conn, &packet.frames, self.judged_at(), is_open);
             self.judge(judgement);
             self.note_down(worker, &packet.frames);
             if packet.frames.iter().any(|frame| matches!(frame, DownFrame::Welcome { .. })) {
-                self.ledger.welcomed(worker, conn, self.now);
+                self.ledger.welcomed(worker, conn, self.judged_at());
             }
             let bytes = moorline_wire::encode_down(&packet);
             self.unless_decoded_down(&packet, &bytes);
@@ -252,38 +258,63 @@ impl World {
             CoordinatorEvent::Departed { .. } => self.seen.departed += 1,
             CoordinatorEvent::Lost { name, .. } => {
                 self.seen.lost += 1;
-                let worker = number_of(name);
+                let Some(worker) = self.number_of(name) else { return };
                 let incarnation = self.workers[worker].incarnation;
-                let judgement = self.ledger.lost(worker, incarnation, self.now);
+                let judgement = self.ledger.lost(worker, incarnation, self.judged_at());
                 self.judge(judgement);
-                self.unless_calm(|| format!("{event:?}"));
+                self.unless_calm(Some(worker), || format!("{event:?}"));
             }
             CoordinatorEvent::Detached { name, reason, .. } => {
-                let worker = number_of(name);
+                let Some(worker) = self.number_of(name) else { return };
                 self.ledger.sent_away(worker, *reason);
-                let silence = self.plan.settings.lost_after / 6;
-                let silence = (*reason == Reason::HeartbeatTimeout).then_some(silence);
-                self.seen.silent += u64::from(*reason == Reason::HeartbeatTimeout);
-                let judgement = self.ledger.detached(worker, silence, self.now);
+                let silent = *reason == Reason::HeartbeatTimeout;
+                let silence = silent.then_some(self.disconnect_after);
+                self.seen.silent += u64::from(silent);
+                let judgement = self.ledger.detached(worker, silence, self.judged_at());
                 self.judge(judgement);
                 self.seen.unanswered += u64::from(*reason == Reason::AnswerTimeout);
                 self.unless_violated(Who::Coordinator, Some(worker), *reason);
-                self.unless_back(|| format!("{event:?}"));
+                self.unless_back(Some(worker), || format!("{event:?}"));
             }
             CoordinatorEvent::Refused { reason, .. } => {
                 self.seen.conflicts += u64::from(*reason == Reason::NameConflict);
                 self.unless_violated(Who::Coordinator, None, *reason);
-                self.unless_calm(|| format!("{event:?}"));
+                self.unless_calm(None, || format!("{event:?}"));
             }
             CoordinatorEvent::Stalled { .. } => {
                 self.seen.stalled += 1;
-                self.unless_calm(|| format!("{event:?}"));
+                self.unless_calm(None, || format!("{event:?}"));
             }
             CoordinatorEvent::Suspect { .. } | CoordinatorEvent::Redelivered { .. } => {
-                self.unless_calm(|| format!("{event:?}"));
+                self.unless_calm(None, || format!("{event:?}"));
             }
             // Whatever else it says, now or later, is no fault.
             _ => {}
+        }
+    }
+
+    /// Which worker has this name.
+    fn number_of(&self, worker: &Name) -> Option<usize> {
+        let number = worker.as_str().strip_prefix('w')?.parse().ok()?;
+        (number < self.plan.workers.len()).then_some(number)
+    }
+
+    /// Whether this says that it comes from another worker than it does: only where bytes have changed.
+    fn is_impostor(&self, worker: usize, frame: &UpFrame) -> bool {
+        match frame {
+            UpFrame::Hello { head, about, .. } => {
+                head.worker.0 != self.plan.workers[worker].id
+                    || self.number_of(&about.name) != Some(worker)
+            }
+            UpFrame::Goodbye { .. }
+            | UpFrame::InventoryItem { .. }
+            | UpFrame::InventoryEnd { .. }
+            | UpFrame::Active
+            | UpFrame::Beat(_)
+            | UpFrame::Statistics(_)
+            | UpFrame::Ack(_)
+            | UpFrame::Message(_)
+            | UpFrame::Part(_) => false,
         }
     }
 
@@ -306,12 +337,18 @@ impl World {
             Ok(decoded) => decoded.frames,
             Err(error) => {
                 self.break_promise(Rule::Wire, format!("coordinator on c{conn}: {error}"));
+                self.tell_coordinator(CoordinatorInput::Undecodable { conn: conn_id(conn) });
                 return;
             }
         };
+        // The books are kept by who workers are: the simulator's part of a hostile world ends here.
+        if self.is_tampered && frames.iter().any(|frame| self.is_impostor(worker, frame)) {
+            self.tell_coordinator(CoordinatorInput::Undecodable { conn: conn_id(conn) });
+            return;
+        }
         self.spoil_up(&mut frames);
         self.swallow_up(worker, &mut frames);
-        self.ledger.coordinator_hears(conn, &frames, self.now);
+        self.ledger.coordinator_hears(conn, &frames, self.judged_at());
         self.spoil_heard(&mut frames);
         let beat = frames.iter().rev().find_map(beat_of);
         for frame in &frames {
@@ -328,7 +365,7 @@ impl World {
                 | UpFrame::Part(_) => {}
             }
         }
-        self.ledger.heard(worker, conn, self.now);
+        self.ledger.heard(worker, conn, self.judged_at());
         self.tell_coordinator(CoordinatorInput::Packet { conn: conn_id(conn), frames });
         if let Some(beat) = beat {
             self.ledger.coordinator_heard(conn, beat);
@@ -350,6 +387,15 @@ impl World {
     }
 
     pub(super) fn committed(&mut self) {
+        if self.now < self.fails_until && self.plan.sabotage.is_none() {
+            self.seen.commits_failed += 1;
+            let delay = self.disk.fails();
+            self.note(What::Conflicts.by(Who::Coordinator), || {
+                format!("the commit fails; again in {}", seconds(delay))
+            });
+            self.after(delay, Event::Committed);
+            return;
+        }
         let committed = self.disk.commit(self.now);
         self.note_durable(&committed);
         if let Some(keeps) = self.plan.settings.keeps
@@ -395,7 +441,7 @@ impl World {
                 Requeue::Retry { .. } => self.seen.retried += 1,
                 Requeue::Returned => {
                     self.seen.returned += 1;
-                    self.unless_calm(|| format!("{key:?} returns to the queue"));
+                    self.unless_calm(None, || format!("{key:?} returns to the queue"));
                 }
             },
             StoreOp::Finish { end, .. } => match end {
@@ -420,26 +466,28 @@ impl World {
     }
 
     /// The process is gone, with everything that was not committed.
-    pub(super) fn end_coordinator(&mut self, manner: Manner) {
+    pub(super) fn end_coordinator(&mut self, manner: Manner, kept: Kept) {
         self.crashes += 1;
         for conn in self.network.of_coordinator() {
             self.abandon(conn, Side::Coordinator, manner);
         }
-        let durable = self.draws.draw(Site::Torn, self.crashes, 0, 2) == 1;
+        let durable = kept == Kept::All
+            && self.draws.draw(Site::Torn, self.coordinator.life.into(), 0, 2) == 1;
         if let Some(committed) = self.disk.crash(self.now, durable) {
             self.seen.torn += 1;
             self.note_durable(&committed);
         }
+        match kept {
+            Kept::All | Kept::Synced => {}
+            Kept::Before { commits } => self.disk.roll_back(Some(commits)),
+            Kept::Nothing => self.disk.roll_back(None),
+        }
+        self.is_rolled_back |= matches!(kept, Kept::Before { .. } | Kept::Nothing);
         self.coordinator.end();
         self.forget_requests();
         let judgement = self.ledger.audit(&mut *self.disk.reader());
         self.judge(judgement);
     }
-}
-
-/// Which worker has this name.
-fn number_of(worker: &Name) -> usize {
-    worker.as_str()[1..].parse().unwrap_or(0)
 }
 
 fn number(conn: ConnId) -> Option<usize> {

@@ -6,6 +6,7 @@ use moorline_work::{Judgement, WorkerMessage};
 
 use super::swallow::NOBODYS;
 use super::{Event, World};
+use crate::FrameKind;
 use crate::decide::{Decide, Site};
 use crate::ledger::index_of;
 use crate::plan::Moment;
@@ -29,6 +30,9 @@ impl Sent {
 impl World {
     /// This happens now, to this worker if to one: a fault that waited for it strikes.
     fn moment(&mut self, moment: Moment, worker: Option<usize>) {
+        if self.armed.is_empty() || self.is_peaceful() {
+            return;
+        }
         let waits = |index: &usize| self.plan.episodes[*index].moment == Some(moment);
         let Some(place) = self.armed.iter().position(waits) else { return };
         let index = self.armed.remove(place);
@@ -44,6 +48,7 @@ impl World {
     /// A worker writes these frames.
     pub(super) fn note_up(&mut self, worker: usize, frames: &[UpFrame]) {
         for frame in frames {
+            self.meet(worker, FrameKind::of_up(frame).0);
             let moment = match frame {
                 UpFrame::Hello { .. } => Moment::Hello,
                 UpFrame::InventoryItem { .. } => Moment::Item,
@@ -68,8 +73,9 @@ impl World {
                         WorkerMessage::Refuse { key, refusal } => {
                             self.seen.refused += 1;
                             if key != NOBODYS {
-                                let words = || format!("w{worker} refuses {key:?}: {refusal:?}");
-                                self.unless_calm(words);
+                                self.unless_calm(Some(worker), || {
+                                    format!("w{worker} refuses {key:?}: {refusal:?}")
+                                });
                             }
                             continue;
                         }
@@ -92,6 +98,7 @@ impl World {
     /// The coordinator writes these frames to a worker.
     pub(super) fn note_down(&mut self, worker: usize, frames: &[DownFrame]) {
         for frame in frames {
+            self.meet(worker, FrameKind::of_down(frame).0);
             let moment = match frame {
                 DownFrame::Welcome { head, .. } => {
                     if !head.resumed {

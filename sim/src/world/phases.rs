@@ -1,12 +1,16 @@
-//! After the faults: everything heals, everything ends, and then there is silence.
+//! After the faults: everything heals, everything ends, then there is silence, and then all is closed.
+
+use std::time::Duration;
 
 use moorline_link::{Presence, State, WorkerId};
+use moorline_node::{CoordinatorInput, WorkerInput};
 use moorline_work::{RunPhase, TaskId};
 
+use super::worker::Worker;
 use super::{Event, World};
 use crate::Rule;
 use crate::bound;
-use crate::plan::{MS, SEC};
+use crate::plan::{MS, Mode, SEC, TaskPlan};
 use crate::report::seconds;
 use crate::trace::What;
 
@@ -19,6 +23,8 @@ pub(super) enum Phase {
     Healing { by: u64 },
     /// Everything has ended; last words until `from`, then only heartbeats until `until`.
     Silence { from: u64, until: u64 },
+    /// The workers of the core were asked to stop, and then the coordinator; they have until then.
+    Closing { workers: bool, by: u64 },
     /// It is over.
     Over,
 }
@@ -41,40 +47,127 @@ impl World {
     pub(super) fn look(&mut self) {
         match self.phase {
             Phase::Chaos | Phase::Over => return,
+            Phase::Closing { workers, by } => self.look_for_rest(workers, by),
             // What began to go wrong before has to show first.
             Phase::Healing { .. } if self.now < self.plan.quiet_at + bound::fading(&self.plan) => {}
-            Phase::Healing { by } => match self.late() {
-                None => {
-                    let all = (by - self.plan.quiet_at).max(1);
-                    self.used.1 = (self.now - self.plan.quiet_at) * 1_000 / all;
-                    let settings = &self.plan.settings;
-                    // Acknowledgements, and what is under way.
-                    let from = self.now + self.plan.slowest() * 4 + SEC;
-                    let until = from + settings.beat * 4;
-                    let phase = What::Phase.to_nobody().value(2);
-                    self.note(phase, || String::from("everything has ended"));
-                    self.phase = Phase::Silence { from, until };
-                }
-                Some((rule, words)) if self.now > by => self.break_promise(rule, words),
-                Some(_) => {
-                    self.look_for_missing();
-                    self.look_for_blocked();
-                }
-            },
+            Phase::Healing { by } => {
+                self.look_for_missing();
+                self.look_for_rest_of_work(by);
+            }
             Phase::Silence { until, .. } => {
                 if self.now >= until {
                     self.audit();
                     self.unless_empty();
-                    self.phase = Phase::Over;
-                    return;
+                    self.close_workers();
                 }
             }
         }
         self.after(LOOK, Event::Look);
     }
 
-    /// A packet with more than heartbeats is written.
-    pub(super) fn spoke(&mut self, words: impl FnOnce() -> String) {
+    /// Whether everything has ended that was to be done.
+    fn look_for_rest_of_work(&mut self, by: u64) {
+        match self.late() {
+            None => {
+                let all = (by - self.plan.quiet_at).max(1);
+                self.used.1 = (self.now - self.plan.quiet_at) * 1_000 / all;
+                // Acknowledgements, and what is under way.
+                let from = self.now + self.plan.slowest() * 4 + SEC;
+                let until = from + self.beat * 4;
+                let phase = What::Phase.to_nobody().value(2);
+                self.note(phase, || String::from("everything has ended"));
+                self.phase = Phase::Silence { from, until };
+            }
+            Some((rule, words)) if self.now > by => {
+                self.break_promise(rule, words);
+                // Of a hostile world that is not asked.
+                if self.plan.mode == Mode::Hostile {
+                    self.phase = Phase::Over;
+                }
+            }
+            Some(_) => self.look_for_blocked(),
+        }
+    }
+
+    /// The workers of the core are asked to stop.
+    fn close_workers(&mut self) {
+        let by = self.now + bound::closed(&self.plan);
+        self.note(What::Phase.to_nobody().value(3), || {
+            format!("the workers are asked to stop; they have until {}", seconds(by))
+        });
+        self.phase = Phase::Closing { workers: true, by };
+        let within = Duration::from_nanos(by - self.now);
+        for worker in 0..self.plan.workers.len() {
+            if self.plan.is_core(worker) {
+                self.tell_worker(worker, WorkerInput::Stop { within });
+            }
+        }
+    }
+
+    /// Whether everything has ended in order that was asked to.
+    fn look_for_rest(&mut self, workers: bool, by: u64) {
+        let left = if workers { self.working() } else { self.left() };
+        match left {
+            Some(words) if self.now > by => {
+                self.break_promise(Rule::NotEnded, words);
+                if self.plan.mode == Mode::Hostile {
+                    self.phase = Phase::Over;
+                }
+                return;
+            }
+            Some(_) => return,
+            None => {}
+        }
+        if workers {
+            let by = self.now + bound::closed(&self.plan);
+            self.note(What::Phase.to_nobody().value(4), || {
+                format!("the coordinator is asked to stop; it has until {}", seconds(by))
+            });
+            self.phase = Phase::Closing { workers: false, by };
+            self.tell_coordinator(CoordinatorInput::Stop);
+        } else {
+            let judgement = self.ledger.audit(&mut *self.disk.reader());
+            self.judge(judgement);
+            self.phase = Phase::Over;
+        }
+    }
+
+    /// A worker of the core that has not ended.
+    fn working(&self) -> Option<String> {
+        let (index, _) = self.core().find(|(_, worker)| worker.process.node.is_some())?;
+        Some(format!("w{index} was asked to stop, and did not"))
+    }
+
+    /// What is left of a coordinator that was asked to stop.
+    fn left(&self) -> Option<String> {
+        let coordinator = self.coordinator.node.as_ref()?;
+        if coordinator.awaits_store() || coordinator.has_outgoing() {
+            return Some(String::from("the coordinator has something left to do"));
+        }
+        let conns = self.network.of_coordinator();
+        let of_core = |conn: &&usize| self.plan.is_core(self.network.conn(**conn).worker);
+        let conn = conns.iter().find(of_core)?;
+        Some(format!("the coordinator was asked to stop, and has c{conn}"))
+    }
+
+    /// Whether everything is being closed.
+    pub(super) const fn is_closing(&self) -> bool {
+        match self.phase {
+            Phase::Closing { .. } | Phase::Over => true,
+            Phase::Chaos | Phase::Healing { .. } | Phase::Silence { .. } => false,
+        }
+    }
+
+    /// The workers that have to be there after the faults.
+    pub(super) fn core(&self) -> impl Iterator<Item = (usize, &Worker)> {
+        self.workers.iter().enumerate().filter(|(index, _)| self.plan.is_core(*index))
+    }
+
+    /// A packet with more than heartbeats is written, by a worker or to it.
+    pub(super) fn spoke(&mut self, worker: usize, words: impl FnOnce() -> String) {
+        if !self.plan.is_core(worker) {
+            return;
+        }
         if let Phase::Silence { from, .. } = self.phase
             && self.now > from
         {
@@ -83,8 +176,8 @@ impl World {
     }
 
     fn half_open_worker(&self) -> Option<usize> {
-        (0..self.workers.len())
-            .flat_map(|index| self.network.of(index))
+        self.core()
+            .flat_map(|(index, _)| self.network.of(index))
             .copied()
             .find(|conn| self.network.conn(*conn).is_dead())
     }
@@ -102,6 +195,33 @@ impl World {
                 self.spoil_back();
             }
             None => {}
+        }
+    }
+
+    /// Whether anybody of the core can do this task.
+    fn can_be_done(&self, task: TaskId) -> bool {
+        let task = TaskPlan::index_of(task);
+        let handler = self.plan.tasks.get(task).map_or(0, |task| task.handler);
+        self.plan
+            .present()
+            .any(|(index, worker)| self.plan.is_core(index) && handler < worker.handlers)
+    }
+
+    /// Everybody has to be back at the end of a lull that is long enough.
+    pub(super) fn lull_ends(&mut self) {
+        let Some(lull) = self.plan.lull else { return };
+        let all = bound::back(&self.plan);
+        if lull.lasts < all || lull.at + lull.lasts > self.plan.quiet_at {
+            return;
+        }
+        self.seen.lulls += 1;
+        // Also those outside the core: nothing has put them out of touch for good yet.
+        let missing = (0..self.plan.workers.len()).find_map(|index| {
+            let is_there = !self.plan.workers[index].absent;
+            is_there.then(|| self.missing_worker(index)).flatten()
+        });
+        if let Some(words) = missing {
+            self.break_promise(Rule::NotBack, format!("at the end of a lull, {words}"));
         }
     }
 
@@ -154,11 +274,12 @@ impl World {
         if unanswered > 0 {
             return Some(format!("{unanswered} clients are not answered"));
         }
-        if let Some((task, _)) = self.ledger.open().next() {
-            let count = self.ledger.open().count();
+        let mut open = self.ledger.open().filter(|(task, _)| self.can_be_done(*task));
+        if let Some((task, _)) = open.next() {
+            let count = 1 + open.count();
             return Some(format!("{count} tasks have not ended: {task:?}"));
         }
-        for (index, worker) in self.workers.iter().enumerate() {
+        for (index, worker) in self.core() {
             if let Some(node) = worker.process.node.as_ref().filter(|node| node.owes()) {
                 let runs: Vec<_> = node.runs().collect();
                 return Some(format!("w{index} is not rid of {runs:?}"));
@@ -173,30 +294,40 @@ impl World {
 
     /// Who is not there.
     fn missing(&self) -> Option<String> {
-        let Some(coordinator) = &self.coordinator.node else {
-            return Some(String::from("the coordinator does not run"));
-        };
-        let now = self.clock_of_coordinator();
-        for (index, worker) in self.workers.iter().enumerate() {
-            let Some(node) = &worker.process.node else {
-                return Some(format!("w{index} does not run"));
-            };
-            if node.state() != State::Active {
-                return Some(format!("w{index} is {:?}", node.state()));
-            }
-            let view = coordinator.worker(now, WorkerId(self.plan.workers[index].id));
-            let presence = view.map(|view| view.presence);
-            if presence != Some(Presence::Active) {
-                return Some(format!("w{index} is {presence:?} for the coordinator"));
-            }
+        if let Some(words) = self.core().find_map(|(index, _)| self.missing_worker(index)) {
+            return Some(words);
         }
         // Ends of connections that nobody told of their end.
         let conns = self.network.of_coordinator();
-        if let Some(conn) = conns.iter().find(|conn| self.network.conn(**conn).is_dead()) {
+        let is_dead = |conn: &&usize| {
+            let conn = self.network.conn(**conn);
+            conn.is_dead() && self.plan.is_core(conn.worker)
+        };
+        if let Some(conn) = conns.iter().find(is_dead) {
             return Some(format!("c{conn} is half-open"));
         }
         if let Some(conn) = self.half_open_worker() {
             return Some(format!("c{conn} is half-open"));
+        }
+        None
+    }
+
+    /// What keeps a worker from being there.
+    fn missing_worker(&self, index: usize) -> Option<String> {
+        let Some(coordinator) = &self.coordinator.node else {
+            return Some(String::from("the coordinator does not run"));
+        };
+        let Some(node) = &self.workers[index].process.node else {
+            return Some(format!("w{index} does not run"));
+        };
+        if node.state() != State::Active {
+            return Some(format!("w{index} is {:?}", node.state()));
+        }
+        let now = self.clock_of_coordinator();
+        let view = coordinator.worker(now, WorkerId(self.plan.workers[index].id));
+        let presence = view.map(|view| view.presence);
+        if presence != Some(Presence::Active) {
+            return Some(format!("w{index} is {presence:?} for the coordinator"));
         }
         None
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use moorline_link::{Backoff, ConnId, First, Instant, Jitter, Lane, State};
+use moorline_link::{Backoff, ConnId, First, Jitter, Lane, State};
 use moorline_node::WorkerInput;
 use moorline_work::TaskId;
 
@@ -158,7 +158,8 @@ impl World {
         }
     }
 
-    /// SAFE-11, SAFE-14: where there is nothing to do, nothing is held.
+    /// SAFE-11, SAFE-14: where there is nothing to do, nothing is held by the coordinator and the workers
+    /// that are there: who was put out of touch for good keeps what it had.
     pub(super) fn unless_empty(&mut self) {
         let mut found = None;
         let mut holds = |who: &str, what: &str, held: usize| {
@@ -166,7 +167,7 @@ impl World {
                 found = Some(format!("there is nothing to do, and {who} holds {held} {what}"));
             }
         };
-        for (index, worker) in self.workers.iter().enumerate() {
+        for (index, worker) in self.core() {
             let Some(node) = &worker.process.node else { continue };
             let load = node.load();
             let who = format!("w{index}");
@@ -182,7 +183,10 @@ impl World {
             holds(who, "results", load.results);
             holds(who, "leases to be assigned", load.assignments);
             holds(who, "submits", load.submits);
-            holds(who, "tasks", load.tasks);
+            // What nobody of these can do waits for somebody who can.
+            if self.ledger.open().next().is_none() {
+                holds(who, "tasks", load.tasks);
+            }
         }
         if let Some(words) = found {
             self.break_promise(Rule::Grown, words);
@@ -205,12 +209,12 @@ impl World {
                 found = Some(format!("the coordinator: {words}"));
             }
         }
-        for (index, worker) in self.workers.iter_mut().enumerate() {
-            let Some(node) = &mut worker.process.node else { continue };
+        for index in 0..self.workers.len() {
+            let now = self.clock_of(index);
+            let Some(node) = &mut self.workers[index].process.node else { continue };
             if splits {
                 node.split();
                 if spoils {
-                    let now = Instant::from_nanos(self.now + self.plan.workers[index].clock);
                     node.spoil(|copy| {
                         copy.handle(now, WorkerInput::ResetStatistics);
                     });
@@ -296,12 +300,13 @@ impl World {
         }
     }
 
-    /// Whether a worker is there and has a slot for a task of this handler.
+    /// Whether a worker of the core is there and has a slot for a task of this handler.
     fn could_run(&self, index: usize, handler: usize) -> bool {
         let (worker, plan) = (&self.workers[index], &self.plan.workers[index]);
         let Some(node) = &worker.process.node else { return false };
         let slots = usize::from(plan.slots);
-        handler < plan.handlers
+        self.plan.is_core(index)
+            && handler < plan.handlers
             && node.state() == State::Active
             && worker.drained_by.is_none()
             && worker.runs.len() < slots

@@ -1,6 +1,6 @@
 //! Where a part of the world lies, if its plan says so.
 
-use moorline_link::{Backoff, Beat, First, Flags, Instant, Jitter, LinkConfig, Reason, Reconnect};
+use moorline_link::{Backoff, Beat, First, Flags, Jitter, LinkConfig, Reason, Reconnect};
 use moorline_node::{DownFrame, ToWorker, UpFrame, WorkerInput};
 use moorline_work::{
     DispatcherConfig, DispatcherSettings, Disposition, Outcome, Refusal, WorkerMessage,
@@ -10,33 +10,11 @@ use super::phases::Phase;
 use super::swallow::NOBODYS;
 use super::worker::{in_nanos, name};
 use super::{Event, Sabotage, World};
-use crate::plan::{Nudge, SEC, Told, Who};
-
-/// How much faster or slower than time a clock runs that does not run right.
-const RATE: u64 = 4;
+use crate::plan::{Nudge, SEC, Told};
 
 impl World {
     pub(super) fn is_sabotaged(&self, sabotage: Sabotage) -> bool {
         self.plan.sabotage == Some(sabotage)
-    }
-
-    /// What the clock of the coordinator's machine shows.
-    pub(super) fn clock_of_coordinator(&self) -> Instant {
-        let nanos = match self.plan.sabotage {
-            Some(Sabotage::ClockRaces) => self.now * RATE,
-            Some(Sabotage::ClockCrawls) => self.now / RATE,
-            Some(_) | None => self.now,
-        };
-        Instant::from_nanos(nanos)
-    }
-
-    /// When the clock of a process shows this.
-    pub(super) fn real_time_of(&self, who: Who, at: u64) -> u64 {
-        match (who, self.plan.sabotage) {
-            (Who::Coordinator, Some(Sabotage::ClockRaces)) => at.div_ceil(RATE),
-            (Who::Coordinator, Some(Sabotage::ClockCrawls)) => at.saturating_mul(RATE),
-            (Who::Coordinator | Who::Worker(_), Some(_) | None) => at,
-        }
     }
 
     /// How a worker's process is set up.

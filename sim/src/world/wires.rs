@@ -7,28 +7,11 @@ use moorline_node::PACKET_MAX;
 use super::{Event, Planned, World};
 use crate::decide::{Decide, Site};
 use crate::network::End;
-use crate::plan::{Dialled, Manner, Side, Told, Who, good_path};
+use crate::plan::{Dialled, Ending, Manner, Side, Told, Who};
 use crate::trace::{What, fingerprint};
 use crate::{Rule, Sabotage};
 
 impl World {
-    /// The latency of the next thing that travels this way.
-    fn latency(&mut self, conn: usize, from: Side) -> u64 {
-        let pipe = self.network.conn_mut(conn).pipe_mut(from);
-        pipe.packets += 1;
-        let k = pipe.packets;
-        let entity = self.network.conn(conn).key << 1 | u64::from(from == Side::Worker);
-        let worker = &self.plan.workers[self.network.conn(conn).worker];
-        let law = if from == Side::Worker { worker.up } else { worker.down };
-        let latency = law.of(&self.draws, entity, k) + worker.distance;
-        // A path that is too slow for the heartbeats is a fault, and heals as all others do.
-        if self.now < self.plan.quiet_at {
-            latency
-        } else {
-            latency.min(good_path(self.plan.settings.beat))
-        }
-    }
-
     /// A worker dials: the first packet is under way.
     pub(super) fn dial(&mut self, conn: usize) {
         self.dials += 1;
@@ -41,13 +24,13 @@ impl World {
         let back = self.latency(conn, Side::Coordinator);
         let worker = self.network.conn(conn).worker;
         let (until, outcome) = self.workers[worker].dials;
-        let fails = self.now < until;
-        if fails && outcome == Dialled::Hangs {
+        let outcome = (self.now < until).then_some(outcome);
+        if outcome == Some(Dialled::Hangs) {
             // Nobody answers; the worker gives up by itself.
             self.network.close(conn, Side::Coordinator);
             return;
         }
-        if fails || !self.is_up(Who::Coordinator) {
+        if outcome == Some(Dialled::Refused) || !self.is_up(Who::Coordinator) {
             self.network.close(conn, Side::Coordinator);
             self.after(back, Event::DialFailed { conn, reason: Reason::ConnectRefused });
             return;
@@ -56,14 +39,21 @@ impl World {
             return;
         }
         self.network.conn_mut(conn).pipe_mut(Side::Worker).last = [self.now; 2];
+        let late = match outcome {
+            Some(Dialled::Late { by }) => self.until(by) - self.now,
+            Some(Dialled::Refused | Dialled::Hangs | Dialled::Closed) | None => 0,
+        };
         self.after(0, Event::Accepted { conn });
-        self.after(back, Event::Opened { conn });
+        self.after(back + late, Event::Opened { conn });
+        if outcome == Some(Dialled::Closed) {
+            self.end_conn(conn, Side::Coordinator, Ending::Reset);
+        }
     }
 
     /// Whether this side's packets are taken.
     pub(super) fn is_writable(&self, conn: usize, from: Side) -> bool {
         let state = self.network.conn(conn);
-        state.end(from) == End::Open && state.pipe(from).unread < self.plan.settings.buffer
+        state.end(from) == End::Open && state.pipe(from).unread < self.room(conn, from)
     }
 
     /// Who has this end of a connection.
@@ -81,16 +71,58 @@ impl World {
             self.break_promise(Rule::Wire, words);
         }
         self.packets += 1;
-        let at = self.now + self.latency(conn, from);
-        let at = self.network.conn_mut(conn).pipe_mut(from).send(lane, packet, at);
+        let len = packet.len();
+        let (at, waits) = self.travels(conn, from, len);
+        let is_peaceful = self.is_peaceful();
+        let state = self.network.conn_mut(conn);
+        let is_told = state.cut && std::mem::take(&mut state.answers);
+        let pipe = state.pipe_mut(from);
+        pipe.written += len as u64;
+        if pipe.shut {
+            return;
+        }
+        // It ends within this packet, of which a part is not whole.
+        if let Some((most, ending)) = pipe.ends
+            && pipe.written > most
+            && !is_peaceful
+        {
+            self.end_conn(conn, from, ending);
+            return;
+        }
+        let at = pipe.send(lane, packet, at);
+        if waits {
+            pipe.last = pipe.last.map(|last| last.max(at));
+        }
         self.at_because(at, Event::Deliver { conn, to: from.other(), lane }, cause);
+        if is_told {
+            // Whoever is there now knows nothing of it.
+            let delay = self.latency(conn, from) + self.latency(conn, from.other());
+            let reason = Reason::TransportReset;
+            self.after(delay, Event::Notice { conn, to: from, reason });
+        }
     }
 
-    /// Until when nothing passes to this side; a notice does not overtake what was written before it.
-    pub(super) fn is_held_up(&self, conn: usize, to: Side) -> Option<u64> {
-        let conn = self.network.conn(conn);
-        let until = conn.pipe(to.other()).jammed;
-        (!conn.cut && self.now <= until).then_some(until)
+    /// A connection ends, for what this side sends or for both.
+    pub(super) fn end_conn(&mut self, conn: usize, from: Side, ending: Ending) {
+        let who = self.at_end(conn, from);
+        self.note(What::Cut.by(who).on(conn), || format!("c{conn} ends: {ending:?}"));
+        let reason = match ending {
+            Ending::Reset => Reason::TransportReset,
+            Ending::Closed | Ending::Half => Reason::ClosedByPeer,
+        };
+        for side in [from, from.other()] {
+            let is_whole = side == from || ending != Ending::Half;
+            if !is_whole || self.network.conn(conn).pipe(side).shut {
+                continue;
+            }
+            let delay = self.latency(conn, side);
+            let pipe = self.network.conn_mut(conn).pipe_mut(side);
+            pipe.shut = true;
+            pipe.lost = ending == Ending::Reset && side != from;
+            let last = pipe.last.into_iter().max().unwrap_or(0);
+            let at = last.max(self.now + delay);
+            self.at(at, Event::Notice { conn, to: side.other(), reason });
+        }
     }
 
     /// An event of a life that is over: what it would have taken off a connection goes.
@@ -103,7 +135,12 @@ impl World {
     pub(super) fn deliver(&mut self, conn: usize, to: Side, lane: Lane) {
         let state = self.network.conn_mut(conn);
         let Some(packet) = state.pipe_mut(to.other()).arrive(lane) else { return };
-        let lost = state.cut || state.end(to) != End::Open;
+        let is_there = match state.end(to) {
+            End::Open => true,
+            End::Closed => state.haunts,
+            End::Waiting => false,
+        };
+        let lost = state.cut || state.pipe(to.other()).lost || !is_there;
         let (number, len) = (fingerprint(&packet), packet.len());
         let who = self.at_end(conn, to);
         if lost {
@@ -112,21 +149,46 @@ impl World {
             });
             return;
         }
+        let Some(packet) = self.meddle(conn, to, packet) else {
+            self.note(What::Loses.by(who).on(conn).value(number), || {
+                format!("{len} bytes to {who} on c{conn} {lane:?} are not what was sent")
+            });
+            self.cut(conn, Told::Both);
+            return;
+        };
+        let (read, len) = (len, packet.len());
         let shrinks = usize::from(self.is_sabotaged(Sabotage::PacketsShrink));
         let packet = packet.slice(..len.saturating_sub(shrinks));
         self.note(What::Gets.by(who).on(conn).value(number), || {
             format!("{who} gets {len} bytes on c{conn} {lane:?}")
         });
+        self.hand_over(conn, to, packet);
+        self.read(conn, to.other(), read);
+    }
+
+    fn hand_over(&mut self, conn: usize, to: Side, packet: Bytes) {
         match to {
             Side::Worker => self.packet_for_worker(conn, packet),
             Side::Coordinator => self.packet_for_coordinator(conn, packet),
         }
-        self.read(conn, to.other(), len);
+    }
+
+    /// A packet arrives again.
+    pub(super) fn haunt(&mut self, conn: usize, to: Side, packet: Bytes) {
+        let state = self.network.conn(conn);
+        if state.cut || state.end(to) != End::Open {
+            return;
+        }
+        let (who, len) = (self.at_end(conn, to), packet.len());
+        self.note(What::Gets.by(who).on(conn).value(fingerprint(&packet)), || {
+            format!("{who} gets {len} bytes on c{conn} again")
+        });
+        self.hand_over(conn, to, packet);
     }
 
     /// The receiver has read so much: the sender may write again.
     fn read(&mut self, conn: usize, from: Side, len: usize) {
-        let buffer = self.plan.settings.buffer;
+        let buffer = self.room(conn, from);
         let pipe = self.network.conn_mut(conn).pipe_mut(from);
         pipe.unread = pipe.unread.saturating_sub(len);
         if pipe.blocked && pipe.unread < buffer {
@@ -157,6 +219,11 @@ impl World {
         match to {
             Side::Worker => self.closed_for_worker(conn, reason),
             Side::Coordinator => self.closed_for_coordinator(conn, reason),
+        }
+        // It closes its end as well, when it has read that the other one did.
+        let state = self.network.conn(conn);
+        if !state.cut && state.pipe(to.other()).shut && !state.pipe(to).shut {
+            self.end_conn(conn, to, Ending::Half);
         }
     }
 

@@ -8,12 +8,13 @@ use moorline_link::{ConnId, Incarnation, Instant, Reason, State, Wake, WorkerId}
 use moorline_node::{
     Name, UpFrame, WorkerAction, WorkerConfig, WorkerEvent, WorkerInput, WorkerNode,
 };
-use moorline_work::{
-    AbortReason, Disposition, Outcome, RunId, RunPhase, RunnerConfig, TaskId, TaskKey,
-};
+use moorline_work::{AbortReason, Disposition, RunId, RunnerConfig, TaskId, TaskKey};
 
+use super::handlers::Run;
+use super::links::Link;
 use super::moments::Sent;
 use super::process::Process;
+use super::spells::Around;
 use super::twin::Twinned;
 use super::{Event, World};
 use crate::decide::{Decide, Site, mix};
@@ -27,6 +28,9 @@ use crate::{Rule, Sabotage};
 /// Calls a driver makes at one instant before something is wrong.
 const TURNS_MAX: u32 = 100_000;
 
+/// A process that has given up is started anew after this time.
+const RESTART: u64 = 5 * SEC;
+
 /// A worker: its process, and what outlives it.
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -35,6 +39,10 @@ pub(super) struct Worker {
     pub(super) incarnation: u64,
     /// What becomes of its dials, until then.
     pub(super) dials: (u64, Dialled),
+    /// The faults around it.
+    pub(super) around: Around,
+    /// What is wrong with its way to the coordinator: with what it sends, and with what it is sent.
+    pub(super) links: [Link; 2],
     /// After a drain it comes back after this time.
     pub(super) back: Option<u64>,
     /// A drain has until then.
@@ -44,9 +52,9 @@ pub(super) struct Worker {
     /// What its handlers do.
     pub(super) runs: BTreeMap<RunId, Run>,
     /// Handlers of this process that ended, by task.
-    ended: BTreeMap<TaskId, u32>,
+    pub(super) ended: BTreeMap<TaskId, u32>,
     /// What handlers of this process made of tasks.
-    results: BTreeMap<TaskId, Bytes>,
+    pub(super) results: BTreeMap<TaskId, Bytes>,
     /// It swallows questions until then, ...
     pub(super) swallows_until: u64,
     /// ... and never answers those about these attempts, in this session.
@@ -61,6 +69,8 @@ impl Default for Worker {
             process: Process::default(),
             incarnation: 0,
             dials: (0, Dialled::Refused),
+            around: Around::default(),
+            links: [Link::default(); 2],
             back: None,
             drained_by: None,
             unsettled: BTreeSet::new(),
@@ -72,14 +82,6 @@ impl Default for Worker {
             sent: [Sent::default(); 2],
         }
     }
-}
-
-/// A handler that runs.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Run {
-    pub(super) key: TaskKey,
-    /// When it was told to stop.
-    pub(super) aborted: Option<u64>,
 }
 
 /// The name all software here has.
@@ -117,7 +119,7 @@ impl World {
                 return;
             }
         };
-        self.ledger.worker_began(index, incarnation, self.now);
+        self.ledger.worker_began(index, incarnation, now.as_nanos());
         let worker = &mut self.workers[index];
         worker.incarnation = incarnation;
         worker.back = None;
@@ -128,11 +130,6 @@ impl World {
         self.settle_worker(index);
     }
 
-    /// What the clock of a worker's machine shows.
-    pub(super) fn clock_of(&self, index: usize) -> Instant {
-        Instant::from_nanos(self.now + self.plan.workers[index].clock)
-    }
-
     pub(super) fn tell_worker(&mut self, index: usize, mut input: WorkerInput) {
         let now = self.clock_of(index);
         match input {
@@ -140,7 +137,7 @@ impl World {
             | WorkerInput::Reconnect
             | WorkerInput::Migrate
             | WorkerInput::Stop { .. }
-            | WorkerInput::Restart => self.ledger.disturbed(index, self.now),
+            | WorkerInput::Restart => self.ledger.disturbed(index, now.as_nanos()),
             WorkerInput::Timeout
             | WorkerInput::Opened { .. }
             | WorkerInput::DialFailed { .. }
@@ -167,13 +164,18 @@ impl World {
         }
     }
 
-    pub(super) fn wake_worker(&mut self, index: usize, at: u64) {
+    pub(super) fn wake_worker(&mut self, index: usize, at: Instant) {
         if !self.workers[index].process.fires(at) {
             return;
         }
         if self.workers[index].process.is_spinning(self.now) {
             self.spins(Who::Worker(index));
             return;
+        }
+        // It is not run in time: by a fault, later than any driver would.
+        let now = self.time_of(index);
+        if now > at.as_nanos() + self.ledger.late() {
+            self.ledger.disturbed(index, now);
         }
         let wakes = What::Wakes.by(Who::Worker(index));
         self.note(wakes, || format!("the timer of w{index} fires"));
@@ -231,7 +233,7 @@ impl World {
             let Some(mut packet) = packet else { continue };
             self.spoil_said_up(&mut packet.frames);
             if !packet.frames.iter().all(is_heartbeat) {
-                self.spoke(|| format!("w{index} says {:?}", packet.frames));
+                self.spoke(index, || format!("w{index} says {:?}", packet.frames));
             }
             let judgement = self.ledger.worker_says(conn, &packet.frames);
             self.judge(judgement);
@@ -260,6 +262,9 @@ impl World {
             State::Failed => {
                 let reason = node.link().reason;
                 self.break_promise(Rule::GaveUp, format!("w{index} gave up: {reason:?}"));
+                // Whoever looks after the process starts it anew.
+                self.workers[index].back = Some(RESTART);
+                self.worker_ended(index);
                 return;
             }
             State::Disconnected | State::Connecting | State::Registered | State::Active => {}
@@ -270,8 +275,7 @@ impl World {
                 self.break_promise(Rule::Spinning, words);
             }
             Wake::At { deadline, .. } => {
-                let at = deadline.as_nanos().saturating_sub(self.plan.workers[index].clock);
-                self.arm(Who::Worker(index), at);
+                self.arm(Who::Worker(index), deadline);
             }
             Wake::OnInput => self.disarm(Who::Worker(index)),
         }
@@ -284,13 +288,13 @@ impl World {
                 let others = self.network.of(index).iter().filter(registered).count();
                 let conn = self.network.dial(index, name);
                 self.ledger.dialled_as(index, self.workers[index].incarnation);
-                let judgement = self.ledger.dials(index, attempt, others, self.now);
+                let judgement = self.ledger.dials(index, attempt, others, self.time_of(index));
                 self.judge(judgement);
                 self.count_dial();
                 let dials = What::Dials.by(Who::Worker(index)).on(conn).value(attempt.into());
                 self.note(dials, || format!("w{index} dials c{conn}, attempt {attempt}"));
-                if conn >= self.plan.workers.len() {
-                    self.unless_back(|| format!("w{index} dials again"));
+                if self.dials >= self.plan.present().count() as u64 {
+                    self.unless_back(Some(index), || format!("w{index} dials again"));
                 }
                 self.dial(conn);
             }
@@ -311,7 +315,7 @@ impl World {
                 let Some(running) = self.workers[index].runs.get_mut(&run) else { return };
                 running.aborted = Some(self.now);
                 let (task, attempt) = (TaskPlan::index_of(running.key.task), running.key.attempt.0);
-                let stops = self.plan.tasks[task].stops;
+                let stops = self.plan.tasks.get(task).map_or(0, |task| task.stops);
                 let entity = self.workers[index].incarnation ^ run.0;
                 let delay = self.draws.draw(Site::Handler, entity, 3, stops);
                 let aborts = What::Aborts.by(Who::Worker(index)).about(task);
@@ -353,11 +357,11 @@ impl World {
                     WorkerEvent::Stalled { .. } => self.seen.stalled += 1,
                     _ => {}
                 }
-                self.unless_calm(|| format!("w{index}: {event:?}"));
+                self.unless_calm(Some(index), || format!("w{index}: {event:?}"));
             }
             WorkerEvent::Link(transition) => {
                 let (to, reason) = (transition.to, transition.reason);
-                self.ledger.turned(index, to, reason, self.now);
+                self.ledger.turned(index, to, reason, self.time_of(index));
                 if let Some(reason) = transition.reason {
                     self.seen.unacked += u64::from(reason == Reason::HeartbeatUnacked);
                     self.unless_violated(Who::Worker(index), Some(index), reason);
@@ -375,7 +379,7 @@ impl World {
                 }
                 self.workers[index].unsettled.remove(&key.task);
                 if *disposition != Disposition::Accepted {
-                    self.unless_calm(|| format!("w{index}: {event:?}"));
+                    self.unless_calm(Some(index), || format!("w{index}: {event:?}"));
                 }
                 let worker = &self.workers[index];
                 let once = worker.ended.get(&key.task) == Some(&1);
@@ -391,96 +395,6 @@ impl World {
             // Whatever else it says, now or later, is no fault.
             _ => {}
         }
-    }
-
-    fn start(&mut self, index: usize, run: RunId, key: TaskKey, handler: &Name, payload: &Bytes) {
-        let incarnation = self.workers[index].incarnation;
-        let task = TaskPlan::index_of(key.task);
-        let starts = What::Starts.by(Who::Worker(index)).about(task).value(key.attempt.0.into());
-        let cause = self.note(starts, || {
-            format!("w{index} starts t{task} attempt {} as {run:?}", key.attempt.0)
-        });
-        let slots = usize::from(self.plan.workers[index].slots);
-        if self.workers[index].runs.len() >= slots {
-            let words = format!("w{index} runs more than {slots} at once");
-            self.break_promise(Rule::TooManyAtOnce, words);
-        }
-        let others: Vec<(usize, u64, TaskKey)> = self.holders(key.task).collect();
-        let workers = &self.workers;
-        let lives = |index: usize, incarnation| {
-            let worker: &Worker = &workers[index];
-            worker.process.node.is_some() && worker.incarnation == incarnation
-        };
-        let judgement = self.ledger.started(index, incarnation, key, &others, lives);
-        self.judge(judgement);
-        let given = &self.plan.tasks[task];
-        if payload[..] != given.payload()[..] || handler.as_str() != HANDLERS[given.handler] {
-            let words = format!("{key:?} was given what belongs to another task");
-            self.break_promise(Rule::ResultInvented, words);
-        }
-        self.workers[index].runs.insert(run, Run { key, aborted: None });
-        let plan = &self.plan.tasks[task];
-        let entity = mix(incarnation ^ run.0);
-        let lasts = self.draws.between(Site::Handler, entity, 0, plan.work / 8, plan.work);
-        let hangs = self.is_sabotaged(Sabotage::RunsHang) || self.is_sabotaged(Sabotage::Ghosts);
-        if !plan.endless && !hangs {
-            self.at_because(self.now + lasts, Event::Done { worker: index, run }, cause);
-        }
-    }
-
-    /// Processes that run a task and were not told to stop.
-    fn holders(&self, task: TaskId) -> impl Iterator<Item = (usize, u64, TaskKey)> + '_ {
-        self.workers.iter().enumerate().flat_map(move |(index, worker)| {
-            let runs = worker.runs.values();
-            let runs = runs.filter(move |run| run.key.task == task && run.aborted.is_none());
-            runs.map(move |run| (index, worker.incarnation, run.key))
-        })
-    }
-
-    /// Whether this process runs a key, under its present number, and was not told to stop.
-    pub(super) fn holds(workers: &[Worker], index: usize, incarnation: u64, key: TaskKey) -> bool {
-        let Some(worker) = workers.get(index) else { return false };
-        let Some(node) = &worker.process.node else { return false };
-        worker.incarnation == incarnation
-            && node.runs().any(|run| run.key == key && run.phase == RunPhase::Running)
-    }
-
-    pub(super) fn handler_done(&mut self, index: usize, run_id: RunId) {
-        let Some(run) = self.workers[index].runs.remove(&run_id) else { return };
-        let is_slow = run.aborted.is_some_and(|at| self.now - at > 3 * SEC);
-        self.seen.slow_to_stop += u64::from(is_slow);
-        let worker = &mut self.workers[index];
-        let entity = mix(worker.incarnation ^ run_id.0);
-        let task = TaskPlan::index_of(run.key.task);
-        let plan = &self.plan.tasks[task];
-        let draw = |k, bound| self.draws.draw(Site::Handler, entity, k, bound);
-        let outcome = if run.aborted.is_some() && draw(1, 5) != 4 {
-            Outcome::Cancelled
-        } else if self.draws.chance(Site::Handler, entity, 2, plan.failing) {
-            Outcome::Failed { retryable: draw(4, 4) != 3 }
-        } else {
-            Outcome::Succeeded
-        };
-        let body = match outcome {
-            Outcome::Succeeded => result(index, worker.incarnation, run, plan.size),
-            Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Cancelled => {
-                Bytes::from_static(b"it did not work")
-            }
-        };
-        *worker.ended.entry(run.key.task).or_default() += 1;
-        if run.aborted.is_none() {
-            worker.unsettled.insert(run.key.task);
-        }
-        if outcome == Outcome::Succeeded {
-            worker.results.insert(run.key.task, body.clone());
-            self.ledger.made(index, worker.incarnation, run.key, body.clone());
-        } else {
-            let for_good = outcome == Outcome::Failed { retryable: false };
-            self.ledger.failed(worker.incarnation, run.key.task, for_good);
-        }
-        let ends = What::Ends.by(Who::Worker(index)).about(task).value(run.key.attempt.0.into());
-        self.note(ends, || format!("w{index} ends t{task} {run_id:?}: {outcome:?}"));
-        self.tell_worker(index, WorkerInput::Done { run: run_id, outcome, body });
     }
 
     // What the network tells a worker.
@@ -528,6 +442,7 @@ impl World {
             }
             Err(error) => {
                 self.break_promise(Rule::Wire, format!("w{index} on c{conn}: {error}"));
+                self.tell_worker(index, WorkerInput::Undecodable { conn: name });
             }
         }
     }
@@ -539,12 +454,16 @@ impl World {
         let gone = What::Gone.by(Who::Worker(index));
         self.note(gone, || format!("w{index} has ended in order"));
         self.end_worker(index, Manner::Asked);
-        self.at(self.until(back), Event::Begin { who: Who::Worker(index) });
+        if self.is_closing() {
+            return;
+        }
+        let who = Who::Worker(index);
+        self.at(self.apart_until(who, back), Event::Begin { who });
     }
 
     /// The process is gone, with its handlers and its memory.
     pub(super) fn end_worker(&mut self, index: usize, manner: Manner) {
-        self.crashes += 1;
+        self.crashes += u64::from(!self.is_closing());
         for conn in self.network.of(index).to_vec() {
             self.abandon(conn, Side::Worker, manner);
         }
@@ -556,16 +475,6 @@ impl World {
         worker.unsettled.clear();
         worker.swallowed.clear();
     }
-}
-
-/// What a handler makes: it names its task, its attempt and its process.
-fn result(index: usize, incarnation: u64, run: Run, size: usize) -> Bytes {
-    let mut bytes = run.key.task.0.to_be_bytes().to_vec();
-    bytes.extend(run.key.attempt.0.to_be_bytes());
-    bytes.extend((index as u64).to_be_bytes());
-    bytes.extend(incarnation.to_be_bytes());
-    bytes.resize(bytes.len() + size, 0xab);
-    bytes.into()
 }
 
 /// What travels also where there is nothing to do.

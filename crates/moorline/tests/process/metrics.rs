@@ -31,8 +31,9 @@ fn a_worker_that_is_cut_off_shows_less_stability_and_what_it_could_not_get_rid_o
     proxy.cut();
     std::fs::write(&go, "").unwrap();
     worker.log().wait("link.lost");
+    // Its acceptance may not have got through either.
     until("the result waits", || {
-        (outbox("messages") == 1.0 && outbox("bytes") >= 5.0).then_some(())
+        (outbox("messages") >= 1.0 && outbox("bytes") >= 5.0).then_some(())
     });
     let stability = || metrics(health)["moorline_worker_link_stability_ratio"];
     let before = stability();

@@ -1,11 +1,13 @@
 //! What is held for a worker, how long, and what may wait behind it.
 
 use bytes::Bytes;
-use moorline_link::{Ack, Credit, Epoch, Lane, LaneLimits, Reason, Seq, Standing};
+use moorline_link::{
+    Ack, ConnId, Credit, Epoch, Lane, LaneLimits, Reason, Seq, Standing, WorkerId,
+};
 use moorline_node::*;
 use moorline_work::{Attempt, Outcome, Status, TaskId, TaskKey, TaskState, Ticket, WorkerMessage};
 
-use crate::script::{CONN, Rig, hello_with, settled, spec};
+use crate::script::{CONN, Rig, hello, hello_with, name, settled, spec};
 use crate::store::Shelf;
 
 const MIB: usize = 1 << 20;
@@ -79,6 +81,40 @@ fn the_payload_of_a_lease_that_ended_before_it_was_read_is_let_go() {
     cancel(&mut rig, 1);
     commit(&mut rig, &mut shelf);
     assert!(payload.is_unique(), "the task has ended, and somebody keeps its payload");
+}
+
+#[test]
+fn a_lease_that_has_not_left_when_the_coordinator_stops_is_asked_for_once_and_for_nobody_else() {
+    let (mut rig, mut shelf) = (Rig::new(), Shelf::default());
+    commit(&mut rig, &mut shelf);
+    let conn = ConnId(2);
+    let UpFrame::Hello { mut head, mut about } = hello() else { unreachable!("a Hello") };
+    head.worker = WorkerId(6);
+    about.name = name("w2");
+    rig.give(CoordinatorInput::Accepted { conn });
+    for frame in
+        [UpFrame::Hello { head, about }, UpFrame::InventoryEnd { count: 0 }, UpFrame::Active]
+    {
+        rig.give(CoordinatorInput::Packet { conn, frames: vec![frame] });
+    }
+    commit(&mut rig, &mut shelf);
+    rig.give(CoordinatorInput::Cordon { worker: WorkerId(6), cordoned: true });
+    submit(&mut rig, 1, Bytes::from_static(b"one"));
+    commit(&mut rig, &mut shelf);
+    moor(&mut rig, 1, &LaneLimits::default());
+    while !matches!(rig.persists[..], [.., Persist { op: StoreOp::Lease { .. }, .. }]) {
+        commit_one(&mut rig, &mut shelf);
+    }
+    rig.give(CoordinatorInput::Cordon { worker: WorkerId(6), cordoned: false });
+    rig.give(CoordinatorInput::Stop);
+    let asked = rig
+        .persists
+        .iter()
+        .filter(|persist| matches!(persist.op, StoreOp::Lease { .. } | StoreOp::Requeue { .. }));
+    assert_eq!(asked.count(), 2, "one lease, and back");
+    commit(&mut rig, &mut shelf);
+    let queued = Status::Known { state: TaskState::Queued, attempt: Attempt(1) };
+    assert_eq!(shelf.status(TaskId(1)), queued);
 }
 
 /// The payloads that were assigned.

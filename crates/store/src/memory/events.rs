@@ -34,6 +34,11 @@ impl Events {
         self.last
     }
 
+    /// When the last of them happened.
+    pub(super) fn last_at(&self) -> Option<WallTime> {
+        self.kept.back().map(|record| record.at)
+    }
+
     pub(super) fn len(&self) -> u64 {
         self.kept.len() as u64
     }

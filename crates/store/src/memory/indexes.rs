@@ -64,6 +64,11 @@ impl Indexes {
         self.waiting.get(handler).into_iter().flatten().copied()
     }
 
+    /// The places of all that wait.
+    pub(super) fn all_waiting(&self) -> impl Iterator<Item = u64> + '_ {
+        self.waiting.values().flatten().map(|&(_, place)| place)
+    }
+
     /// A task is there.
     pub(super) fn insert(&mut self, place: u64, task: &Task) {
         let Keys { state, turn, finished } = Keys::of(task);

@@ -51,6 +51,15 @@ fn read(rows: Vec<StoreRow>) -> Done {
 impl Table {
     pub(super) fn begin_epoch(&mut self, now: WallTime) -> Epoch {
         self.last_epoch = rule::next_epoch(self.last_epoch, now);
+        let set_back = self.events.last_at().map_or(0, |written| rule::set_back(written, now));
+        if set_back > 0 {
+            let places: Vec<u64> = self.tasks.indexes.all_waiting().collect();
+            for place in places {
+                self.tasks.update(place, |task| {
+                    task.not_before = rule::ready_earlier(task.not_before, set_back);
+                });
+            }
+        }
         self.last_epoch
     }
 

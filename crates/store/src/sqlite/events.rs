@@ -23,6 +23,14 @@ pub(super) fn last(connection: &Connection) -> Result<u64, Fault> {
     Ok(last.unwrap_or_default().cast_unsigned())
 }
 
+/// When the last event happened.
+pub(super) fn last_at(connection: &Connection) -> Result<Option<WallTime>, Fault> {
+    let mut statement = connection.prepare_cached(statement::EVENT_TIME)?;
+    let last = last(connection)?.cast_signed();
+    let at: Option<i64> = statement.query_row(params![last], |row| row.get(0)).optional()?;
+    Ok(at.map(|at| WallTime(at.cast_unsigned())))
+}
+
 fn first(connection: &Connection) -> Result<u64, Fault> {
     let first: Option<i64> =
         connection.prepare_cached(statement::FIRST_EVENT)?.query_row([], |row| row.get(0))?;

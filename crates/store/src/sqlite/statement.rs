@@ -234,6 +234,10 @@ pub(super) const LAST_EPOCH: &str = "SELECT max(epoch) FROM epochs";
 /// `epoch, now`
 pub(super) const BEGIN_EPOCH: &str = "INSERT INTO epochs (epoch, begun_at) VALUES (?1, ?2)";
 
+/// `set_back`: as `rule::ready_earlier` has it.
+pub(super) const READY_EARLIER: &str = "UPDATE tasks SET not_before = max(1, not_before - ?1) \
+    WHERE state = 'queued' AND not_before > 0";
+
 pub(super) const COUNT_FINISHED: &str = "SELECT count(*) FROM tasks WHERE finished_at IS NOT NULL";
 
 pub(super) const COUNT_TASKS: &str = "SELECT count(*) FROM tasks";
@@ -317,6 +321,7 @@ pub(super) const WRITER: &[&str] = &[
     WORKERS,
     LAST_EPOCH,
     BEGIN_EPOCH,
+    READY_EARLIER,
     COUNT_FINISHED,
     COUNT_TASKS,
     OLDEST,

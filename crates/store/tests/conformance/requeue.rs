@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use moorline_node::{Requeue, StoreRow};
+use moorline_store::WallTime;
 use moorline_work::TaskState;
 
 use crate::world::*;
@@ -72,4 +73,32 @@ pub(crate) fn a_lease_of_an_earlier_life_returned_by_this_one_is_claimed_by_this
     assert_eq!(world.claim("resize", 10), (vec![], false, None));
     world.next_life();
     assert_eq!(world.claim("resize", 10), (vec![1], false, None));
+}
+
+pub(crate) fn a_retry_waits_no_longer_when_the_clock_was_set_back_between_two_lives(
+    mut world: World,
+) {
+    world.leased(1, 1);
+    world.done(retry(1, 1, 500, ""));
+    world.pass(200);
+    world.queued(2);
+    world.now = WallTime(world.now.0 - 3_600_000);
+    world.next_life();
+    assert_eq!(world.claim("resize", 10), (vec![2], false, Some(300)), "what was left of it");
+    world.done(cancel(2));
+    world.pass(300);
+    assert_eq!(world.claim("resize", 10), (vec![1], false, None));
+    // One that would have been ready before the clock began has waited long enough.
+    world.done(lease(1, 2));
+    world.done(retry(1, 2, 500, ""));
+    world.now = WallTime(0);
+    world.next_life();
+    world.pass(500);
+    assert_eq!(world.claim("resize", 10), (vec![1], false, None));
+    // Nor is anything earlier because the clock went on.
+    world.done(lease(1, 3));
+    world.done(retry(1, 3, 500, ""));
+    world.pass(100);
+    world.next_life();
+    assert_eq!(world.claim("resize", 10), (vec![], false, Some(400)));
 }

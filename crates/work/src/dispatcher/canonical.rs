@@ -17,6 +17,7 @@ impl Dispatcher {
             config,
             start,
             ready,
+            stopping,
             log,
             tasks,
             windows,
@@ -34,7 +35,7 @@ impl Dispatcher {
             touched_workers,
             touched_handlers,
         } = self;
-        (config, ready, departed, asking, guard, undelivered, owed, due).hash(state);
+        (config, ready, stopping, departed, asking, guard, undelivered, owed, due).hash(state);
         (touched_workers, touched_handlers).hash(state);
         // Until when nothing recovered is given away; once that is over it makes no difference.
         let grace = *start + config.recovered_grace();

@@ -138,6 +138,9 @@ pub enum DispatcherInput {
         /// It will not be sent; else it has its number and may be under way.
         done: bool,
     },
+    /// The coordinator stops, and every worker is about to lose its connection: from now on nothing is
+    /// claimed and nothing leased. Leases stand.
+    Stop,
     /// A row read by an operation, before the `Stored` that covers it.
     Loaded {
         /// By which operation.

@@ -21,7 +21,7 @@ impl Dispatcher {
         if self.touched_handlers.is_empty() {
             return;
         }
-        if !self.ready {
+        if !self.ready || self.stopping {
             self.touched_handlers.clear();
             return;
         }
@@ -110,6 +110,7 @@ impl Dispatcher {
         let free = worker.free();
         let settings = self.config.settings();
         let open = self.ready
+            && !self.stopping
             && worker.is_open()
             && free > 0
             && self.undelivered.has_room(settings, worker);

@@ -180,6 +180,15 @@ impl Dispatcher {
         DispatcherVerdict::Accepted
     }
 
+    /// Else what has not left would be leased to one worker after the other as they lose their
+    /// connections, by operations of the store that lead nowhere.
+    pub(super) fn on_stop(&mut self) -> DispatcherVerdict {
+        self.stopping = true;
+        let workers = self.workers.keys().copied();
+        workers.for_each(|id| self.touched_workers.insert(id));
+        DispatcherVerdict::Accepted
+    }
+
     pub(super) fn loss_is_due(&mut self, now: Instant) {
         let Some((_, id)) = self.timers.lost.pop_first() else { return };
         let holds = self.guard.holds(self.config.settings());

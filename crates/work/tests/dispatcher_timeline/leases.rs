@@ -51,6 +51,27 @@ fn a_result_says_that_a_worker_without_a_slot_has_one_again() {
 }
 
 #[test]
+fn a_coordinator_that_stops_leases_nothing_to_the_next_worker_that_it_sends_away() {
+    let mut bench = Bench::new(unguarded());
+    bench.join(1, 1, 1).join(2, 1, 1).join(3, 1, 1);
+    bench.submit(1).commit().hush();
+    bench.ops();
+    bench.submit(2);
+    assert_eq!(bench.ops().len(), 1, "leased with its submission");
+    assert_eq!(bench.input(DispatcherInput::Stop), DispatcherVerdict::Accepted);
+    for worker in [2, 3, 1] {
+        bench.detach(worker, 0).commit();
+    }
+    let returned = [(key(2, 1), RequeueCause::Returned)];
+    assert_eq!(requeues(&mut bench), returned, "once, and nobody else gets it");
+    assert_eq!((bench.state(1), bench.state(2)), (TaskState::Leased, TaskState::Queued));
+    bench.submit(3).commit();
+    assert_eq!(bench.state(3), TaskState::Queued);
+    let asked = bench.ops();
+    assert!(!asked.iter().any(|op| matches!(op, Op::Claim { .. } | Op::Lease { .. })), "{asked:?}");
+}
+
+#[test]
 fn a_lease_that_is_not_durable_yet_returns_when_its_worker_drains() {
     let mut bench = Bench::with_one_asked_for();
     bench.flags(1, true, false).commit();
@@ -243,7 +264,7 @@ fn five() -> Bench {
 #[test]
 fn when_many_vanish_together_redelivery_waits_for_twice_as_long() {
     let mut bench = five();
-    for worker in 1..=3 {
+    for worker in [2, 3, 1] {
         bench.detach(worker, 0);
     }
     bench.at(179).commit();
@@ -255,7 +276,7 @@ fn when_many_vanish_together_redelivery_waits_for_twice_as_long() {
 #[test]
 fn the_guard_lets_go_when_enough_are_back() {
     let mut bench = five();
-    for worker in 1..=3 {
+    for worker in [2, 3, 1] {
         bench.detach(worker, 0);
     }
     bench.at(100).commit();

@@ -1,0 +1,141 @@
+//! Which faults met which states of the protocol, and on which frames.
+
+use moorline_link::{Presence, State};
+
+use crate::FrameKind;
+use crate::plan::Family;
+
+/// The state in which something was met: of a worker's link, or of a worker as the coordinator sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Met {
+    /// Of the worker's link.
+    Link(State),
+    /// The worker's presence at the coordinator.
+    Presence(Presence),
+}
+
+impl Met {
+    /// Every state, those of links first.
+    pub const ALL: [Self; 14] = [
+        Self::Link(State::Disconnected),
+        Self::Link(State::Connecting),
+        Self::Link(State::Registered),
+        Self::Link(State::Active),
+        Self::Link(State::Failed),
+        Self::Link(State::Shutdown),
+        Self::Presence(Presence::Expected),
+        Self::Presence(Presence::Restoring),
+        Self::Presence(Presence::Active),
+        Self::Presence(Presence::Suspect),
+        Self::Presence(Presence::Disconnected),
+        Self::Presence(Presence::Lost),
+        Self::Presence(Presence::Draining),
+        Self::Presence(Presence::Departed),
+    ];
+
+    fn place(self) -> Option<usize> {
+        Self::ALL.iter().position(|met| *met == self)
+    }
+}
+
+/// How often each family of faults was there when a frame of each kind was written in each state: of the
+/// worker's link, and of the worker as the coordinator sees it. A fault without a duration counts for a
+/// second.
+///
+/// ```
+/// use moorline_sim::{Coverage, Plan, run_plan};
+///
+/// let mut all = Coverage::default();
+/// for seed in 0..20 {
+///     all.merge(&run_plan(Plan::new(seed)).expect("every promise is kept").coverage);
+/// }
+/// assert!(all.covered() > 100);
+/// let (family, met, kind, times) = all.cells().next().expect("something was met");
+/// assert_eq!(all.count(family, met, kind), times);
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Coverage {
+    /// Nothing until something was met.
+    cells: Vec<u32>,
+}
+
+const KINDS: usize = FrameKind::ALL.len();
+const CELLS: usize = Family::ALL.len() * Met::ALL.len() * KINDS;
+
+impl Coverage {
+    fn place(family: Family, met: usize, kind: FrameKind) -> usize {
+        (family as usize * Met::ALL.len() + met) * KINDS + kind as usize
+    }
+
+    pub(crate) fn add(&mut self, family: Family, met: Met, kind: FrameKind) {
+        // A state that is added to the machines has to be added here.
+        let Some(met) = met.place() else { return };
+        if self.cells.is_empty() {
+            self.cells.resize(CELLS, 0);
+        }
+        let cell = &mut self.cells[Self::place(family, met, kind)];
+        *cell = cell.saturating_add(1);
+    }
+
+    /// Adds what another run has met.
+    pub fn merge(&mut self, other: &Self) {
+        if self.cells.is_empty() {
+            self.cells.clone_from(&other.cells);
+            return;
+        }
+        for (cell, more) in self.cells.iter_mut().zip(&other.cells) {
+            *cell = cell.saturating_add(*more);
+        }
+    }
+
+    /// How often a frame of this kind was written in this state while a fault of this family was there.
+    #[must_use]
+    pub fn count(&self, family: Family, met: Met, kind: FrameKind) -> u32 {
+        let place = met.place().map(|met| Self::place(family, met, kind));
+        place.and_then(|place| self.cells.get(place)).copied().unwrap_or(0)
+    }
+
+    /// Every cell that is not empty.
+    pub fn cells(&self) -> impl Iterator<Item = (Family, Met, FrameKind, u32)> {
+        let places = Family::ALL.iter().flat_map(|family| {
+            let of_state = move |met| FrameKind::ALL.iter().map(move |kind| (*family, met, *kind));
+            Met::ALL.into_iter().flat_map(of_state)
+        });
+        let filled = places.zip(&self.cells).filter(|(_, times)| **times > 0);
+        filled.map(|((family, met, kind), times)| (family, met, kind, *times))
+    }
+
+    /// How many cells are not empty.
+    #[must_use]
+    pub fn covered(&self) -> usize {
+        self.cells.iter().filter(|times| **times > 0).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use moorline_link::{Presence, State};
+
+    use super::{Coverage, Met};
+    use crate::FrameKind;
+    use crate::plan::Family;
+
+    #[test]
+    fn what_is_counted_is_found_under_its_own_place_only() {
+        let mut one = Coverage::default();
+        let met = Met::Link(State::Active);
+        one.add(Family::C5, met, FrameKind::Result);
+        one.add(Family::C5, met, FrameKind::Result);
+        let mut other = Coverage::default();
+        other.add(Family::O1, Met::Presence(Presence::Departed), FrameKind::GoAway);
+        other.merge(&one);
+        let cells: Vec<_> = other.cells().collect();
+        let last = (Family::O1, Met::Presence(Presence::Departed), FrameKind::GoAway, 1);
+        assert_eq!(cells, [(Family::C5, met, FrameKind::Result, 2), last]);
+        assert_eq!((other.covered(), other.count(Family::C5, met, FrameKind::Result)), (2, 2));
+        assert_eq!(other.count(Family::C4, met, FrameKind::Result), 0);
+        let mut none = Coverage::default();
+        none.merge(&other);
+        assert_eq!(none, other);
+    }
+}

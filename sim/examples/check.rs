@@ -17,7 +17,7 @@ use moorline_sim::check::{
     TimedStep, TimedVerdict, Verdict, check, check_timed,
 };
 use moorline_sim::shrink::{Shrunk, shrink};
-use moorline_sim::{Plan, Violation, run_plan};
+use moorline_sim::{Plan, Violation, run_plan, scenario};
 
 /// How long a plan may be shrunk.
 const SHRINKING: Duration = Duration::from_secs(10);
@@ -165,9 +165,10 @@ fn show(model: &Model, found: &Found, took: Duration) -> u8 {
         Ended::Way(way) => {
             println!("\n{way}\n");
             match way.plan() {
-                Ok(plan) => {
-                    println!("the simulator fails in the same way with this plan:\n{plan:?}\n")
-                }
+                Ok(plan) => println!(
+                    "as a scenario, which fails in the same way:\n\n{}",
+                    scenario::to_text(&plan)
+                ),
                 Err(other) => println!("{other}\n"),
             }
         }

@@ -119,7 +119,7 @@ impl fmt::Display for Counterexample {
             writeln!(f, "{number:>3}. {step}")?;
         }
         match &self.violation {
-            Some(violation) => write!(f, "breaks {:?}: {}", violation.invariant, violation.words),
+            Some(violation) => write!(f, "breaks {violation}"),
             None => f.write_str("from here on some work can never be done"),
         }
     }

@@ -66,6 +66,33 @@ pub enum Site {
     Swizzle,
 }
 
+impl Site {
+    /// Every one.
+    pub const ALL: &[Self] = &[
+        Self::Plan,
+        Self::Episode,
+        Self::Worker,
+        Self::Task,
+        Self::Latency,
+        Self::Dial,
+        Self::Handler,
+        Self::Commit,
+        Self::Torn,
+        Self::Timer,
+        Self::Thaw,
+        Self::Reset,
+        Self::Strike,
+        Self::Swallow,
+        Self::Spike,
+        Self::Stall,
+        Self::Segment,
+        Self::Replay,
+        Self::Corrupt,
+        Self::Retransmit,
+        Self::Swizzle,
+    ];
+}
+
 /// Takes the decisions of a world.
 ///
 /// ```

@@ -11,6 +11,7 @@ mod family;
 mod fault;
 mod latency;
 mod moment;
+mod only;
 mod reach;
 mod settings;
 mod swallow;

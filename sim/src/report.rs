@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use moorline_work::TaskId;
+
+use crate::plan::TaskPlan;
 use crate::{Class, Coverage, Invariant, Rule};
 
 /// A promise that was broken, with the circumstances.
@@ -27,7 +30,7 @@ impl Violation {
     /// This rule is broken, in these circumstances.
     #[must_use]
     pub fn new(rule: Rule, words: impl Into<String>) -> Self {
-        Self { invariant: rule.invariant(), rule, words: words.into() }
+        Self { invariant: rule.invariant(), rule, words: plain(words.into()) }
     }
 
     /// What kind of failure it is.
@@ -181,4 +184,58 @@ impl std::error::Error for Failure {}
 /// `12.345678 s`.
 pub(crate) fn seconds(nanos: u64) -> String {
     format!("{}.{:06} s", nanos / 1_000_000_000, nanos % 1_000_000_000 / 1_000)
+}
+
+/// Words in which tasks are called what scenarios call them: `t3` instead of an id of 39 digits, and
+/// `t3 attempt 2` instead of a key.
+pub(crate) fn plain(words: String) -> String {
+    const ID: &str = "TaskId(";
+    const KEY: &str = "TaskKey { task: ";
+    const ATTEMPT: &str = ", attempt: Attempt(";
+    if !words.contains(ID) {
+        return words;
+    }
+    let mut parts = words.split(ID);
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let id = part.split_once(')');
+        match id.and_then(|(id, rest)| Some((id.parse::<u128>().ok()?, rest))) {
+            Some((id, rest)) => {
+                let key = rest.strip_prefix(ATTEMPT).and_then(|rest| rest.split_once(") }"));
+                let task = format!("t{}", TaskPlan::index_of(TaskId(id)));
+                match (plain.strip_suffix(KEY), key) {
+                    (Some(before), Some((attempt, rest))) => {
+                        plain = format!("{before}{task} attempt {attempt}{rest}");
+                    }
+                    (Some(_), None) | (None, _) => {
+                        plain.push_str(&task);
+                        plain.push_str(rest);
+                    }
+                }
+            }
+            None => {
+                plain.push_str(ID);
+                plain.push_str(part);
+            }
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use moorline_work::{Attempt, TaskId, TaskKey};
+
+    use super::plain;
+
+    #[test]
+    fn tasks_are_called_what_scenarios_call_them() {
+        let words = |text: &str| plain(text.to_owned());
+        let id = (7_u128 << 64) | 3;
+        assert_eq!(words(&format!("TaskId({id}) is gone, and TaskId({id})")), "t3 is gone, and t3");
+        let key = TaskKey { task: TaskId(id), attempt: Attempt(2) };
+        assert_eq!(words(&format!("{key:?} ends, {key:?}")), "t3 attempt 2 ends, t3 attempt 2");
+        assert_eq!(words("w0 dials"), "w0 dials");
+        assert_eq!(words("TaskId(x) TaskId("), "TaskId(x) TaskId(");
+    }
 }

@@ -7,9 +7,10 @@ use std::rc::Rc;
 
 use crate::decide::{Decide, Decider, Decision, Log};
 use crate::plan::Plan;
+use crate::simulate::{Ended, Handled};
 use crate::trace::{Recording, Shared};
 use crate::world::{EVENTS_MAX, World};
-use crate::{Failure, Report, Rule, Violation};
+use crate::{Coverage, Failure, Report, Rule, Violation};
 
 /// Lines that a failure shows.
 const LINES: usize = 400;
@@ -48,6 +49,7 @@ pub struct Run {
     logs: bool,
     events_max: u64,
     decisions: Option<Box<dyn Decide>>,
+    handled: Option<Handled>,
     /// Where to record it, if somebody reads that meanwhile.
     shared: Option<Shared>,
 }
@@ -61,8 +63,23 @@ pub struct RunOutcome {
     pub recording: Option<Recording>,
     /// The decisions that were not benign, in the order in which they were taken, if they were asked for.
     pub decisions: Vec<Decision>,
+    /// How the tasks ended, if their handlers are somebody's own; see [`simulate`](crate::simulate).
+    pub ended: Vec<Ended>,
     /// How many events there were.
     pub events: u64,
+    /// What was covered until a promise was broken.
+    covered: Coverage,
+}
+
+impl RunOutcome {
+    /// Which faults met which states and frames, up to the broken promise if there is one.
+    #[must_use]
+    pub const fn coverage(&self) -> &Coverage {
+        match &self.result {
+            Ok(report) => &report.coverage,
+            Err(_) => &self.covered,
+        }
+    }
 }
 
 impl Run {
@@ -70,8 +87,15 @@ impl Run {
     /// ([`Settings::is_fit`](crate::Settings::is_fit)) fail it at once.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        let (events_max, shared) = (EVENTS_MAX, None);
-        Self { plan, keeps: None, logs: false, events_max, decisions: None, shared }
+        Self {
+            plan,
+            keeps: None,
+            logs: false,
+            events_max: EVENTS_MAX,
+            decisions: None,
+            handled: None,
+            shared: None,
+        }
     }
 
     /// Keeps the last so many records.
@@ -104,10 +128,15 @@ impl Run {
         Self { decisions: Some(decisions), ..self }
     }
 
+    /// Has tasks handled by this.
+    pub(crate) fn handled_by(self, handled: Handled) -> Self {
+        Self { handled: Some(handled), ..self }
+    }
+
     /// Runs it.
     #[must_use]
     pub fn go(self) -> RunOutcome {
-        let Self { plan, keeps, logs, events_max, decisions, shared } = self;
+        let Self { plan, keeps, logs, events_max, decisions, handled, shared } = self;
         let seed = plan.seed;
         let keeps = keeps.map(|keeps| Rc::new(RefCell::new(Recording::keeping(keeps))));
         let recording = shared.or(keeps);
@@ -128,11 +157,14 @@ impl Run {
                     result: Err(Box::new(failure)),
                     recording: None,
                     decisions: Vec::new(),
+                    ended: Vec::new(),
                     events: 0,
+                    covered: Coverage::default(),
                 };
             }
         };
         let mut world = World::new(plan, configs, draws, recording.clone(), events_max);
+        world.handle_by(handled);
         // A panic in the machines is a failure like any other.
         let run = catch_unwind(AssertUnwindSafe(|| world.run()));
         let at = world.now;
@@ -145,14 +177,14 @@ impl Run {
                 Err(Violation::new(Rule::Panic, words))
             }
         };
-        let events = world.events();
+        let (ended, events, covered) = (world.ended(), world.events(), world.covered());
         drop(world);
         let recording = recording.map(|recording| recording.replace(Recording::keeping(1)));
         let last = || recording.as_ref().map_or_else(Vec::new, |recording| recording.lines(LINES));
         let result =
             violation.map_err(|violation| Box::new(Failure { seed, at, violation, last: last() }));
         let decisions = taken.map_or_else(Vec::new, |taken| taken.take());
-        RunOutcome { result, recording, decisions, events }
+        RunOutcome { result, recording, decisions, ended, events, covered }
     }
 }
 

@@ -148,7 +148,9 @@ impl Shrinker<'_> {
 
     /// Takes this plan if it breaks the promise.
     fn attempt(&mut self, plan: Plan) -> bool {
-        if plan == self.best || plan.settings.is_fit().is_err() {
+        // What goes wrong when nothing goes wrong any more breaks promises of its own.
+        let is_in_time = plan.episodes.iter().all(|episode| episode.at < plan.quiet_at);
+        if plan == self.best || !is_in_time || plan.settings.is_fit().is_err() {
             return false;
         }
         self.is_over = self.is_over || !(self.goes_on)(self.replays);

@@ -120,6 +120,7 @@ impl Teller<'_> {
         let everybody = nodes.iter().all(|node| *node == Record::NOBODY);
         let mut causes = Vec::new();
         let mut others = Vec::new();
+        let mut is_durable = false;
         for (number, record) in self.recording.iter().filter(|(number, _)| *number < violation) {
             let is_cause = self.chain.contains(&number);
             let tells = if is_cause {
@@ -134,7 +135,16 @@ impl Teller<'_> {
                     is_cause,
                     record: number,
                 };
-                if is_cause { causes.push(sentence) } else { others.push(sentence) }
+                if !is_cause {
+                    others.push(sentence);
+                    continue;
+                }
+                // Of commits that led to each other the last one says it all.
+                if record.what == What::Durable && is_durable {
+                    causes.pop();
+                }
+                is_durable = record.what == What::Durable;
+                causes.push(sentence);
             }
         }
         // What is nearest to the violation says most.

@@ -58,8 +58,13 @@ impl<'a> Swarm<'a> {
     /// still finished.
     #[must_use]
     pub fn lasting(first: u64, time: Duration) -> Self {
-        let swarm = Self::of(first..u64::MAX);
-        Self { spread: swarm.spread.within(time), ..swarm }
+        Self::of(first..u64::MAX).within(time)
+    }
+
+    /// Begins with no further world after this time.
+    #[must_use]
+    pub fn within(self, time: Duration) -> Self {
+        Self { spread: self.spread.within(time), ..self }
     }
 
     /// So many worlds at a time; at least one. Default: as many as there are cores.

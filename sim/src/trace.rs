@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::decide::mix;
 use crate::plan::Who;
-use crate::report::seconds;
+use crate::report::{plain, seconds};
 
 /// Of one line.
 const WORDS_MAX: usize = 600;
@@ -271,6 +271,7 @@ impl Trace {
         words: impl FnOnce() -> String,
     ) -> u32 {
         let Some(recording) = &self.recording else { return 0 };
+        let words = || plain(words());
         let Happened { what, node, conn, task, value } = happened;
         let record = Record { at: now, value, cause, conn, task, node, what };
         recording.borrow_mut().push(record, words())

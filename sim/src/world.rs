@@ -6,6 +6,7 @@ mod codec;
 mod coordinator;
 mod event;
 mod faults;
+mod handled;
 mod handlers;
 mod links;
 mod moments;
@@ -33,6 +34,7 @@ use crate::ledger::Ledger;
 use crate::network::Network;
 use crate::plan::{Configs, Mode, Plan, Side, TaskPlan, Who};
 use crate::queue::Queue;
+use crate::simulate::Handled;
 use crate::trace::{Happened, Shared, Trace, What};
 use crate::{Coverage, Report, Rule, Sabotage, Seen, Violation};
 use client::Request;
@@ -63,6 +65,8 @@ struct Planned {
 pub(crate) struct World {
     plan: Plan,
     configs: Configs,
+    /// Handlers that are somebody's own.
+    handled: Option<Handled>,
     draws: Decider,
     pub(crate) now: u64,
     queue: Queue<Planned>,
@@ -72,6 +76,8 @@ pub(crate) struct World {
     workers: Vec<Worker>,
     requests: BTreeMap<Ticket, Request>,
     clients: Vec<client::Client>,
+    /// How many of them have asked and do not know the answer.
+    asking: usize,
     ledger: Ledger,
     trace: Trace,
     /// The number of the record that led to what happens now.
@@ -106,6 +112,8 @@ pub(crate) struct World {
     broken: Option<Violation>,
     watch: Watch,
     events: u64,
+    /// After so many events everything is looked at.
+    audit_at: u64,
     events_max: u64,
     packets: u64,
     dials: u64,
@@ -131,6 +139,7 @@ impl World {
         let workers = (0..plan.workers.len()).map(|_| Worker::default()).collect();
         let clients = vec![client::Client::default(); plan.tasks.len()];
         Self {
+            handled: None,
             draws,
             now: 0,
             queue: Queue::new(),
@@ -140,6 +149,7 @@ impl World {
             workers,
             requests: BTreeMap::new(),
             clients,
+            asking: 0,
             ledger,
             trace: Trace::new(recording),
             cause: 0,
@@ -161,6 +171,7 @@ impl World {
             broken: None,
             watch,
             events: 0,
+            audit_at: AUDIT,
             events_max,
             packets: 0,
             dials: 0,
@@ -171,14 +182,21 @@ impl World {
         }
     }
 
+    /// An audit looks at every task and every worker: in a large world there are fewer of them, so that
+    /// they take no larger share of the time.
+    fn audit_every(&self) -> u64 {
+        AUDIT.max(4 * (self.plan.tasks.len() + self.plan.workers.len()) as u64)
+    }
+
     pub(crate) fn run(&mut self) -> Result<Report, Violation> {
         self.plan_events();
         while let Some((at, planned)) = self.queue.pop() {
             self.now = at;
             self.events += 1;
             self.happen(planned);
-            if self.events.is_multiple_of(AUDIT) {
+            if self.events >= self.audit_at {
                 self.audit();
+                self.audit_at = self.events + self.audit_every();
             }
             if let Some(violation) = self.broken.take() {
                 return Err(violation);
@@ -197,6 +215,11 @@ impl World {
     /// How many there were so far.
     pub(crate) const fn events(&self) -> u64 {
         self.events
+    }
+
+    /// Which faults met which states and frames, unless the report has it.
+    pub(crate) fn covered(&mut self) -> Coverage {
+        std::mem::take(&mut self.coverage)
     }
 
     fn report(&mut self) -> Report {

@@ -9,6 +9,7 @@ mod diagrams;
 mod e2e;
 mod examples;
 mod features;
+mod fuzz;
 mod mutants;
 mod no_std;
 mod planted;
@@ -48,6 +49,11 @@ const CHORES: &[Chore] = &[
     ("e2e", "             check metrics, alerts and units with promtool and systemd", e2e::run),
     ("examples", "        find public items without an example", examples::run),
     ("features", "        compile the libraries with every combination of features", features::run),
+    (
+        "fuzz",
+        "[TARGET..] [--time 60s] [--minimize]  look for inputs that break a promise",
+        fuzz::run,
+    ),
     (
         "mutants",
         "[--shard K/N] [--in-diff [BASE]] [--file PART] [--time 5m] [--again] [--second] [--report]  see which wrong lines no test notices",

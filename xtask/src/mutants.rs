@@ -1,16 +1,20 @@
 //! `mutants`: whether a test notices when a line of the machines is wrong.
 //!
-//! cargo-mutants says how each line of `link` and `work` can be made wrong. This chore tries each in a
-//! copy of the repository, with the test program first that caught most of the same file so far, and
-//! ends as soon as one test fails. What survives the package's own tests is tried again with those of
-//! the nodes and worlds of the simulator. What is known is kept, so it can be stopped at any time and
-//! goes on where it was.
+//! cargo-mutants says how each line of `link` and `work` can be made wrong. Where many are to be tried,
+//! this chore puts them all into one copy of the repository, each behind a switch, builds the test
+//! programs once, and runs them for each mutant with its switch set. Those that cannot stand among the
+//! others are tried in a copy of their own, built anew for each. Either way the test program goes first
+//! that is likely to notice soonest, and one test that fails is enough. What survives the package's own
+//! tests is tried again with those of the nodes and worlds of the simulator. What is known is kept, so it
+//! can be stopped at any time and goes on where it was.
 
+mod board;
 mod mutant;
 mod reasons;
 mod report;
 mod state;
 mod suite;
+mod switch;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -21,11 +25,12 @@ use std::time::{Duration, Instant};
 
 use crate::Outcome;
 use crate::write::{Mode, root};
+use board::Board;
 use mutant::Mutant;
 use reasons::Reasons;
 use state::{Fate, State};
 use suite::{Suite, Verdict};
-use tree::Tree;
+use tree::{Changed, Tree};
 
 /// Whose lines are made wrong.
 const PACKAGES: [&str; 2] = ["moorline-link", "moorline-work"];
@@ -44,7 +49,11 @@ const DECISIVE: [&str; 10] = [
     "work/src/dispatcher/presence.rs",
     "link/src/link/presence.rs",
 ];
+/// For fewer the switches are not worth their build.
+const FEW: usize = 12;
 const TABLE: &str = "docs/mutants.md";
+/// What is known, for other machines.
+const KNOWN: &str = "xtask/mutants.known";
 const USAGE: &str =
     "takes --shard K/N, --in-diff [BASE], --file PART, --time 5m, --again, --second, --report";
 
@@ -67,19 +76,22 @@ struct Asked {
 
 pub(crate) fn run(args: &[String]) -> Outcome {
     let asked = parse(args)?;
-    let place = root().join("target/mutants");
+    let place = absolute(root().join("target/mutants"))?;
     let mut state = State::load(&place.join("state.json"))?;
     let reasons = Reasons::load(&root().join("xtask/mutants.toml"))?;
     let all = list(None)?;
+    state.join(&all, &fs::read_to_string(root().join(KNOWN)).unwrap_or_default())?;
     if !asked.report {
         let chosen = choose(&all, &asked)?;
-        let tree = Tree::at(place.join("tree"))?;
-        let mut suite = Suite::new(&tree, place.join("build"))?;
-        go(&chosen, &asked, &tree, &mut suite, &mut state)?;
+        let mut chore = Chore { place, all: &all, asked: &asked, state, until: None };
+        chore.until = asked.time.map(|time| Instant::now() + time);
+        chore.go(&chosen)?;
+        state = chore.state;
         if asked.in_diff.is_some() {
             return judge(&chosen, &state, &reasons);
         }
     }
+    Mode::Write.apply(KNOWN, &state.known(&all), "mutants --report")?;
     let text = report::write(&all, &state, &reasons, &DECISIVE);
     Ok(Mode::Write.apply(TABLE, &text, "mutants --report")?)
 }
@@ -170,7 +182,12 @@ pub(crate) fn install(package: &str, command: &str) -> Outcome {
 /// Those that are asked for, the decisive files first.
 fn choose(all: &[Mutant], asked: &Asked) -> Result<Vec<Mutant>, Box<dyn std::error::Error>> {
     let mut chosen = match &asked.in_diff {
-        Some(base) => list(Some(base))?,
+        Some(base) => {
+            // By their names: which of those alike one is, is counted in the whole list.
+            let names: BTreeSet<String> =
+                list(Some(base))?.into_iter().map(|mutant| mutant.name).collect();
+            all.iter().filter(|mutant| names.contains(&mutant.name)).cloned().collect()
+        }
         None => all.to_vec(),
     };
     if let Some(part) = &asked.file {
@@ -186,91 +203,173 @@ fn choose(all: &[Mutant], asked: &Asked) -> Result<Vec<Mutant>, Box<dyn std::err
     Ok(chosen)
 }
 
-fn go(
-    chosen: &[Mutant],
-    asked: &Asked,
-    tree: &Tree,
-    suite: &mut Suite,
-    state: &mut State,
-) -> Outcome {
-    let until = asked.time.map(|time| Instant::now() + time);
-    let over = || until.is_some_and(|until| Instant::now() >= until);
-    let new = |state: &State, mutant: &Mutant| match state.of(mutant) {
-        None => true,
-        Some(Fate::Survived | Fate::Missed) => asked.again,
-        Some(Fate::Caught { .. } | Fate::TimedOut { .. } | Fate::Unviable) => false,
-    };
-    let mut todo: Vec<&Mutant> = chosen.iter().filter(|mutant| new(state, mutant)).collect();
-    if asked.second {
-        todo.clear();
-    }
-    println!("{} mutants, {} to try", chosen.len(), todo.len());
-    for (n, mutant) in todo.iter().enumerate() {
-        if over() {
-            println!("the time is over: {} are left", todo.len() - n);
-            return Ok(());
-        }
-        let fate = tried(mutant, &[&mutant.package], tree, suite, state, over)?;
-        // Out of time: it stays unknown.
-        let Some(fate) = fate else { continue };
-        println!("{}/{} {fate} {}", n + 1, todo.len(), mutant.name);
-        state.put(mutant, fate)?;
-    }
-    let missed: Vec<&Mutant> =
-        chosen.iter().filter(|mutant| state.of(mutant) == Some(&Fate::Missed)).collect();
-    for (n, mutant) in missed.iter().enumerate() {
-        if over() {
-            println!("the time is over: {} are left for the second stage", missed.len() - n);
-            return Ok(());
-        }
-        let fate = match tried(mutant, &SECOND, tree, suite, state, over)? {
-            Some(Fate::Missed) => Fate::Survived,
-            Some(fate) => fate,
-            None => continue,
-        };
-        println!("second {}/{} {fate} {}", n + 1, missed.len(), mutant.name);
-        state.put(mutant, fate)?;
-    }
-    Ok(())
+/// What is being done.
+struct Chore<'a> {
+    place: PathBuf,
+    all: &'a [Mutant],
+    asked: &'a Asked,
+    state: State,
+    until: Option<Instant>,
 }
 
-/// Makes one line wrong, and asks the tests of these packages.
-fn tried(
-    mutant: &Mutant,
-    packages: &[&str],
-    tree: &Tree,
-    suite: &mut Suite,
-    state: &State,
-    over: impl Fn() -> bool,
-) -> Result<Option<Fate>, Box<dyn std::error::Error>> {
-    let groups = suite.groups(packages, mutant, state)?;
-    let begun = Instant::now();
-    let changed = tree.change(&mutant.file, &mutant.changed(&tree.read(&mutant.file)?)?)?;
-    let mut fate = Some(Fate::Missed);
-    for group in &groups {
-        if over() {
-            fate = None;
-            break;
-        }
-        match suite.ask(group)? {
-            Verdict::Passed => {}
-            Verdict::Unbuilt => {
-                fate = Some(Fate::Unviable);
-                break;
-            }
-            Verdict::Failed { program, test } => {
-                let seconds = begun.elapsed().as_secs();
-                fate = Some(Fate::Caught { program, test, seconds });
-                break;
-            }
-            Verdict::TimedOut { program } => {
-                fate = Some(Fate::TimedOut { program });
-                break;
-            }
-        }
+impl Chore<'_> {
+    fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
     }
-    changed.restore()?;
-    Ok(fate)
+
+    /// Those that nobody has tried, or that are to be tried again.
+    fn untried<'m>(&self, chosen: &'m [Mutant]) -> Vec<&'m Mutant> {
+        let is_new = |mutant: &&Mutant| match self.state.of(mutant) {
+            None => true,
+            Some(Fate::Survived | Fate::Missed) => self.asked.again,
+            Some(Fate::Caught { .. } | Fate::TimedOut { .. } | Fate::Unviable) => false,
+        };
+        if self.asked.second { Vec::new() } else { chosen.iter().filter(is_new).collect() }
+    }
+
+    fn go(&mut self, chosen: &[Mutant]) -> Outcome {
+        let todo = self.untried(chosen);
+        println!("{} mutants, {} to try", chosen.len(), todo.len());
+        let missed = |state: &State| -> Vec<Mutant> {
+            let is_missed = |mutant: &&Mutant| state.of(mutant) == Some(&Fate::Missed);
+            chosen.iter().filter(is_missed).cloned().collect()
+        };
+        let build = self.place.join("build");
+        let mut tried = BTreeSet::new();
+        if todo.len() + missed(&self.state).len() > FEW {
+            let mut board = Board::open(&self.place, &build, self.all)?;
+            let mut suite = Suite::new(&board.tree, build.clone())?;
+            for package in PACKAGES {
+                let of_it = |mutant: &&&Mutant| mutant.package == package;
+                let some: Vec<&Mutant> = todo.iter().filter(of_it).copied().collect();
+                tried.extend(self.switch(&some, &[package], &mut board, &mut suite)?);
+            }
+            let missed = missed(&self.state);
+            if !self.is_over() {
+                let missed: Vec<&Mutant> = missed.iter().collect();
+                self.switch(&missed, &SECOND, &mut board, &mut suite)?;
+            }
+        }
+        let rest: Vec<&Mutant> =
+            todo.into_iter().filter(|mutant| !tried.contains(&mutant.key)).collect();
+        let missed = missed(&self.state);
+        if self.is_over() || rest.len() + missed.len() == 0 {
+            println!("{} are not tried yet", rest.len());
+            return Ok(());
+        }
+        let tree = Tree::at(self.place.join("tree"))?;
+        let mut suite = Suite::new(&tree, build)?;
+        self.alone(&rest, None, &tree, &mut suite)?;
+        let missed: Vec<&Mutant> = missed.iter().collect();
+        self.alone(&missed, Some(&SECOND), &tree, &mut suite)
+    }
+
+    /// Tries mutants by their switches, with the tests of some packages. Gives the keys of those it knows of.
+    fn switch(
+        &mut self,
+        some: &[&Mutant],
+        packages: &[&str],
+        board: &mut Board,
+        suite: &mut Suite,
+    ) -> Result<BTreeSet<String>, Box<dyn std::error::Error>> {
+        let is_second = packages == SECOND;
+        let mut tried = BTreeSet::new();
+        for mutant in some.iter().filter(|mutant| board.is_unviable(mutant)) {
+            self.state.put(mutant, Fate::Unviable)?;
+            tried.insert(mutant.key.clone());
+        }
+        let here: Vec<(&Mutant, usize)> =
+            some.iter().filter_map(|mutant| Some((*mutant, board.number(mutant)?))).collect();
+        if here.is_empty() || self.is_over() {
+            return Ok(tried);
+        }
+        let built = suite.prepare(packages)?;
+        for (n, (mutant, number)) in here.iter().enumerate() {
+            let begun = Instant::now();
+            let over = || self.is_over();
+            let Some(verdict) = suite.choose(&built, (mutant, *number), &self.state, over)? else {
+                println!("the time is over: {} are left", here.len() - n);
+                break;
+            };
+            let fate = fate(verdict, begun, is_second);
+            println!("{}/{} {fate} {}", n + 1, here.len(), mutant.name);
+            if matches!(fate, Fate::Missed | Fate::Survived) && board.doubt(mutant)? {
+                continue;
+            }
+            self.state.put(mutant, fate)?;
+            tried.insert(mutant.key.clone());
+        }
+        Ok(tried)
+    }
+
+    /// Tries mutants one by one in a copy of their own, with the tests of their package or of others.
+    fn alone(
+        &mut self,
+        some: &[&Mutant],
+        packages: Option<&[&str]>,
+        tree: &Tree,
+        suite: &mut Suite,
+    ) -> Outcome {
+        for (n, mutant) in some.iter().enumerate() {
+            let own = [mutant.package.as_str()];
+            let Some(fate) = self.tried(mutant, packages.unwrap_or(&own), tree, suite)? else {
+                println!("the time is over: {} are left to be tried alone", some.len() - n);
+                return Ok(());
+            };
+            println!("alone {}/{} {fate} {}", n + 1, some.len(), mutant.name);
+            self.state.put(mutant, fate)?;
+        }
+        Ok(())
+    }
+
+    /// Makes one line wrong, and asks the tests of these packages. Nothing if the time was over.
+    fn tried(
+        &self,
+        mutant: &Mutant,
+        packages: &[&str],
+        tree: &Tree,
+        suite: &mut Suite,
+    ) -> Result<Option<Fate>, Box<dyn std::error::Error>> {
+        let groups = suite.groups(packages, mutant, &self.state)?;
+        let mut begun = Instant::now();
+        let mut changed = None;
+        let mut verdict = Some(Verdict::Passed);
+        for group in &groups {
+            if self.is_over() {
+                verdict = None;
+                break;
+            }
+            if suite.is_new(group) {
+                changed.take().map_or(Ok(()), Changed::restore)?;
+                suite.measure(group)?;
+                begun = Instant::now();
+            }
+            if changed.is_none() {
+                let text = mutant.changed(&tree.read(&mutant.file)?)?;
+                changed = Some(tree.change(&mutant.file, &text)?);
+            }
+            let said = suite.ask(group)?;
+            if said != Verdict::Passed {
+                verdict = Some(said);
+                break;
+            }
+        }
+        changed.map_or(Ok(()), Changed::restore)?;
+        Ok(verdict.map(|verdict| fate(verdict, begun, packages == SECOND)))
+    }
+}
+
+/// What a verdict means for a mutant.
+fn fate(verdict: Verdict, begun: Instant, is_second: bool) -> Fate {
+    match verdict {
+        Verdict::Passed if is_second => Fate::Survived,
+        Verdict::Passed => Fate::Missed,
+        Verdict::Unbuilt => Fate::Unviable,
+        Verdict::Failed { program, test } => {
+            Fate::Caught { program, test, seconds: begun.elapsed().as_secs() }
+        }
+        Verdict::TimedOut { program } => Fate::TimedOut { program },
+    }
 }
 
 /// Fails if something among these survives without a reason.

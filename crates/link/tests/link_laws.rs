@@ -14,7 +14,7 @@ use moorline_link::{
 };
 use proptest::prelude::*;
 use support::identity;
-use support::walk::{Op, Step, Walk, ops};
+use support::walk::{Op, Step, Walk, ends_well, ops};
 
 const STEPS: usize = 400;
 
@@ -262,47 +262,6 @@ fn replay(link: &mut Link, steps: &[Step], shift: Duration) -> Result<(), TestCa
                 prop_assert_eq!(link.poll_transmit(*now + shift, *conn, *lane), *transmit);
             }
         }
-    }
-    Ok(())
-}
-
-/// From here on everything works: a coordinator without memory, a network without faults.
-fn ends_well(walk: &Walk) -> Result<(), TestCaseError> {
-    let mut good = support::Bench::new(walk.config);
-    good.link = walk.link.clone();
-    good.now = walk.now;
-    // Connections of the past end: their coordinator is gone.
-    for conn in (0..=walk.newest).map(ConnId) {
-        good.link.handle(good.now, LinkInput::Closed { conn, reason: Reason::TransportReset });
-    }
-    good.coordinator.epoch = moorline_link::Epoch(1 << 40);
-    let end = good.now + Duration::from_secs(2 * 3_600);
-    let mut turns = 0;
-    while good.now < end {
-        turns += 1;
-        prop_assert!(turns < 20_000, "it spins: {:?}", good.link.snapshot());
-        match good.link.state() {
-            State::Active | State::Failed | State::Shutdown => break,
-            State::Disconnected | State::Connecting | State::Registered => {}
-        }
-        good.drain();
-        match good.link.next_wake() {
-            Wake::At { deadline, .. } => good.now = deadline.max(good.now),
-            Wake::OnInput => break,
-            Wake::Now => return Err(TestCaseError::fail("not drained")),
-        }
-        good.input(LinkInput::Timeout);
-    }
-    let state = good.link.state();
-    let ended = matches!(state, State::Active | State::Failed | State::Shutdown);
-    prop_assert!(ended, "stuck: {:?}", good.link.snapshot());
-    if state == State::Active {
-        // And it stays: nothing of the past is left that could disturb it.
-        good.forget();
-        good.pass(Duration::from_secs(120));
-        let left = good.link.snapshot();
-        let stays = matches!(good.link.state(), State::Active) || left.draining;
-        prop_assert!(stays, "{:?} {:?}", left, good.path());
     }
     Ok(())
 }

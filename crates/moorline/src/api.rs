@@ -406,13 +406,14 @@ pub(crate) struct Version {
 
 /// The features of this package, and which of them are built in.
 #[cfg(feature = "coordinator")]
-const FEATURES: [(&str, bool); 6] = [
+const FEATURES: [(&str, bool); 7] = [
     ("cli", cfg!(feature = "cli")),
     ("client", cfg!(feature = "client")),
     ("coordinator", cfg!(feature = "coordinator")),
     ("grpc", cfg!(feature = "grpc")),
     ("health", cfg!(feature = "health")),
     ("process", cfg!(feature = "process")),
+    ("sim", cfg!(feature = "sim")),
 ];
 
 #[cfg(feature = "coordinator")]

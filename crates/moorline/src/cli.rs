@@ -22,6 +22,8 @@ mod server;
 mod service;
 mod shell;
 mod signals;
+#[cfg(feature = "sim")]
+mod sim;
 mod systemd;
 mod task;
 pub(crate) mod values;
@@ -80,6 +82,11 @@ enum Command {
     Context(contexts::Command),
     /// Say what a code or a reason means, when it happens and what to do.
     Explain(explain::Args),
+    /// Run whole fleets in virtual time, where everything goes wrong that can, and see whether every
+    /// promise is kept.
+    #[cfg(feature = "sim")]
+    #[command(subcommand)]
+    Sim(sim::Command),
     /// Print what an init system needs: systemd units.
     #[command(subcommand)]
     Service(service::Command),
@@ -171,6 +178,8 @@ async fn run(command: Command, sources: Sources, context: Context) -> Outcome {
         Command::Completion(args) => shell::completion(&args),
         Command::Man(args) => shell::man(&args),
         Command::Explain(args) => explain::run(&args, context),
+        #[cfg(feature = "sim")]
+        Command::Sim(command) => sim::run(command, context),
         Command::Service(command) => {
             logs::for_client(context.log);
             service::run(command, context).await

@@ -7,7 +7,7 @@ use moorline_link::{ConfigError, HubConfigError, Reason};
 
 /// The code of an error, written `ML4001`: stable, so that it can be looked up and filtered by.
 ///
-/// ML1 configuration and usage, ML2 link, ML3 session, ML4 tasks, ML5 store, ML6 admin API.
+/// ML1 configuration and usage, ML2 link, ML3 session, ML4 tasks, ML5 store, ML6 admin API, ML7 simulator.
 ///
 /// ```
 /// use moorline::{Code, DisconnectReason};
@@ -161,6 +161,9 @@ codes! {
     OUTPUT 1302
         "The output cannot be written."
         "Look at where stdout leads: a disk may be full.";
+    OUTPUT_FILE 1303
+        "A file that was asked for cannot be written."
+        "Check the path, its permissions and the room on its disk.";
     CONTEXT 1401
         "There is no context of this name."
         "List what there is with `moorline context list`, or add it with `moorline context add`.";
@@ -284,6 +287,9 @@ codes! {
     NOT_CONNECTED 6018
         "The worker has no connection: there is nothing to end."
         "See why with `moorline worker explain`; unless it has left it comes back by itself.";
+    SCENARIO 7001
+        "The file is no scenario of the simulator."
+        "docs/scenarios.md has every key; `moorline sim plan --seed 42` prints a complete file.";
 }
 
 impl Code {

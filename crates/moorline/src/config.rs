@@ -11,6 +11,7 @@ mod document;
 mod environment;
 mod file;
 mod flags;
+pub(crate) mod fuzzing;
 mod init;
 mod preset;
 mod problem;
@@ -121,13 +122,18 @@ pub(crate) fn load(sources: &Sources, surroundings: &Surroundings) -> (Config, V
     let (in_flags, wrong) = flags::read(&sources.flags);
     problems.extend(wrong);
 
+    let mut given = in_file;
+    given.extend(in_environment);
+    given.extend(in_flags);
+    (Config { layer: layered(given), file }, problems)
+}
+
+/// What was given, above the preset it names and what is built in.
+fn layered(given: Layer) -> Layer {
     let mut layer: Layer = SETTINGS
         .iter()
         .filter_map(|row| Some((row.key, (row.standard_value()?, Origin::Standard))))
         .collect();
-    let mut given = in_file;
-    given.extend(in_environment);
-    given.extend(in_flags);
     if let Some((Value::Text(name), _)) = given.get(&Key::Preset) {
         let origin = || Origin::Preset(name.clone());
         layer.extend(
@@ -135,7 +141,7 @@ pub(crate) fn load(sources: &Sources, surroundings: &Surroundings) -> (Config, V
         );
     }
     layer.extend(given);
-    (Config { layer, file }, problems)
+    layer
 }
 
 /// Reads every source and judges what came out for processes of the roles that `roles` chooses. What

@@ -134,6 +134,16 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A file that was asked for cannot be written.
+    #[cfg(feature = "cli")]
+    #[doc(hidden)]
+    #[error("{} cannot be written: {source}", path.display())]
+    WriteFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The data that was asked for cannot be written to stdout.
     #[error("stdout cannot be written: {0}")]
     Output(#[source] io::Error),
@@ -276,6 +286,8 @@ impl Error {
             Self::HealthListen { .. } => Code::HEALTH_LISTEN,
             Self::Input { .. } => Code::INPUT_FILE,
             Self::Output(_) => Code::OUTPUT,
+            #[cfg(feature = "cli")]
+            Self::WriteFile { .. } => Code::OUTPUT_FILE,
             Self::NoSuchTask { .. } => Code::NO_SUCH_TASK,
             Self::IdTaken { .. } => Code::ID_TAKEN,
             Self::NoResult { .. } => Code::NO_RESULT,
@@ -335,6 +347,7 @@ impl Error {
             | Self::AdminListen { source, .. }
             | Self::HealthListen { source, .. }
             | Self::Input { source, .. }
+            | Self::WriteFile { source, .. }
             | Self::Start(source)
             | Self::Output(source) => Some(source.to_string()),
             Self::Listen(ListenError::Other { detail, .. })
@@ -392,7 +405,7 @@ impl Error {
             | Self::Unreachable { .. }
             | Self::Start(_) => true,
             #[cfg(feature = "cli")]
-            Self::Command { .. } => false,
+            Self::Command { .. } | Self::WriteFile { .. } => false,
             Self::Setting { .. }
             | Self::Endpoint(_)
             | Self::NoRuntime

@@ -87,6 +87,12 @@ mod coordinator;
 mod error;
 #[cfg(any(feature = "client", feature = "coordinator"))]
 mod explain;
+/// What the fuzz targets of the repository call.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::config::fuzzing::config;
+}
 #[cfg(feature = "health")]
 mod health;
 mod id;

@@ -123,8 +123,8 @@ fn decode<F>(
 
 #[cfg(test)]
 mod alike;
-#[cfg(test)]
-mod reference;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod reference;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -31,5 +31,10 @@ mod sink;
 mod up;
 mod value;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use codec::reference::{
+    decode_down as generated_decode_down, decode_up as generated_decode_up,
+};
 pub use codec::{Decoded, decode_down, decode_up, encode_down, encode_up};
 pub use error::DecodeError;

@@ -1,5 +1,6 @@
 //! The store, compared with the books.
 
+use bytes::Bytes;
 use moorline_store::{Counts, Reader, TaskRecord};
 use moorline_work::{End, TaskId, TaskState};
 
@@ -7,6 +8,13 @@ use super::{Judgement, Ledger, Task, broken, index_of};
 use crate::Rule;
 
 impl Ledger {
+    /// The result of a task, if it has one, and how many attempts of it were started.
+    pub(crate) fn result_of(&self, task: TaskId) -> (Option<Bytes>, u32) {
+        let result = self.tasks.get(&task).and_then(|task| task.result.clone());
+        let attempts = self.started.iter().filter(|(_, key)| key.task == task).count();
+        (result, u32::try_from(attempts).unwrap_or(u32::MAX))
+    }
+
     /// How a store's own counts differ from the books, if they do. `keeps`: how many ended tasks it keeps,
     /// if it forgets any.
     pub(crate) fn miscounted(&self, counts: &Counts, keeps: Option<u64>) -> Option<String> {

@@ -98,7 +98,9 @@ impl Settings {
         let (connect, restore) = (nanos(self.connect), nanos(self.restore));
         Ok(LinkConfig {
             heartbeat,
-            reconnect: Reconnect::new(backoff).stable_after(nanos(self.stable_after)),
+            reconnect: Reconnect::new(backoff)
+                .stable_after(nanos(self.stable_after))
+                .max_attempts(self.max_attempts),
             timeouts: Timeouts::new(connect, connect, restore, nanos(5 * SEC))?,
             lanes: Lanes::new(lanes, lanes)?,
             ..LinkConfig::default()

@@ -50,12 +50,13 @@ impl Families {
                 Family::ALL.iter().filter(is_on).fold(Self::NONE, |all, one| all.with(*one))
             }
         };
-        match (temper, mode) {
-            (Temper::Extreme, _) => drawn.with(Family::K1),
-            (Temper::Calm | Temper::Common | Temper::Cranked, Mode::Honest) => {
-                drawn.without(Family::N5)
-            }
-            (Temper::Calm | Temper::Common | Temper::Cranked, Mode::Hostile) => drawn,
+        let drawn = match mode {
+            Mode::Honest => drawn.without(Family::N5),
+            Mode::Hostile => drawn,
+        };
+        match temper {
+            Temper::Extreme => drawn.with(Family::K1),
+            Temper::Calm | Temper::Common | Temper::Cranked => drawn,
         }
     }
 }

@@ -26,6 +26,12 @@ macro_rules! families {
                 match self { $(Self::$id => stringify!($id)),* }
             }
 
+            /// What it is, in a sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$id => $meaning),* }
+            }
+
             /// One or two words for it.
             #[must_use]
             pub const fn title(self) -> &'static str {

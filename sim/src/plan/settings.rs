@@ -39,6 +39,8 @@ pub struct Settings {
     pub first: First,
     /// For how long a session has to be active before the backoff begins anew.
     pub stable_after: u64,
+    /// Dials after a loss before a worker gives up; 0: without limit.
+    pub max_attempts: u32,
     /// How long a dial may take, and the answer to a Hello.
     pub connect: u64,
     /// How long a restore may stand still.
@@ -102,6 +104,7 @@ impl Settings {
                 _ => First::Immediate,
             },
             stable_after: 30 * SEC,
+            max_attempts: 0,
             connect: 10 * SEC,
             restore: 30 * SEC,
             window_messages: if small { 2 } else { 256 },

@@ -62,7 +62,10 @@ impl WorkerPlan {
                     let max = log(k + 1, MS.min(longest), longest);
                     Latency::Uniform { min: max / 4, max }
                 }
-                2 => Latency::Exponential { min, mean: min + mean, cap: longest.max(min) },
+                2 => {
+                    let cap = longest.max(min);
+                    Latency::Exponential { min, mean: (min + mean).min(cap), cap }
+                }
                 3 => {
                     let fast = log(k + 4, MS / 10, longest / 4);
                     Latency::Bimodal { fast, slow: longest, ppm: 10_000 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Fault;
+
 /// Some of the workers of a plan: those with the numbers 0 to 63.
 ///
 /// ```
@@ -117,5 +119,38 @@ impl fmt::Display for Workers {
 impl fmt::Debug for Workers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl Fault {
+    /// The workers that it strikes together.
+    pub(crate) const fn workers_mut(&mut self) -> Option<&mut Workers> {
+        match self {
+            Self::Spikes { workers, .. }
+            | Self::Stalls { workers, .. }
+            | Self::Replay { workers, .. }
+            | Self::Corrupt { workers, .. }
+            | Self::Partition { workers, .. }
+            | Self::Flap { workers, .. }
+            | Self::Swizzle { workers, .. }
+            | Self::Narrow { workers, .. }
+            | Self::Segments { workers, .. } => Some(workers),
+            Self::Dials { .. }
+            | Self::Close { .. }
+            | Self::Cut { .. }
+            | Self::Rebind { .. }
+            | Self::Jam { .. }
+            | Self::Crash { .. }
+            | Self::CrashLoop { .. }
+            | Self::Freeze { .. }
+            | Self::Busy { .. }
+            | Self::Twin { .. }
+            | Self::Swallow { .. }
+            | Self::SetClock { .. }
+            | Self::Late { .. }
+            | Self::Slow { .. }
+            | Self::Fails { .. }
+            | Self::Nudge { .. } => None,
+        }
     }
 }

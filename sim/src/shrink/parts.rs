@@ -1,7 +1,7 @@
 //! What can be left out of a plan as a whole.
 
 use super::Shrinker;
-use crate::plan::{Families, Fault, Plan, Who, Workers};
+use crate::plan::{Families, Plan, Who};
 use crate::{Base, Run};
 
 impl Shrinker<'_> {
@@ -116,42 +116,11 @@ impl Shrinker<'_> {
             let present: Vec<usize> = self.best.present().map(|(worker, _)| worker).collect();
             for worker in present {
                 self.change(|plan| {
-                    if let Some(workers) = workers_of(&mut plan.episodes[index].fault) {
+                    if let Some(workers) = plan.episodes[index].fault.workers_mut() {
                         *workers = workers.without(worker);
                     }
                 });
             }
         }
-    }
-}
-
-/// The workers that a fault strikes together.
-fn workers_of(fault: &mut Fault) -> Option<&mut Workers> {
-    match fault {
-        Fault::Spikes { workers, .. }
-        | Fault::Stalls { workers, .. }
-        | Fault::Replay { workers, .. }
-        | Fault::Corrupt { workers, .. }
-        | Fault::Partition { workers, .. }
-        | Fault::Flap { workers, .. }
-        | Fault::Swizzle { workers, .. }
-        | Fault::Narrow { workers, .. }
-        | Fault::Segments { workers, .. } => Some(workers),
-        Fault::Dials { .. }
-        | Fault::Close { .. }
-        | Fault::Cut { .. }
-        | Fault::Rebind { .. }
-        | Fault::Jam { .. }
-        | Fault::Crash { .. }
-        | Fault::CrashLoop { .. }
-        | Fault::Freeze { .. }
-        | Fault::Busy { .. }
-        | Fault::Twin { .. }
-        | Fault::Swallow { .. }
-        | Fault::SetClock { .. }
-        | Fault::Late { .. }
-        | Fault::Slow { .. }
-        | Fault::Fails { .. }
-        | Fault::Nudge { .. } => None,
     }
 }

@@ -1,5 +1,5 @@
 use super::{Shrunk, shrink};
-use crate::{Base, Plan, Run, Sabotage};
+use crate::{Base, Plan, Run, Sabotage, scenario};
 
 /// The first seed from this one on whose world breaks a promise with that sabotage.
 fn broken(sabotage: Sabotage, from: u64) -> Plan {
@@ -23,6 +23,9 @@ fn what_is_left_breaks_the_same_promise_and_again_does() {
         assert_eq!(*again, shrunk.failure);
         assert!(shrunk.is_minimal, "{} replays", shrunk.replays);
         assert_eq!(shrunk.plan.base, Base::Benign);
+        let text = scenario::to_text(&shrunk.plan);
+        let read = scenario::parse(&text).unwrap_or_else(|errors| panic!("{errors:#?}\n{text}"));
+        assert_eq!(Run::new(read).go().result, Err(again), "{text}");
     }
 }
 

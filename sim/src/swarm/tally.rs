@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::{Failure, Report, Seen};
+use crate::{Coverage, Failure, Report, Seen};
 
 /// How often one of the rarer things happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,6 +109,8 @@ pub struct SwarmReport {
     pub ended: Used,
     /// How often the rarer things happened.
     pub seen: Vec<SeenIn>,
+    /// Which faults met which states and frames, in all worlds that kept their promises.
+    pub coverage: Coverage,
     /// How long it took: the one figure that differs from run to run.
     pub took: Duration,
 }
@@ -132,6 +134,7 @@ impl SwarmReport {
             back: Used::default(),
             ended: Used::default(),
             seen: names.map(|(name, _)| SeenIn { name, times: 0, worlds: 0 }).collect(),
+            coverage: Coverage::default(),
             took: Duration::ZERO,
         }
     }
@@ -164,6 +167,7 @@ impl SwarmReport {
         self.crashes += report.crashes;
         self.back.add(seed, report.back);
         self.ended.add(seed, report.ended);
+        self.coverage.merge(&report.coverage);
         for (seen, (_, times)) in self.seen.iter_mut().zip(report.seen.counts()) {
             seen.times += times;
             seen.worlds += u64::from(times > 0);

@@ -44,7 +44,9 @@ const PATIENCE: u64 = 3 * SEC;
 
 impl World {
     fn ticket(&mut self, task: usize, request: Request) -> Ticket {
+        let asked = self.asks(task);
         self.clients[task].requests += 1;
+        self.asking += usize::from(self.asks(task)) - usize::from(asked);
         let ticket = Ticket((task as u64) << 32 | self.clients[task].requests);
         self.requests.insert(ticket, request);
         ticket
@@ -142,6 +144,13 @@ impl World {
             return;
         };
         let task = request.task();
+        let asked = self.asks(task);
+        self.answered(request, reply);
+        self.asking -= usize::from(asked) - usize::from(self.asks(task));
+    }
+
+    fn answered(&mut self, request: Request, reply: ClientReply) {
+        let task = request.task();
         let id = TaskId(self.plan.tasks[task].id);
         match (request, reply) {
             (Request::Submit { .. }, ClientReply::Work(Reply::Submitted { .. })) => {
@@ -220,8 +229,12 @@ impl World {
     /// Whether a client may still ask for its task: a store must not forget that meanwhile, or it
     /// would be another one.
     pub(super) fn may_be_asked_for(&self) -> bool {
-        let asks = |task: usize| self.clients[task].requests > 0 && self.waits(task);
-        !self.requests.is_empty() || (0..self.clients.len()).any(asks)
+        !self.requests.is_empty() || self.asking > 0
+    }
+
+    /// It has asked and does not know the answer: once it does, it never asks again.
+    fn asks(&self, task: usize) -> bool {
+        self.clients[task].requests > 0 && self.waits(task)
     }
 
     fn waits(&self, task: usize) -> bool {

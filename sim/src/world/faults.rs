@@ -6,11 +6,11 @@ use moorline_link::{Kick, Reason, WorkerId};
 use moorline_node::{CoordinatorInput, WorkerInput};
 
 use super::{Event, World};
-use crate::Rule;
 use crate::decide::{Decide, Site};
 use crate::network::End;
 use crate::plan::{Fault, Kept, MS, Manner, Mode, Nudge, SEC, Side, Told, Way, Who, Whom, Workers};
 use crate::trace::What;
+use crate::{Rule, scenario};
 
 impl World {
     pub(super) fn episode(&mut self, index: usize) {
@@ -50,7 +50,7 @@ impl World {
             return;
         }
         self.note(What::Fault.to_nobody().value(index as u64), || {
-            format!("episode {index}: {fault:?}")
+            format!("episode {index}: {}", scenario::told(&fault))
         });
         self.begin_spell(&fault);
         match fault {

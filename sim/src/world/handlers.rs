@@ -56,14 +56,14 @@ impl World {
             return;
         }
         let given = &self.plan.tasks[task];
-        let (work, endless) = (given.work, given.endless);
+        let endless = given.endless;
         if payload[..] != given.payload()[..] || handler.as_str() != HANDLERS[given.handler] {
             let words = format!("{key:?} was given what belongs to another task");
             self.break_promise(Rule::ResultInvented, words);
         }
         self.workers[index].runs.insert(run, Run { key, aborted: None });
         let entity = mix(incarnation ^ run.0);
-        let lasts = self.draws.between(Site::Handler, entity, 0, work / 8, work);
+        let lasts = self.lasts(key, entity, &self.plan.tasks[task]);
         let hangs = self.is_sabotaged(Sabotage::RunsHang) || self.is_sabotaged(Sabotage::Ghosts);
         if !endless && !hangs {
             self.at_because(self.now + lasts, Event::Done { worker: index, run }, cause);
@@ -93,9 +93,10 @@ impl World {
         let Some(plan) = self.plan.tasks.get(task) else { return };
         let is_slow = run.aborted.is_some_and(|at| self.now - at > 3 * SEC);
         self.seen.slow_to_stop += u64::from(is_slow);
-        let worker = &mut self.workers[index];
-        let entity = mix(worker.incarnation ^ run_id.0);
         let (size, twice) = (plan.size, plan.twice);
+        let entity = mix(self.workers[index].incarnation ^ run_id.0);
+        let made = self.made(run.key, entity);
+        let worker = &mut self.workers[index];
         let draw = |k, bound| self.draws.draw(Site::Handler, entity, k, bound);
         let outcome = if run.aborted.is_some() && draw(1, 5) != 4 {
             Outcome::Cancelled
@@ -103,13 +104,18 @@ impl World {
             // As the driver says it.
             self.seen.panicked += 1;
             Outcome::Failed { retryable: true }
+        } else if let Some(made) = &made {
+            made.outcome
         } else if self.draws.chance(Site::Handler, entity, 2, plan.failing) {
             Outcome::Failed { retryable: draw(4, 4) != 3 }
         } else {
             Outcome::Succeeded
         };
         let body = match outcome {
-            Outcome::Succeeded => result(index, worker.incarnation, run, size),
+            Outcome::Succeeded => {
+                let made = made.map_or_else(|| vec![0xab; size], |made| made.body);
+                result(index, worker.incarnation, run, &made)
+            }
             Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Cancelled => {
                 Bytes::from_static(b"it did not work")
             }
@@ -137,11 +143,12 @@ impl World {
 }
 
 /// What a handler makes: it names its task, its attempt and its process.
-fn result(index: usize, incarnation: u64, run: Run, size: usize) -> Bytes {
+fn result(index: usize, incarnation: u64, run: Run, made: &[u8]) -> Bytes {
     let mut bytes = run.key.task.0.to_be_bytes().to_vec();
     bytes.extend(run.key.attempt.0.to_be_bytes());
     bytes.extend((index as u64).to_be_bytes());
     bytes.extend(incarnation.to_be_bytes());
-    bytes.resize(bytes.len() + size, 0xab);
+    debug_assert_eq!(bytes.len(), super::handled::HEAD);
+    bytes.extend_from_slice(made);
     bytes.into()
 }

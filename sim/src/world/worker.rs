@@ -342,7 +342,14 @@ impl World {
             }
             _ => What::Event.by(Who::Worker(index)),
         };
-        self.note(what, || format!("w{index}: {event:?}"));
+        self.note(what, || match event {
+            WorkerEvent::Link(transition) => {
+                let state = format!("{:?}", transition.to).to_lowercase();
+                let why = transition.reason.map(|reason| format!(": {}", reason.name()));
+                format!("w{index} is {state}{}", why.unwrap_or_default())
+            }
+            _ => format!("w{index}: {event:?}"),
+        });
         match event {
             WorkerEvent::BeatMissed { .. } | WorkerEvent::Stalled { .. } => {
                 match event {

@@ -13,7 +13,7 @@ struct Counts {
     all: usize,
     unviable: usize,
     caught: usize,
-    seconds: u64,
+    timed_out: usize,
     /// Survived, and changes nothing.
     equivalent: usize,
     /// Survived without a reason.
@@ -27,11 +27,8 @@ impl Counts {
         match fate {
             None => self.unknown += 1,
             Some(Fate::Unviable) => self.unviable += 1,
-            Some(Fate::Caught { seconds, .. }) => {
-                self.caught += 1;
-                self.seconds += seconds;
-            }
-            Some(Fate::TimedOut { .. }) => self.caught += 1,
+            Some(Fate::Caught { .. }) => self.caught += 1,
+            Some(Fate::TimedOut { .. }) => self.timed_out += 1,
             Some(Fate::Missed | Fate::Survived) if is_explained => self.equivalent += 1,
             Some(Fate::Missed | Fate::Survived) => self.survived += 1,
         }
@@ -39,19 +36,20 @@ impl Counts {
 
     /// Of those that change something and were tried, in tenths of a percent.
     fn share(&self) -> String {
-        let of = self.caught + self.survived;
+        let caught = self.caught + self.timed_out;
+        let of = caught + self.survived;
         if of == 0 {
             return "–".to_owned();
         }
-        let tenths = self.caught * 1_000 / of;
+        let tenths = caught * 1_000 / of;
         format!("{}.{} %", tenths / 10, tenths % 10)
     }
 
     fn row(&self, name: &str) -> String {
-        let Self { all, unviable, caught, equivalent, survived, unknown, .. } = self;
+        let Self { all, unviable, caught, timed_out, equivalent, survived, unknown } = self;
         let share = self.share();
         format!(
-            "| {name} | {all} | {unknown} | {unviable} | {caught} | {equivalent} | {survived} | {share} |\n"
+            "| {name} | {all} | {unknown} | {unviable} | {caught} | {timed_out} | {equivalent} | {survived} | {share} |\n"
         )
     }
 }
@@ -68,17 +66,16 @@ pub(super) fn write(all: &[Mutant], state: &State, reasons: &Reasons, decisive: 
             first.add(fate, is_explained);
         }
     }
-    let each = sum.seconds.checked_div(sum.caught as u64).unwrap_or(0);
-    let mut text = format!(
-        "# Mutants\n\n\
+    let mut text = "# Mutants\n\n\
         Written by `cargo xtask mutants`: every way cargo-mutants knows to make a line of `link` and `work` wrong, and\n\
         whether a test notices. A mutant is shown to the package's own tests first, and what they miss to those of the\n\
-        nodes and to 400 worlds of the simulator. *Caught*: a test failed or did not end; one takes {each} s on average.\n\
+        nodes and to 400 worlds of the simulator. *Caught*: a test failed, or *did not end* in five times the time it takes.\n\
         *Equivalent*: nothing that anybody can see changes, with the reason below. The share is of those that were tried\n\
-        and change something.\n\n"
-    );
-    let head = "| file | mutants | not tried yet | do not compile | caught | equivalent | survive | caught of those |\n\
-        | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
+        and change something. Lines that only a build with a planted bug has are left out. What is known of a line holds\n\
+        until the line changes.\n\n"
+        .to_owned();
+    let head = "| file | mutants | not tried yet | do not compile | caught | did not end | equivalent | survive | caught of those |\n\
+        | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
     text.push_str(head);
     text.push_str(&sum.row("all"));
     text.push_str(&first.row("the decisive files"));

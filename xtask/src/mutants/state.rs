@@ -1,6 +1,6 @@
 //! What is known of each mutant, kept between runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -113,6 +113,53 @@ impl State {
         Ok(fs::rename(new, &self.file)?)
     }
 
+    /// Takes over what was written down in the repository of those that are not known here.
+    pub(super) fn join(&mut self, all: &[Mutant], known: &str) -> Result<(), Error> {
+        let mut read = BTreeMap::new();
+        for line in known.lines().filter(|line| !line.starts_with('#')) {
+            let mut words = line.split(' ');
+            let hash = words.next().unwrap_or_default();
+            let mut program = || words.next().map(str::to_owned);
+            let fate = match program().as_deref() {
+                Some("caught") => program().map(|program| Fate::Caught {
+                    program,
+                    test: String::new(),
+                    seconds: 0,
+                }),
+                Some("timed-out") => program().map(|program| Fate::TimedOut { program }),
+                Some("unviable") => Some(Fate::Unviable),
+                Some("missed") => Some(Fate::Missed),
+                Some("survived") => Some(Fate::Survived),
+                Some(_) | None => None,
+            };
+            read.insert(hash, fate.ok_or_else(|| format!("what became of {line:?}?"))?);
+        }
+        for mutant in all {
+            if let Some(fate) = read.get(hash(&mutant.key).as_str()) {
+                self.fates.entry(mutant.key.clone()).or_insert_with(|| fate.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known of these, to be written down in the repository: a line each.
+    pub(super) fn known(&self, all: &[Mutant]) -> String {
+        let mut lines = BTreeSet::new();
+        for mutant in all {
+            let of = match self.of(mutant) {
+                Some(Fate::Caught { program, .. }) => format!("caught {program}"),
+                Some(Fate::TimedOut { program }) => format!("timed-out {program}"),
+                Some(Fate::Unviable) => "unviable".to_owned(),
+                Some(Fate::Missed) => "missed".to_owned(),
+                Some(Fate::Survived) => "survived".to_owned(),
+                None => continue,
+            };
+            lines.insert(format!("{} {of}\n", hash(&mutant.key)));
+        }
+        let head = "# Written by `cargo xtask mutants`: what became of each mutant, by a hash of what it does to which line.\n";
+        [head].into_iter().chain(lines.iter().map(String::as_str)).collect()
+    }
+
     /// How many mutants of a file this program caught.
     pub(super) fn caught_by(&self, program: &str, file: &str) -> usize {
         let caught = |(key, fate): &(&String, &Fate)| {
@@ -124,4 +171,10 @@ impl State {
         };
         self.fates.iter().filter(caught).count()
     }
+}
+
+/// FNV-1a: the same on every machine and with every compiler.
+fn hash(key: &str) -> String {
+    let add = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+    format!("{:016x}", key.bytes().fold(0xCBF2_9CE4_8422_2325, add))
 }

@@ -57,6 +57,18 @@ pub(super) fn concerns(file: &str, label: &str) -> bool {
     }
 }
 
+/// How both copies are built.
+pub(super) fn environment<'a>(command: &'a mut Command, build: &Path) -> &'a mut Command {
+    command
+        // A mutant may well leave something unused.
+        .env("RUSTFLAGS", "--cap-lints=allow")
+        // Only there is a function that is constant and still asks which mutant is meant.
+        .env("RUSTC_BOOTSTRAP", "moorline_link,moorline_work")
+        .env("CARGO_TARGET_DIR", build)
+        .env("CARGO_INCREMENTAL", "1")
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+}
+
 /// Builds and runs test programs in a tree.
 #[derive(Debug)]
 pub(super) struct Suite {
@@ -82,10 +94,9 @@ impl Suite {
     }
 
     /// The programs of packages in the order in which a mutant is shown to them, built together where
-    /// it is likely that all are needed. Nothing is wrong in the tree now: how long they take is seen
-    /// when they are asked for the first time.
+    /// it is likely that all are needed.
     pub(super) fn groups(
-        &mut self,
+        &self,
         packages: &[&str],
         mutant: &Mutant,
         state: &State,
@@ -93,11 +104,6 @@ impl Suite {
         let mut programs = Vec::new();
         for package in packages {
             programs.extend(self.programs(package)?);
-        }
-        let new: Vec<Program> =
-            programs.iter().filter(|one| !self.usual.contains_key(&one.label())).cloned().collect();
-        if !new.is_empty() {
-            self.measure(&new)?;
         }
         let words: Vec<&str> = mutant.file.split(['/', '.', '_']).collect();
         programs.sort_by_cached_key(|program| {
@@ -140,28 +146,87 @@ impl Suite {
         Ok(programs)
     }
 
-    fn measure(&mut self, programs: &[Program]) -> Result<(), Error> {
+    /// Builds all programs of packages, sees that they pass when nothing is wrong, and says where they are.
+    pub(super) fn prepare(
+        &mut self,
+        packages: &[&str],
+    ) -> Result<BTreeMap<Program, PathBuf>, Error> {
+        let mut programs = Vec::new();
+        for package in packages {
+            programs.extend(self.programs(package)?);
+        }
+        let built = self.build(&programs)?.ok_or("the tests do not compile, with nothing wrong")?;
+        for (program, path) in &built {
+            if !self.usual.contains_key(&program.label()) {
+                self.time(program, path)?;
+            }
+        }
+        Ok(built)
+    }
+
+    /// Shows the mutant of this number to programs that have all mutants in them: those first that caught
+    /// most of its file in the least time.
+    pub(super) fn choose(
+        &self,
+        built: &BTreeMap<Program, PathBuf>,
+        (mutant, number): (&Mutant, usize),
+        state: &State,
+        over: impl Fn() -> bool,
+    ) -> Result<Option<Verdict>, Error> {
+        let words: Vec<&str> = mutant.file.split(['/', '.', '_']).collect();
+        let usual =
+            |program: &Program| self.usual.get(&program.label()).copied().unwrap_or_default();
+        let mut programs: Vec<_> = built.iter().collect();
+        programs.sort_by_cached_key(|(program, _)| {
+            let caught = state.caught_by(&program.label(), &mutant.file) as u128;
+            let name = program.name.as_deref().unwrap_or_default();
+            let akin = name.split('_').filter(|word| words.contains(word)).count() as u128;
+            let cost = usual(program).as_millis() + 20;
+            Reverse((1 + 2 * caught + 4 * akin) * 1_000_000 / cost)
+        });
+        for (program, path) in programs {
+            if over() {
+                return Ok(None);
+            }
+            let patience = Duration::from_secs(5) + 5 * usual(program);
+            let verdict = self.run(program, path, patience, Some(number))?;
+            if verdict != Verdict::Passed {
+                return Ok(Some(verdict));
+            }
+        }
+        Ok(Some(Verdict::Passed))
+    }
+
+    /// Whether it is not known how long one of these takes.
+    pub(super) fn is_new(&self, programs: &[Program]) -> bool {
+        programs.iter().any(|one| !self.usual.contains_key(&one.label()))
+    }
+
+    /// Sees how long programs take while nothing is wrong in the tree, and that they pass then.
+    pub(super) fn measure(&mut self, programs: &[Program]) -> Result<(), Error> {
         let built = self.build(programs)?.ok_or("the tests do not compile, with nothing wrong")?;
         for (program, path) in built {
-            let begun = Instant::now();
-            match self.run(&program, &path, Duration::from_secs(600))? {
-                Verdict::Passed => {}
-                wrong @ (Verdict::Failed { .. } | Verdict::TimedOut { .. } | Verdict::Unbuilt) => {
-                    return Err(format!("with nothing wrong: {wrong:?}").into());
-                }
-            }
-            println!("{} takes {} ms", program.label(), begun.elapsed().as_millis());
-            self.usual.insert(program.label(), begun.elapsed());
-            let millis = |(label, time): (&String, &Duration)| {
-                (
-                    label.clone(),
-                    serde_json::Value::from(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
-                )
-            };
-            let all: serde_json::Map<_, _> = self.usual.iter().map(millis).collect();
-            fs::write(&self.kept, serde_json::to_string_pretty(&all)?)?;
+            self.time(&program, &path)?;
         }
         Ok(())
+    }
+
+    fn time(&mut self, program: &Program, path: &Path) -> Result<(), Error> {
+        let begun = Instant::now();
+        match self.run(program, path, Duration::from_secs(600), None)? {
+            Verdict::Passed => {}
+            wrong @ (Verdict::Failed { .. } | Verdict::TimedOut { .. } | Verdict::Unbuilt) => {
+                return Err(format!("with nothing wrong: {wrong:?}").into());
+            }
+        }
+        println!("{} takes {} ms", program.label(), begun.elapsed().as_millis());
+        self.usual.insert(program.label(), begun.elapsed());
+        let millis = |(label, time): (&String, &Duration)| {
+            let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            (label.clone(), serde_json::Value::from(millis))
+        };
+        let all: serde_json::Map<_, _> = self.usual.iter().map(millis).collect();
+        Ok(fs::write(&self.kept, serde_json::to_string_pretty(&all)?)?)
     }
 
     /// Runs programs until one fails.
@@ -170,7 +235,7 @@ impl Suite {
         for program in programs {
             let path = built.get(program).ok_or("cargo built no such program")?;
             let usual = self.usual.get(&program.label()).copied().unwrap_or_default();
-            let verdict = self.run(program, path, Duration::from_secs(10) + 5 * usual)?;
+            let verdict = self.run(program, path, Duration::from_secs(10) + 5 * usual, None)?;
             if verdict != Verdict::Passed {
                 return Ok(verdict);
             }
@@ -195,11 +260,8 @@ impl Suite {
                     Some(name) => command.args(["--test", name]),
                 };
             }
-            // A mutant may well leave something unused.
-            command.env("RUSTFLAGS", "--cap-lints=allow");
-            command.env("CARGO_TARGET_DIR", &self.build).env("CARGO_INCREMENTAL", "1");
-            command.env("CARGO_PROFILE_DEV_DEBUG", "0");
-            let output = command.current_dir(&self.tree).stderr(Stdio::null()).output()?;
+            let command = environment(&mut command, &self.build).current_dir(&self.tree);
+            let output = command.stderr(Stdio::null()).output()?;
             if !output.status.success() {
                 return Ok(None);
             }
@@ -217,14 +279,24 @@ impl Suite {
         Ok(Some(built))
     }
 
-    fn run(&self, program: &Program, path: &Path, patience: Duration) -> Result<Verdict, Error> {
+    fn run(
+        &self,
+        program: &Program,
+        path: &Path,
+        patience: Duration,
+        chosen: Option<usize>,
+    ) -> Result<Verdict, Error> {
         let folder = match program.package.strip_prefix("moorline-") {
             Some("sim") => self.tree.join("sim"),
             Some(name) => self.tree.join("crates").join(name),
             None => self.tree.clone(),
         };
-        let mut child = Command::new(path)
+        // A loop that never ends may want all memory there is.
+        let mut child = Command::new("sh")
+            .args(["-c", "ulimit -v 4194304 2>/dev/null; exec \"$0\" \"$@\""])
+            .arg(path)
             .args(["--test-threads", "1"])
+            .env(super::switch::VARIABLE, chosen.unwrap_or(0).to_string())
             .current_dir(folder)
             .env("MOORLINE_SIM_SEEDS", SEEDS)
             // What failed is enough: not the smallest input.

@@ -60,6 +60,32 @@ fn what_is_known_outlives_the_process() {
 }
 
 #[test]
+fn what_is_written_down_in_the_repository_is_known_on_another_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let mutants = mutants();
+    let mut state = State::load(&folder.path().join("one.json")).unwrap();
+    let caught =
+        |test: &str| Fate::Caught { program: "link/lane".into(), test: test.into(), seconds: 0 };
+    state.put(&mutants[0], caught("a_test")).unwrap();
+    state.put(&mutants[1], Fate::TimedOut { program: "link/unit".into() }).unwrap();
+    let written = state.known(&mutants);
+    let mut other = State::load(&folder.path().join("other.json")).unwrap();
+    other.put(&mutants[1], Fate::Survived).unwrap();
+    other.join(&mutants, &written).unwrap();
+    assert_eq!(other.of(&mutants[0]), Some(&caught("")), "without what nobody asks for");
+    assert_eq!(other.of(&mutants[1]), Some(&Fate::Survived), "it is known better here");
+    assert_eq!(other.of(&mutants[2]), None);
+    assert!(other.join(&mutants, "0123456789abcdef vanished").is_err());
+}
+
+#[test]
+fn a_line_that_only_a_planted_bug_has_is_no_mutant() {
+    let planted = SOURCE.replace("fn two(é: u8) -> u8 {", "#[cfg(moorline_planted = \"SAFE-1\")]");
+    let left = mutant::read(&list(), |_| Ok(planted.clone())).unwrap();
+    assert_eq!(left.len(), 1);
+}
+
+#[test]
 fn the_table_counts_each_mutant_once_and_names_what_survives_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let mut state = State::load(&folder.path().join("state.json")).unwrap();
@@ -71,7 +97,7 @@ fn the_table_counts_each_mutant_once_and_names_what_survives_with_its_reason() {
     let reasons = "[[equivalent]]\nfile = 'crates/link/src/x.rs'\nwhat = 'replace + with * in f'\nline = 'é + 1'\nwhy = 'it is one'";
     let reasons = Reasons::parse(reasons).unwrap();
     let text = report::write(&mutants, &state, &reasons, &["x.rs"]);
-    assert!(text.contains("| all | 3 | 0 | 0 | 1 | 1 | 1 | 50.0 % |"), "{text}");
+    assert!(text.contains("| all | 3 | 0 | 0 | 0 | 1 | 1 | 1 | 50.0 % |"), "{text}");
     assert!(text.contains("| `link/src/x.rs:5` | `replace + with * in f` | it is one |"), "{text}");
     assert!(
         text.contains("| `link/src/x.rs:5` | `replace + with - in f` | *to be tested* |"),

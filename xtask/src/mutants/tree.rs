@@ -31,6 +31,14 @@ const MARK: &str = ".wrong";
 
 impl Tree {
     pub(super) fn at(place: PathBuf) -> Result<Self, Error> {
+        Self::with(place, |_, bytes| Ok(bytes))
+    }
+
+    /// A copy whose files are made of those of the repository by their names.
+    pub(super) fn with(
+        place: PathBuf,
+        make: impl Fn(&str, Vec<u8>) -> Result<Vec<u8>, Error>,
+    ) -> Result<Self, Error> {
         let place = super::absolute(place)?;
         let listed = |folder: &Path| -> Result<BTreeSet<String>, Error> {
             let output = Command::new("git")
@@ -52,6 +60,7 @@ impl Tree {
         for name in &files {
             // A file that was removed and is still in the index.
             let Ok(bytes) = fs::read(root().join(name)) else { continue };
+            let bytes = make(name, bytes)?;
             names.push_str(name);
             names.push('\n');
             let copy = place.join(name);

@@ -4,6 +4,9 @@
 mod laws;
 mod walk;
 
+/// The walk is shared with the fuzz targets, which see this crate from outside.
+use crate as link;
+
 use super::connection::Connection;
 use super::lanes::Lanes;
 use super::member::Member;

@@ -385,3 +385,44 @@ impl Walk {
         }
     }
 }
+
+/// From here on everything works: a coordinator without memory, a network without faults.
+pub fn ends_well(walk: &Walk) -> Result<(), TestCaseError> {
+    let mut good = super::Bench::new(walk.config);
+    good.link = walk.link.clone();
+    good.now = walk.now;
+    // Connections of the past end: their coordinator is gone.
+    for conn in (0..=walk.newest).map(ConnId) {
+        good.link.handle(good.now, LinkInput::Closed { conn, reason: Reason::TransportReset });
+    }
+    good.coordinator.epoch = Epoch(1 << 40);
+    let end = good.now + Duration::from_secs(2 * 3_600);
+    let mut turns = 0;
+    while good.now < end {
+        turns += 1;
+        prop_assert!(turns < 20_000, "it spins: {:?}", good.link.snapshot());
+        match good.link.state() {
+            State::Active | State::Failed | State::Shutdown => break,
+            State::Disconnected | State::Connecting | State::Registered => {}
+        }
+        good.drain();
+        match good.link.next_wake() {
+            Wake::At { deadline, .. } => good.now = deadline.max(good.now),
+            Wake::OnInput => break,
+            Wake::Now => return Err(TestCaseError::fail("not drained")),
+        }
+        good.input(LinkInput::Timeout);
+    }
+    let state = good.link.state();
+    let ended = matches!(state, State::Active | State::Failed | State::Shutdown);
+    prop_assert!(ended, "stuck: {:?}", good.link.snapshot());
+    if state == State::Active {
+        // And it stays: nothing of the past is left that could disturb it.
+        good.forget();
+        good.pass(Duration::from_secs(120));
+        let left = good.link.snapshot();
+        let stays = matches!(good.link.state(), State::Active) || left.draining;
+        prop_assert!(stays, "{:?} {:?}", left, good.path());
+    }
+    Ok(())
+}

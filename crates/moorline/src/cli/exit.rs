@@ -24,6 +24,24 @@ pub(super) enum Exit {
     Conflict = 5,
     /// Some of several targets failed.
     Partly = 6,
+    /// Simulator: something happened that must never happen.
+    #[cfg(feature = "sim")]
+    Safety = 10,
+    /// Simulator: something did not happen in time.
+    #[cfg(feature = "sim")]
+    Liveness = 11,
+    /// Simulator: the code panicked.
+    #[cfg(feature = "sim")]
+    Panicked = 12,
+    /// Simulator: the same inputs gave different outputs.
+    #[cfg(feature = "sim")]
+    Nondeterministic = 13,
+    /// Simulator: something grew, or ran, without bound.
+    #[cfg(feature = "sim")]
+    Resource = 14,
+    /// Simulator: less was covered than was asked for.
+    #[cfg(feature = "sim")]
+    Uncovered = 15,
     /// An input is damaged, unreadable or of another format.
     Input = 65,
     /// The coordinator cannot be reached, or the worker gave up.
@@ -49,6 +67,19 @@ pub(super) enum Exit {
 }
 
 impl Exit {
+    /// What a broken promise of this kind comes to.
+    #[cfg(feature = "sim")]
+    pub(super) const fn of_class(class: moorline_sim::Class) -> Self {
+        use moorline_sim::Class;
+        match class {
+            Class::Safety => Self::Safety,
+            Class::Liveness => Self::Liveness,
+            Class::Panic => Self::Panicked,
+            Class::Nondeterminism => Self::Nondeterministic,
+            Class::Resource => Self::Resource,
+        }
+    }
+
     /// Ends the process at once, with nothing but its log.
     pub(super) fn now(self) -> ! {
         super::logs::flush();
@@ -134,8 +165,10 @@ impl From<Code> for Exit {
             | Code::STORE_IO
             | Code::STORE_FULL
             | Code::STORE_READ_ONLY
-            | Code::OUTPUT => Self::Io,
+            | Code::OUTPUT
+            | Code::OUTPUT_FILE => Self::Io,
             Code::INPUT_FILE
+            | Code::SCENARIO
             | Code::CONTEXT_FILE
             | Code::STORE_NEWER
             | Code::STORE_DAMAGED

@@ -51,6 +51,13 @@ impl<F: Fn(&Error) -> Exit> Outcomes<F> {
                 | Exit::Config
                 | Exit::Interrupted
                 | Exit::Terminated => Err(error),
+                #[cfg(feature = "sim")]
+                Exit::Safety
+                | Exit::Liveness
+                | Exit::Panicked
+                | Exit::Nondeterministic
+                | Exit::Resource
+                | Exit::Uncovered => Err(error),
             },
         }
     }

@@ -11,6 +11,36 @@ pub(super) struct Progress {
     terminal: bool,
 }
 
+/// A line of any text, drawn in the same way.
+#[cfg(feature = "sim")]
+pub(super) struct Line {
+    terminal: bool,
+}
+
+#[cfg(feature = "sim")]
+impl Line {
+    /// Nothing to see yet.
+    pub(super) fn new() -> Self {
+        Self { terminal: std::io::stderr().is_terminal() && !look().quiet }
+    }
+
+    /// Shows this now.
+    pub(super) fn show(&self, text: &str) {
+        if self.terminal {
+            draw(&format!("\r\x1b[K{text}"));
+        }
+    }
+}
+
+#[cfg(feature = "sim")]
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.terminal {
+            draw("\r\x1b[K");
+        }
+    }
+}
+
 /// Characters of the bar.
 const WIDTH: usize = 30;
 

@@ -58,7 +58,8 @@ mod tests {
         let sqlite = json["sqlite"].as_str().unwrap();
         assert!(sqlite.starts_with("3."), "{sqlite}");
         assert_eq!(json["target"], format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS));
-        let features = ["cli", "client", "coordinator", "grpc", "health", "process"];
+        let mut features = vec!["cli", "client", "coordinator", "grpc", "health", "process"];
+        features.extend(cfg!(feature = "sim").then_some("sim"));
         assert_eq!(json["features"], serde_json::json!(features));
         assert_eq!(json["revision"], serde_json::json!(option_env!("MOORLINE_REVISION")));
         let words = words(&here);

@@ -25,6 +25,8 @@ mod reconnect;
 mod refused;
 mod rig;
 mod runtime;
+#[cfg(feature = "sim")]
+mod sim;
 mod slow;
 mod steering;
 mod store;

@@ -80,6 +80,20 @@ proptest! {
     }
 }
 
+/// What the fuzzers of the wire format have in their corpora.
+#[test]
+fn packets_that_fuzzing_reached_are_read_as_by_the_generated_code() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    for target in ["wire_up", "wire_down"] {
+        let mut read = 0;
+        for entry in std::fs::read_dir(corpus.join(target)).unwrap() {
+            read_alike(&std::fs::read(entry.unwrap().path()).unwrap());
+            read += 1;
+        }
+        assert!(read >= 20, "{read} inputs are no corpus");
+    }
+}
+
 /// The shape of a judgement, without its numbers.
 fn sort(judged: Result<u32, DecodeError>) -> String {
     match judged {

@@ -1,6 +1,8 @@
 //! How a packet is read by the generated code alone: every frame is walked by its shape, decoded by
 //! prost and then converted. What reads the hot path in one pass must say the same of all bytes.
 
+#![allow(unreachable_pub, reason = "only fuzz targets see it from outside")]
+
 use bytes::Bytes;
 use moorline_link::{Lane, Seq};
 use moorline_node::{DownFrame, Message, Part, ToWorker, UpFrame, lane_of};
@@ -15,11 +17,13 @@ use crate::shape::{self, Value, malformed};
 use crate::value::{name, read_ack, read_disposition, read_key, read_outcome, read_refusal};
 use crate::{DecodeError, down, limits, up};
 
-pub(super) fn decode_up(packet: &Bytes) -> Result<Decoded<UpFrame>, DecodeError> {
+/// A worker's packet.
+pub fn decode_up(packet: &Bytes) -> Result<Decoded<UpFrame>, DecodeError> {
     decode(packet, read_up)
 }
 
-pub(super) fn decode_down(packet: &Bytes) -> Result<Decoded<DownFrame>, DecodeError> {
+/// A coordinator's packet.
+pub fn decode_down(packet: &Bytes) -> Result<Decoded<DownFrame>, DecodeError> {
     decode(packet, read_down)
 }
 

@@ -2,8 +2,8 @@
 
 use moorline_work::*;
 
-use crate::worker::Phase;
-use crate::world::{LOST_AFTER, World};
+use super::worker::Phase;
+use super::world::{LOST_AFTER, World};
 
 impl World {
     /// L10: of a lease only this may change: it gets accepted, and a client wants it to end; of a

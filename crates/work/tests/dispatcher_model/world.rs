@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use moorline_work::*;
 
-use crate::checks::leased_at_once;
-use crate::store::Store;
-use crate::worker::{Conn, Peer};
+use super::checks::leased_at_once;
+use super::store::Store;
+use super::worker::{Conn, Peer};
 
 pub(crate) const LOST_AFTER: Duration = Duration::from_secs(10);
 const START_GRACE: Duration = Duration::from_secs(12);

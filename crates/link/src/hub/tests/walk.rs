@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::num::{NonZeroU8, NonZeroU32};
 use core::time::Duration;
 
-use crate::*;
+use super::link::*;
 
 pub(super) const MS: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);

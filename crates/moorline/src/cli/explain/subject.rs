@@ -53,6 +53,7 @@ pub(super) const GROUPS: &[(u16, &str, &str)] = &[
         "The admin API",
         "A client and a coordinator's admin API do not find or understand each other.",
     ),
+    (70, "The simulator", "A scenario is to be run that cannot be."),
 ];
 
 impl Subject {

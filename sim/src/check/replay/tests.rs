@@ -6,6 +6,7 @@ use crate::check::explore::Space;
 use crate::check::model::Model;
 use crate::check::step::Step;
 use crate::decide::{Decide, Draws, Site};
+use crate::scenario;
 
 /// Any way through this world, until nothing is left to do or nothing can happen any more.
 fn walk(model: &Model, seed: u64) -> Vec<Step> {
@@ -52,6 +53,8 @@ fn the_simulator_goes_any_way_and_keeps_every_promise() {
             let Replay { plan, outcome, strays_at } = replay(&model, &way);
             outcome.unwrap_or_else(|failure| panic!("{text}, walk {seed}: {failure}\n{plan:?}"));
             followed += usize::from(strays_at.is_none());
+            let again = scenario::parse(&scenario::to_text(&plan)).expect("a scenario");
+            assert_eq!(again, plan, "{text}, walk {seed}: as a file it is another plan");
         }
         assert!(followed >= least, "{text}: {followed} of {WALKS}");
     }

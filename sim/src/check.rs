@@ -23,9 +23,11 @@ mod digest;
 mod explore;
 mod model;
 mod process;
+mod replay;
 mod rows;
 mod step;
 mod table;
+mod timed;
 mod trap;
 mod turn;
 mod wire;
@@ -33,7 +35,11 @@ mod wire;
 use std::fmt;
 
 pub use bounds::{Bounds, BoundsError};
+pub use replay::OtherWay;
 pub use step::{Ending, Step};
+pub use timed::{
+    TimedBounds, TimedBoundsError, TimedChecked, TimedStep, TimedVerdict, check_timed,
+};
 
 use crate::Violation;
 use explore::{End, Explored, explore};
@@ -91,13 +97,16 @@ pub enum Verdict {
 /// The steps that lead to what must not be; there is no way with fewer.
 ///
 /// ```
-/// use moorline_sim::check::{Counterexample, Step};
+/// use moorline_sim::check::{Bounds, Counterexample, Step};
 ///
-/// let trap = Counterexample { steps: vec![Step::Commit], violation: None };
+/// let bounds = Bounds::default();
+/// let trap = Counterexample { bounds, steps: vec![Step::Commit], violation: None };
 /// assert!(trap.to_string().contains("1. what the coordinator wants is durable"));
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Counterexample {
+    /// How large the world is.
+    pub bounds: Bounds,
     /// What happens, in order.
     pub steps: Vec<Step>,
     /// The promise that the last step breaks; none if it leads into a trap.
@@ -142,9 +151,9 @@ pub fn check(bounds: Bounds, goes_on: &mut dyn FnMut(u64) -> bool) -> Checked {
         End::Holds => Verdict::Holds,
         End::Stopped => Verdict::Stopped,
         End::Broken(steps, violation) => {
-            Verdict::Broken(Counterexample { steps, violation: Some(violation) })
+            Verdict::Broken(Counterexample { bounds, steps, violation: Some(violation) })
         }
-        End::Trapped(steps) => Verdict::Trapped(Counterexample { steps, violation: None }),
+        End::Trapped(steps) => Verdict::Trapped(Counterexample { bounds, steps, violation: None }),
     };
     Checked { bounds, states, steps: edges, done, depth, bytes, frontier, verdict }
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::decide::{Decide, Decider, Decision, Log};
 use crate::plan::Plan;
 use crate::simulate::{Ended, Handled};
-use crate::trace::Recording;
+use crate::trace::{Recording, Shared};
 use crate::world::{EVENTS_MAX, World};
 use crate::{Coverage, Failure, Report, Rule, Violation};
 
@@ -50,6 +50,8 @@ pub struct Run {
     events_max: u64,
     decisions: Option<Box<dyn Decide>>,
     handled: Option<Handled>,
+    /// Where to record it, if somebody reads that meanwhile.
+    shared: Option<Shared>,
 }
 
 /// What a run comes to.
@@ -92,6 +94,7 @@ impl Run {
             events_max: EVENTS_MAX,
             decisions: None,
             handled: None,
+            shared: None,
         }
     }
 
@@ -99,6 +102,12 @@ impl Run {
     #[must_use]
     pub fn recorded(self, keeps: usize) -> Self {
         Self { keeps: Some(keeps.max(1)), ..self }
+    }
+
+    /// Keeps what happens here, where somebody reads it meanwhile.
+    #[must_use]
+    pub(crate) fn recorded_in(self, recording: Shared) -> Self {
+        Self { shared: Some(recording), ..self }
     }
 
     /// Keeps the decisions that were not benign.
@@ -127,9 +136,10 @@ impl Run {
     /// Runs it.
     #[must_use]
     pub fn go(self) -> RunOutcome {
-        let Self { plan, keeps, logs, events_max, decisions, handled } = self;
+        let Self { plan, keeps, logs, events_max, decisions, handled, shared } = self;
         let seed = plan.seed;
-        let recording = keeps.map(|keeps| Rc::new(RefCell::new(Recording::keeping(keeps))));
+        let keeps = keeps.map(|keeps| Rc::new(RefCell::new(Recording::keeping(keeps))));
+        let recording = shared.or(keeps);
         let draws = decisions.map_or_else(|| Decider::of(&plan), Decider::Other);
         let (draws, taken) = if logs {
             let log = Log::new(draws);

@@ -8,6 +8,7 @@
 //! 3. What ended between the inventory and its answer is never offered.
 
 use moorline_sim::check::{Bounds, Verdict, check};
+use moorline_sim::run_plan;
 
 /// Each trap and the smallest world it is in.
 const TRAPS: [(&str, bool, &str); 3] = [
@@ -28,5 +29,11 @@ fn a_planted_trap_is_found_and_is_not_there_otherwise() {
         assert_eq!(is_trapped, is_planted, "{trap}: {checked}");
         let is_broken = matches!(checked.verdict, Verdict::Broken(_));
         assert!(!is_broken, "{trap}: {checked}");
+        if let Verdict::Trapped(way) = checked.verdict {
+            // The simulator goes the same way, and sees that what is left is never done.
+            let plan = way.plan().unwrap_or_else(|other| panic!("{trap}: {other}\n{way}"));
+            let failure = run_plan(plan).unwrap_err();
+            assert!(way.is_shown_by(&failure.violation), "{trap}: {failure}");
+        }
     }
 }

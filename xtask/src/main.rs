@@ -41,7 +41,7 @@ const CHORES: &[Chore] = &[
     ),
     (
         "check",
-        "[--time SECONDS] [MODEL..]  visit every state of small worlds around the real nodes",
+        "[--time SECONDS] [--check] [MODEL.. | --bugs [ID..]]  visit every state of small worlds around the real nodes",
         check::run,
     ),
     ("codegen", "[--check]  write the Rust code of the wire schema", codegen::run),

@@ -159,7 +159,7 @@ fn hunt(id: &str) -> Result<Found, Error> {
 }
 
 /// A compiler that sets the condition of a bug. Each has a path of its own: cargo builds anew for it.
-fn wrapper(target: &Path, id: &str) -> Result<PathBuf, Error> {
+pub(crate) fn wrapper(target: &Path, id: &str) -> Result<PathBuf, Error> {
     let folder = target.join("wrappers");
     fs::create_dir_all(&folder)?;
     let file = folder.join(id);

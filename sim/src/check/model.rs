@@ -1,6 +1,7 @@
 //! A searched world: its states, and what each step does to them.
 
 mod coordinator;
+pub(super) mod script;
 mod worker;
 
 use std::hash::{Hash, Hasher};
@@ -56,6 +57,8 @@ pub(super) struct World {
     rows: Arc<Kept<Rows>>,
     /// By worker, oldest first.
     wires: Vec<Vec<Wire>>,
+    /// By worker: how often it has dialled.
+    dials: Vec<usize>,
     spent: Spent,
     /// Tasks that were handed in.
     submitted: u8,
@@ -76,7 +79,7 @@ struct Spent {
 
 impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { workers, coordinator, rows, wires, spent, submitted, accepted } = self;
+        let Self { workers, coordinator, rows, wires, dials: _, spent, submitted, accepted } = self;
         (workers, coordinator, rows, spent, submitted, accepted).hash(state);
         for (worker, wires) in workers.iter().zip(wires) {
             wires.len().hash(state);
@@ -103,6 +106,7 @@ impl World {
             coordinator: Arc::new(Kept::new(coordinator.clone())),
             rows: Arc::new(Kept::new(rows)),
             wires: vec![Vec::new(); bounds.workers.into()],
+            dials: vec![0; bounds.workers.into()],
             spent: Spent::default(),
             submitted: 0,
             accepted: 0,

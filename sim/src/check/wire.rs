@@ -28,6 +28,8 @@ pub(super) enum Course {
 /// A connection of a worker.
 #[derive(Clone, Debug)]
 pub(super) struct Wire {
+    /// How often its worker had dialled before. Nobody here knows that: it is for those who tell the way.
+    pub(super) dial: usize,
     /// What the worker calls it.
     pub(super) name: ConnId,
     /// What the coordinator calls it: a name is given anew once nothing is left of its last bearer.
@@ -42,8 +44,9 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn dialled(name: ConnId, conn: ConnId) -> Self {
+    pub(super) fn dialled(dial: usize, name: ConnId, conn: ConnId) -> Self {
         Self {
+            dial,
             name,
             conn,
             course: Course::Dialling,
@@ -75,7 +78,7 @@ impl Wire {
 
     /// All but the worker's name for it, which counts from its last dial on.
     pub(super) fn feed<H: Hasher>(&self, dialled: u64, state: &mut H) {
-        let Self { name, conn, course, worker, coordinator, up, down } = self;
+        let Self { dial: _, name, conn, course, worker, coordinator, up, down } = self;
         // A process that is gone calls it nothing.
         (worker.then(|| dialled - name.0), conn, course, worker, coordinator, up, down).hash(state);
     }

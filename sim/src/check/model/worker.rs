@@ -37,7 +37,9 @@ impl World {
             match act {
                 WorkerAct::Dials(name) => {
                     let conn = self.free_name(worker);
-                    self.wires[worker].push(Wire::dialled(*name, conn));
+                    let dial = self.dials[worker];
+                    self.dials[worker] += 1;
+                    self.wires[worker].push(Wire::dialled(dial, *name, conn));
                 }
                 WorkerAct::Closes(name) => {
                     self.wires_of(worker, *name).for_each(Wire::worker_leaves);

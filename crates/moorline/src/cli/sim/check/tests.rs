@@ -23,7 +23,8 @@ fn searched(verdict: Verdict) -> Searched {
 
 fn way(violation: Option<Violation>) -> Counterexample {
     let steps = vec![Step::Wake { worker: 0 }, Step::Open { worker: 0, wire: 0 }, Step::Commit];
-    Counterexample { steps, violation }
+    let bounds = "w2-t1-b1".parse().unwrap();
+    Counterexample { bounds, steps, violation }
 }
 
 #[test]

@@ -6,7 +6,6 @@ use moorline_link::{Kick, Reason, WorkerId};
 use moorline_node::{CoordinatorInput, WorkerInput};
 
 use super::{Event, World};
-use crate::Rule;
 use crate::decide::{Decide, Site};
 use crate::network::End;
 use crate::plan::{Fault, Kept, MS, Manner, Mode, Nudge, SEC, Side, Told, Way, Who, Whom, Workers};
@@ -31,7 +30,7 @@ impl World {
         }
         self.seen.struck += 1;
         let fault = self.plan.episodes[index].fault;
-        self.fault(index, worker.map_or(fault, |worker| fault.aimed(worker)));
+        self.fault(index, worker.map_or(fault, |worker| fault.aimed(self.is(worker))));
     }
 
     /// Whether everybody whom it happens to takes part, and the world is one for it.
@@ -104,13 +103,7 @@ impl World {
                 self.freeze(who, self.apart_until(who, lasts), suspended);
             }
             Fault::Busy { who, each, lasts } => self.occupy(who, each, self.until(lasts)),
-            // No plan that is drawn has it yet. One that is written by hand is not to look as if it had
-            // been kept.
-            Fault::Twin { .. } => {
-                let family = fault.family().name();
-                let words = format!("episode {index}: the world cannot do faults of {family} yet");
-                self.break_promise(Rule::Panic, words);
-            }
+            Fault::Twin { worker, twin, .. } => self.second(index, fault, worker, twin),
             Fault::Swallow { worker, lasts } => {
                 self.workers[worker].swallows_until = self.until(lasts);
             }
@@ -133,6 +126,11 @@ impl World {
 
     /// A fault that strikes more than once has come so far.
     pub(super) fn goes_on(&mut self, index: usize, fault: Fault, step: u64) {
+        // Whatever begins now does not happen, but what is over is.
+        if let Fault::Twin { .. } = fault {
+            self.end_second(index);
+            return;
+        }
         if self.is_peaceful() {
             return;
         }
@@ -236,7 +234,7 @@ impl World {
         }
     }
 
-    fn end_process(&mut self, who: Who, manner: Manner, kept: Kept) {
+    pub(super) fn end_process(&mut self, who: Who, manner: Manner, kept: Kept) {
         self.note(What::Gone.by(who), || format!("{who} is gone"));
         match who {
             Who::Coordinator => self.end_coordinator(manner, kept),

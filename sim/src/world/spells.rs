@@ -48,7 +48,7 @@ impl World {
         for spell in self.spells.iter().filter(|spell| self.now < spell.until) {
             let is_meant = match spell.whom {
                 Whom::Coordinator => true,
-                Whom::Worker(one) => one == worker,
+                Whom::Worker(one) => one == worker || one == self.workers[worker].is,
                 Whom::Workers(workers) => workers.contains(worker),
             };
             if is_meant {

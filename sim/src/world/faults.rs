@@ -84,7 +84,7 @@ impl World {
             Fault::Rebind { worker, answered } => {
                 for conn in self.network.of(worker).to_vec() {
                     self.cut(conn, Told::Nobody);
-                    self.network.conn_mut(conn).answers = answered;
+                    self.network.conn_mut(conn).answers = [answered; 2];
                 }
             }
             Fault::Jam { worker, way, lasts, haunts } => {

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use crate::disk::RETRY_LAST;
-use crate::plan::{Fault, Plan, SEC, TaskPlan};
+use crate::plan::{Fault, Plan, SEC, TaskPlan, Twin};
+use crate::world::RESTART;
 
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
@@ -43,6 +44,13 @@ fn slowest_commit(plan: &Plan) -> u64 {
     plan.settings.commit * 4 + slowest.unwrap_or(0)
 }
 
+/// How long it takes the store to write down that everybody has come, or gone: a row and an event for each
+/// step of a worker, in as many commits as there are operations.
+fn written_down(plan: &Plan) -> u64 {
+    const STEPS: u64 = 4;
+    (plan.present().count() as u64 * STEPS).saturating_mul(plan.settings.commit)
+}
+
 /// How long it takes until everybody has been let in, where only so many are in a second.
 fn herd(plan: &Plan) -> u64 {
     /// What a coordinator takes that has measured nothing.
@@ -50,6 +58,23 @@ fn herd(plan: &Plan) -> u64 {
     let rate = plan.settings.registrations.unwrap_or(STANDARD).max(1);
     // They spread their first dial over as long as it takes, and who comes too early has a slot.
     plan.present().count() as u64 * SEC / u64::from(rate) * 2
+}
+
+/// How long after the last fault a worker is let in again that was kept out by a second process: one that
+/// has taken its place for good is started again; and a name is free when whoever had it is lost.
+fn kept_out(plan: &Plan) -> u64 {
+    let of = |fault: &Fault| {
+        let Fault::Twin { twin, .. } = *fault else { return 0 };
+        let settings = &plan.settings;
+        let slow = settings.max_delay * 5 / 4;
+        RESTART
+            + slow
+            + match twin {
+                Twin::Same | Twin::Renamed => 0,
+                Twin::Namesake => settings.lost_after.max(settings.start_grace) + SEC * 2,
+            }
+    };
+    plan.episodes.iter().map(|episode| of(&episode.fault)).max().unwrap_or(0)
 }
 
 /// How long after the last fault every worker is active: a sum of what each step may take.
@@ -60,7 +85,8 @@ pub(crate) fn back(plan: &Plan) -> u64 {
     // slowest commit is over.
     let dialled = settings.max_delay * 5 / 4 + SEC * 2;
     let steps = fading(plan) + unanswered(plan) + settings.connect + dialled * 2;
-    let steps = steps + slowest_commit(plan) + settings.restore + herd(plan);
+    let steps = steps + slowest_commit(plan) + settings.restore + herd(plan) + kept_out(plan);
+    let steps = steps + written_down(plan);
     // Clocks that run slowly.
     steps + steps / 1_000
 }
@@ -98,5 +124,5 @@ pub(crate) fn ended(plan: &Plan) -> u64 {
 /// How long it takes a process that has nothing left to do to end in order.
 pub(crate) fn closed(plan: &Plan) -> u64 {
     // The last frame, what it waits for, and a round trip for each.
-    plan.slowest() * 4 + plan.settings.late * 4 + SEC * 8
+    plan.slowest() * 4 + plan.settings.late * 4 + written_down(plan) + SEC * 8
 }

@@ -39,8 +39,8 @@ impl Met {
 }
 
 /// How often each family of faults was there when a frame of each kind was written in each state: of the
-/// worker's link, and of the worker as the coordinator sees it. A fault without a duration counts for a
-/// second.
+/// worker's link, and of the worker as the coordinator sees it. A fault counts until a second
+/// after its end.
 ///
 /// ```
 /// use moorline_sim::{Coverage, Plan, run_plan};

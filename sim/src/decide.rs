@@ -64,6 +64,8 @@ pub enum Site {
     Retransmit,
     /// When a worker loses its link, and gets it back.
     Swizzle,
+    /// How a second process of a worker ends.
+    Second,
 }
 
 impl Site {

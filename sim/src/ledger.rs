@@ -39,6 +39,8 @@ pub(crate) struct Ledger {
     /// Every process of a worker, in the order in which they began.
     processes: BTreeMap<u64, u64>,
     workers: Vec<Heard>,
+    /// Workers of which there was more than one process at a time.
+    twofold: BTreeSet<usize>,
     /// When the present life of the coordinator began, on its own clock.
     began: Awake,
     epoch: Epoch,
@@ -130,6 +132,7 @@ impl Ledger {
             excused: BTreeMap::new(),
             processes: BTreeMap::new(),
             workers: vec![Heard::default(); plan.workers.len()],
+            twofold: BTreeSet::new(),
             began: Awake::default(),
             epoch: Epoch(0),
             awake: Clock::default(),
@@ -156,7 +159,7 @@ impl Ledger {
         &mut self,
         persist: &Persist,
         now: u64,
-        holds: impl Fn(usize, u64, TaskKey) -> bool,
+        holds: impl Fn(u64, TaskKey) -> bool,
     ) -> Judgement {
         match &persist.op {
             StoreOp::Requeue { key, cause, .. } => {
@@ -179,7 +182,7 @@ impl Ledger {
                             silent / 1_000_000
                         ),
                     ),
-                    (Requeue::Returned, Err(_)) if holds(worker, incarnation, *key) => broken(
+                    (Requeue::Returned, Err(_)) if holds(incarnation, *key) => broken(
                         Rule::RanTwice,
                         format!("{key:?} returns to the queue while w{worker} runs it"),
                     ),
@@ -269,19 +272,21 @@ impl Ledger {
             }
             StoreOp::Finish { key, end, body } => {
                 self.unended(*key, Rule::AppliedTwice, "ends")?;
-                self.may_end(*key, *end)?;
+                // Where that is not promised the books go on with what is durable.
+                let mut may = self.may_end(*key, *end);
                 let task = self.task(key.task);
                 task.applied.extend(task.lease.map(|(_, _, incarnation)| incarnation));
                 if *end == End::Succeeded {
-                    let Some(made) = task.made.iter().find(|made| made.body == *body) else {
+                    if let Some(made) = task.made.iter().find(|made| made.body == *body) {
+                        task.applied.insert(made.incarnation);
+                    } else {
                         let words = format!("{key:?} ends with a result that nobody made");
-                        return broken(Rule::ResultInvented, words);
-                    };
-                    task.applied.insert(made.incarnation);
+                        may = may.and_then(|()| broken(Rule::ResultInvented, words));
+                    }
                     task.result = Some(body.clone());
                 }
                 self.end(key.task, *end);
-                Ok(())
+                may
             }
             StoreOp::Cancel { task } => {
                 let queued = StoreRow::Status(Status::Known {

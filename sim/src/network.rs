@@ -29,8 +29,8 @@ pub(crate) struct Conn {
     pub(crate) name: ConnId,
     /// Nothing arrives any more, and nobody need know.
     pub(crate) cut: bool,
-    /// Whoever sends on it, although it is cut, is told that.
-    pub(crate) answers: bool,
+    /// Whoever sends on it, although it is cut, is told that: the worker, the coordinator.
+    pub(crate) answers: [bool; 2],
     /// What is under way arrives also where the receiver has closed it.
     pub(crate) haunts: bool,
     worker_end: End,
@@ -91,7 +91,7 @@ impl Network {
             key,
             name,
             cut: false,
-            answers: false,
+            answers: [false; 2],
             haunts: false,
             worker_end: End::Waiting,
             coordinator_end: End::Waiting,

@@ -227,6 +227,13 @@ impl Plan {
             && self.core.is_none_or(|core| core.contains(worker))
     }
 
+    /// The episodes that bring a second process of a worker.
+    pub(crate) fn seconds(&self) -> impl Iterator<Item = usize> {
+        let brings = |fault: &Fault| matches!(fault, Fault::Twin { .. });
+        let all = self.episodes.iter().enumerate();
+        all.filter(move |(_, episode)| brings(&episode.fault)).map(|(index, _)| index)
+    }
+
     /// The workers that take part.
     pub fn present(&self) -> impl Iterator<Item = (usize, &WorkerPlan)> {
         self.workers.iter().enumerate().filter(|(_, worker)| !worker.absent)

@@ -131,6 +131,7 @@ seen! {
     challenged "Newcomers that waited for an incumbent.";
     conflicts "Newcomers that were refused for the sake of an incumbent.";
     taken_over "Connections that gave way to a newer process.";
+    superseded "Processes that were told that another one of the same worker has taken their place.";
     departed "Workers that left in order.";
     goaways "Connections that the coordinator ended.";
     unacked "Connections given up because heartbeats were not answered.";

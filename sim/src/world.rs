@@ -14,6 +14,7 @@ mod phases;
 mod process;
 mod promises;
 mod sabotage;
+mod second;
 mod spells;
 mod swallow;
 mod twin;
@@ -43,6 +44,7 @@ use event::Event;
 use phases::Phase;
 use process::Process;
 use promises::Watch;
+pub(crate) use worker::RESTART;
 use worker::Worker;
 
 /// Events between two audits of the store.
@@ -79,6 +81,8 @@ pub(crate) struct World {
     /// How many of them have asked and do not know the answer.
     asking: usize,
     ledger: Ledger,
+    /// Who was registered last under each name.
+    names: BTreeMap<String, usize>,
     trace: Trace,
     /// The number of the record that led to what happens now.
     cause: u32,
@@ -129,6 +133,7 @@ impl World {
         recording: Option<Shared>,
         events_max: u64,
     ) -> Self {
+        let plan = second::with_seconds(plan);
         let beat = plan.interval(&configs);
         let beat_interval = Duration::from_nanos(beat);
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
@@ -136,7 +141,7 @@ impl World {
         let ledger = Ledger::new(&plan, configs.link.reconnect, disconnect_after);
         let watch = Watch::of(&plan, configs.link.reconnect.backoff());
         let healed_at = if plan.is_calm() { 0 } else { plan.quiet_at + crate::bound::back(&plan) };
-        let workers = (0..plan.workers.len()).map(|_| Worker::default()).collect();
+        let workers = second::workers(&plan);
         let clients = vec![client::Client::default(); plan.tasks.len()];
         Self {
             handled: None,
@@ -151,6 +156,7 @@ impl World {
             clients,
             asking: 0,
             ledger,
+            names: BTreeMap::new(),
             trace: Trace::new(recording),
             cause: 0,
             is_first: true,
@@ -332,10 +338,10 @@ impl World {
             (Mode::Honest, _) | (Mode::Hostile, Rule::Panic | Rule::Spinning) => true,
             // A store that has lost what was durable cannot know, nor can anybody tell a result that was
             // changed on its way from one that was made.
-            (
-                Mode::Hostile,
-                Rule::TaskLost | Rule::AppliedTwice | Rule::ResultInvented | Rule::Grown,
-            ) => !self.is_tampered && !self.is_rolled_back,
+            (Mode::Hostile, Rule::ResultInvented) => !self.is_tampered && !self.is_rolled_back,
+            (Mode::Hostile, Rule::TaskLost | Rule::AppliedTwice | Rule::Grown) => {
+                !self.is_rolled_back
+            }
             // What comes again or changed is what breaks the others.
             (Mode::Hostile, _) => false,
         }
@@ -353,6 +359,15 @@ impl World {
 
     pub(crate) fn break_promise(&mut self, rule: Rule, words: String) {
         self.judge(Err(Violation::new(rule, words)));
+    }
+
+    /// The same where it does not matter what others do.
+    fn break_always(&mut self, rule: Rule, words: String) {
+        if self.broken.is_none() {
+            let violation = Violation::new(rule, words);
+            self.note(What::Violation.to_nobody(), || violation.to_string());
+            self.broken = Some(violation);
+        }
     }
 
     /// Both sides are ours: neither ever breaks the protocol, whatever happens to them. Only of what a

@@ -89,6 +89,20 @@ fn a_thousand_worlds_keep_every_promise() {
     );
 }
 
+/// Also where bytes come again or changed, and a store forgets what was durable.
+#[test]
+fn hostile_worlds_keep_what_does_not_depend_on_others() {
+    let swarm = Swarm::of(0..300).planned_by(|seed| Some(Plan::hostile(seed))).run();
+    if let Some(first) = swarm.failures.first() {
+        let failure = recorded(Plan::hostile(first.seed)).expect_err("it fails again");
+        panic!("{} of the hostile worlds failed; the first:\n{failure}", swarm.failures.len());
+    }
+    let worlds =
+        |name| swarm.seen.iter().find(|seen| seen.name == name).map_or(0, |seen| seen.worlds);
+    assert!(worlds("replays") > 10, "{} with replays", worlds("replays"));
+    assert!(worlds("corrupted") > 0, "{} with other bytes", worlds("corrupted"));
+}
+
 #[test]
 fn the_same_seed_gives_the_same_world() {
     for seed in 0..40 {

@@ -28,12 +28,17 @@ pub(super) struct Heard {
     pub(super) last: Option<Awake>,
     /// The youngest process of it that said Hello, as they are counted.
     pub(super) claimed: u64,
+    /// The process that was welcomed last.
+    pub(super) holder: Option<u64>,
     pub(super) departed: bool,
 }
 
 /// A coordinator may take so much of each freeze for the silence of others: what it is late by is
 /// measured from its next deadline, at most its pulse away, and counts from its threshold on.
 const SLACK: u64 = 2_200_000_000;
+
+/// Clocks show whole nanoseconds, and each reading and each freeze is off by less than one.
+const ROUNDED: u64 = 16;
 
 impl Ledger {
     pub(super) fn reading(&self, now: u64) -> Awake {
@@ -43,7 +48,7 @@ impl Ledger {
     /// How long ago that was for the coordinator, at most.
     pub(super) fn since(&self, then: Awake, now: u64) -> u64 {
         let now = self.reading(now);
-        now.at.saturating_sub(then.at) + (now.slack - then.slack)
+        now.at.saturating_sub(then.at) + (now.slack - then.slack) + ROUNDED
     }
 
     /// A life of the coordinator begins.
@@ -74,9 +79,23 @@ impl Ledger {
 
     /// A process says Hello: those before it are gone.
     pub(crate) fn claimed(&mut self, worker: usize, incarnation: u64) {
+        // Where there are two the other one may live.
+        if self.is_twofold(worker) {
+            return;
+        }
         let number = self.number(incarnation);
         let claimed = &mut self.workers[worker].claimed;
         *claimed = number.max(*claimed);
+    }
+
+    /// There are two processes of this worker from now on, or two workers of its name.
+    pub(crate) fn has_second(&mut self, worker: usize) {
+        self.twofold.insert(worker);
+    }
+
+    /// Whether there was ever more than one process of this worker at a time.
+    pub(crate) fn is_twofold(&self, worker: usize) -> bool {
+        self.twofold.contains(&worker)
     }
 
     fn number(&self, incarnation: u64) -> u64 {
@@ -85,7 +104,9 @@ impl Ledger {
 
     pub(crate) fn welcomed(&mut self, worker: usize, conn: usize, now: u64) {
         let reading = self.reading(now);
+        let process = self.talk.process_of(conn);
         let heard = &mut self.workers[worker];
+        heard.holder = Some(process);
         heard.departed = false;
         heard.conn = Some(conn);
         heard.last = Some(reading);
@@ -123,8 +144,11 @@ impl Ledger {
         broken(Rule::ShownWrongly, format!("w{worker} is shown as here, silent for {silent} ms"))
     }
 
-    pub(crate) fn departed(&mut self, worker: usize) {
-        self.workers[worker].departed = true;
+    /// A worker says goodbye on this connection: one of two processes speaks for itself only.
+    pub(crate) fn departed(&mut self, worker: usize, conn: usize) {
+        let is_twofold = self.is_twofold(worker);
+        let heard = &mut self.workers[worker];
+        heard.departed |= !is_twofold || heard.conn == Some(conn);
     }
 
     /// Whether the coordinator may give away what this process holds, and how long it was silent.
@@ -135,7 +159,9 @@ impl Ledger {
         now: u64,
     ) -> Result<(), u64> {
         let heard = &self.workers[worker];
-        if heard.departed || heard.claimed > self.number(incarnation) {
+        let gave_way =
+            self.is_twofold(worker) && heard.holder.is_some_and(|holder| holder != incarnation);
+        if heard.departed || gave_way || heard.claimed > self.number(incarnation) {
             return Ok(());
         }
         let (silent, least) = match heard.last {
@@ -147,6 +173,8 @@ impl Ledger {
 
     /// The coordinator says that a worker is lost.
     pub(crate) fn lost(&self, worker: usize, incarnation: u64, now: u64) -> Judgement {
+        let holder = self.workers[worker].holder.filter(|_| self.is_twofold(worker));
+        let incarnation = holder.unwrap_or(incarnation);
         match self.may_be_given_away(worker, incarnation, now) {
             Ok(()) => Ok(()),
             Err(silent) => broken(

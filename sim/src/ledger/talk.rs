@@ -24,7 +24,10 @@ pub(super) struct Talk {
 /// One connection, as both ends know it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Conn {
+    /// Whose it is: of which process, by its place ...
     worker: usize,
+    /// ... and of which worker, for the coordinator.
+    is: usize,
     /// The process that dialled.
     process: u64,
     up: Side,
@@ -117,6 +120,11 @@ fn back(words: Result<(), String>, who: &str) -> Judgement {
 }
 
 impl Talk {
+    /// The process that has dialled this.
+    pub(super) fn process_of(&self, conn: usize) -> u64 {
+        self.conns[conn].process
+    }
+
     pub(super) fn among(workers: usize) -> Self {
         Self { workers: vec![Worker::default(); workers], ..Self::default() }
     }
@@ -141,8 +149,8 @@ impl Ledger {
     }
 
     /// A worker's process dials; connections are numbered.
-    pub(crate) fn dialled_as(&mut self, worker: usize, process: u64) {
-        self.talk.conns.push(Conn { worker, process, ..Conn::default() });
+    pub(crate) fn dialled_as(&mut self, worker: usize, is: usize, process: u64) {
+        self.talk.conns.push(Conn { worker, is, process, ..Conn::default() });
     }
 
     /// The coordinator gives the connection of a worker up, although it may not come to say so.
@@ -268,7 +276,7 @@ impl Ledger {
     pub(crate) fn coordinator_hears(&mut self, conn: usize, frames: &[UpFrame], now: u64) {
         let reading = self.reading(now);
         let state = &mut self.talk.conns[conn];
-        let worker = &mut self.talk.workers[state.worker];
+        let worker = &mut self.talk.workers[state.is];
         let mut asked = None;
         for frame in frames {
             match frame {
@@ -342,7 +350,7 @@ impl Ledger {
                 self.talk.conns[conn] = state;
                 // Sent away for another connection of its own, it still waits.
                 if let DownFrame::Refused { .. } = frame {
-                    let worker = &mut self.talk.workers[state.worker];
+                    let worker = &mut self.talk.workers[state.is];
                     worker.newcomers.retain(|(process, _)| *process != state.process);
                 }
                 return Ok(());
@@ -352,9 +360,9 @@ impl Ledger {
                     let words = format!("the coordinator says {frame:?} on c{conn} too early");
                     return broken(Rule::SaidTooEarly, words);
                 }
-                self.promises_end(state.worker);
+                self.promises_end(state.is);
                 self.may_welcome(conn, &state, (head.session, head.resumed), now, is_open)?;
-                let worker = &mut self.talk.workers[state.worker];
+                let worker = &mut self.talk.workers[state.is];
                 if !head.resumed {
                     worker.down = Lanes::default();
                 }
@@ -375,7 +383,7 @@ impl Ledger {
             | DownFrame::Message(_)
             | DownFrame::Part(_) => {}
         }
-        let worker = &mut self.talk.workers[state.worker];
+        let worker = &mut self.talk.workers[state.is];
         if worker.session.map(|of| of.2) != Some(conn) {
             let words =
                 format!("the coordinator says {frame:?} on c{conn}, which carries no session");
@@ -426,7 +434,7 @@ impl Ledger {
         now: u64,
         is_open: &dyn Fn(usize) -> bool,
     ) -> Judgement {
-        let worker = state.worker;
+        let worker = state.is;
         let incumbent = self.talk.workers[worker].session;
         if resumed {
             return match incumbent {

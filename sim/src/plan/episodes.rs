@@ -2,7 +2,7 @@
 
 use super::{
     Dialled, Ending, Episode, Families, Family, Fault, Kept, MS, Manner, Mode, Moment, Nudge, Plan,
-    SEC, Side, Temper, Told, Way, Who, Workers,
+    SEC, Side, Temper, Told, Twin, Way, Who, Workers,
 };
 use crate::decide::{Decide, Site};
 
@@ -10,7 +10,7 @@ use crate::decide::{Decide, Site};
 const SLOWEST_COMMIT: u64 = 20 * SEC;
 
 /// Families that have episodes.
-const EPISODIC: [Family; 22] = [
+const EPISODIC: [Family; 23] = [
     Family::N3,
     Family::N4,
     Family::N5,
@@ -29,6 +29,7 @@ const EPISODIC: [Family; 22] = [
     Family::H2,
     Family::H3,
     Family::H4,
+    Family::H5,
     Family::T1,
     Family::T3,
     Family::D1,
@@ -284,6 +285,14 @@ impl Drawing<'_> {
             Family::H4 => {
                 Fault::Busy { who, each: log(31, 10_000, 50 * MS), lasts: lasts(32, SEC, long) }
             }
+            Family::H5 => {
+                let twin = match draw(4, 4) {
+                    0 | 1 => Twin::Same,
+                    2 => Twin::Renamed,
+                    _ => Twin::Namesake,
+                };
+                Fault::Twin { worker, twin, lasts: lasts(32, SEC, long * 2) }
+            }
             Family::T1 => {
                 let by = i64::try_from(log(31, 1_000, 3 * 86_400_000)).unwrap_or(0);
                 Fault::SetClock { by: if draw(32, 2) == 0 { by } else { -by } }
@@ -314,13 +323,9 @@ impl Drawing<'_> {
                     },
                 },
             },
-            Family::N1
-            | Family::N2
-            | Family::H5
-            | Family::H6
-            | Family::H7
-            | Family::T2
-            | Family::K1 => return None,
+            Family::N1 | Family::N2 | Family::H6 | Family::H7 | Family::T2 | Family::K1 => {
+                return None;
+            }
         })
     }
 }

@@ -76,7 +76,7 @@ impl World {
                     both.map(|(said, heard)| up(said.clone(), heard)).collect();
                 self.unless_same(packet.frames.len(), &said, &decoded.frames);
             }
-            Err(error) => self.break_promise(Rule::Wire, format!("{packet:?}: {error}")),
+            Err(error) => self.break_always(Rule::Wire, format!("{packet:?}: {error}")),
         }
     }
 
@@ -90,13 +90,13 @@ impl World {
                 let said: Vec<DownFrame> = packet.frames.iter().cloned().map(down).collect();
                 self.unless_same(packet.frames.len(), &said, &decoded.frames);
             }
-            Err(error) => self.break_promise(Rule::Wire, format!("{packet:?}: {error}")),
+            Err(error) => self.break_always(Rule::Wire, format!("{packet:?}: {error}")),
         }
     }
 
     fn unless_same<F: PartialEq + Debug>(&mut self, count: usize, said: &[F], heard: &[F]) {
         if count != heard.len() || said != heard {
-            self.break_promise(Rule::Wire, format!("{said:?} is decoded as {heard:?}"));
+            self.break_always(Rule::Wire, format!("{said:?} is decoded as {heard:?}"));
         }
     }
 }

@@ -13,6 +13,7 @@ use super::{Event, World};
 use crate::decide::{Decide, Site, mix};
 use crate::disk::Committed;
 use crate::frame::FrameKind;
+use crate::ledger::index_of;
 use crate::network::End;
 use crate::plan::{Kept, Manner, Side, Who};
 use crate::report::seconds;
@@ -113,6 +114,10 @@ impl World {
         // Two intervals of heartbeats, and what timers are late by.
         let most = self.suspect_after + self.plan.settings.late * 2;
         for index in 0..self.plan.workers.len() {
+            // Second processes are not shown by themselves.
+            if index_of(self.plan.workers[index].id) != index {
+                continue;
+            }
             let Some(node) = &self.coordinator.node else { return };
             let view = node.worker(now, WorkerId(self.plan.workers[index].id));
             let is_here = view.is_some_and(|view| match view.presence {
@@ -142,7 +147,7 @@ impl World {
                 });
                 self.note_op(&persist.op);
                 let (workers, now) = (&self.workers, self.judged_at());
-                let holds = |index, process, key| Self::holds(workers, index, process, key);
+                let holds = |process, key| Self::holds(workers, process, key);
                 let judgement = self.ledger.wanted(&persist, now, holds);
                 self.judge(judgement);
                 self.disk.wait(persist);
@@ -189,7 +194,7 @@ impl World {
             self.judge(judgement);
             self.note_down(worker, &packet.frames);
             if packet.frames.iter().any(|frame| matches!(frame, DownFrame::Welcome { .. })) {
-                self.ledger.welcomed(worker, conn, self.judged_at());
+                self.ledger.welcomed(self.is(worker), conn, self.judged_at());
             }
             let bytes = moorline_wire::encode_down(&packet);
             self.unless_decoded_down(&packet, &bytes);
@@ -248,7 +253,8 @@ impl World {
     fn coordinator_event(&mut self, event: &CoordinatorEvent) {
         self.note(What::Event.by(Who::Coordinator), || format!("the coordinator: {event:?}"));
         match event {
-            CoordinatorEvent::Registered { resumed, .. } => {
+            CoordinatorEvent::Registered { resumed, worker, name, .. } => {
+                self.names.insert(name.as_str().to_owned(), index_of(worker.0));
                 let count = if *resumed { &mut self.seen.resumed } else { &mut self.seen.begun };
                 *count += 1;
             }
@@ -258,14 +264,21 @@ impl World {
             CoordinatorEvent::Departed { .. } => self.seen.departed += 1,
             CoordinatorEvent::Lost { name, .. } => {
                 self.seen.lost += 1;
-                let Some(worker) = self.number_of(name) else { return };
-                let incarnation = self.workers[worker].incarnation;
-                let judgement = self.ledger.lost(worker, incarnation, self.judged_at());
-                self.judge(judgement);
+                // Under one name there may have been two.
+                let called: Vec<usize> = self.all_called(name).collect();
+                let Some(worker) = called.first().copied() else { return };
+                let lost = |worker: &usize| {
+                    let incarnation = self.workers[*worker].incarnation;
+                    self.ledger.lost(*worker, incarnation, self.judged_at())
+                };
+                let all: Vec<_> = called.iter().map(lost).collect();
+                if all.iter().all(Result::is_err) {
+                    all.into_iter().for_each(|judgement| self.judge(judgement));
+                }
                 self.unless_calm(Some(worker), || format!("{event:?}"));
             }
             CoordinatorEvent::Detached { name, reason, .. } => {
-                let Some(worker) = self.number_of(name) else { return };
+                let Some(worker) = self.present_of(name) else { return };
                 self.ledger.sent_away(worker, *reason);
                 let silent = *reason == Reason::HeartbeatTimeout;
                 let silence = silent.then_some(self.disconnect_after);
@@ -293,10 +306,26 @@ impl World {
         }
     }
 
-    /// Which worker has this name.
+    /// The number in a name.
     fn number_of(&self, worker: &Name) -> Option<usize> {
         let number = worker.as_str().strip_prefix('w')?.parse().ok()?;
         (number < self.plan.workers.len()).then_some(number)
+    }
+
+    /// The workers that may have been called so.
+    fn all_called(&self, name: &Name) -> impl Iterator<Item = usize> {
+        let number = self.number_of(name);
+        let workers = self.workers.iter().enumerate();
+        let called = workers.filter(move |(_, worker)| Some(worker.called) == number);
+        let mut all: Vec<usize> = called.map(|(_, worker)| worker.is).collect();
+        all.dedup();
+        all.into_iter()
+    }
+
+    /// The worker that was registered last under this name.
+    fn present_of(&self, name: &Name) -> Option<usize> {
+        let last = self.names.get(name.as_str()).copied();
+        last.or_else(|| self.all_called(name).next())
     }
 
     /// Whether this says that it comes from another worker than it does: only where bytes have changed.
@@ -304,7 +333,7 @@ impl World {
         match frame {
             UpFrame::Hello { head, about, .. } => {
                 head.worker.0 != self.plan.workers[worker].id
-                    || self.number_of(&about.name) != Some(worker)
+                    || self.number_of(&about.name) != Some(self.workers[worker].called)
             }
             UpFrame::Goodbye { .. }
             | UpFrame::InventoryItem { .. }
@@ -350,11 +379,12 @@ impl World {
         self.swallow_up(worker, &mut frames);
         self.ledger.coordinator_hears(conn, &frames, self.judged_at());
         self.spoil_heard(&mut frames);
+        let is = self.is(worker);
         let beat = frames.iter().rev().find_map(beat_of);
         for frame in &frames {
             match frame {
-                UpFrame::Hello { head, .. } => self.ledger.claimed(worker, head.incarnation.0),
-                UpFrame::Goodbye { .. } => self.ledger.departed(worker),
+                UpFrame::Hello { head, .. } => self.ledger.claimed(is, head.incarnation.0),
+                UpFrame::Goodbye { .. } => self.ledger.departed(is, conn),
                 UpFrame::InventoryItem { .. }
                 | UpFrame::InventoryEnd { .. }
                 | UpFrame::Active
@@ -365,7 +395,7 @@ impl World {
                 | UpFrame::Part(_) => {}
             }
         }
-        self.ledger.heard(worker, conn, self.judged_at());
+        self.ledger.heard(is, conn, self.judged_at());
         self.tell_coordinator(CoordinatorInput::Packet { conn: conn_id(conn), frames });
         if let Some(beat) = beat {
             self.ledger.coordinator_heard(conn, beat);

@@ -31,7 +31,7 @@ impl World {
         }
         self.seen.struck += 1;
         let fault = self.plan.episodes[index].fault;
-        self.fault(index, worker.map_or(fault, |worker| fault.aimed(worker)));
+        self.fault(index, worker.map_or(fault, |worker| fault.aimed(self.is(worker))));
     }
 
     /// Whether everybody whom it happens to takes part, and the world is one for it.
@@ -85,7 +85,7 @@ impl World {
             Fault::Rebind { worker, answered } => {
                 for conn in self.network.of(worker).to_vec() {
                     self.cut(conn, Told::Nobody);
-                    self.network.conn_mut(conn).answers = answered;
+                    self.network.conn_mut(conn).answers = [answered; 2];
                 }
             }
             Fault::Jam { worker, way, lasts, haunts } => {
@@ -104,13 +104,7 @@ impl World {
                 self.freeze(who, self.apart_until(who, lasts), suspended);
             }
             Fault::Busy { who, each, lasts } => self.occupy(who, each, self.until(lasts)),
-            // No plan that is drawn has it yet. One that is written by hand is not to look as if it had
-            // been kept.
-            Fault::Twin { .. } => {
-                let family = fault.family().name();
-                let words = format!("episode {index}: the world cannot do faults of {family} yet");
-                self.break_promise(Rule::Panic, words);
-            }
+            Fault::Twin { worker, twin, .. } => self.second(index, fault, worker, twin),
             Fault::Swallow { worker, lasts } => {
                 self.workers[worker].swallows_until = self.until(lasts);
             }
@@ -133,6 +127,11 @@ impl World {
 
     /// A fault that strikes more than once has come so far.
     pub(super) fn goes_on(&mut self, index: usize, fault: Fault, step: u64) {
+        // Whatever begins now does not happen, but what is over is.
+        if let Fault::Twin { .. } = fault {
+            self.end_second(index);
+            return;
+        }
         if self.is_peaceful() {
             return;
         }
@@ -236,7 +235,7 @@ impl World {
         }
     }
 
-    fn end_process(&mut self, who: Who, manner: Manner, kept: Kept) {
+    pub(super) fn end_process(&mut self, who: Who, manner: Manner, kept: Kept) {
         self.note(What::Gone.by(who), || format!("{who} is gone"));
         match who {
             Who::Coordinator => self.end_coordinator(manner, kept),

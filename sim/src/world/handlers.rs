@@ -80,11 +80,10 @@ impl World {
     }
 
     /// Whether this process runs a key, under its present number, and was not told to stop.
-    pub(super) fn holds(workers: &[Worker], index: usize, incarnation: u64, key: TaskKey) -> bool {
-        let Some(worker) = workers.get(index) else { return false };
-        let Some(node) = &worker.process.node else { return false };
-        worker.incarnation == incarnation
-            && node.runs().any(|run| run.key == key && run.phase == RunPhase::Running)
+    pub(super) fn holds(workers: &[Worker], incarnation: u64, key: TaskKey) -> bool {
+        let mut all = workers.iter().filter(|worker| worker.incarnation == incarnation);
+        let Some(node) = all.find_map(|worker| worker.process.node.as_ref()) else { return false };
+        node.runs().any(|run| run.key == key && run.phase == RunPhase::Running)
     }
 
     pub(super) fn handler_done(&mut self, index: usize, run_id: RunId) {

@@ -241,12 +241,13 @@ impl World {
     pub(super) fn stray(&self, index: usize) -> Option<(Rule, String)> {
         let leases = self.ledger.open().filter_map(|(_, lease)| lease);
         leases.filter(|(_, worker, _)| *worker == index).find_map(|(key, worker, process)| {
-            if self.workers[worker].incarnation != process {
+            let is_latest = |worker: &Worker| worker.incarnation == process;
+            let Some(place) = self.workers.iter().position(is_latest) else {
                 let words = format!("{key:?} is leased to a process of w{worker} that is gone");
                 return Some((Rule::NotRerun, words));
-            }
-            let knows = self.knows(worker, process, key.task);
-            let words = || format!("{key:?} is leased to w{worker}, which does not know of it");
+            };
+            let knows = self.knows(place, key.task);
+            let words = || format!("{key:?} is leased to w{place}, which does not know of it");
             (!knows).then(|| (Rule::Strayed, words()))
         })
     }
@@ -261,10 +262,9 @@ impl World {
         })
     }
 
-    /// Whether this process of a worker runs a task or keeps its result.
-    fn knows(&self, worker: usize, process: u64, task: TaskId) -> bool {
-        let worker = &self.workers[worker];
-        let node = worker.process.node.as_ref().filter(|_| worker.incarnation == process);
+    /// Whether a process runs a task or keeps its result.
+    fn knows(&self, place: usize, task: TaskId) -> bool {
+        let node = self.workers[place].process.node.as_ref();
         node.is_some_and(|node| node.runs().any(|run| run.key.task == task))
     }
 

@@ -27,7 +27,8 @@ impl World {
     pub(super) fn begin_spell(&mut self, fault: &Fault) {
         let now = self.now;
         self.spells.retain(|spell| now < spell.until);
-        let until = self.until(fault.lasts().max(SEC));
+        // What comes back does so under it.
+        let until = self.until(fault.lasts().saturating_add(SEC));
         self.spells.push(Spell { until, family: fault.family(), whom: fault.whom() });
         for worker in &mut self.workers {
             worker.around.until = 0;
@@ -48,7 +49,7 @@ impl World {
         for spell in self.spells.iter().filter(|spell| self.now < spell.until) {
             let is_meant = match spell.whom {
                 Whom::Coordinator => true,
-                Whom::Worker(one) => one == worker,
+                Whom::Worker(one) => one == worker || one == self.workers[worker].is,
                 Whom::Workers(workers) => workers.contains(worker),
             };
             if is_meant {

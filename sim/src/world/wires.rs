@@ -75,7 +75,7 @@ impl World {
         let (at, waits) = self.travels(conn, from, len);
         let is_peaceful = self.is_peaceful();
         let state = self.network.conn_mut(conn);
-        let is_told = state.cut && std::mem::take(&mut state.answers);
+        let is_told = state.cut && std::mem::take(&mut state.answers[from.index()]);
         let pipe = state.pipe_mut(from);
         pipe.written += len as u64;
         if pipe.shut {

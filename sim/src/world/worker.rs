@@ -29,12 +29,18 @@ use crate::{Rule, Sabotage};
 const TURNS_MAX: u32 = 100_000;
 
 /// A process that has given up is started anew after this time.
-const RESTART: u64 = 5 * SEC;
+pub(crate) const RESTART: u64 = 5 * SEC;
 
 /// A worker: its process, and what outlives it.
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) process: Process<WorkerNode>,
+    /// Which worker it is for the coordinator: itself, unless it is a second process of another one.
+    pub(super) is: usize,
+    /// Whose name it has.
+    pub(super) called: usize,
+    /// Nobody starts it any more then.
+    pub(super) ends_at: u64,
     /// Which process it is: changes with each.
     pub(super) incarnation: u64,
     /// What becomes of its dials, until then.
@@ -67,6 +73,9 @@ impl Default for Worker {
     fn default() -> Self {
         Self {
             process: Process::default(),
+            is: 0,
+            called: 0,
+            ends_at: u64::MAX,
             incarnation: 0,
             dials: (0, Dialled::Refused),
             around: Around::default(),
@@ -93,9 +102,11 @@ pub(super) fn name(text: &str) -> Name {
 
 impl World {
     pub(super) fn begin_worker(&mut self, index: usize) {
-        if self.workers[index].process.node.is_some() {
+        let state = &self.workers[index];
+        if state.process.node.is_some() || self.now >= state.ends_at {
             return;
         }
+        let called = state.called;
         let plan = &self.plan.workers[index];
         let slots = plan.slots + u16::from(self.is_sabotaged(Sabotage::SlotsGrow));
         let life = u64::from(self.workers[index].process.life);
@@ -105,7 +116,7 @@ impl World {
             runner: RunnerConfig { slots, task_timeout: None },
             worker: WorkerId(plan.id),
             incarnation: Incarnation(incarnation),
-            name: name(&format!("w{index}")),
+            name: name(&format!("w{called}")),
             handlers: HANDLERS[..plan.handlers].iter().map(|handler| name(handler)).collect(),
             software: name(SOFTWARE),
             seed: mix(incarnation),
@@ -261,7 +272,13 @@ impl World {
             }
             State::Failed => {
                 let reason = node.link().reason;
-                self.break_promise(Rule::GaveUp, format!("w{index} gave up: {reason:?}"));
+                // Of two processes of one worker one is told so, and is right to stay away.
+                let is_displaced = reason == Some(Reason::Superseded);
+                if is_displaced && self.ledger.is_twofold(self.is(index)) {
+                    self.seen.superseded += 1;
+                } else {
+                    self.break_promise(Rule::GaveUp, format!("w{index} gave up: {reason:?}"));
+                }
                 // Whoever looks after the process starts it anew.
                 self.workers[index].back = Some(RESTART);
                 self.worker_ended(index);
@@ -287,7 +304,8 @@ impl World {
                 let registered = |conn: &&usize| !self.ledger.is_registered(**conn);
                 let others = self.network.of(index).iter().filter(registered).count();
                 let conn = self.network.dial(index, name);
-                self.ledger.dialled_as(index, self.workers[index].incarnation);
+                let (is, process) = (self.is(index), self.workers[index].incarnation);
+                self.ledger.dialled_as(index, is, process);
                 let judgement = self.ledger.dials(index, attempt, others, self.time_of(index));
                 self.judge(judgement);
                 self.count_dial();

@@ -32,6 +32,12 @@ pub(super) fn read(plan: &Plan, recording: &Recording) -> Timeline {
     lanes.extend(
         (1..).zip(&plan.workers).map(|(node, _)| Lane { name: format!("w{}", node - 1), node }),
     );
+    // Second processes have lanes of their own behind those of the plan.
+    let behind = lanes.last().map_or(1, |lane| lane.node + 1);
+    lanes.extend((behind..).zip(plan.seconds()).map(|(node, _)| {
+        let name = format!("w{}, second", node - 1);
+        Lane { name, node }
+    }));
     let timeline = Timeline {
         title: format!("seed {}", plan.seed),
         from: first,
@@ -58,6 +64,12 @@ pub(super) fn read(plan: &Plan, recording: &Recording) -> Timeline {
         packets: BTreeMap::new(),
         running: vec![BTreeMap::new(); lanes],
     };
+    // Those are not there from the beginning on, and some never are.
+    let record = recording.iter().next().map_or(0, |(number, _)| number);
+    for lane in usize::from(behind)..lanes {
+        let kind = SpanKind::Gone;
+        reader.open[lane] = Some(Span { lane, from: first, to: first, kind, record });
+    }
     for (number, record) in recording.iter() {
         reader.read(number, record, recording.words(number).unwrap_or_default());
     }

@@ -92,6 +92,7 @@ impl Site {
         Self::Corrupt,
         Self::Retransmit,
         Self::Swizzle,
+        Self::Second,
     ];
 }
 

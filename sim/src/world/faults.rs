@@ -9,8 +9,8 @@ use super::{Event, World};
 use crate::decide::{Decide, Site};
 use crate::network::End;
 use crate::plan::{Fault, Kept, MS, Manner, Mode, Nudge, SEC, Side, Told, Way, Who, Whom, Workers};
+use crate::scenario;
 use crate::trace::What;
-use crate::{Rule, scenario};
 
 impl World {
     pub(super) fn episode(&mut self, index: usize) {

@@ -63,7 +63,7 @@ pub struct RunOutcome {
     pub recording: Option<Recording>,
     /// The decisions that were not benign, in the order in which they were taken, if they were asked for.
     pub decisions: Vec<Decision>,
-    /// How the tasks ended, if their handlers are somebody's own; see [`simulate`](crate::simulate).
+    /// How the tasks ended, if their handlers are somebody's own; see [`simulate`](fn@crate::simulate).
     pub ended: Vec<Ended>,
     /// How many events there were.
     pub events: u64,

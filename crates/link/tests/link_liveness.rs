@@ -200,6 +200,32 @@ fn a_late_answer_to_an_older_beat_counts_and_gives_its_own_round_trip() {
     assert_eq!(bench.link.snapshot().missed, 1);
 }
 
+/// The coordinator tells a changed interval with one answer, and believes from then on that it is kept.
+#[test]
+fn what_is_told_once_counts_also_with_an_answer_to_a_beat_that_was_forgotten() {
+    let heartbeat = LinkConfig::default().heartbeat.with_misses(20).expect("in bounds");
+    let mut bench = Bench::active(LinkConfig { heartbeat, ..LinkConfig::default() });
+    let before = bench.beats().len();
+    bench.until(|bench| bench.beats().len() > before);
+    bench.coordinator.answers_beats = false;
+    bench.until(|bench| bench.beats().len() == before + 2);
+    let late = last_beat(&bench);
+    while bench.beats().len() < before + 15 {
+        bench.pass(SECOND);
+        let conn = bench.conn();
+        bench.input(LinkInput::Received { conn });
+    }
+    let told = |interval| BeatAnswer { beat_interval: Some(interval), ..answer(&late) };
+    let missed = bench.link.snapshot().missed;
+    bench.frame(CoordinatorFrame::BeatAnswer(told(7 * SECOND)));
+    let snapshot = bench.link.snapshot();
+    assert_eq!(snapshot.beat_interval, 7 * SECOND);
+    assert_eq!(snapshot.missed, missed, "too late to say anything about the path");
+    // What comes once more is not told again.
+    bench.frame(CoordinatorFrame::BeatAnswer(told(9 * SECOND)));
+    assert_eq!(bench.link.snapshot().beat_interval, 7 * SECOND);
+}
+
 #[test]
 fn an_answer_to_a_beat_that_was_never_sent_is_a_violation() {
     let mut bench = after_a_beat();

@@ -161,10 +161,7 @@ impl Ledger {
                 dialler.window = head.first_window.or(dialler.window);
             }
             DownFrame::BeatAnswer(answer) => {
-                // An answer that comes after its deadline is not taken, and what it tells is not told again:
-                // so both may hold, what was known and what is new.
-                let known = dialler.window.unwrap_or(Backoff::FIRST_WINDOW);
-                dialler.window = answer.first_window.map(|told| told.max(known)).or(dialler.window);
+                dialler.window = answer.first_window.or(dialler.window);
             }
             DownFrame::Refused { dismissal, .. } | DownFrame::GoAway { dismissal, .. } => {
                 dialler.come_back = Some(dismissal.come_back);

@@ -148,9 +148,7 @@ impl Settings {
         // As often as ninety times before a worker is lost: so short that a path has to be good.
         vary(0, &mut self.beat, (lost_after / 90).max(50 * MS), lost_after / 6);
         vary(1, &mut self.start_grace, MS, 4 * lost_after);
-        // A large body is assigned for ever where its way takes longer than this: the machines give an
-        // assignment no more time the second time.
-        vary(2, &mut self.accept_timeout, 2 * SEC, 60 * SEC);
+        vary(2, &mut self.accept_timeout, 100 * MS, 60 * SEC);
         vary(3, &mut self.initial_delay, 100 * MS, 10 * SEC);
         vary(4, &mut self.max_delay, SEC, 120 * SEC);
         self.initial_delay = self.initial_delay.min(self.max_delay);

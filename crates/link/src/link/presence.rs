@@ -23,6 +23,8 @@ pub(super) struct Beats {
     pub(super) pace: Pace,
     /// Number of the last one written; 0 = none.
     last: u32,
+    /// Number of the last one answered; 0 = none.
+    answered: u32,
     /// One waits to be written.
     due: bool,
     /// It is one of those that come at the assigned interval.
@@ -103,6 +105,7 @@ impl Beats {
         Self {
             pace: Pace::new(interval, shortest),
             last: 0,
+            answered: 0,
             due: false,
             regular: false,
             sent: [None; UNDER_WAY],
@@ -193,6 +196,7 @@ impl Beats {
         let Self {
             pace,
             last,
+            answered,
             due,
             regular,
             sent,
@@ -204,7 +208,8 @@ impl Beats {
             missed,
             differences,
         } = self;
-        (pace, last, due, regular, judged, probe, suspicion, missed, differences).hash(state);
+        (pace, last, answered, due, regular, judged, probe, suspicion, missed, differences)
+            .hash(state);
         for sent in sent {
             let Some(Sent { at, beat, timed, regular }) = sent else {
                 state.write_u8(0);
@@ -376,8 +381,18 @@ impl Link {
             self.abandon(now, LinkEvent::Disowned, Reason::SessionUnknown);
             return LinkVerdict::Accepted;
         }
-        // Answered twice, or so late that it was forgotten: life, but no news.
-        let Some(sent) = beats.take(answer.seq) else { return LinkVerdict::Accepted };
+        let is_new = beats.answered == 0 || is_after(answer.seq, beats.answered);
+        if is_new {
+            beats.answered = answer.seq;
+        }
+        let Some(sent) = beats.take(answer.seq) else {
+            // Answered twice, or so late that it was forgotten: life, and nothing about the path. What
+            // is told once counts however late it is.
+            if is_new {
+                self.retold(now, answer);
+            }
+            return LinkVerdict::Accepted;
+        };
         if beats.judged.take_if(|asked| asked.answered_by(answer.seq)).is_some() {
             self.timers.disarm(Timer::Answer);
         }

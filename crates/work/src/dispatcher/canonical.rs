@@ -102,8 +102,8 @@ impl Dispatcher {
     }
 
     fn feed_task<H: Hasher>(&self, task: &Task, view: &View, state: &mut H) {
-        let Task { spec, order, attempt, retries, lost, basis, place } = task;
-        (spec, order, attempt, retries, lost, self.since_stored(*basis)).hash(state);
+        let Task { spec, order, attempt, retries, lost, overdue, basis, place } = task;
+        (spec, order, attempt, retries, lost, overdue, self.since_stored(*basis)).hash(state);
         match place {
             Place::Queued => state.write_u8(0),
             Place::Leased(lease) => {

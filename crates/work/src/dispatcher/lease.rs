@@ -1,5 +1,7 @@
 //! The life of a lease between its operation and its end.
 
+use core::time::Duration;
+
 use super::log::{Cause, Fence};
 use super::task::{CancelWish, Lease, Place, Stage, Task};
 use super::window::Window;
@@ -9,6 +11,9 @@ use crate::{
     Conflict, DispatcherVerdict, End, Instant, Op, RequeueCause, Status, Sym, TaskId, TaskKey,
     TaskState, WorkerId,
 };
+
+/// The accept timeout is doubled so many times at most: 10 s are a week then.
+const OVERDUE_MAX: u8 = 16;
 
 /// Why a lease ends without a result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,8 +96,15 @@ impl Dispatcher {
     /// Its worker has the assignment or may get it: the accept clock runs while it is active (P55).
     pub(super) fn offered(&mut self, now: Instant, id: TaskId, worker: WorkerId) {
         let is_active = self.workers.get(&worker).is_some_and(Worker::is_active);
-        let deadline = is_active.then(|| now + self.config.settings().accept_timeout);
+        let deadline = is_active.then(|| now + self.accept_timeout(id));
         self.set_stage(id, Stage::Offered { deadline });
+    }
+
+    /// How long this task may stay unaccepted: twice as long each time it was not accepted. A body
+    /// that is under way for longer than that would else be taken back and sent again for ever.
+    fn accept_timeout(&self, id: TaskId) -> Duration {
+        let overdue = self.tasks.get(&id).map_or(0, |task| task.overdue);
+        self.config.settings().accept_timeout.saturating_mul(1 << overdue)
     }
 
     /// The only place where a stage changes on an input: keeps the accept clock and what is due.
@@ -116,6 +128,9 @@ impl Dispatcher {
     pub(super) fn accept_is_due(&mut self, now: Instant) {
         if let Some((_, id)) = self.timers.accept.pop_first() {
             self.set_stage(id, Stage::Revoking);
+            if let Some(task) = self.tasks.get_mut(&id) {
+                task.overdue = task.overdue.saturating_add(1).min(OVERDUE_MAX);
+            }
             self.expect_answer(now, id);
         }
     }

@@ -280,7 +280,8 @@ impl Dispatcher {
         match row {
             Row::Task { task, order, spec, attempt, retries, lost } => {
                 let place = Place::Queued;
-                let known = Task { spec, order, attempt, retries, lost, basis: op, place };
+                let (basis, overdue) = (op, 0);
+                let known = Task { spec, order, attempt, retries, lost, overdue, basis, place };
                 let rank = known.rank(task);
                 if let Some(window) = self.windows.get_mut(&handler) {
                     // If there is more, that may go before the worst of these too.
@@ -410,7 +411,8 @@ impl Dispatcher {
                 let attempt = key.attempt;
                 let lease = Lease { cancel, ..Lease::new(worker, incarnation, attempt, stage) };
                 let place = Place::Leased(lease);
-                let task = Task { spec, order, attempt, retries, lost, basis: op, place };
+                let (basis, overdue) = (op, 0);
+                let task = Task { spec, order, attempt, retries, lost, overdue, basis, place };
                 Some((key.task, task))
             }
             Row::Submitted { .. }

@@ -17,6 +17,8 @@ pub(super) struct Task {
     pub(super) attempt: Attempt,
     pub(super) retries: u32,
     pub(super) lost: u32,
+    /// How often it was not accepted in time: each time doubles the time that the next has.
+    pub(super) overdue: u8,
     /// The operation this picture rests on: if it conflicts, the picture is wrong.
     pub(super) basis: OpId,
     pub(super) place: Place,
@@ -239,7 +241,8 @@ impl Task {
     /// A new one, by the operation that inserted it.
     pub(super) fn submitted(spec: TaskSpec, order: u64, basis: OpId) -> Self {
         let (attempt, retries, lost) = (Attempt(0), 0, 0);
-        Self { spec, order, attempt, retries, lost, basis, place: Place::Queued }
+        let place = Place::Queued;
+        Self { spec, order, attempt, retries, lost, overdue: 0, basis, place }
     }
 
     pub(super) fn key(&self, task: TaskId) -> TaskKey {

@@ -110,6 +110,30 @@ fn an_assignment_that_is_not_held_returns_at_once_under_a_new_attempt() {
     assert_eq!(bench.state(1), TaskState::Leased);
 }
 
+/// Else a body that needs longer than that is assigned again and again, and never runs.
+#[test]
+fn an_assignment_that_was_not_accepted_in_time_has_twice_as_long_the_next_time() {
+    const FIRST: u64 = 10;
+    let mut bench = with_one_sent();
+    let mut now = 0;
+    for attempt in 1..=20 {
+        let key = key(1, attempt);
+        // A week is enough for any body.
+        let allowed = FIRST << (attempt - 1).min(16);
+        bench.handed_over(1, key).at(now + allowed - 1);
+        assert_eq!(bench.seen(), [], "attempt {attempt} has {allowed} s");
+        now += allowed;
+        bench.at(now);
+        assert_eq!(bench.seen(), [revoke(1, key)], "attempt {attempt} has {allowed} s");
+        bench.says(1, 1, WorkerMessage::NotHeld { key });
+        bench.commit().hush();
+    }
+    let late = key(1, 21);
+    bench.handed_over(1, late).says(1, 1, WorkerMessage::Accept { key: late });
+    bench.result(1, late, Outcome::Succeeded).commit();
+    assert_eq!(bench.state(1), TaskState::Succeeded, "none of them counts as lost");
+}
+
 #[test]
 fn an_accept_in_time_stops_the_clock() {
     let mut bench = with_one_sent();

@@ -250,8 +250,8 @@ impl World {
 
     /// SAFE-14: a drain that is over before its time leaves nothing behind.
     pub(super) fn unless_rid_of_all(&mut self, index: usize) {
-        let worker = &self.workers[index];
-        if worker.drained_by.is_none_or(|until| self.now >= until) {
+        let (worker, now) = (&self.workers[index], self.time_of(index));
+        if worker.drained_by.is_none_or(|until| now >= until) {
             return;
         }
         let words = if let Some(run) = worker.runs.values().next() {

@@ -213,6 +213,7 @@ impl Dispatcher {
             DispatcherInput::Withdrawn { worker, key, done } => {
                 self.on_withdrawn(now, worker, key, done)
             }
+            DispatcherInput::Expect { worker, incarnation } => self.on_expect(worker, incarnation),
             DispatcherInput::Stop => self.on_stop(),
             DispatcherInput::Loaded { op, row } => self.on_loaded(now, op, row),
             DispatcherInput::Stored { up_to } => self.on_stored(now, up_to),

@@ -213,6 +213,13 @@ impl CoordinatorNode {
         if !known.departed {
             self.ask(HubInput::Expect { worker, name });
             self.ask(HubInput::Cordon { worker, cordoned });
+            if known.lost {
+                // Its name is not its own any more.
+                self.ask(HubInput::Lost { worker });
+            } else {
+                let (worker, incarnation) = (known.worker, known.incarnation);
+                self.tell(DispatcherInput::Expect { worker, incarnation });
+            }
         }
         self.workers.insert(worker, WorkerFile { known, slots: 0, software: None, conn: None });
     }

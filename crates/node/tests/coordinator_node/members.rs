@@ -115,6 +115,60 @@ fn a_worker_that_an_operator_drains_gets_nothing_over_lives_of_the_coordinator()
     assert!(claims(&rig), "tasks are wanted for it again");
 }
 
+/// A coordinator that reads that another worker had the name of the one of the script.
+fn after_a_namesake(lost: bool) -> Rig {
+    let known = KnownWorker {
+        worker: moorline_work::WorkerId(6),
+        name: name("w1"),
+        incarnation: moorline_work::Incarnation(9),
+        departed: false,
+        lost,
+        cordoned: false,
+    };
+    let mut rig = Rig::new();
+    let up_to = rig.persists.last().expect("it reads").id;
+    let done = vec![Done { rows: vec![StoreRow::Worker(known)], conflict: None }, Done::default()];
+    rig.persists.clear();
+    rig.give(CoordinatorInput::Committed { up_to, done });
+    rig
+}
+
+fn refused_for_its_name(rig: &mut Rig) -> bool {
+    rig.said().iter().any(|frame| {
+        matches!(frame, DownFrame::Refused { dismissal, .. } if dismissal.reason == Reason::NameConflict)
+    })
+}
+
+/// Nobody comes back under another id to give up a name that is held for it.
+#[test]
+fn the_name_of_a_worker_of_an_earlier_life_is_free_when_that_is_lost() {
+    let mut rig = after_a_namesake(false);
+    come(&mut rig, 1, hello());
+    assert!(refused_for_its_name(&mut rig), "it may come back");
+    let grace = rig.now + Duration::from_secs(120);
+    while rig.now < grace {
+        rig.now = rig.node.next_wake().expect("a pulse").max(rig.now);
+        rig.give(CoordinatorInput::Timeout);
+    }
+    let gone =
+        |op: &StoreOp| matches!(op, StoreOp::Worker(known) if known.lost && known.worker.0 == 6);
+    assert!(rig.persists.iter().any(|persist| gone(&persist.op)), "also for the next life");
+    rig.commit();
+    come(&mut rig, 2, hello());
+    assert!(!refused_for_its_name(&mut rig));
+    let presence = rig.node.worker(rig.now, WorkerId(5)).map(|view| view.presence);
+    assert_eq!(presence, Some(Presence::Restoring));
+}
+
+#[test]
+fn a_worker_that_was_lost_in_an_earlier_life_holds_no_name() {
+    let mut rig = after_a_namesake(true);
+    let presence = rig.node.worker(rig.now, WorkerId(6)).map(|view| view.presence);
+    assert_eq!(presence, Some(Presence::Lost));
+    come(&mut rig, 1, hello());
+    assert!(!refused_for_its_name(&mut rig));
+}
+
 #[test]
 fn only_a_worker_that_is_gone_is_forgotten_here_and_in_the_store() {
     let mut rig = Rig::new();

@@ -54,6 +54,14 @@ pub enum DispatcherInput {
         /// happens, so the same request may come twice.
         last: Attempt,
     },
+    /// A worker of an earlier life of the coordinator, which was neither lost nor departed then: it is
+    /// away since the start, and lost if it does not come. Nothing if it is known already.
+    Expect {
+        /// Who.
+        worker: WorkerId,
+        /// The last process of it that was here.
+        incarnation: Incarnation,
+    },
     /// A worker was welcomed; its handlers follow as `Offer`, then its inventory.
     Registered {
         /// Who.

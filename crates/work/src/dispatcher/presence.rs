@@ -51,6 +51,18 @@ impl Dispatcher {
         DispatcherVerdict::Accepted
     }
 
+    pub(super) fn on_expect(
+        &mut self,
+        id: WorkerId,
+        incarnation: Incarnation,
+    ) -> DispatcherVerdict {
+        if self.departed.contains(&id) {
+            return DispatcherVerdict::Stale;
+        }
+        self.ensure_worker(id, incarnation);
+        DispatcherVerdict::Accepted
+    }
+
     /// What is answered for the time before is void, also if the worker is forgotten in between.
     fn next_registration(&mut self) -> u64 {
         self.registrations = self.registrations.saturating_add(1);

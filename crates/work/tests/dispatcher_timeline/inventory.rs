@@ -392,6 +392,38 @@ fn a_recovered_lease_stands_for_the_grace_after_the_start() {
     assert_eq!(bench.seen(), [lost(1)]);
 }
 
+/// Else its name would be held for it for as long as it is remembered.
+#[test]
+fn a_worker_of_an_earlier_life_is_lost_after_the_grace_although_it_held_nothing() {
+    let mut bench = Bench::new(unguarded());
+    let expect = |worker| {
+        let (worker, incarnation) = (WorkerId(worker), Incarnation(1));
+        DispatcherInput::Expect { worker, incarnation }
+    };
+    for worker in [1, 2] {
+        assert_eq!(bench.input(expect(worker)), DispatcherVerdict::Accepted);
+    }
+    bench.at(60).join(2, 1, 1).hush();
+    assert_eq!(bench.input(expect(2)), DispatcherVerdict::Accepted, "it is here already");
+    bench.at(119).commit();
+    assert_eq!(bench.seen(), []);
+    bench.at(300).commit();
+    assert_eq!(bench.seen(), [lost(1)], "once, and nobody who came");
+    bench.submit(1).commit();
+    assert!(bench.seen().contains(&assign(2, key(1, 1))));
+}
+
+#[test]
+fn a_worker_that_has_said_goodbye_is_not_expected() {
+    let mut bench = restarted();
+    bench.register(5, 1, 1, false).depart(5);
+    let (worker, incarnation) = (WorkerId(5), Incarnation(1));
+    let verdict = bench.input(DispatcherInput::Expect { worker, incarnation });
+    assert_eq!(verdict, DispatcherVerdict::Stale);
+    bench.commit().at(300).commit();
+    assert!(!bench.seen().contains(&lost(5)));
+}
+
 #[test]
 fn a_worker_that_registers_and_vanishes_before_its_inventory_keeps_the_grace() {
     let mut bench = restarted();

@@ -20,6 +20,7 @@ mod dispatcher_model;
 mod hub;
 mod link;
 mod runner;
+mod scenario;
 mod source;
 mod wire;
 mod world;
@@ -31,8 +32,9 @@ pub use hub::hub;
 pub use link::link;
 pub use moorline::fuzzing::config;
 pub use runner::runner;
+pub use scenario::scenario;
 pub use wire::{wire_down, wire_up};
-pub use world::world;
+pub use world::{world, world_hostile};
 
 /// What a target does with an input.
 pub type Target = fn(&[u8]);
@@ -48,5 +50,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("dispatcher_model", dispatcher_model),
     ("runner", runner),
     ("world", world),
+    ("world_hostile", world_hostile),
     ("config", config),
+    ("scenario", scenario),
 ];

@@ -7,10 +7,19 @@ use moorline_sim::{Decide, FromBytes, Mode, Plan, Run, Site};
 /// The bytes of the plan; what follows decides on the way.
 const PLAN: usize = 192;
 
-/// Draws a plan by the bytes, and runs it: every promise must be kept.
+/// Draws an honest plan by the bytes, and runs it: every promise must be kept.
 pub fn world(bytes: &[u8]) {
+    run(bytes, Mode::Honest);
+}
+
+/// The same with a hostile plan: what does not depend on others must be kept.
+pub fn world_hostile(bytes: &[u8]) {
+    run(bytes, Mode::Hostile);
+}
+
+fn run(bytes: &[u8], mode: Mode) {
     let (plan, way) = bytes.split_at(bytes.len().min(PLAN));
-    let plan = Plan::draw(0, Mode::Honest, &FromBytes::new(plan));
+    let plan = Plan::draw(0, mode, &FromBytes::new(plan));
     let decisions = Way { bytes: way.to_vec(), at: Cell::new(0) };
     let outcome = Run::new(plan).decided_by(Box::new(decisions)).go();
     if let Err(failure) = outcome.result {

@@ -79,5 +79,7 @@ replays! {
     a_dispatcher_between_store_and_workers: dispatcher_model,
     inputs_of_a_runner: runner,
     worlds: world,
+    hostile_worlds: world_hostile,
     configuration_files: config,
+    scenario_files: scenario,
 }

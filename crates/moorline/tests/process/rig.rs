@@ -374,6 +374,8 @@ fn start_coordinator(
         assert!(coordinator.is_running(), "{}", text(&coordinator.log().lines()));
         TcpStream::connect(admin).ok()
     });
+    // Its API is there a moment before it listens for workers.
+    coordinator.log().wait("coordinator.started");
     coordinator
 }
 

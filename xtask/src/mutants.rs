@@ -79,6 +79,12 @@ struct Asked {
 
 pub(crate) fn run(args: &[String]) -> Outcome {
     let asked = parse(args)?;
+    if let Some(base) = &asked.in_diff
+        && difference(base)?.is_empty()
+    {
+        println!("nothing that is made wrong differs from {base}");
+        return Ok(());
+    }
     let place = absolute(root().join("target/mutants"))?;
     let mut state = State::load(&place.join("state.json"))?;
     let reasons = Reasons::load(&root().join("xtask/mutants.toml"))?;
@@ -152,17 +158,9 @@ fn list(base: Option<&str>) -> Result<Vec<Mutant>, Box<dyn std::error::Error>> {
         command.args(["--package", package]);
     }
     if let Some(base) = base {
-        // With what is not committed yet.
-        let of =
-            Command::new("git").args(["merge-base", base, "HEAD"]).current_dir(root()).output()?;
-        if !of.status.success() {
-            return Err(format!("git knows no {base}").into());
-        }
-        let from = String::from_utf8(of.stdout)?;
-        let diff = Command::new("git").args(["diff", from.trim()]).current_dir(root()).output()?;
         let file = root().join("target/mutants/diff");
         fs::create_dir_all(root().join("target/mutants"))?;
-        fs::write(&file, diff.stdout)?;
+        fs::write(&file, difference(base)?)?;
         command.arg("--in-diff").arg(file);
     }
     let output = command.output()?;
@@ -170,6 +168,32 @@ fn list(base: Option<&str>) -> Result<Vec<Mutant>, Box<dyn std::error::Error>> {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
     }
     mutant::read(&String::from_utf8(output.stdout)?, |file| fs::read_to_string(root().join(file)))
+}
+
+/// In what the packages differ from a revision, with what is not committed yet.
+fn difference(base: &str) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let git = |args: &[&str]| Command::new("git").args(args).current_dir(root()).output();
+    let of = git(&["merge-base", base, "HEAD"])?;
+    if !of.status.success() {
+        return Err(format!("git knows no {base}").into());
+    }
+    let from = String::from_utf8(of.stdout)?;
+    let sources =
+        PACKAGES.map(|package| format!("crates/{}/src", package.trim_start_matches("moorline-")));
+    let mut args = vec!["diff", from.trim(), "--"];
+    args.extend(sources.iter().map(String::as_str));
+    let diff = git(&args)?;
+    if !diff.status.success() {
+        return Err(String::from_utf8_lossy(&diff.stderr).into_owned().into());
+    }
+    Ok(diff.stdout)
+}
+
+/// Those of all that are among these. By their names: which of those alike one is, is counted in the whole
+/// list.
+fn among(all: &[Mutant], these: &[Mutant]) -> Vec<Mutant> {
+    let names: BTreeSet<&str> = these.iter().map(|mutant| mutant.name.as_str()).collect();
+    all.iter().filter(|mutant| names.contains(mutant.name.as_str())).cloned().collect()
 }
 
 /// Installs a command of cargo, if there is none.
@@ -186,12 +210,7 @@ pub(crate) fn install(package: &str, command: &str) -> Outcome {
 /// Those that are asked for, the decisive files first.
 fn choose(all: &[Mutant], asked: &Asked) -> Result<Vec<Mutant>, Box<dyn std::error::Error>> {
     let mut chosen = match &asked.in_diff {
-        Some(base) => {
-            // By their names: which of those alike one is, is counted in the whole list.
-            let names: BTreeSet<String> =
-                list(Some(base))?.into_iter().map(|mutant| mutant.name).collect();
-            all.iter().filter(|mutant| names.contains(&mutant.name)).cloned().collect()
-        }
+        Some(base) => among(all, &list(Some(base))?),
         None => all.to_vec(),
     };
     if let Some(part) = &asked.file {

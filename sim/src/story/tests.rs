@@ -15,7 +15,7 @@ fn a_run_that_kept_every_promise_has_no_story() {
 fn a_story_is_short_in_order_and_ends_before_the_violation() {
     let mut told = 0;
     for sabotage in Sabotage::ALL {
-        for seed in 0..4 {
+        for seed in 0..2 {
             let plan = Plan { sabotage: Some(sabotage), ..Plan::new(seed) };
             let Some(story) = Story::new(&recorded(plan)) else { continue };
             told += 1;
@@ -25,7 +25,7 @@ fn a_story_is_short_in_order_and_ends_before_the_violation() {
             assert!(story.sentences.iter().all(|sentence| !sentence.words.is_empty()), "{story}");
         }
     }
-    assert!(told > 40, "{told}");
+    assert!(told > 20, "{told}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::mutant::{self, Mutant};
 use super::reasons::Reasons;
 use super::report;
 use super::state::{Fate, State};
-use super::{Asked, duration, parse};
+use super::{Asked, among, duration, parse};
 
 const SOURCE: &str = "fn one(é: u8) -> u8 {\n    é + 1\n}\nfn two(é: u8) -> u8 {\n    é + 1\n}\n";
 
@@ -40,6 +40,16 @@ fn a_mutant_is_known_again_when_lines_are_written_above_it_and_differs_from_its_
     let source = format!("{}{SOURCE}", "\n".repeat(10));
     let again = mutant::read(&moved, |_| Ok(source.clone())).unwrap();
     assert_eq!(again[0].key, keys[0]);
+}
+
+/// A list of what has changed counts those alike from one.
+#[test]
+fn a_mutant_of_what_has_changed_is_not_taken_for_its_twin() {
+    let all = mutants();
+    let changed = list().replace(&list()[1..list().find("}, {").unwrap() + 3], "");
+    let changed = mutant::read(&changed, |_| Ok(SOURCE.to_owned())).unwrap();
+    assert_eq!((changed.len(), &changed[0].key), (2, &all[0].key), "as if it were the first");
+    assert_eq!(among(&all, &changed), all[1..]);
 }
 
 #[test]

@@ -251,7 +251,7 @@ impl World {
     /// SAFE-14: a drain that is over before its time leaves nothing behind.
     pub(super) fn unless_rid_of_all(&mut self, index: usize) {
         let worker = &self.workers[index];
-        if worker.drained_by.is_none_or(|until| self.now >= until) {
+        if worker.drained_by.is_none_or(|until| self.time_of(index) >= until) {
             return;
         }
         let words = if let Some(run) = worker.runs.values().next() {

@@ -51,7 +51,7 @@ pub(super) struct Worker {
     pub(super) links: [Link; 2],
     /// After a drain it comes back after this time.
     pub(super) back: Option<u64>,
-    /// A drain has until then.
+    /// A drain has until then, by the worker's clock: one that is too fast ends it earlier.
     pub(super) drained_by: Option<u64>,
     /// Tasks whose handlers ended by themselves and whose outcome was not answered.
     pub(super) unsettled: BTreeSet<TaskId>,
@@ -160,7 +160,7 @@ impl World {
         }
         if let WorkerInput::Stop { within } = input {
             let within = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
-            let until = self.now.saturating_add(within);
+            let until = now.as_nanos().saturating_add(within);
             let worker = &mut self.workers[index];
             worker.drained_by = Some(worker.drained_by.map_or(until, |before| before.min(until)));
         }

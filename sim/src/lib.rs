@@ -57,5 +57,5 @@ pub use sabotage::Sabotage;
 pub use same::{Difference, same};
 pub use simulate::{Ended, Job, Made, Simulation, Unkept, simulate};
 pub use story::{Sentence, Story};
-pub use swarm::{SeenIn, Spread, Swarm, SwarmReport, Used};
+pub use swarm::{Amount, Kind, SeenIn, Spread, Swarm, SwarmReport, Under, Used};
 pub use trace::{Record, Recording, What};

@@ -1,9 +1,11 @@
 //! Which faults met which states of the protocol, and on which frames.
 
+mod reach;
+
 use moorline_link::{Presence, State};
 
 use crate::FrameKind;
-use crate::plan::Family;
+use crate::plan::{Families, Family};
 
 /// The state in which something was met: of a worker's link, or of a worker as the coordinator sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,7 +62,8 @@ pub struct Coverage {
 }
 
 const KINDS: usize = FrameKind::ALL.len();
-const CELLS: usize = Family::ALL.len() * Met::ALL.len() * KINDS;
+const ROW: usize = Met::ALL.len() * KINDS;
+const CELLS: usize = Family::ALL.len() * ROW;
 
 impl Coverage {
     fn place(family: Family, met: usize, kind: FrameKind) -> usize {
@@ -77,15 +80,36 @@ impl Coverage {
         *cell = cell.saturating_add(1);
     }
 
-    /// Adds what another run has met.
-    pub fn merge(&mut self, other: &Self) {
-        if self.cells.is_empty() {
-            self.cells.clone_from(&other.cells);
-            return;
+    /// Adds what another run has met, and says which families that were.
+    pub fn merge(&mut self, other: &Self) -> Families {
+        if self.cells.is_empty() && !other.cells.is_empty() {
+            self.cells.resize(CELLS, 0);
         }
-        for (cell, more) in self.cells.iter_mut().zip(&other.cells) {
-            *cell = cell.saturating_add(*more);
+        let rows = self.cells.chunks_exact_mut(ROW).zip(other.cells.chunks_exact(ROW));
+        let mut met = Families::NONE;
+        for (family, (row, more)) in Family::ALL.iter().zip(rows) {
+            // Every world is merged here: what most of them have is nothing.
+            if more.iter().all(|more| *more == 0) {
+                continue;
+            }
+            met = met.with(*family);
+            for (cell, more) in row.iter_mut().zip(more) {
+                *cell = cell.saturating_add(*more);
+            }
         }
+        met
+    }
+
+    /// How many frames were written while a fault of this family was there. Each is counted once for the
+    /// state of the link and not again for how the coordinator saw the worker.
+    #[must_use]
+    pub fn frames(&self, family: Family) -> u64 {
+        let places = Met::ALL.iter().enumerate().filter(|(_, met)| matches!(met, Met::Link(_)));
+        let row = |(met, _)| {
+            let from = (family as usize * Met::ALL.len() + met) * KINDS;
+            self.cells.get(from..from + KINDS).unwrap_or_default()
+        };
+        places.flat_map(row).map(|times| u64::from(*times)).sum()
     }
 
     /// How often a frame of this kind was written in this state while a fault of this family was there.
@@ -103,6 +127,23 @@ impl Coverage {
         });
         let filled = places.zip(&self.cells).filter(|(_, times)| **times > 0);
         filled.map(|((family, met, kind), times)| (family, met, kind, *times))
+    }
+
+    /// How many cells there are that can be covered: those of every family, in which a frame
+    /// [can be written](Met::can_meet).
+    ///
+    /// ```
+    /// assert!(moorline_sim::Coverage::reachable() > 6_000);
+    /// ```
+    #[must_use]
+    pub fn reachable() -> usize {
+        let kinds = |met: Met| FrameKind::ALL.iter().filter(move |kind| met.can_meet(**kind));
+        Family::ALL.len() * Met::ALL.into_iter().flat_map(kinds).count()
+    }
+
+    /// Cells that are not empty although no frame can be written there: then it can.
+    pub fn surprises(&self) -> impl Iterator<Item = (Family, Met, FrameKind, u32)> {
+        self.cells().filter(|(_, met, kind, _)| !met.can_meet(*kind))
     }
 
     /// How many cells are not empty.

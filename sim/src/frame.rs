@@ -54,6 +54,12 @@ kinds! {
 }
 
 impl FrameKind {
+    /// Whether workers write it.
+    #[must_use]
+    pub const fn is_of_worker(self) -> bool {
+        (self as u8) < (Self::Welcome as u8)
+    }
+
     /// The kind of a worker's frame, and the attempt that it is about.
     #[must_use]
     pub fn of_up(frame: &UpFrame) -> (Self, Option<TaskKey>) {

@@ -47,8 +47,8 @@ pub use frame::FrameKind;
 pub use invariant::{Class, Invariant, UnknownInvariant};
 pub use plan::{
     CoordinatorPlan, Dialled, Ending, Episode, Families, Family, Fault, Kept, Latency, Lull,
-    Manner, Mode, Moment, Nudge, Plan, Settings, Side, TaskPlan, Temper, Told, Twin, Unfit, Way,
-    Who, Whom, WorkerPlan, Workers,
+    Manner, Mode, Moment, Nudge, Origin, Plan, Settings, Side, Size, TaskPlan, Temper, Told, Twin,
+    Unfit, Way, Who, Whom, WorkerPlan, Workers,
 };
 pub use report::{Failure, Report, Seen, Violation};
 pub use rule::Rule;
@@ -57,5 +57,5 @@ pub use sabotage::Sabotage;
 pub use same::{Difference, same};
 pub use simulate::{Ended, Job, Made, Simulation, Unkept, simulate};
 pub use story::{Sentence, Story};
-pub use swarm::{SeenIn, Spread, Swarm, SwarmReport, Used};
+pub use swarm::{Amount, Kind, SeenIn, Spread, Swarm, SwarmReport, Under, Used};
 pub use trace::{Record, Recording, What};

@@ -11,9 +11,10 @@ mod family;
 mod fault;
 mod latency;
 mod moment;
-mod only;
+mod origin;
 mod reach;
 mod settings;
+mod size;
 mod swallow;
 mod whom;
 mod work;
@@ -25,8 +26,10 @@ pub use family::{Families, Family};
 pub use fault::{Dialled, Ending, Episode, Fault, Kept, Manner, Nudge, Told, Twin};
 pub use latency::Latency;
 pub use moment::Moment;
+pub use origin::Origin;
 pub use settings::Settings;
 pub(crate) use settings::good_path;
+pub use size::Size;
 pub use whom::{Side, Way, Who, Whom};
 pub(crate) use work::HANDLERS;
 pub use work::{TaskPlan, WorkerPlan};
@@ -35,6 +38,7 @@ pub use workers::Workers;
 use crate::Sabotage;
 use crate::decide::{Base, Decide, Decision, Draws, Site};
 use episodes::Drawing;
+use size::Limits;
 
 /// A millisecond in the nanoseconds of a world.
 pub(crate) const MS: u64 = 1_000_000;
@@ -78,7 +82,7 @@ pub struct CoordinatorPlan {
 }
 
 impl CoordinatorPlan {
-    fn draw(draws: &dyn Decide, families: Families) -> Self {
+    fn draw(draws: &dyn Decide, families: Families, limits: &Limits) -> Self {
         let draw = |k, bound| draws.draw(Site::Plan, 7, k, bound);
         // Either way.
         let signed = |k, most: u64| {
@@ -88,7 +92,11 @@ impl CoordinatorPlan {
         let rate = |k, most| i32::try_from(signed(k, most)).unwrap_or(0);
         let has = |family| families.contains(family);
         Self {
-            begins_at: if families.is_empty() || draw(0, 4) != 3 { 0 } else { draw(1, 30 * SEC) },
+            begins_at: if families.is_empty() || draw(0, 4) != 3 {
+                0
+            } else {
+                draw(1, limits.boot)
+            },
             rate: if has(Family::T2) { rate(2, 500) } else { 0 },
             wall: if has(Family::T1) { signed(3, 3 * 86_400_000) } else { 0 },
             wall_rate: if has(Family::T1) { rate(4, 10_000) } else { 0 },
@@ -157,6 +165,12 @@ impl Plan {
     /// A plan that is drawn by these decisions; the seed is for what is decided on the way.
     #[must_use]
     pub fn draw(seed: u64, mode: Mode, draws: &dyn Decide) -> Self {
+        Self::draw_sized(seed, mode, Size::Usual, draws)
+    }
+
+    /// The same, of a size.
+    fn draw_sized(seed: u64, mode: Mode, size: Size, draws: &dyn Decide) -> Self {
+        let limits = &size.limits();
         let draw = |k, bound| draws.draw(Site::Plan, 0, k, bound);
         let temper = match draw(0, 10) {
             9 => Temper::Calm,
@@ -165,14 +179,14 @@ impl Plan {
             _ => Temper::Common,
         };
         let families = Families::draw(draws, temper, mode);
-        let mut settings = Settings::draw(draws, temper, families);
-        // Geometric, with a median of 4.
-        let more = |count: &u64| draws.draw(Site::Plan, 6, *count, 1_000) >= 159;
-        let count = 1 + (1..Workers::MAX as u64).take_while(more).count();
-        let worker = |index| WorkerPlan::draw(draws, index, &settings, families);
+        let mut settings = size.settings(draws, |draws| Settings::draw(draws, temper, families));
+        // Geometric, with a median of 4 in usual worlds.
+        let more = |count: &u64| draws.draw(Site::Plan, 6, *count, 1_000) >= limits.last_worker;
+        let count = 1 + (1..limits.workers).take_while(more).count();
+        let worker = |index| WorkerPlan::draw(draws, index, &settings, families, limits);
         let mut workers: Vec<WorkerPlan> = (0..count).map(worker).collect();
-        let quiet_at = draws.log_between(Site::Plan, 0, 3, 60 * SEC, 600 * SEC);
-        let tasks = TaskPlan::draw_all(draws, &mut settings, families, quiet_at);
+        let quiet_at = draws.log_between(Site::Plan, 0, 3, limits.quiet.0, limits.quiet.1);
+        let tasks = TaskPlan::draw_all(draws, &mut settings, families, quiet_at, limits);
         let core = (temper != Temper::Calm && draw(1, 2) == 1).then(|| {
             let bits = Workers::from_bits(draw(2, u64::MAX)).and(Workers::first(count));
             bits.with(usize::try_from(draw(4, count as u64)).unwrap_or(0))
@@ -185,7 +199,7 @@ impl Plan {
             seed,
             mode,
             temper,
-            coordinator: CoordinatorPlan::draw(draws, families),
+            coordinator: CoordinatorPlan::draw(draws, families, limits),
             settings,
             workers,
             tasks,
@@ -197,7 +211,7 @@ impl Plan {
             decisions: Vec::new(),
             sabotage: None,
         };
-        plan.episodes = Drawing { draws, plan: &plan, families }.all();
+        plan.episodes = Drawing { draws, plan: &plan, families, limits }.all();
         plan.lull = plan.draw_lull(draws);
         plan
     }

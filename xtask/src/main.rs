@@ -13,6 +13,7 @@ mod fuzz;
 mod mutants;
 mod no_std;
 mod planted;
+mod soak;
 mod write;
 
 use std::process::ExitCode;
@@ -63,6 +64,11 @@ const CHORES: &[Chore] = &[
         "planted",
         "[ID..] [--check] build the simulator with each planted bug, and see that it is found",
         planted::run,
+    ),
+    (
+        "soak",
+        "[--time 1m] [--jobs N] [--from SEED] [--floor PERCENT] [--built] [--update]  run worlds of every kind, and all that was broken once",
+        soak::run,
     ),
     ("no-std", "          link the machines without the standard library", no_std::run),
 ];

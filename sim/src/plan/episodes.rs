@@ -1,13 +1,11 @@
 //! The faults of a plan: which families, how many, how hard, and when.
 
+use super::size::Limits;
 use super::{
     Dialled, Ending, Episode, Families, Family, Fault, Kept, MS, Manner, Mode, Moment, Nudge, Plan,
     SEC, Side, Temper, Told, Twin, Way, Who, Workers,
 };
 use crate::decide::{Decide, Site};
-
-/// How much longer a commit takes at most by a fault that is drawn.
-const SLOWEST_COMMIT: u64 = 20 * SEC;
 
 /// Families that have episodes.
 const EPISODIC: [Family; 23] = [
@@ -75,6 +73,7 @@ pub(super) struct Drawing<'a> {
     pub(super) draws: &'a dyn Decide,
     pub(super) plan: &'a Plan,
     pub(super) families: Families,
+    pub(super) limits: &'a Limits,
 }
 
 impl Drawing<'_> {
@@ -87,7 +86,8 @@ impl Drawing<'_> {
         }
         let quiet_at = self.plan.quiet_at;
         let is_cranked = self.plan.temper == Temper::Cranked;
-        let (least, most) = if is_cranked { (8, 32) } else { (1, 16) };
+        let (least, most) =
+            if is_cranked { self.limits.cranked } else { (1, self.limits.episodes) };
         let count = self.draws.log_between(Site::Plan, 0, 11, least, most);
         // A third of the worlds is struck where it hurts only.
         let aimed = self.draws.draw(Site::Plan, 0, 12, 3) == 2;
@@ -275,8 +275,8 @@ impl Drawing<'_> {
             Family::H2 => Fault::CrashLoop {
                 who,
                 manner,
-                back: log(7, 10 * MS, 30 * SEC),
-                lives: log(31, 10 * MS, 30 * SEC),
+                back: log(7, 10 * MS, self.limits.lives),
+                lives: log(31, 10 * MS, self.limits.lives),
                 times: count(2 + draw(33, 9)),
             },
             Family::H3 => {
@@ -304,8 +304,9 @@ impl Drawing<'_> {
             }
             Family::D1 => {
                 if draw(31, 2) == 0 {
-                    let delay = lasts(11, 50 * MS, SLOWEST_COMMIT);
-                    Fault::Slow { delay: delay.min(SLOWEST_COMMIT), lasts: lasts(12, SEC, long) }
+                    let slowest = self.limits.commit;
+                    let delay = lasts(11, 50 * MS, slowest);
+                    Fault::Slow { delay: delay.min(slowest), lasts: lasts(12, SEC, long) }
                 } else {
                     Fault::Fails { lasts: lasts(12, 100 * MS, long) }
                 }
@@ -318,7 +319,7 @@ impl Drawing<'_> {
                     2 => Nudge::Kick,
                     3 => Nudge::Disconnect,
                     _ => Nudge::Stop {
-                        within: lasts(14, 10 * MS, 30 * SEC),
+                        within: lasts(14, 10 * MS, self.limits.drain),
                         back: lasts(15, 10 * MS, lost_after),
                     },
                 },

@@ -52,4 +52,25 @@ impl Moment {
         Self::Lease,
         Self::End,
     ];
+
+    /// What it is called on command lines.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hello => "hello",
+            Self::Welcome => "welcome",
+            Self::Item => "item",
+            Self::Answer => "answer",
+            Self::Active => "active",
+            Self::Assign => "assign",
+            Self::Accept => "accept",
+            Self::Recall => "recall",
+            Self::Result => "result",
+            Self::Part => "part",
+            Self::Settled => "settled",
+            Self::Goodbye => "goodbye",
+            Self::Lease => "lease",
+            Self::End => "end",
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use moorline_work::TaskId;
 
+use super::size::Limits;
 use super::{Families, Family, Latency, MS, SEC, Settings, good_path};
 use crate::decide::{Decide, Site};
 
@@ -40,6 +41,7 @@ impl WorkerPlan {
         index: usize,
         settings: &Settings,
         families: Families,
+        limits: &Limits,
     ) -> Self {
         let entity = index as u64;
         let draw = |k, bound| draws.draw(Site::Worker, entity, k, bound);
@@ -85,7 +87,7 @@ impl WorkerPlan {
             id: u128::from(draw(2, u64::MAX)) << 64 | u128::from(entity),
             slots: u16::try_from(1 + draw(0, 4)).unwrap_or(1),
             handlers: usize::try_from(handlers - fewer).unwrap_or(HANDLERS.len()),
-            begins_at: if is_late { draw(35, 30 * SEC) } else { draw(35, SEC / 4) },
+            begins_at: if is_late { draw(35, limits.boot) } else { draw(35, SEC / 4) },
             clock: draw(3, 1_000 * SEC),
             rate: if has(Family::T2) { rate } else { 0 },
             up: latency(8),
@@ -168,11 +170,13 @@ impl TaskPlan {
         settings: &mut Settings,
         families: Families,
         quiet_at: u64,
+        limits: &Limits,
     ) -> Vec<Self> {
         let draw = |k, bound| draws.draw(Site::Plan, 4, k, bound);
         let shape = draw(1, 5);
         // Steady, in bursts, all at once, starved, through a tiny window.
-        let count = draws.log_between(Site::Plan, 4, 0, 1, if shape == 3 { 3 } else { 32 });
+        let count =
+            draws.log_between(Site::Plan, 4, 0, 1, if shape == 3 { 3 } else { limits.tasks });
         if shape == 4 {
             (settings.window, settings.window_messages) = (1, settings.window_messages.min(2));
         }
@@ -184,10 +188,10 @@ impl TaskPlan {
             clashes: draw(5, 2) == 1,
             is_bad: families.contains(Family::H6),
         };
-        (0..count).map(|index| Self::draw(draws, index, workload)).collect()
+        (0..count).map(|index| Self::draw(draws, index, workload, limits)).collect()
     }
 
-    fn draw(draws: &dyn Decide, index: u64, workload: Workload) -> Self {
+    fn draw(draws: &dyn Decide, index: u64, workload: Workload, limits: &Limits) -> Self {
         let draw = |k, bound| draws.draw(Site::Task, index, k, bound);
         let log = |k, low, high| draws.log_between(Site::Task, index, k, low, high);
         let Workload { spread, bursts, cancels, repeats, clashes, is_bad } = workload;
@@ -196,7 +200,7 @@ impl TaskPlan {
         } else {
             (spread / (bursts + 1)) * (1 + draw(18, bursts)) + draw(0, SEC)
         };
-        let work = log(1, MS, 30 * SEC);
+        let work = log(1, MS, limits.work);
         let large = draw(2, 25) == 24;
         let stops_late = draw(12, if is_bad { 2 } else { 6 }) > 0;
         Self {
@@ -207,17 +211,25 @@ impl TaskPlan {
             priority: i16::try_from(draw(5, 3)).unwrap_or(0),
             max_retries: u32::try_from(draw(6, 3)).unwrap_or(0),
             timeout: (draw(7, 6) == 5).then_some(work / 2 + MS),
-            size: usize::try_from(if large { log(8, 1 << 14, 300_000) } else { log(8, 1, 512) })
-                .unwrap_or(1),
+            size: usize::try_from(if large {
+                log(8, 1 << 14, limits.large)
+            } else {
+                log(8, 1, 512)
+            })
+            .unwrap_or(1),
             work,
             endless: false,
             failing: if draw(9, 3) == 0 { 400_000 } else { 0 },
             panics: if is_bad && draw(19, 3) == 2 { 400_000 } else { 0 },
             twice: is_bad && draw(20, 3) == 2,
-            cancel_at: (cancels && draw(10, 5) == 4).then(|| submit_at + draw(11, 20 * SEC)),
-            stops: if stops_late && draw(21, 2) == 1 { log(13, SEC, 60 * SEC) } else { 500 * MS },
-            again_at: (repeats && draw(14, 4) == 3).then(|| submit_at + draw(15, 60 * SEC)),
-            clash_at: (clashes && draw(16, 8) == 7).then(|| submit_at + draw(17, 60 * SEC)),
+            cancel_at: (cancels && draw(10, 5) == 4).then(|| submit_at + draw(11, limits.cancel)),
+            stops: if stops_late && draw(21, 2) == 1 {
+                log(13, SEC, limits.stops)
+            } else {
+                500 * MS
+            },
+            again_at: (repeats && draw(14, 4) == 3).then(|| submit_at + draw(15, limits.again)),
+            clash_at: (clashes && draw(16, 8) == 7).then(|| submit_at + draw(17, limits.again)),
         }
     }
 }

@@ -56,8 +56,18 @@ impl Spread {
         Self { time: Some(time), ..self }
     }
 
-    pub(super) fn first(&self) -> u64 {
-        self.numbers.start
+    pub(super) const fn numbers(&self) -> &Range<u64> {
+        &self.numbers
+    }
+
+    /// What is still to be done from this number on when so much time is over: so many numbers of it at
+    /// most. Nothing is `None`.
+    pub(super) fn next(&self, from: u64, most: Option<u64>, elapsed: Duration) -> Option<Self> {
+        let end =
+            most.map_or(self.numbers.end, |most| self.numbers.end.min(from.saturating_add(most)));
+        let time = self.time.map(|time| time.saturating_sub(elapsed));
+        let is_left = from < end && time != Some(Duration::ZERO);
+        is_left.then_some(Self { numbers: from..end, jobs: self.jobs, time })
     }
 
     /// Does it: `work` on the threads, `take` on this one, in the order of numbers and without a gap,

@@ -1,9 +1,29 @@
 //! What many worlds come to together.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::{Coverage, Failure, Report, Seen};
+use super::{Amount, Kind};
+use crate::{Coverage, Failure, Family, Origin, Report, Seen};
+
+/// How much went wrong of one family.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Under {
+    /// Which.
+    pub family: Family,
+    /// In how many worlds a frame was written under a fault of it, or up to a second after it.
+    pub worlds: u64,
+    /// How many frames.
+    pub frames: u64,
+}
+
+/// A world that was run.
+pub(super) struct Ran {
+    pub(super) origin: Option<Origin>,
+    pub(super) kind: Option<Kind>,
+    pub(super) result: Result<Report, Box<Failure>>,
+}
 
 /// How often one of the rarer things happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,6 +109,10 @@ pub struct SwarmReport {
     pub hash: u64,
     /// Worlds in which a promise was broken, in the order of seeds.
     pub failures: Vec<Failure>,
+    /// Where the plans of these come from, by seed, if they were drawn.
+    pub origins: BTreeMap<u64, Origin>,
+    /// How much there was of each kind of worlds that were drawn.
+    pub kinds: BTreeMap<Kind, Amount>,
     /// Time that passed in the worlds, in seconds.
     pub lasted: u64,
     /// Events.
@@ -111,6 +135,8 @@ pub struct SwarmReport {
     pub seen: Vec<SeenIn>,
     /// Which faults met which states and frames, in all worlds that kept their promises.
     pub coverage: Coverage,
+    /// How much went wrong of each family, in the order of [`Family::ALL`], in the same worlds.
+    pub under: Vec<Under>,
     /// How long it took: the one figure that differs from run to run.
     pub took: Duration,
 }
@@ -119,11 +145,15 @@ impl SwarmReport {
     /// Of nothing yet, before this seed.
     pub(super) fn before(first: u64) -> Self {
         let names = Seen::default().counts().into_iter();
+        let under =
+            Family::ALL.iter().map(|family| Under { family: *family, worlds: 0, frames: 0 });
         Self {
             seeds: first..first,
             worlds: 0,
             hash: 0,
             failures: Vec::new(),
+            origins: BTreeMap::new(),
+            kinds: BTreeMap::new(),
             lasted: 0,
             events: 0,
             packets: 0,
@@ -135,25 +165,25 @@ impl SwarmReport {
             ended: Used::default(),
             seen: names.map(|(name, _)| SeenIn { name, times: 0, worlds: 0 }).collect(),
             coverage: Coverage::default(),
+            under: under.collect(),
             took: Duration::ZERO,
         }
     }
 
     /// The next seed has come to this; to nothing if it was left out.
-    pub(super) fn take(
-        &mut self,
-        seed: u64,
-        result: Option<Result<Report, Box<Failure>>>,
-        took: Duration,
-    ) {
+    pub(super) fn take(&mut self, seed: u64, ran: Option<Ran>, took: Duration) {
         self.seeds.end = seed + 1;
         self.took = took;
-        let Some(result) = result else { return };
+        let Some(Ran { origin, kind, result }) = ran else { return };
         self.worlds += 1;
+        if let Some(kind) = kind {
+            self.kinds.entry(kind).or_default().add(&amount(&result));
+        }
         let report = match result {
             Ok(report) => report,
             Err(failure) => {
                 self.failures.push(*failure);
+                self.origins.extend(origin.map(|origin| (seed, origin)));
                 return;
             }
         };
@@ -167,7 +197,11 @@ impl SwarmReport {
         self.crashes += report.crashes;
         self.back.add(seed, report.back);
         self.ended.add(seed, report.ended);
-        self.coverage.merge(&report.coverage);
+        for family in self.coverage.merge(&report.coverage).iter() {
+            let under = &mut self.under[family as usize];
+            under.worlds += 1;
+            under.frames += report.coverage.frames(family);
+        }
         for (seen, (_, times)) in self.seen.iter_mut().zip(report.seen.counts()) {
             seen.times += times;
             seen.worlds += u64::from(times > 0);
@@ -179,5 +213,18 @@ impl SwarmReport {
     pub fn a_second(&self, count: u64) -> u64 {
         let millis = self.took.as_millis().max(1);
         u64::try_from(u128::from(count) * 1_000 / millis).unwrap_or(u64::MAX)
+    }
+}
+
+fn amount(result: &Result<Report, Box<Failure>>) -> Amount {
+    match result {
+        Ok(report) => Amount {
+            worlds: 1,
+            failures: 0,
+            lasted: report.lasted / 1_000_000,
+            events: report.events,
+            packets: report.packets,
+        },
+        Err(_) => Amount { worlds: 1, failures: 1, ..Amount::default() },
     }
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod cover;
+mod drawing;
 mod explain;
 mod finds;
 mod plan;

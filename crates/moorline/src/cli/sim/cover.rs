@@ -7,9 +7,10 @@ use std::time::Duration;
 use moorline_sim::{Coverage, Failure, Family, FrameKind, Met, Run, Swarm};
 use serde_json::{Value, json};
 
+use super::drawing::{Drawing, OPTIONS, family, typed};
 use super::in_a_world;
-use super::source::{self, Mode, of_seed, replay_of, seeds};
-use super::swarm::{MINUTE, family, how_far, typed};
+use super::source::{self, replay_of, seeds};
+use super::swarm::{MINUTE, how_far};
 use super::verdict::{self, count};
 use crate::Error;
 use crate::cli::exit::Exit;
@@ -21,7 +22,8 @@ use crate::cli::{Context, Outcome, output};
 pub(in crate::cli) struct Args {
     /// Count in the worlds of these scenario files, and of those in these directories [default: in
     /// worlds of seeds].
-    #[arg(value_name = "PATH", conflicts_with_all = ["seeds", "time", "jobs", "mode"])]
+    #[arg(value_name = "PATH", conflicts_with_all = ["seeds", "time", "jobs", "steer"])]
+    #[arg(conflicts_with_all = OPTIONS)]
     paths: Vec<PathBuf>,
 
     /// Run the worlds of these seeds, from the first to the one before the last [default: from 0 on,
@@ -37,10 +39,12 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     jobs: Option<u16>,
 
-    /// What may go wrong: honest, or hostile for what networks and disks never should do.
-    #[arg(long, value_enum, value_name = "MODE", default_value_t = Mode::Honest)]
-    #[arg(hide_possible_values = true)]
-    mode: Mode,
+    #[command(flatten)]
+    drawing: Drawing,
+
+    /// Draw every second world so that it leads to cells that are empty so far.
+    #[arg(long)]
+    steer: bool,
 
     /// Show of this family which frame met which state, and how often.
     #[arg(long, value_name = "FAMILY", value_parser = family)]
@@ -62,9 +66,6 @@ struct Covered {
     failure: Option<(Failure, String, String)>,
 }
 
-/// Cells that there are.
-const CELLS: usize = Family::ALL.len() * Met::ALL.len() * FrameKind::ALL.len();
-
 pub(super) fn run(args: &Args, context: Context) -> Outcome {
     let covered = if args.paths.is_empty() { of_seeds(args) } else { of_files(&args.paths)? };
     let below = args.floor.filter(|floor| covered.coverage.covered() < *floor);
@@ -83,9 +84,10 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
     };
     output::bytes(text.as_bytes())?;
     output::line(&format!(
-        "{}, {} of {CELLS} cells covered",
+        "{}, {} of {} cells covered",
         count(covered.worlds, "world"),
-        covered.coverage.covered()
+        covered.coverage.covered(),
+        Coverage::reachable()
     ))?;
     if let (Some(floor), None) = (below, &covered.failure) {
         output::line(&format!("less than the {floor} that were asked for"))?;
@@ -99,7 +101,7 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
 }
 
 fn of_seeds(args: &Args) -> Covered {
-    let mode = args.mode;
+    let drawing = &args.drawing;
     let swarm = match (&args.seeds, args.time) {
         (Some(seeds), None) => Swarm::of(seeds.clone()),
         (Some(seeds), Some(time)) => Swarm::of(seeds.clone()).within(time),
@@ -109,17 +111,24 @@ fn of_seeds(args: &Args) -> Covered {
         Some(jobs) => swarm.jobs(jobs.into()),
         None => swarm,
     };
+    let swarm = swarm.drawn_by(|seed| drawing.origin(seed));
+    let swarm = if args.steer { swarm.steered() } else { swarm };
     let line = Line::new();
-    let report = swarm.planned_by(move |seed| Some(mode.plan(seed))).run_with(|so_far| {
+    let report = swarm.run_with(|so_far| {
         let cells = count(so_far.coverage.covered() as u64, "cell");
         line.show(&format!("{}, {cells} covered", how_far(so_far)));
     });
+    let origins = &report.origins;
     let failure = report.failures.into_iter().next().map(|failure| {
-        let replay = format!("moorline sim run {}", of_seed(failure.seed, mode));
+        let origin = origins.get(&failure.seed).copied();
+        let origin = origin.unwrap_or_else(|| drawing.origin(failure.seed));
+        let replay = format!("moorline sim run {origin}");
         let name = format!("seed {}", failure.seed);
         (failure, name, replay)
     });
-    let of = format!("--seeds {}..{}{}", report.seeds.start, report.seeds.end, mode.flag());
+    let (from, to) = (report.seeds.start, report.seeds.end);
+    let steer = if args.steer { " --steer" } else { "" };
+    let of = format!("--seeds {from}..{to}{}{steer}", drawing.flags());
     Covered { of, worlds: report.worlds, coverage: report.coverage, failure }
 }
 
@@ -286,7 +295,7 @@ fn as_json(covered: &Covered, floor: Option<usize>, exit: Exit) -> Value {
     let mut value = json!({
         "worlds": covered.worlds,
         "covered": coverage.covered(),
-        "of": CELLS,
+        "of": Coverage::reachable(),
         "floor": floor,
         "cells": cells,
         "exit": exit as u8,

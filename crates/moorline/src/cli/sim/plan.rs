@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::source::Mode;
+use super::drawing::Drawing;
 use crate::cli::exit::Exit;
 use crate::cli::{Context, Outcome, output};
 
@@ -12,14 +12,12 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "N")]
     seed: u64,
 
-    /// What may go wrong: honest, or hostile for what networks and disks never should do.
-    #[arg(long, value_enum, value_name = "MODE", default_value_t = Mode::Honest)]
-    #[arg(hide_possible_values = true)]
-    mode: Mode,
+    #[command(flatten)]
+    drawing: Drawing,
 }
 
 pub(super) fn run(args: &Args, context: Context) -> Outcome {
-    let text = moorline_sim::scenario::to_text(&args.mode.plan(args.seed));
+    let text = moorline_sim::scenario::to_text(&args.drawing.origin(args.seed).plan());
     if context.json {
         output::json(&json!({"seed": args.seed, "scenario": text}))?;
     } else {

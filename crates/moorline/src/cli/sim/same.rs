@@ -6,7 +6,8 @@ use std::ops::{ControlFlow, Range};
 use moorline_sim::{Difference, Spread};
 use serde_json::json;
 
-use super::source::{Mode, of_seed, seeds};
+use super::drawing::Drawing;
+use super::source::seeds;
 use crate::cli::exit::Exit;
 use crate::cli::progress::Line;
 use crate::cli::{Context, Outcome, output};
@@ -21,22 +22,20 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "A..B", value_parser = seeds)]
     seeds: Option<Range<u64>>,
 
-    /// What may go wrong: honest, or hostile for what networks and disks never should do.
-    #[arg(long, value_enum, value_name = "MODE", default_value_t = Mode::Honest)]
-    #[arg(hide_possible_values = true)]
-    mode: Mode,
+    #[command(flatten)]
+    drawing: Drawing,
 }
 
 pub(super) fn run(args: &Args, context: Context) -> Outcome {
     let one = args.seed.unwrap_or(0);
     let range = args.seeds.clone().unwrap_or(one..one.saturating_add(1));
-    let mode = args.mode;
+    let drawing = &args.drawing;
     let (mut hash, mut found) = (0_u64, None);
     // What is taken is counted, and shown between.
     let worlds = Cell::new(0_u64);
     let line = Line::new();
     Spread::over(range).run(
-        |seed| moorline_sim::same(&mode.plan(seed)),
+        |seed| moorline_sim::same(&drawing.origin(seed).plan()),
         |_, result| match result {
             Ok(one) => {
                 worlds.set(worlds.get() + 1);
@@ -63,7 +62,7 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
         }
         return Ok(Exit::Done);
     };
-    let replay = format!("moorline sim same {}", of_seed(difference.seed, mode));
+    let replay = format!("moorline sim same {}", drawing.origin(difference.seed));
     if context.json {
         let Difference { seed, record, before, one, other } = &*difference;
         output::json(&json!({

@@ -3,48 +3,11 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
-use moorline_sim::Plan;
 use moorline_sim::scenario::Scenario;
 
+use super::drawing::{Drawing, OPTIONS};
 use crate::cli::output;
 use crate::{Code, Error, Result};
-
-/// What may go wrong in a world that a seed makes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-pub(super) enum Mode {
-    /// What networks, machines and people do: every promise holds.
-    #[default]
-    Honest,
-    /// Also what they never should.
-    Hostile,
-}
-
-impl Mode {
-    /// As plans say it.
-    pub(super) const fn of_plan(self) -> moorline_sim::Mode {
-        match self {
-            Self::Honest => moorline_sim::Mode::Honest,
-            Self::Hostile => moorline_sim::Mode::Hostile,
-        }
-    }
-
-    /// The plan of a seed.
-    pub(super) fn plan(self, seed: u64) -> Plan {
-        match self {
-            Self::Honest => Plan::new(seed),
-            Self::Hostile => Plan::hostile(seed),
-        }
-    }
-
-    /// What has to stand behind a seed so that it is this one's.
-    pub(super) const fn flag(self) -> &'static str {
-        match self {
-            Self::Honest => "",
-            Self::Hostile => " --mode hostile",
-        }
-    }
-}
 
 /// One world: of a seed, or of a file.
 #[derive(clap::Args, Clone, Debug)]
@@ -56,18 +19,15 @@ pub(super) struct Source {
     seed: Option<u64>,
 
     /// The world of this scenario file; see docs/scenarios.md for every key.
-    #[arg(long, value_name = "FILE", group = "world")]
+    #[arg(long, value_name = "FILE", group = "world", conflicts_with_all = OPTIONS)]
     scenario: Option<PathBuf>,
 
     /// The same as --scenario FILE.
-    #[arg(value_name = "FILE", group = "world")]
+    #[arg(value_name = "FILE", group = "world", conflicts_with_all = OPTIONS)]
     file: Option<PathBuf>,
 
-    /// What may go wrong in the world of a seed: honest, or hostile for what networks and disks never
-    /// should do.
-    #[arg(long, value_enum, value_name = "MODE", default_value_t = Mode::Honest)]
-    #[arg(hide_possible_values = true, conflicts_with_all = ["scenario", "file"])]
-    mode: Mode,
+    #[command(flatten)]
+    drawing: Drawing,
 }
 
 impl Source {
@@ -87,7 +47,7 @@ impl Source {
     pub(super) fn flags(&self) -> String {
         match self.path() {
             Some(path) => of_file(path),
-            None => of_seed(self.seed.unwrap_or(0), self.mode),
+            None => self.drawing.origin(self.seed.unwrap_or(0)).to_string(),
         }
     }
 
@@ -95,7 +55,7 @@ impl Source {
     pub(super) fn read(&self) -> Result<Scenario> {
         match self.path() {
             Some(path) => read(path),
-            None => Ok(Scenario::of(self.mode.plan(self.seed.unwrap_or(0)))),
+            None => Ok(Scenario::of(self.drawing.origin(self.seed.unwrap_or(0)).plan())),
         }
     }
 }
@@ -123,11 +83,6 @@ fn of_file(path: &Path) -> String {
 /// The command that runs a scenario file.
 pub(super) fn replay_of(path: &Path) -> String {
     format!("moorline sim run {}", of_file(path))
-}
-
-/// How the world of a seed stands on a command line.
-pub(super) fn of_seed(seed: u64, mode: Mode) -> String {
-    format!("--seed {seed}{}", mode.flag())
 }
 
 /// Seeds: `0..1000`, or one.

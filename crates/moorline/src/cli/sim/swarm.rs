@@ -4,11 +4,12 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use moorline_sim::{Families, Family, Plan, Swarm, SwarmReport};
+use moorline_sim::{Failure, Swarm, SwarmReport};
 use serde_json::{Value, json};
 
+use super::drawing::Drawing;
 use super::finds::Finds;
-use super::source::{Mode, of_seed, replay_of, seeds};
+use super::source::{replay_of, seeds};
 use super::verdict::{self, count};
 use crate::Error;
 use crate::cli::exit::Exit;
@@ -31,15 +32,12 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_024))]
     jobs: Option<u16>,
 
-    /// Only faults of these families, such as partition,crash: ids or names as in docs/simulation.md.
-    /// A seed makes another world then.
-    #[arg(long, value_name = "FAMILY", value_delimiter = ',', value_parser = family)]
-    only: Vec<Family>,
+    #[command(flatten)]
+    drawing: Drawing,
 
-    /// What may go wrong: honest, or hostile for what networks and disks never should do.
-    #[arg(long, value_enum, value_name = "MODE", default_value_t = Mode::Honest)]
-    #[arg(hide_possible_values = true)]
-    mode: Mode,
+    /// Draw every second world so that it leads to cells of `moorline sim cover` that are empty so far.
+    #[arg(long)]
+    steer: bool,
 
     /// Write the plan of each world that failed to this directory, as a scenario file. The first one
     /// that breaks a rule is written also as small as it gets, with a picture of it and what led there
@@ -61,39 +59,15 @@ pub(in crate::cli) struct Args {
 /// How long a swarm lasts if nobody says anything.
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
-/// The name of a family as it is typed: `half-open`.
-pub(super) fn typed(family: Family) -> String {
-    family.title().replace(' ', "-")
-}
-
-pub(super) fn family(text: &str) -> Result<Family, String> {
-    let word = text.trim().to_ascii_lowercase();
-    let all = Family::ALL.iter().copied();
-    let is_it =
-        |family: &Family| family.name().eq_ignore_ascii_case(&word) || typed(*family) == word;
-    all.clone().find(is_it).ok_or_else(|| {
-        let names: Vec<_> =
-            all.map(|family| format!("{} {}", family.name(), typed(family))).collect();
-        format!("there is no such family; there are {}", names.join(", "))
-    })
-}
-
-/// The plan of a seed; with faults of these families alone, if there are any.
-fn plan_of(seed: u64, mode: Mode, only: Families) -> Plan {
-    if only.is_empty() { mode.plan(seed) } else { Plan::only(seed, mode.of_plan(), only) }
-}
-
 pub(super) fn run(args: &Args, context: Context) -> Outcome {
-    let only = args.only.iter().fold(Families::NONE, |some, family| some.with(*family));
-    let mode = args.mode;
+    let drawing = &args.drawing;
     let swarm = match (&args.seeds, args.time) {
         (Some(seeds), None) => Swarm::of(seeds.clone()),
         (Some(seeds), Some(time)) => Swarm::of(seeds.clone()).within(time),
         (None, time) => Swarm::lasting(0, time.unwrap_or(MINUTE)),
     };
-    let swarm = swarm
-        .planned_by(move |seed| Some(plan_of(seed, mode, only)))
-        .stop_after(args.stop_after.into());
+    let swarm = swarm.drawn_by(|seed| drawing.origin(seed)).stop_after(args.stop_after.into());
+    let swarm = if args.steer { swarm.steered() } else { swarm };
     let swarm = match args.jobs {
         Some(jobs) => swarm.jobs(jobs.into()),
         None => swarm,
@@ -102,11 +76,16 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
         let line = Line::new();
         swarm.run_with(|so_far| line.show(&how_far(so_far)))
     };
+    // A world that was steered somewhere is not what its seed alone makes.
+    let origin = |failure: &Failure| {
+        let steered = report.origins.get(&failure.seed).copied();
+        steered.unwrap_or_else(|| drawing.origin(failure.seed))
+    };
     let mut files = Vec::new();
     if let Some(directory) = &args.out {
         let mut finds = Finds::new(directory, args.shrink);
         for failure in &report.failures {
-            files.push(finds.keep(plan_of(failure.seed, mode, only), failure)?);
+            files.push(finds.keep(origin(failure).plan(), failure)?);
         }
     }
     let replays: Vec<String> = report
@@ -115,18 +94,7 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
         .enumerate()
         .map(|(place, failure)| match files.get(place) {
             Some(path) => replay_of(path),
-            // A seed alone does not say which faults were left out.
-            None if only.is_empty() => format!("moorline sim run {}", of_seed(failure.seed, mode)),
-            None => {
-                let names: Vec<_> = args.only.iter().map(|family| family.name()).collect();
-                format!(
-                    "moorline sim swarm --seeds {}..{}{} --only {}",
-                    failure.seed,
-                    failure.seed + 1,
-                    mode.flag(),
-                    names.join(",")
-                )
-            }
+            None => format!("moorline sim run {}", origin(failure)),
         })
         .collect();
     if context.json {

@@ -95,7 +95,9 @@ impl World {
                 state.haunts |= haunts;
                 for side in [Side::Worker, Side::Coordinator] {
                     if way.is_from(side) {
-                        state.pipe_mut(side).jammed = until;
+                        // What is lost in one that lasts for ever is not made good by a shorter one.
+                        let pipe = state.pipe_mut(side);
+                        pipe.jammed = pipe.jammed.max(until);
                     }
                 }
             }

@@ -9,6 +9,8 @@
 
 mod numbers;
 mod parts;
+mod replace;
+mod settings;
 
 use crate::plan::Plan;
 use crate::{Base, Failure, Rule, Run};
@@ -139,6 +141,9 @@ impl Shrinker<'_> {
             self.settle_decisions();
             self.drop_decisions();
             self.narrow_sets();
+            self.replace_all_faults();
+            self.replace_faults();
+            self.replace_decisions();
             self.simplify_numbers();
             if self.best == before || self.is_over {
                 return;

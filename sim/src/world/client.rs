@@ -240,9 +240,11 @@ impl World {
     fn waits(&self, task: usize) -> bool {
         let client = &self.clients[task];
         let plan = &self.plan.tasks[task];
-        !client.acknowledged
-            || plan.cancel_at.is_some() && !client.cancel_answered
-            || plan.again_at.is_some() && !client.again_answered
-            || plan.clash_at.is_some() && !client.clash_answered
+        // Nobody asks for what is never handed in.
+        !plan.absent
+            && (!client.acknowledged
+                || plan.cancel_at.is_some() && !client.cancel_answered
+                || plan.again_at.is_some() && !client.again_answered
+                || plan.clash_at.is_some() && !client.clash_answered)
     }
 }

@@ -131,6 +131,7 @@ struct Shrinker<'a> {
 
 impl Shrinker<'_> {
     fn go(&mut self) {
+        self.leap();
         loop {
             let before = self.best.clone();
             self.cut_after();

@@ -70,6 +70,30 @@ fn episode_of(decision: &mut Decision) -> Option<&mut u64> {
 }
 
 impl Shrinker<'_> {
+    /// Nearly nothing, at once: most of what is broken without any fault is broken there, and a world that is
+    /// that small takes no time, also where the large one goes round in circles.
+    pub(super) fn leap(&mut self) {
+        let tasks: Vec<usize> =
+            (0..self.best.tasks.len()).filter(|task| !self.best.tasks[*task].absent).collect();
+        let first = self.best.present().map(|(worker, _)| worker).next();
+        for count in [0, 1, 2, 4] {
+            let left = &tasks[..tasks.len().min(count)];
+            let is_there = self.change(|plan| {
+                (plan.base, plan.decisions) = (Base::Benign, Vec::new());
+                (plan.episodes, plan.lull, plan.core) = (Vec::new(), None, None);
+                for (index, worker) in plan.workers.iter_mut().enumerate() {
+                    worker.absent |= Some(index) != first;
+                }
+                for (index, task) in plan.tasks.iter_mut().enumerate() {
+                    task.absent |= !left.contains(&index);
+                }
+            });
+            if is_there {
+                return;
+            }
+        }
+    }
+
     /// What would have happened after the promise was broken.
     pub(super) fn cut_after(&mut self) {
         let at = self.failure.at;

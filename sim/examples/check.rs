@@ -17,7 +17,7 @@ use moorline_sim::check::{
     TimedStep, TimedVerdict, Verdict, check, check_timed,
 };
 use moorline_sim::shrink::{Shrunk, shrink};
-use moorline_sim::{Plan, Violation, run_plan, scenario};
+use moorline_sim::{Plan, Rule, Violation, run_plan, scenario};
 
 /// How long a plan may be shrunk.
 const SHRINKING: Duration = Duration::from_secs(10);
@@ -205,19 +205,21 @@ fn bug(models: &[Model], limit: Duration) -> ExitCode {
                 eprintln!("not in {model}");
                 continue;
             }
-            // A plan says nothing of moments that are as exact as that.
             Ended::Timed(steps, violation) => {
                 eprintln!("{}", told(&steps, violation.as_ref()));
-                let rule = violation.map_or("a trap".into(), |broken| format!("{:?}", broken.rule));
-                cells.extend([rule, steps.len().to_string(), states, took]);
-                cells.resize(cells.len() + 5, "-".into());
+                let rule = violation.as_ref().map(|broken| broken.rule);
+                let name = rule.map_or("a trap".into(), |rule| format!("{rule:?}"));
+                cells.extend([name, steps.len().to_string(), states, took]);
+                cells.extend(compared(least_of_timed(model, &steps), rule, limit));
             }
             Ended::Way(way) => {
                 eprintln!("{way}");
                 let rule = way.violation.as_ref();
                 let rule = rule.map_or("a trap".into(), |broken| format!("{:?}", broken.rule));
                 cells.extend([rule, way.steps.len().to_string(), states, took]);
-                cells.extend(compared(&way, limit));
+                let (least, shown) = least(&way).unzip();
+                let rule = shown.or(way.violation.as_ref().map(|broken| broken.rule));
+                cells.extend(compared(least, rule, limit));
             }
         }
         println!("{}", cells.join(" | "));
@@ -226,17 +228,32 @@ fn bug(models: &[Model], limit: Duration) -> ExitCode {
     ExitCode::from(1)
 }
 
-/// The size of the smallest plan of a way; that of a drawn one that fails in the same way, before and after it is
-/// shrunk; how many replays that took; and how much larger it is.
-fn compared(way: &Counterexample, limit: Duration) -> [String; 5] {
-    let least = match way.plan() {
-        Ok(plan) => shrunk(&plan).map(|shrunk| shrunk.after.items()),
+/// The size of the smallest plan of a way, and what it breaks: after a trap there is more than one rule by which
+/// that is noticed.
+fn least(way: &Counterexample) -> Option<(usize, Rule)> {
+    match way.plan() {
+        Ok(plan) => {
+            shrunk(&plan).map(|shrunk| (shrunk.after.items(), shrunk.failure.violation.rule))
+        }
         Err(other) => {
             eprintln!("{other}");
             None
         }
-    };
-    let drawn = drawn(way, limit).and_then(|plan| shrunk(&plan));
+    }
+}
+
+/// A plan says nothing of moments that are as exact as those of a way with clocks. What it would have to say is
+/// there: the workers, the task, and what breaks.
+fn least_of_timed(model: &Model, steps: &[TimedStep]) -> Option<usize> {
+    let Model::Timed(bounds) = model else { return None };
+    let breaks = steps.iter().filter(|step| matches!(step, TimedStep::Break(..))).count();
+    Some(usize::from(bounds.workers) + 1 + breaks)
+}
+
+/// The size of the smallest plan of a way; that of a drawn one that breaks the same rule, before and after it is
+/// shrunk; how many replays that took; and how much larger it is.
+fn compared(least: Option<usize>, rule: Option<Rule>, limit: Duration) -> [String; 5] {
+    let drawn = rule.and_then(|rule| drawn(rule, limit)).and_then(|plan| shrunk(&plan));
     let number = |number: Option<usize>| number.map_or("-".into(), |it| it.to_string());
     let drawn = drawn.map(|shrunk| (shrunk.before.items(), shrunk.after.items(), shrunk.replays));
     let ratio = drawn.zip(least).map(|((_, after, _), least)| after * 100 / least.max(1));
@@ -245,12 +262,12 @@ fn compared(way: &Counterexample, limit: Duration) -> [String; 5] {
     [number(least), number(drawn.map(|it| it.0)), number(drawn.map(|it| it.1)), replays, ratio]
 }
 
-/// A drawn plan that fails in the same way.
-fn drawn(way: &Counterexample, limit: Duration) -> Option<Plan> {
+/// A drawn plan that breaks this.
+fn drawn(rule: Rule, limit: Duration) -> Option<Plan> {
     let began = Instant::now();
     let fails = |plan: &Plan| {
         let outcome = run_plan(plan.clone());
-        outcome.is_err_and(|failure| way.is_shown_by(&failure.violation))
+        outcome.is_err_and(|failure| failure.violation.rule == rule)
     };
     (0..).take_while(|_| began.elapsed() < limit).map(Plan::new).find(fails)
 }

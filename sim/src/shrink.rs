@@ -9,6 +9,8 @@
 
 mod numbers;
 mod parts;
+mod replace;
+mod settings;
 
 use crate::plan::Plan;
 use crate::{Base, Failure, Rule, Run};
@@ -129,6 +131,7 @@ struct Shrinker<'a> {
 
 impl Shrinker<'_> {
     fn go(&mut self) {
+        self.leap();
         loop {
             let before = self.best.clone();
             self.cut_after();
@@ -139,6 +142,9 @@ impl Shrinker<'_> {
             self.settle_decisions();
             self.drop_decisions();
             self.narrow_sets();
+            self.replace_all_faults();
+            self.replace_faults();
+            self.replace_decisions();
             self.simplify_numbers();
             if self.best == before || self.is_over {
                 return;

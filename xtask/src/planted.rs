@@ -18,11 +18,15 @@ type Error = Box<dyn std::error::Error>;
 /// How long a bug may stay hidden, in seconds.
 const WITHIN: &str = "120";
 
+/// How long the shrinker may take until nothing more can go, in milliseconds.
+const SHRUNK_WITHIN: u64 = 10_000;
+
 /// Where the table is.
 const DOCUMENT: &str = "docs/simulation.md";
 const BEGIN: &str = "<!-- planted: written by `cargo xtask planted` -->\n";
 const END: &str = "<!-- /planted -->";
-const HEAD: &str = "| bug | in | found as | worlds until found | seconds | seen before as |\n| --- | --- | --- | ---: | ---: | --- |\n";
+const HEAD: &str = "| bug | in | found as | worlds until found | seconds | seen before as | size | shrunk | replays | seconds |\n\
+                    | --- | --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |\n";
 
 /// Where sources are in which bugs may be planted.
 const SOURCES: [&str; 6] =
@@ -35,6 +39,18 @@ struct Found {
     worlds: u64,
     millis: u64,
     others: String,
+    /// None: the same plan does not break the promise again.
+    shrunk: Option<Shrunk>,
+}
+
+/// What the shrinker made of the plan.
+#[derive(Debug)]
+struct Shrunk {
+    before: u64,
+    after: u64,
+    replays: u64,
+    millis: u64,
+    is_done: bool,
 }
 
 pub(crate) fn run(args: &[String]) -> Outcome {
@@ -53,18 +69,15 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         if wanted.is_empty() { is_promise(id) } else { wanted.contains(&id) }
     };
     let mut rows = if check { BTreeMap::new() } else { table(&document()?)? };
-    let mut hidden = Vec::new();
+    let (mut hidden, mut large) = (Vec::new(), Vec::new());
     for (id, files) in sites.iter().filter(|(id, _)| is_wanted(id)) {
         match hunt(id) {
             Ok(found) => {
-                let Found { rule, worlds, millis, others } = found;
-                let seconds = format!("{}.{:03}", millis / 1_000, millis % 1_000);
-                println!("{id}: {rule} after {worlds} worlds, {seconds} s");
-                let others = if others.is_empty() { "-" } else { &others };
-                let places: Vec<String> = files.iter().map(|file| format!("`{file}`")).collect();
-                let places = places.join(", ");
-                let row =
-                    format!("| {id} | {places} | {rule} | {worlds} | {seconds} | {others} |\n");
+                let row = found.row(id, files);
+                print!("{row}");
+                if !found.is_shrunk_in_time() {
+                    large.push(id.clone());
+                }
                 rows.insert(order(id), row);
             }
             Err(error) => {
@@ -76,7 +89,60 @@ pub(crate) fn run(args: &[String]) -> Outcome {
             write(&rows)?;
         }
     }
-    if hidden.is_empty() { Ok(()) } else { Err(format!("not found: {}", hidden.join(" ")).into()) }
+    if !hidden.is_empty() {
+        return Err(format!("not found: {}", hidden.join(" ")).into());
+    }
+    if !large.is_empty() {
+        return Err(format!("not shrunk in time: {}", large.join(" ")).into());
+    }
+    Ok(())
+}
+
+impl Found {
+    /// A row of the table.
+    fn row(&self, id: &str, files: &[String]) -> String {
+        let Self { rule, worlds, millis, others, shrunk } = self;
+        let places: Vec<String> = files.iter().map(|file| format!("`{file}`")).collect();
+        let (places, others) = (places.join(", "), if others.is_empty() { "-" } else { others });
+        let shrunk = match shrunk {
+            Some(Shrunk { before, after, replays, millis, is_done }) => {
+                let end = if *is_done { "" } else { ", not done" };
+                format!("{before} | {after} | {replays} | {}{end}", seconds(*millis))
+            }
+            None => "- | - | - | -".to_owned(),
+        };
+        let seconds = seconds(*millis);
+        format!("| {id} | {places} | {rule} | {worlds} | {seconds} | {others} | {shrunk} |\n")
+    }
+
+    /// What does not fail again cannot be shrunk, and nobody waits for it.
+    fn is_shrunk_in_time(&self) -> bool {
+        let is_in_time = |shrunk: &Shrunk| shrunk.is_done && shrunk.millis <= SHRUNK_WITHIN;
+        self.shrunk.as_ref().is_none_or(is_in_time)
+    }
+
+    /// What the simulator says in one line.
+    fn read(line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split('\t').collect();
+        let number = |at: usize| words.get(at)?.parse().ok();
+        let shrunk = match *words.get(5)? {
+            "not again" => None,
+            _ => Some(Shrunk {
+                before: number(5)?,
+                after: number(6)?,
+                replays: number(7)?,
+                millis: number(8)?,
+                is_done: *words.get(9)? == "done",
+            }),
+        };
+        let (rule, others) = (words[1].to_owned(), words[4].to_owned());
+        Some(Self { rule, worlds: number(2)?, millis: number(3)?, others, shrunk })
+    }
+}
+
+/// Milliseconds as `1.234`.
+fn seconds(millis: u64) -> String {
+    format!("{}.{:03}", millis / 1_000, millis % 1_000)
 }
 
 /// The bugs of promises; the others are found in other ways.
@@ -146,16 +212,8 @@ fn hunt(id: &str) -> Result<Found, Error> {
         return Err(String::from_utf8_lossy(&output.stderr).trim().into());
     }
     let text = String::from_utf8(output.stdout)?;
-    let words: Vec<&str> = text.lines().next().unwrap_or("").split('\t').collect();
-    let [_, rule, worlds, millis, others] = words[..] else {
-        return Err(format!("cannot read {text:?}").into());
-    };
-    Ok(Found {
-        rule: rule.to_owned(),
-        worlds: worlds.parse()?,
-        millis: millis.parse()?,
-        others: others.to_owned(),
-    })
+    let found = text.lines().next().and_then(Found::read);
+    found.ok_or_else(|| format!("cannot read {text:?}").into())
 }
 
 /// A compiler that sets the condition of a bug. Each has a path of its own: cargo builds anew for it.

@@ -208,6 +208,8 @@ impl Outbox {
     /// Returns false if the peer claims what was never numbered.
     #[must_use]
     pub fn resume(&mut self, standing: Standing) -> bool {
+        #[cfg(moorline_planted = "SAFE-4")]
+        let standing = Standing { received: self.acked, ..standing };
         if !self.acknowledge(standing) {
             return false;
         }

@@ -64,6 +64,8 @@ pub(super) struct World {
     submitted: u8,
     /// By task: a worker was told that its success counts.
     accepted: u8,
+    /// By task: its end was reported.
+    reported: u8,
 }
 
 /// What has gone wrong so far.
@@ -79,8 +81,18 @@ struct Spent {
 
 impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { workers, coordinator, rows, wires, dials: _, spent, submitted, accepted } = self;
-        (workers, coordinator, rows, spent, submitted, accepted).hash(state);
+        let Self {
+            workers,
+            coordinator,
+            rows,
+            wires,
+            dials: _,
+            spent,
+            submitted,
+            accepted,
+            reported,
+        } = self;
+        (workers, coordinator, rows, spent, submitted, accepted, reported).hash(state);
         for (worker, wires) in workers.iter().zip(wires) {
             wires.len().hash(state);
             wires.iter().for_each(|wire| wire.feed(worker.dialled, state));
@@ -110,6 +122,7 @@ impl World {
             spent: Spent::default(),
             submitted: 0,
             accepted: 0,
+            reported: 0,
         };
         world.coordinator_acts(turn::coordinator_acts(coordinator))?;
         world.commit(model)?;

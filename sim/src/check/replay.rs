@@ -14,6 +14,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::Counterexample;
+use super::explore::Space;
 use super::model::Model;
 use super::model::script::{At, Leaving, Line, Script};
 use super::process::LOST_CAP;
@@ -82,11 +83,24 @@ impl Counterexample {
     /// # Errors
     /// If it does not, with what it came to.
     pub fn plan(&self) -> Result<Plan, Box<OtherWay>> {
-        let Replay { plan, outcome, strays_at } = replay(&Model::new(self.bounds), &self.steps);
-        match &outcome {
-            Err(failure) if self.is_shown_by(&failure.violation) => Ok(plan),
-            Ok(_) | Err(_) => Err(Box::new(OtherWay { plan, outcome, strays_at })),
+        let model = Model::new(self.bounds);
+        let first = replay(&model, &self.steps);
+        if self.is_gone_by(&first) {
+            return Ok(first.plan);
         }
+        let early = with_early_expiries(&model, &self.steps);
+        if early != self.steps {
+            let second = replay(&model, &early);
+            if self.is_gone_by(&second) {
+                return Ok(second.plan);
+            }
+        }
+        let Replay { plan, outcome, strays_at } = first;
+        Err(Box::new(OtherWay { plan, outcome, strays_at }))
+    }
+
+    fn is_gone_by(&self, replay: &Replay) -> bool {
+        replay.outcome.as_ref().is_err_and(|failure| self.is_shown_by(&failure.violation))
     }
 
     /// Whether a run that breaks a promise so shows the same as this.
@@ -109,6 +123,40 @@ impl Counterexample {
             None => STUCK.contains(&violation.rule),
         }
     }
+}
+
+/// The same way, and timers of the coordinator run out in it as early as they can. A search takes steps that
+/// do not depend on each other in any order; but until a timer runs out a long time passes, and a connection
+/// that was opened before would not wait for that.
+fn with_early_expiries(model: &Model, steps: &[Step]) -> Vec<Step> {
+    let mut way = steps.to_vec();
+    let end = end_of(model, steps);
+    for at in (0..steps.len()).filter(|at| steps[*at] == Step::Expire) {
+        let orders = (0..at).map(|earlier| {
+            let mut other = way.clone();
+            other[earlier..=at].rotate_right(1);
+            other
+        });
+        let found = orders.into_iter().find(|other| end.is_some() && end_of(model, other) == end);
+        way = found.unwrap_or(way);
+    }
+    way
+}
+
+/// Where a way leads to, or from where its last step breaks a promise; none if it is no way.
+fn end_of(model: &Model, steps: &[Step]) -> Option<u128> {
+    let mut here = model.first();
+    for (left, step) in (0..steps.len()).rev().zip(steps) {
+        if !model.steps(&here).contains(step) {
+            return None;
+        }
+        match model.take(&here, step) {
+            Ok(after) => here = after,
+            Err(_) if left == 0 => break,
+            Err(_) => return None,
+        }
+    }
+    Some(model.fingerprint(&here))
 }
 
 /// Has the simulator go this way.

@@ -11,7 +11,7 @@ use moorline_node::{
     CoordinatorAction, CoordinatorEvent, CoordinatorInput, DownFrame, Packet, UpFrame,
     WorkerAction, WorkerEvent, WorkerInput,
 };
-use moorline_work::{Disposition, Outcome, RunId, TaskKey};
+use moorline_work::{Disposition, Outcome, RunId, TaskId, TaskKey};
 
 use super::digest::Digest;
 use super::process::{Coordinator, Kept, Worker};
@@ -43,6 +43,8 @@ pub(super) enum WorkerAct {
 pub(super) enum CoordinatorAct {
     Closes(ConnId),
     Sends(ConnId, Arc<Kept<Packet<DownFrame>>>),
+    /// Whoever waits for the end of a task is told of it.
+    Reports(TaskId),
 }
 
 /// A process after its turn, and what it did.
@@ -171,9 +173,8 @@ pub(super) fn coordinator_acts(mut process: Coordinator) -> Turn<Coordinator, Co
             CoordinatorAction::Event(CoordinatorEvent::Detached { reason, .. }) => {
                 judge_reason("the coordinator", reason)?;
             }
-            CoordinatorAction::Event(_)
-            | CoordinatorAction::Reply { .. }
-            | CoordinatorAction::Ended { .. } => {}
+            CoordinatorAction::Ended { task } => acts.push(CoordinatorAct::Reports(task)),
+            CoordinatorAction::Event(_) | CoordinatorAction::Reply { .. } => {}
         }
     }
     Ok((Arc::new(Kept::new(process.with_exact())), acts.into()))

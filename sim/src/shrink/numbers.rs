@@ -2,21 +2,26 @@
 
 use super::Shrinker;
 use crate::plan::{
-    CoordinatorPlan, Dialled, Fault, Kept, Latency, MS, Nudge, Plan, SEC, TaskPlan, WorkerPlan,
+    CoordinatorPlan, Dialled, Fault, Kept, Latency, MS, Mode, Nudge, Plan, SEC, TaskPlan, Temper,
+    WorkerPlan,
 };
 
 /// Steps of a bisection: what is left then is within a thousandth of where it began.
 const STEPS: u32 = 10;
 
-/// A number of a plan: where it is, and the simplest it can be.
-type Number = (fn(&mut Plan) -> Option<&mut u64>, u64);
-/// The same, of a task.
+/// A number of a task: where it is, and the simplest it can be.
 type TaskNumber = (fn(&mut TaskPlan) -> &mut u64, u64);
 
 impl Shrinker<'_> {
     pub(super) fn simplify_numbers(&mut self) {
+        // An honest world has no hostile fault.
+        if !self.best.episodes.iter().any(|episode| episode.fault.is_hostile()) {
+            self.change(|plan| plan.mode = Mode::Honest);
+        }
+        self.change(|plan| plan.temper = Temper::Common);
         self.change(|plan| plan.coordinator = CoordinatorPlan::default());
         self.simplify_settings();
+        self.simplify_all();
         for worker in 0..self.best.workers.len() {
             if !self.best.workers[worker].absent {
                 self.simplify_worker(worker);
@@ -37,8 +42,18 @@ impl Shrinker<'_> {
         self.round(|plan| Some(&mut plan.quiet_at));
     }
 
+    /// All workers, and all tasks, as simple as they can be: most are.
+    fn simplify_all(&mut self) {
+        self.change(|plan| plan.workers.iter_mut().for_each(simplify_worker));
+        self.change(|plan| plan.tasks.iter_mut().for_each(simplify_task));
+    }
+
     /// Brings a number as close to its simplest value as the promise stays broken.
-    fn towards(&mut self, mut at: impl FnMut(&mut Plan) -> Option<&mut u64>, simplest: u64) {
+    pub(super) fn towards(
+        &mut self,
+        mut at: impl FnMut(&mut Plan) -> Option<&mut u64>,
+        simplest: u64,
+    ) {
         let mut plan = self.best.clone();
         let Some(number) = at(&mut plan) else { return };
         let mut bad = *number;
@@ -67,7 +82,7 @@ impl Shrinker<'_> {
     }
 
     /// Makes a time a round one that is near: a short one does not become a long one.
-    fn round(&mut self, mut at: impl FnMut(&mut Plan) -> Option<&mut u64>) {
+    pub(super) fn round(&mut self, mut at: impl FnMut(&mut Plan) -> Option<&mut u64>) {
         for unit in [10 * SEC, SEC, 100 * MS, 10 * MS, MS, MS / 1_000] {
             let mut plan = self.best.clone();
             let Some(number) = at(&mut plan) else { return };
@@ -88,40 +103,10 @@ impl Shrinker<'_> {
         }
     }
 
-    fn simplify_settings(&mut self) {
-        let numbers: [Number; 10] = [
-            (|plan| Some(&mut plan.settings.commit), MS),
-            (|plan| Some(&mut plan.settings.late), 1),
-            (|plan| Some(&mut plan.settings.lost_after), 90 * SEC),
-            (|plan| Some(&mut plan.settings.start_grace), 90 * SEC),
-            (|plan| Some(&mut plan.settings.accept_timeout), 10 * SEC),
-            (|plan| Some(&mut plan.settings.answer_timeout), 30 * SEC),
-            (|plan| Some(&mut plan.settings.beat), 5 * SEC),
-            (|plan| Some(&mut plan.settings.initial_delay), SEC),
-            (|plan| Some(&mut plan.settings.max_delay), 60 * SEC),
-            (|plan| Some(&mut plan.settings.retry_delay), SEC),
-        ];
-        for (at, simplest) in numbers {
-            self.towards(at, simplest);
-            self.round(at);
-        }
-        let usual = moorline_link::LaneLimits::default();
-        self.change(|plan| {
-            plan.settings.window_messages = usual.window_messages;
-            plan.settings.window_bytes = usual.window_bytes;
-        });
-        self.change(|plan| plan.settings.window = 256);
-        self.change(|plan| plan.settings.group = 256);
-        self.change(|plan| plan.settings.buffer = 128 << 10);
-        self.change(|plan| plan.settings.keeps = None);
-        self.change(|plan| plan.settings.registrations = None);
-        self.change(|plan| plan.settings.misses = 3);
-        self.change(|plan| plan.settings.jitter = moorline_link::Jitter::FULL);
-        self.change(|plan| plan.settings.first = moorline_link::First::Window);
-        self.change(|plan| plan.settings.lost_cap = 3);
-    }
-
     fn simplify_worker(&mut self, worker: usize) {
+        if self.change(|plan| simplify_worker(&mut plan.workers[worker])) {
+            return;
+        }
         self.change(|plan| plan.workers[worker].slots = 1);
         self.change(|plan| plan.workers[worker].handlers = 3);
         self.change(|plan| plan.workers[worker].rate = 0);
@@ -139,6 +124,9 @@ impl Shrinker<'_> {
     }
 
     fn simplify_task(&mut self, task: usize) {
+        if self.change(|plan| simplify_task(&mut plan.tasks[task])) {
+            return;
+        }
         self.change(|plan| plan.tasks[task].cancel_at = None);
         self.change(|plan| plan.tasks[task].again_at = None);
         self.change(|plan| plan.tasks[task].clash_at = None);
@@ -179,6 +167,46 @@ impl Shrinker<'_> {
         }
         self.round(|plan| plan.episodes.get_mut(episode).map(|episode| &mut episode.at));
     }
+}
+
+/// As simple as a worker can be that keeps its name.
+fn simplify_worker(worker: &mut WorkerPlan) {
+    let one = Latency::Fixed { at: MS };
+    *worker = WorkerPlan {
+        absent: worker.absent,
+        id: worker.id,
+        slots: 1,
+        handlers: 3,
+        begins_at: 0,
+        clock: 0,
+        rate: 0,
+        up: one,
+        down: one,
+        distance: 0,
+    };
+}
+
+/// As simple as a task can be that keeps its name.
+fn simplify_task(task: &mut TaskPlan) {
+    *task = TaskPlan {
+        absent: task.absent,
+        id: task.id,
+        submit_at: 0,
+        handler: 0,
+        priority: 0,
+        max_retries: 0,
+        timeout: None,
+        size: 1,
+        work: MS,
+        endless: false,
+        stops: MS,
+        failing: 0,
+        panics: 0,
+        twice: false,
+        cancel_at: None,
+        again_at: None,
+        clash_at: None,
+    };
 }
 
 /// A number of a fault.

@@ -240,7 +240,7 @@ impl World {
     fn waits(&self, task: usize) -> bool {
         let client = &self.clients[task];
         let plan = &self.plan.tasks[task];
-        // Who left tasks out did not mean that nobody answers their clients.
+        // Nobody asks for what is never handed in.
         !plan.absent
             && (!client.acknowledged
                 || plan.cancel_at.is_some() && !client.cancel_answered

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::{BEGIN, END, HEAD, ids, order, sites, table};
+use super::{BEGIN, END, Found, HEAD, ids, order, sites, table};
 
 /// Promises, and the traps that the exhaustive checker finds.
 fn all() -> BTreeSet<String> {
@@ -33,4 +33,27 @@ fn a_table_is_read_back_by_promise() {
     assert_eq!(rows, ["| SAFE-2 | a |\n", "| LIVE-1 | b |\n"]);
     assert!(order("SAFE-10") > order("SAFE-9") && order("LIVE-1") > order("SAFE-16"));
     assert!(table("nothing").is_err());
+}
+
+#[test]
+fn what_the_simulator_says_becomes_a_row() {
+    let row = |line: &str| {
+        let found = Found::read(line)?;
+        Some((found.row("SAFE-9", &["a.rs".into()]), found.is_shrunk_in_time()))
+    };
+    let begins = "| SAFE-9 | `a.rs` | LostEarly | 3 | 1.005 | ";
+    for (said, row_ends, is_in_time) in [
+        ("\t977\t6\t249\t82\tdone", "- | 977 | 6 | 249 | 0.082 |\n", true),
+        ("\t977\t6\t249\t10001\tdone", "- | 977 | 6 | 249 | 10.001 |\n", false),
+        ("\t9\t6\t2\t9000\tnot done", "- | 9 | 6 | 2 | 9.000, not done |\n", false),
+        ("SAFE-5 LIVE-1\tnot again", "SAFE-5 LIVE-1 | - | - | - | - |\n", true),
+    ] {
+        let line = format!("found\tLostEarly\t3\t1005\t{said}");
+        assert_eq!(row(&line), Some((format!("{begins}{row_ends}"), is_in_time)));
+        assert_eq!(
+            row(&line).unwrap().0.matches('|').count(),
+            HEAD.lines().next().unwrap().matches('|').count()
+        );
+    }
+    assert_eq!(row("found\tLostEarly\t3"), None);
 }

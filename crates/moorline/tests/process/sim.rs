@@ -141,8 +141,9 @@ fn a_small_world_is_searched_and_a_search_that_is_given_up_says_so() {
     let whole = sim(home.path(), "check --model w1-t1,w1-t1-x1");
     assert_eq!(whole.status.code(), Some(0), "{}{}", out(&whole), said(&whole));
     assert_eq!(out(&whole).matches("every state was visited").count(), 2, "{}", out(&whole));
-    let value = json(&sim(home.path(), "check --model w1-t1 --json"));
+    let value = json(&sim(home.path(), "check --model w1-t1 --out found.toml --json"));
     assert_eq!((&value["models"][0]["result"], &value["exit"]), (&"holds".into(), &0.into()));
+    assert!(!home.path().join("found.toml").exists(), "nothing was found");
     assert!(value["models"][0]["states"].as_u64() > Some(10), "{value}");
     let given_up = sim(home.path(), "check --model w1-t1,w2-t2-b2-c2-e2 --time 10ms");
     assert_eq!(given_up.status.code(), Some(3), "{}", out(&given_up));

@@ -105,6 +105,14 @@ impl Dispatcher {
         }
         self.touched_workers.insert(id);
         for task in unnamed {
+            #[cfg(moorline_planted = "LIVE-3")]
+            if self.stage_of(task) == Some(Stage::Accepted) {
+                continue;
+            }
+            #[cfg(moorline_planted = "LIVE-5")]
+            if self.stage_of(task) == Some(Stage::Accepted) {
+                continue;
+            }
             self.end_lease(task, Loss::Returned);
         }
     }
@@ -405,6 +413,9 @@ fn never_given_out(holding: Holding) -> Judgement {
 fn late_result(outcome: Outcome) -> Judgement {
     match outcome {
         Outcome::Succeeded => Judgement::Send,
+        #[cfg(moorline_planted = "SAFE-5")]
+        Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Cancelled => Judgement::Send,
+        #[cfg(not(moorline_planted = "SAFE-5"))]
         Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Cancelled => {
             Judgement::Drop { disposition: Disposition::Stale }
         }

@@ -26,9 +26,6 @@ impl Dispatcher {
             WorkerMessage::Accept { key } | WorkerMessage::Held { key } => {
                 self.on_taken(now, id, incarnation, key)
             }
-            #[cfg(moorline_planted = "LIVE-3")]
-            WorkerMessage::NotHeld { .. } => DispatcherVerdict::Accepted,
-            #[cfg(not(moorline_planted = "LIVE-3"))]
             WorkerMessage::NotHeld { key } => self.on_not_taken(id, incarnation, key),
             WorkerMessage::Refuse { key, refusal } => {
                 let verdict = self.on_not_taken(id, incarnation, key);

@@ -142,13 +142,15 @@ impl Dispatcher {
         let counted = !worker.draining;
         let settings = self.config.settings();
         let mut deadline = last_received + settings.lost_after;
-        #[cfg(moorline_planted = "SAFE-9")]
-        let mut deadline = deadline.min(last_received + settings.lost_after / 2);
         if worker.undecided {
             // It may hold what was recovered: that stands for the grace after the start (P59).
             deadline = deadline.max(self.start + self.config.recovered_grace());
         }
         let latest = deadline.max(last_received + settings.lost_after.saturating_mul(2));
+        #[cfg(moorline_planted = "SAFE-9")]
+        let latest = latest.min(last_received + settings.lost_after / 6);
+        #[cfg(moorline_planted = "SAFE-9")]
+        let deadline = deadline.min(latest);
         self.set_presence(id, Presence::Away { deadline, latest, counted });
         self.return_unsent(id);
         self.stop_clocks(id);

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use moorline_link::ConnId;
 use moorline_node::{CoordinatorInput, Done, Persist, PersistId, StoreOp, UpFrame};
-use moorline_work::End;
+use moorline_work::{End, TaskId};
 
 use super::super::process::{
     Coordinator, Kept, LOST_CAP, begin_coordinator, is_awaited, result_of, task_id,
@@ -41,21 +42,44 @@ impl World {
         let (after, acts) = turn?;
         self.coordinator = after;
         for act in &*acts {
-            let (CoordinatorAct::Closes(conn) | CoordinatorAct::Sends(conn, _)) = act;
-            let wires = self.wires.iter_mut().flatten();
-            let Some(wire) = wires.into_iter().find(|wire| wire.coordinator && wire.conn == *conn)
-            else {
-                continue;
-            };
             match act {
-                CoordinatorAct::Closes(_) => wire.coordinator_leaves(),
-                CoordinatorAct::Sends(_, packet) => {
-                    if wire.course == Course::Open {
+                CoordinatorAct::Closes(conn) => {
+                    if let Some(wire) = self.wire_of(*conn) {
+                        wire.coordinator_leaves();
+                    }
+                }
+                CoordinatorAct::Sends(conn, packet) => {
+                    if let Some(wire) = self.wire_of(*conn)
+                        && wire.course == Course::Open
+                    {
                         send(&mut wire.down, packet);
                     }
                 }
+                CoordinatorAct::Reports(task) => self.end_is_reported(*task)?,
             }
         }
+        Ok(())
+    }
+
+    /// The connection that the coordinator calls so.
+    fn wire_of(&mut self, conn: ConnId) -> Option<&mut Wire> {
+        let wires = self.wires.iter_mut().flatten();
+        wires.into_iter().find(|wire| wire.coordinator && wire.conn == conn)
+    }
+
+    /// An end is reported once, also over restarts, and not before it is durable.
+    fn end_is_reported(&mut self, id: TaskId) -> Result<(), Violation> {
+        let tasks = self.rows.tasks();
+        let ended = tasks.iter().position(|task| task.id == id && task.state.is_final());
+        let Some(task) = ended else {
+            let words = format!("{id:?} is said to have ended too early");
+            return Err(broken(Rule::AnsweredWrongly, words));
+        };
+        if self.reported & 1 << task != 0 {
+            let words = format!("the end of task {task} is reported again");
+            return Err(broken(Rule::AppliedTwice, words));
+        }
+        self.reported |= 1 << task;
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! A way through a searched world is one that the simulator can go.
 
-use super::{Replay, replay};
+use moorline_link::Lane;
+
+use super::{Replay, end_of, replay, with_early_expiries};
 use crate::check::Bounds;
 use crate::check::explore::Space;
 use crate::check::model::Model;
@@ -69,4 +71,34 @@ fn a_step_that_does_not_happen_is_noticed() {
     let Replay { outcome, strays_at, .. } = replay(&model, &way);
     assert!(outcome.is_ok());
     assert_eq!(strays_at, Some(1));
+}
+
+#[test]
+fn a_timer_that_runs_out_does_so_before_what_need_not_wait_for_it() {
+    let bounds: Bounds = "w1-t1-b1-e1".parse().expect("the letters of a world");
+    let model = Model::new(bounds);
+    let (worker, wire) = (0, 0);
+    let lane = Lane::C;
+    // It is registered, and its connection breaks. It is given up when it has dialled again.
+    let mut way = vec![
+        Step::Wake { worker },
+        Step::Open { worker, wire },
+        Step::Up { worker, wire, lane },
+        Step::Down { worker, wire, lane },
+        Step::Cut { worker, wire },
+        Step::TellWorker { worker, wire },
+        Step::TellCoordinator { worker, wire },
+        Step::Wake { worker },
+        Step::Open { worker, wire },
+    ];
+    let before = way.len();
+    way.push(Step::Expire);
+    let end = end_of(&model, &way).expect("a way");
+    let early = with_early_expiries(&model, &way);
+    assert_eq!(end_of(&model, &early), Some(end));
+    let at = early.iter().position(|step| *step == Step::Expire);
+    assert_eq!(at, Some(before - 2), "{early:?}");
+    // Without one nothing changes; and what is no way leads nowhere.
+    assert_eq!(with_early_expiries(&model, &way[..before]), way[..before]);
+    assert_eq!(end_of(&model, &[Step::Expire]), None);
 }

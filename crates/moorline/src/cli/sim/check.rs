@@ -1,12 +1,16 @@
 //! `moorline sim check`.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use moorline_sim::check::{Bounds, Checked, Counterexample, Verdict};
-use moorline_sim::{Class, Rule};
+use moorline_sim::check::{Bounds, Checked, Counterexample, OtherWay, Verdict};
+use moorline_sim::scenario::Scenario;
+use moorline_sim::{Class, Plan, Rule};
 use serde_json::{Value, json};
 
 use super::in_a_world;
+use super::run::write;
+use super::source::replay_of;
 use super::verdict::count;
 use crate::cli::exit::Exit;
 use crate::cli::progress::Line;
@@ -25,6 +29,10 @@ pub(in crate::cli) struct Args {
     /// Give each up after this time. It also limits the memory: a second takes some 50 MiB.
     #[arg(long, value_name = "DURATION", value_parser = some_duration, default_value = "1m")]
     time: Duration,
+
+    /// Write what is found to this file, as a scenario that `moorline sim run` replays.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 /// A model, what a search through it came to, and how long that took.
@@ -40,7 +48,7 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
         if !context.json {
             output::line(&output::printable(&searched.text()))?;
         }
-        let is_found = searched.is_found();
+        let is_found = searched.way().is_some();
         all.push(searched);
         // What is found is what was looked for.
         if is_found {
@@ -51,17 +59,35 @@ pub(super) fn run(args: &Args, context: Context) -> Outcome {
     // One that was given up is not made good by another that was not.
     let is_unfinished = last == Exit::Done && all.iter().any(Searched::is_stopped);
     let exit = if is_unfinished { Exit::NotMet } else { last };
+    let way = all.last().and_then(Searched::way);
+    let kept = match (&args.out, way) {
+        (Some(path), Some(way)) => Some(keep(path, way, in_a_world(|| way.plan())?)?),
+        (Some(_) | None, _) => None,
+    };
     let again = all.iter().find(|searched| searched.exit() == exit);
-    let replay = again.map(|searched| searched.replay(args.time));
+    let replay = match &kept {
+        Some(Kept::Scenario { replay, .. }) => Some(replay.clone()),
+        Some(Kept::Nothing { .. }) | None => again.map(|searched| searched.replay(args.time)),
+    };
     if context.json {
         let models: Vec<Value> = all.iter().map(Searched::json).collect();
         let mut value = json!({"models": models, "exit": exit as u8});
         if exit != Exit::Done {
             value["replay"] = replay.into();
         }
+        match kept {
+            Some(Kept::Scenario { text, .. }) => value["scenario"] = text.into(),
+            Some(Kept::Nothing { why }) => value["no_scenario"] = why.into(),
+            None => {}
+        }
         output::json(&value)?;
-    } else if let (Some(replay), true) = (replay, exit != Exit::Done) {
-        output::line(&replay)?;
+        return Ok(exit);
+    }
+    if let Some(Kept::Nothing { why }) = kept {
+        output::line(&output::printable(&format!("no scenario is written: {why}")))?;
+    }
+    if let (Some(replay), true) = (replay, exit != Exit::Done) {
+        output::line(&output::printable(&replay))?;
     }
     Ok(exit)
 }
@@ -81,6 +107,31 @@ fn search(bounds: Bounds, time: Duration) -> crate::Result<Searched> {
     Ok(Searched { checked, took: began.elapsed() })
 }
 
+/// What became of a way that was to be kept.
+#[derive(PartialEq, Eq, Debug)]
+enum Kept {
+    /// It is in a file: this text, which this command runs.
+    Scenario { text: String, replay: String },
+    /// The simulator does not go that way.
+    Nothing { why: String },
+}
+
+/// Writes a way as a scenario. Like every find it is to keep every promise one day.
+fn keep(
+    path: &Path,
+    way: &Counterexample,
+    plan: Result<Plan, Box<OtherWay>>,
+) -> crate::Result<Kept> {
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(other) => return Ok(Kept::Nothing { why: other.to_string() }),
+    };
+    let about = format!("Found by a search of {}:\n{way}", way.bounds);
+    let text = Scenario { about, ..Scenario::of(plan) }.to_text();
+    write(path, &text)?;
+    Ok(Kept::Scenario { text, replay: replay_of(path) })
+}
+
 /// What a broken promise of the search comes to.
 fn class(way: &Counterexample) -> Class {
     match &way.violation {
@@ -92,10 +143,11 @@ fn class(way: &Counterexample) -> Class {
 }
 
 impl Searched {
-    fn is_found(&self) -> bool {
-        match self.checked.verdict {
-            Verdict::Broken(_) | Verdict::Trapped(_) => true,
-            Verdict::Holds | Verdict::Stopped => false,
+    /// What was found.
+    fn way(&self) -> Option<&Counterexample> {
+        match &self.checked.verdict {
+            Verdict::Broken(way) | Verdict::Trapped(way) => Some(way),
+            Verdict::Holds | Verdict::Stopped => None,
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod cargo;
 mod herd;
+mod herds;
 mod icount;
 mod idle;
 mod peers;
@@ -79,6 +80,11 @@ const GROUPS: &[Group] = &[
         name: "herd",
         about: "1,000 workers through a SIGKILL of their coordinator",
         how: How::Processes(herd::measure),
+    },
+    Group {
+        name: "herds",
+        about: "up to 100,000 in virtual time, by our policy and by others",
+        how: How::Processes(herds::measure),
     },
     Group {
         name: "peers",

@@ -41,7 +41,8 @@ impl Conns {
         self.made += 1;
         let number = self.made << PLACE | place;
         let ends = [End::Waiting; 2];
-        self.slots[index(number)] = Some(Conn { number, worker, name, ends, last: [0; 2], sent: 0 });
+        self.slots[index(number)] =
+            Some(Conn { number, worker, name, ends, last: [0; 2], sent: 0 });
         number
     }
 

@@ -245,7 +245,8 @@ impl Fleet {
     fn knock(&mut self, conn: u64) {
         let is_taken = self.coordinator.is_some() && self.takes();
         let at = self.travels(conn, Side::Coordinator);
-        if is_taken && self.conns.get(conn).is_some_and(|conn| conn.end(Side::Worker) != End::Closed)
+        if is_taken
+            && self.conns.get(conn).is_some_and(|conn| conn.end(Side::Worker) != End::Closed)
         {
             self.queue.push(at, Event::Opened { conn });
             self.accepted(conn);

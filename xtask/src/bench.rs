@@ -9,6 +9,7 @@ mod idle;
 mod peers;
 mod process;
 mod report;
+mod sim;
 
 use std::process::Command;
 
@@ -85,6 +86,11 @@ const GROUPS: &[Group] = &[
         name: "herds",
         about: "up to 100,000 in virtual time, by our policy and by others",
         how: How::Processes(herds::measure),
+    },
+    Group {
+        name: "sim",
+        about: "the simulator, beside madsim and turmoil",
+        how: How::Processes(sim::measure),
     },
     Group {
         name: "peers",

@@ -1,7 +1,7 @@
 //! The workload that the other simulators of `sim/peers` get, in our world: `standard WORKERS SECONDS
 //! [WORLDS [faults]]`. Paths of 1 to 100 ms; each worker has a heartbeat every 5 s, and is given a task
 //! every second, which it answers. Real nodes, codec and store, every promise judged. Prints the packets
-//! that arrived, the nanoseconds it took, and the most memory the process has had.
+//! that arrived, the nanoseconds of CPU and of time it took, and the most memory the process has had.
 
 #![allow(missing_docs, clippy::print_stdout, reason = "a program for cargo xtask bench")]
 
@@ -86,19 +86,28 @@ fn main() {
     let number = |at: usize| args.get(at).and_then(|text| text.parse::<u64>().ok());
     let (workers, seconds) = (number(0).unwrap_or(10), number(1).unwrap_or(10));
     let has_faults = args.iter().any(|arg| arg == "faults");
-    let (mut packets, mut nanos) = (0, 0);
+    let mut packets = 0;
+    let (began, cpu) = (Instant::now(), cpu());
     for seed in 0..number(2).unwrap_or(1) {
         let plan = plan(seed, workers, seconds);
         let plan = if has_faults { faulty(plan) } else { plan };
-        let began = Instant::now();
         match Run::new(plan).go().result {
             Ok(report) => packets += report.packets,
             Err(failure) => panic!("{failure}"),
         }
-        nanos += began.elapsed().as_nanos();
     }
+    let (nanos, cpu) = (began.elapsed().as_nanos(), self::cpu() - cpu);
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = peak.and_then(|rest| rest.trim().strip_suffix(" kB")).unwrap_or("0");
-    println!("{{\"messages\":{packets},\"nanos\":{nanos},\"peak_kib\":{}}}", kib.trim());
+    println!(
+        "{{\"messages\":{packets},\"cpu_nanos\":{cpu},\"nanos\":{nanos},\"peak_kib\":{}}}",
+        kib.trim()
+    );
+}
+
+/// What this thread has run so far, in nanoseconds.
+fn cpu() -> u64 {
+    let said = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    said.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0)
 }

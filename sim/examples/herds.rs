@@ -1,7 +1,7 @@
-//! How fleets of some size come back, by every policy: `herds WORKERS`.
+//! How a fleet of some size comes back by one policy: `herds WORKERS POLICY`. Without arguments: which
+//! policies there are.
 //!
-//! A line of JSON for each outage, as soon as it is over; `cargo xtask bench herds` makes tables of them.
-//! A name behind the size is that of the one policy to try.
+//! A line of JSON for each outage; `cargo xtask bench herds` makes tables of them.
 
 #![allow(clippy::print_stdout, reason = "this is a command")]
 
@@ -16,17 +16,19 @@ const MS: u64 = 1_000_000;
 const DOWN: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(60)];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = std::env::args().skip(1);
-    let workers = args.next().ok_or("how many workers?")?.parse()?;
-    let wanted = args.next();
     let near = Policy::ALL.map(|policy| (policy.name().to_owned(), Herd::new(policy)));
     let latency = Latency::Uniform { min: MS, max: 100 * MS };
     let far = Herd { latency, ..Herd::new(Policy::Ours) };
-    let herds = near.into_iter().chain([("ours, paths of 1 to 100 ms".to_owned(), far)]);
-    for (name, herd) in herds.filter(|(name, _)| wanted.as_ref().is_none_or(|one| one == name)) {
-        for down in DOWN {
-            run(&name, Herd { workers, down, ..herd });
-        }
+    let mut herds = near.into_iter().chain([("ours, paths of 1 to 100 ms".to_owned(), far)]);
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [workers, wanted] = &args[..] else {
+        herds.for_each(|(name, _)| println!("{name}"));
+        return Ok(());
+    };
+    let workers = workers.parse()?;
+    let (name, herd) = herds.find(|(name, _)| name == wanted).ok_or("no such policy")?;
+    for down in DOWN {
+        run(&name, Herd { workers, down, ..herd });
     }
     Ok(())
 }

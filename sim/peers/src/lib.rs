@@ -58,22 +58,30 @@ impl Arguments {
 
     /// Simulates each world, which counts what arrives in it, and prints what `cargo xtask bench sim` reads.
     pub fn measure(&self, world: impl Fn(u64, Count)) {
-        let began = Instant::now();
+        let (began, cpu) = (Instant::now(), cpu());
         let mut messages = 0;
         for seed in 0..self.worlds {
             let count = Count::default();
             world(seed, Arc::clone(&count));
             messages += count.load(Ordering::Relaxed);
         }
-        let nanos = began.elapsed().as_nanos();
+        let (nanos, cpu) = (began.elapsed().as_nanos(), self::cpu() - cpu);
         let Load { workers, seconds } = self.load;
         let wanted = u64::from(workers) * (seconds * 2 + seconds / 5 * 2) * self.worlds;
         assert_eq!(messages, wanted, "every message arrives");
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = peak.and_then(|rest| rest.trim().strip_suffix(" kB")).unwrap_or("0").trim();
-        println!("{{\"messages\":{messages},\"nanos\":{nanos},\"peak_kib\":{kib}}}");
+        println!(
+            "{{\"messages\":{messages},\"cpu_nanos\":{cpu},\"nanos\":{nanos},\"peak_kib\":{kib}}}"
+        );
     }
+}
+
+/// What this thread has run so far, in nanoseconds.
+fn cpu() -> u64 {
+    let said = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    said.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0)
 }
 
 /// Messages that arrived.

@@ -4,13 +4,12 @@
 //! still does what the document says.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use super::cargo;
-use super::process::Process;
 use crate::Outcome;
 use crate::write::root;
 
@@ -22,8 +21,6 @@ const END: &str = "<!-- /herds -->";
 
 /// The smallest is what `--quick` looks at.
 const SIZES: [u64; 3] = [1_000, 10_000, 100_000];
-/// How long one outage may take to be simulated.
-const PATIENCE: Duration = Duration::from_secs(3_600);
 
 /// What became of one fleet in one outage.
 #[derive(Clone, PartialEq, Debug)]
@@ -39,29 +36,37 @@ pub(super) fn measure(flags: &[&str]) -> Outcome {
     let built = cargo::build(&build)?;
     let (_, program) =
         built.into_iter().find(|(name, _)| name == "herds").ok_or("cargo built no herds")?;
-    let mut tables = tables(&document()?)?;
+    let names = lines(&program, &[])?;
     for workers in SIZES.into_iter().take(if quick { 1 } else { SIZES.len() }) {
-        let mut outages = Vec::new();
-        let fleets = Process::start(Command::new(&program).arg(workers.to_string()))?;
-        while let Ok(line) = fleets.line(PATIENCE) {
-            println!("{line}");
-            outages.push(outage(&serde_json::from_str(&line)?)?);
-        }
-        fleets.ends(PATIENCE)?;
-        let table = table(workers, &outages)?;
-        let heading = heading(workers);
-        let before = tables.iter_mut().find(|table| table.starts_with(&heading));
-        match (before, quick) {
-            (Some(before), true) if *before == table => {}
-            (_, true) => return Err(format!("{DOCUMENT} says otherwise than\n{table}").into()),
-            (Some(before), false) => *before = table,
-            (None, false) => tables.push(table),
-        }
-        if !quick {
-            write(&tables)?;
+        // Ours are the last ones, and the quickest.
+        for name in names.iter().rev() {
+            let lines = lines(&program, &[&workers.to_string(), name])?;
+            let mut outages = Vec::new();
+            for line in lines {
+                println!("{line}");
+                outages.push(outage(&serde_json::from_str(&line)?)?);
+            }
+            let row = row(&outages)?;
+            let document = document()?;
+            let changed = with_row(&document, workers, row, &names)?;
+            if changed != document {
+                if quick {
+                    return Err(format!("{DOCUMENT} says otherwise").into());
+                }
+                fs::write(root().join(DOCUMENT), changed)?;
+            }
         }
     }
     Ok(())
+}
+
+/// What the program says.
+fn lines(program: &Path, args: &[&str]) -> Result<Vec<String>, Error> {
+    let output = Command::new(program).args(args).output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
 }
 
 fn outage(line: &Value) -> Result<Outage, Error> {
@@ -91,21 +96,48 @@ fn heading(workers: u64) -> String {
     format!("| {} workers |", thousands(workers))
 }
 
-/// One row for each policy, both outages in it.
-fn table(workers: u64, outages: &[Outage]) -> Result<String, Error> {
-    let mut text = heading(workers);
-    for down in [3, 60] {
-        text += &format!(" {down} s: peak | dials | half back | last back |");
-    }
-    text += &format!("\n| --- |{}\n", " ---: |".repeat(8));
-    for pair in outages.chunks(2) {
-        let [short, long] = pair else { return Err("an outage is missing".into()) };
-        if short.policy != long.policy || (short.down, long.down) != (3, 60) {
-            return Err(format!("no pair: {short:?}, {long:?}").into());
+/// Both outages of a policy in a row.
+fn row(outages: &[Outage]) -> Result<String, Error> {
+    match outages {
+        [short, long] if (short.down, long.down) == (3, 60) && short.policy == long.policy => {
+            Ok(format!("| {} | {} | {} |", short.policy, short.cells, long.cells))
         }
-        text += &format!("| {} | {} | {} |\n", short.policy, short.cells, long.cells);
+        _ => Err(format!("not both outages of one policy: {outages:?}").into()),
     }
-    Ok(text)
+}
+
+/// The document with this row in the table of its size, in the order of these policies.
+fn with_row(document: &str, workers: u64, row: String, names: &[String]) -> Result<String, Error> {
+    let missing = || format!("{DOCUMENT} has no place for the fleets");
+    let (before, rest) = document.split_once(BEGIN).ok_or_else(missing)?;
+    let (tables, after) = rest.split_once(END).ok_or_else(missing)?;
+    let mut text = String::new();
+    for size in SIZES {
+        let heading = heading(size);
+        let old = tables.split("\n\n").find(|table| table.trim_start().starts_with(&heading));
+        let mut rows: Vec<&str> =
+            old.into_iter().flat_map(|table| table.trim().lines().skip(2)).collect();
+        if size == workers {
+            rows.retain(|old| name_of(old) != name_of(&row));
+            rows.push(&row);
+        }
+        let place = |row: &&str| names.iter().position(|name| name == name_of(row));
+        rows.sort_by_key(place);
+        if rows.is_empty() {
+            continue;
+        }
+        text += &heading;
+        for down in [3, 60] {
+            text += &format!(" {down} s: peak | dials | half back | last back |");
+        }
+        text += &format!("\n| --- |{}\n{}\n\n", " ---: |".repeat(8), rows.join("\n"));
+    }
+    Ok(format!("{before}{BEGIN}{}\n{END}{after}", text.trim_end()))
+}
+
+/// Whose row it is.
+fn name_of(row: &str) -> &str {
+    row.split('|').nth(1).unwrap_or_default().trim()
 }
 
 /// With one decimal, rounded.
@@ -130,34 +162,11 @@ fn document() -> Result<String, Error> {
     Ok(fs::read_to_string(root().join(DOCUMENT))?)
 }
 
-/// What is before the tables, they themselves, and what is behind them.
-fn parts(document: &str) -> Result<(&str, &str, &str), Error> {
-    let missing = || format!("{DOCUMENT} has no place for the fleets");
-    let (before, rest) = document.split_once(BEGIN).ok_or_else(missing)?;
-    let (tables, after) = rest.split_once(END).ok_or_else(missing)?;
-    Ok((before, tables, after))
-}
-
-/// The tables as they stand.
-fn tables(document: &str) -> Result<Vec<String>, Error> {
-    let (_, tables, _) = parts(document)?;
-    let tables = tables.split("\n\n").map(str::trim_end).filter(|table| !table.is_empty());
-    Ok(tables.map(|table| format!("{table}\n")).collect())
-}
-
-fn write(tables: &[String]) -> Outcome {
-    let document = document()?;
-    let (before, _, after) = parts(&document)?;
-    let tables = tables.join("\n");
-    fs::write(root().join(DOCUMENT), format!("{before}{BEGIN}{tables}{END}{after}"))?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{outage, table, tables, thousands};
+    use super::{SIZES, heading, outage, row, thousands, with_row};
 
     fn line(policy: &str, down: u64, last: Option<u64>) -> serde_json::Value {
         json!({
@@ -170,31 +179,35 @@ mod tests {
     #[test]
     fn outages_of_both_lengths_share_a_row() {
         let of = |down, last| outage(&line("ours", down, last)).unwrap();
-        let text = table(10_000, &[of(3, Some(52_650)), of(60, None)]).unwrap();
-        let row = "| ours | 1,550 | 2.1 | 27.7 s | 52.7 s | 1,550 | 2.1 | 27.7 s | > 3660 s (43 % back) |\n";
-        assert!(
-            text.starts_with("| 10,000 workers | 3 s: peak |") && text.ends_with(row),
-            "{text}"
-        );
-        assert!(table(10_000, &[of(3, None)]).is_err());
-        assert!(table(10_000, &[of(60, None), of(3, None)]).is_err());
+        let said = "| ours | 1,550 | 2.1 | 27.7 s | 52.7 s | 1,550 | 2.1 | 27.7 s | > 3660 s (43 % back) |";
+        assert_eq!(row(&[of(3, Some(52_650)), of(60, None)]).unwrap(), said);
+        assert!(row(&[of(3, None)]).is_err());
+        assert!(row(&[of(60, None), of(3, None)]).is_err());
         assert!(outage(&json!({"workers": 1})).is_err());
-    }
-
-    #[test]
-    fn what_is_written_is_read_again() {
-        let document = format!("text\n{}a\n\nb\nc\n{}\nmore", super::BEGIN, super::END);
-        assert_eq!(tables(&document).unwrap(), ["a\n", "b\nc\n"]);
-        assert!(tables("nothing").is_err());
         assert_eq!([thousands(7), thousands(1_000), thousands(123_456)], ["7", "1,000", "123,456"]);
     }
 
     #[test]
+    fn a_row_takes_its_place_in_the_table_of_its_size() {
+        let names = ["none", "full", "ours"].map(str::to_owned);
+        let add = |document: &str, workers, row: &str| {
+            with_row(document, workers, row.to_owned(), &names).unwrap()
+        };
+        let empty = format!("text\n{}{}\nmore", super::BEGIN, super::END);
+        let one = add(&add(&empty, 10_000, "| ours | 1 |"), 1_000, "| ours | 2 |");
+        let both = add(&add(&one, 10_000, "| none | 3 |"), 10_000, "| ours | 4 |");
+        assert!(both.contains("\n| none | 3 |\n| ours | 4 |\n<!-- /herds -->\nmore"), "{both}");
+        assert!(both.starts_with("text\n<!-- herds") && both.contains("| ours | 2 |\n\n| 10,000"));
+        assert_eq!(add(&both, 10_000, "| none | 3 |"), both);
+        assert!(with_row("nothing", 1_000, String::new(), &names).is_err());
+    }
+
+    #[test]
     fn the_document_has_a_table_of_each_size() {
-        let tables = tables(include_str!("../../../docs/performance.md")).unwrap();
-        for (table, workers) in tables.iter().zip(super::SIZES) {
-            assert!(table.starts_with(&super::heading(workers)), "{table}");
+        let document = include_str!("../../../docs/performance.md");
+        for workers in SIZES {
+            let (_, table) = document.split_once(&heading(workers)).expect("a table");
+            assert!(table.contains("\n| ours | "), "{workers}");
         }
-        assert_eq!(tables.len(), super::SIZES.len());
     }
 }

@@ -99,14 +99,14 @@ mod simulated {
                 task::spawn(async move {
                     for _ in 0..load.seconds {
                         time::sleep(Duration::from_secs(1)).await;
-                        socket.send_to(&[TASK; LENGTH], from).await.expect("it is sent");
+                        socket.send_to(from, &[TASK; LENGTH]).await.expect("it is sent");
                     }
                 });
                 continue;
             }
             count.fetch_add(1, Ordering::Relaxed);
             if message[0] == BEAT {
-                socket.send_to(&[BEAT_ANSWER; LENGTH], from).await.expect("it is sent");
+                socket.send_to(from, &[BEAT_ANSWER; LENGTH]).await.expect("it is sent");
             }
         }
         // What was written last is under way.
@@ -116,12 +116,12 @@ mod simulated {
     async fn work_udp(address: SocketAddr, load: Load, count: Count) {
         let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let socket = Arc::new(UdpSocket::bind(any).await.expect("there is a port"));
-        socket.send_to(&[HELLO; LENGTH], address).await.expect("it is sent");
+        socket.send_to(address, &[HELLO; LENGTH]).await.expect("it is sent");
         let beats = Arc::clone(&socket);
         let beating = task::spawn(async move {
             for _ in 0..load.seconds / 5 {
                 time::sleep(Duration::from_secs(5)).await;
-                beats.send_to(&[BEAT; LENGTH], address).await.expect("it is sent");
+                beats.send_to(address, &[BEAT; LENGTH]).await.expect("it is sent");
             }
         });
         let mut message = [0; LENGTH];
@@ -129,7 +129,7 @@ mod simulated {
             socket.recv_from(&mut message).await.expect("something comes");
             count.fetch_add(1, Ordering::Relaxed);
             if message[0] == TASK {
-                socket.send_to(&[TASK_ANSWER; LENGTH], address).await.expect("it is sent");
+                socket.send_to(address, &[TASK_ANSWER; LENGTH]).await.expect("it is sent");
             }
         }
         beating.await.expect("it ran");

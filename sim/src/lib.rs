@@ -22,6 +22,7 @@ mod coverage;
 mod decide;
 mod disk;
 mod frame;
+pub mod herd;
 mod invariant;
 mod ledger;
 mod network;

@@ -33,6 +33,11 @@ impl<E> Queue<E> {
         self.order += 1;
     }
 
+    /// When the next one happens.
+    pub(crate) fn next_at(&self) -> Option<u64> {
+        self.heap.peek().map(|Reverse((at, ..))| *at)
+    }
+
     pub(crate) fn pop(&mut self) -> Option<(u64, E)> {
         let Reverse((at, _, slot)) = self.heap.pop()?;
         self.free.push(slot);
@@ -50,6 +55,7 @@ mod tests {
         for (at, event) in [(5, 'a'), (3, 'b'), (5, 'c'), (3, 'd'), (9, 'e')] {
             queue.push(at, event);
         }
+        assert_eq!(queue.next_at(), Some(3));
         assert_eq!(queue.pop(), Some((3, 'b')));
         queue.push(5, 'f');
         let rest: String = std::iter::from_fn(|| queue.pop()).map(|(_, event)| event).collect();

@@ -3,11 +3,13 @@
 
 mod cargo;
 mod herd;
+mod herds;
 mod icount;
 mod idle;
 mod peers;
 mod process;
 mod report;
+mod sim;
 
 use std::process::Command;
 
@@ -79,6 +81,16 @@ const GROUPS: &[Group] = &[
         name: "herd",
         about: "1,000 workers through a SIGKILL of their coordinator",
         how: How::Processes(herd::measure),
+    },
+    Group {
+        name: "herds",
+        about: "up to 100,000 in virtual time, by our policy and by others",
+        how: How::Processes(herds::measure),
+    },
+    Group {
+        name: "sim",
+        about: "the simulator, beside madsim and turmoil",
+        how: How::Processes(sim::measure),
     },
     Group {
         name: "peers",

@@ -14,10 +14,10 @@ use tokio::sync::Mutex;
 /// A message: what it is, and 17 bytes.
 pub const LENGTH: usize = 18;
 
-const BEAT: u8 = 1;
-const BEAT_ANSWER: u8 = 2;
-const TASK: u8 = 3;
-const TASK_ANSWER: u8 = 4;
+pub const BEAT: u8 = 1;
+pub const BEAT_ANSWER: u8 = 2;
+pub const TASK: u8 = 3;
+pub const TASK_ANSWER: u8 = 4;
 
 /// Where the coordinator listens.
 pub const PORT: u16 = 8740;
@@ -29,18 +29,59 @@ pub struct Load {
     pub seconds: u64,
 }
 
-impl Load {
-    /// From the arguments of the program: workers, and seconds of simulated time.
-    pub fn from_arguments() -> Self {
-        let numbers: Vec<u64> =
-            std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
-        match numbers[..] {
-            [workers, seconds] => {
-                Self { workers: u32::try_from(workers).expect("a number of workers"), seconds }
-            }
+/// What a program is told: workers, seconds of simulated time, and how many such worlds one after the
+/// other, one if nothing is said; then words.
+pub struct Arguments {
+    pub load: Load,
+    pub worlds: u64,
+    pub words: Vec<String>,
+}
+
+impl Arguments {
+    pub fn read() -> Self {
+        let (numbers, words): (Vec<String>, Vec<String>) =
+            std::env::args().skip(1).partition(|argument| argument.parse::<u64>().is_ok());
+        let numbers: Vec<u64> = numbers.iter().filter_map(|text| text.parse().ok()).collect();
+        let (workers, seconds, worlds) = match numbers[..] {
+            [workers, seconds] => (workers, seconds, 1),
+            [workers, seconds, worlds] => (workers, seconds, worlds),
             _ => panic!("give the number of workers and the seconds of simulated time"),
-        }
+        };
+        let workers = u32::try_from(workers).expect("a number of workers");
+        Self { load: Load { workers, seconds }, worlds, words }
     }
+
+    /// Whether there is this word.
+    pub fn say(&self, word: &str) -> bool {
+        self.words.iter().any(|said| said == word)
+    }
+
+    /// Simulates each world, which counts what arrives in it, and prints what `cargo xtask bench sim` reads.
+    pub fn measure(&self, world: impl Fn(u64, Count)) {
+        let (began, cpu) = (Instant::now(), cpu());
+        let mut messages = 0;
+        for seed in 0..self.worlds {
+            let count = Count::default();
+            world(seed, Arc::clone(&count));
+            messages += count.load(Ordering::Relaxed);
+        }
+        let (nanos, cpu) = (began.elapsed().as_nanos(), self::cpu() - cpu);
+        let Load { workers, seconds } = self.load;
+        let wanted = u64::from(workers) * (seconds * 2 + seconds / 5 * 2) * self.worlds;
+        assert_eq!(messages, wanted, "every message arrives");
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|rest| rest.trim().strip_suffix(" kB")).unwrap_or("0").trim();
+        println!(
+            "{{\"messages\":{messages},\"cpu_nanos\":{cpu},\"nanos\":{nanos},\"peak_kib\":{kib}}}"
+        );
+    }
+}
+
+/// What this thread has run so far, in nanoseconds.
+fn cpu() -> u64 {
+    let said = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    said.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0)
 }
 
 /// Messages that arrived.
@@ -127,12 +168,4 @@ async fn play(
     // What was written last is under way, and would be lost with the connection.
     world.sleep(Duration::from_secs(1)).await;
     Ok(())
-}
-
-/// Prints what `cargo xtask bench sim` reads.
-pub fn report(load: Load, began: Instant, messages: u64) {
-    let wanted = u64::from(load.workers) * (load.seconds * 2 + load.seconds / 5 * 2);
-    assert_eq!(messages, wanted, "every message arrives");
-    let nanos = began.elapsed().as_nanos();
-    println!("{{\"messages\":{messages},\"nanos\":{nanos}}}");
 }

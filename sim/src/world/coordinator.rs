@@ -22,7 +22,7 @@ use crate::{Rule, Sabotage};
 
 /// Packets written on one connection before the next has its turn.
 const QUANTUM: u32 = 4;
-/// Events between two looks at the list of workers.
+/// Events between two looks at the list of workers, at least.
 const LOOK: u64 = 32;
 /// Calls a driver makes at one instant before something is wrong.
 const TURNS_MAX: u32 = 100_000;
@@ -93,7 +93,8 @@ impl World {
             self.coordinator_action(action);
         }
         self.start_commit();
-        if self.events.is_multiple_of(LOOK) {
+        // In a large fleet as many as it has workers: a look takes no larger share of the time.
+        if self.events.is_multiple_of(LOOK.max(self.plan.workers.len() as u64)) {
             self.check_list();
         }
         let Some(node) = &self.coordinator.node else { return };

@@ -9,8 +9,17 @@ type Error = Box<dyn std::error::Error>;
 
 /// Runs cargo with these arguments, and returns the programs it built, by name.
 pub(super) fn build(args: &[&str]) -> Result<Vec<(String, PathBuf)>, Error> {
+    build_with(args, &[])
+}
+
+/// The same with these variables of the environment.
+pub(super) fn build_with(
+    args: &[&str],
+    variables: &[(&str, &str)],
+) -> Result<Vec<(String, PathBuf)>, Error> {
     let output = Command::new(env!("CARGO"))
         .args(args)
+        .envs(variables.iter().copied())
         .args(["--quiet", "--message-format=json-render-diagnostics"])
         .stderr(Stdio::inherit())
         .output()?;

@@ -1,5 +1,5 @@
 //! Worlds of every kind until the time is over: `soak [--time SECONDS] [--jobs N] [--from SEED]
-//! [--floor PERCENT] [--replay DIR] [--out DIR]`.
+//! [--worlds N] [--floor PERCENT] [--replay DIR] [--out DIR]`.
 //!
 //! `cargo xtask soak` builds it, runs it, and adds up what it prints; see docs/simulation.md. Of a hundred
 //! seeds two are worlds of the usual size and the others brief ones; of each half are hostile. Every second
@@ -36,6 +36,8 @@ struct Asked {
     time: Duration,
     jobs: Option<usize>,
     from: u64,
+    /// So many worlds at most.
+    worlds: Option<u64>,
     floor: Option<u64>,
     replay: Option<PathBuf>,
     out: Option<PathBuf>,
@@ -76,6 +78,7 @@ fn asked() -> Result<Asked, Box<dyn Error>> {
         time: Duration::from_secs(60),
         jobs: None,
         from: 0,
+        worlds: None,
         floor: None,
         replay: None,
         out: None,
@@ -87,6 +90,7 @@ fn asked() -> Result<Asked, Box<dyn Error>> {
             "--time" => asked.time = Duration::from_secs(value.parse()?),
             "--jobs" => asked.jobs = Some(value.parse()?),
             "--from" => asked.from = value.parse()?,
+            "--worlds" => asked.worlds = Some(value.parse()?),
             "--floor" => asked.floor = Some(value.parse()?),
             "--replay" => asked.replay = Some(value.into()),
             "--out" => asked.out = Some(value.into()),
@@ -98,7 +102,7 @@ fn asked() -> Result<Asked, Box<dyn Error>> {
 
 /// Where the world of a seed comes from, but for where it is steered.
 fn origin(seed: u64) -> Origin {
-    let mode = if seed % 2 == 0 { Mode::Honest } else { Mode::Hostile };
+    let mode = if seed.is_multiple_of(2) { Mode::Honest } else { Mode::Hostile };
     let size = if seed % HUNDRED < 2 { Size::Usual } else { Size::Brief };
     Origin { mode, size, ..Origin::new(seed) }
 }
@@ -142,7 +146,8 @@ fn replay(directory: &Path) -> Result<Option<u8>, Box<dyn Error>> {
 
 fn soak(asked: &Asked) -> SwarmReport {
     println!("from seed {}", asked.from);
-    let swarm = Swarm::lasting(asked.from, asked.time).drawn_by(origin).steered();
+    let end = asked.worlds.map_or(u64::MAX, |worlds| asked.from.saturating_add(worlds));
+    let swarm = Swarm::of(asked.from..end).within(asked.time).drawn_by(origin).steered();
     let swarm = swarm.stop_after(FAILURES);
     let swarm = match asked.jobs {
         Some(jobs) => swarm.jobs(jobs),

@@ -12,6 +12,10 @@ use crate::{Coverage, Families, Family, FrameKind, Met, Mode, Moment, Origin};
 /// So many families are added to that of the cell.
 const HELPERS: usize = 2;
 
+/// So many families are together in a plan whose cells of one state and frame are empty: what leads there
+/// is rare, and is to fill more than one.
+const TOGETHER: usize = 8;
+
 /// Another hash of a seed than its draws are.
 const SALT: u64 = 0x73_74_65_65_72;
 
@@ -40,19 +44,18 @@ impl Steering {
         for met in Met::ALL {
             for kind in FrameKind::ALL.iter().copied().filter(|kind| met.can_meet(*kind)) {
                 let of = |family| coverage.count(family, met, kind);
-                let empty = Family::ALL.iter().filter(|family| of(**family) == 0);
-                let mut empty = empty.copied().peekable();
-                if empty.peek().is_none() {
-                    continue;
-                }
+                let is_empty = |family: &Family| of(*family) == 0;
+                let empty: Vec<Family> = Family::ALL.iter().copied().filter(is_empty).collect();
                 let helpers = helpers(&frames, of);
                 // What was never met under any fault is left to chance: nobody knows what leads there.
                 if helpers.is_empty() {
                     continue;
                 }
-                let target =
-                    |family| Target { family, only: helpers.with(family), at: moment(kind) };
-                targets.extend(empty.map(target));
+                targets.extend(empty.iter().enumerate().map(|(place, family)| {
+                    let some = empty.iter().cycle().skip(place).take(TOGETHER);
+                    let only = some.fold(helpers, |only, family| only.with(*family));
+                    Target { family: *family, only, at: moment(kind) }
+                }));
             }
         }
         Self { targets }
@@ -69,12 +72,12 @@ impl Steering {
         else {
             return origin;
         };
-        let exists = match origin.mode {
-            Mode::Honest => target.family != Family::N5,
-            Mode::Hostile => true,
+        let only = match origin.mode {
+            Mode::Honest if target.family == Family::N5 => return origin,
+            Mode::Honest => target.only.without(Family::N5),
+            Mode::Hostile => target.only,
         };
-        let at = target.at.filter(|_| chosen & 2 == 0);
-        if exists { Origin { only: target.only, at, ..origin } } else { origin }
+        Origin { only, at: target.at.filter(|_| chosen & 2 == 0), ..origin }
     }
 }
 

@@ -267,6 +267,7 @@ impl World {
         let (wake, state) = (node.next_wake(), node.state());
         match state {
             State::Shutdown => {
+                self.unless_rid_of_all(index);
                 self.worker_ended(index);
                 return;
             }
@@ -279,7 +280,8 @@ impl World {
                 } else {
                     self.break_promise(Rule::GaveUp, format!("w{index} gave up: {reason:?}"));
                 }
-                // Whoever looks after the process starts it anew.
+                // Whoever looks after the process starts it anew. If it was to drain it has not: what it
+                // had to say nobody takes any more.
                 self.workers[index].back = Some(RESTART);
                 self.worker_ended(index);
                 return;
@@ -472,9 +474,8 @@ impl World {
         }
     }
 
-    /// The process has ended by itself, after a drain.
+    /// The process has ended by itself: after a drain, or because it has given up.
     fn worker_ended(&mut self, index: usize) {
-        self.unless_rid_of_all(index);
         let back = self.workers[index].back.unwrap_or(MS);
         let gone = What::Gone.by(Who::Worker(index));
         self.note(gone, || format!("w{index} has ended in order"));

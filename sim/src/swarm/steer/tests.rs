@@ -23,14 +23,21 @@ fn a_plan_is_drawn_towards_an_empty_cell_by_what_led_to_its_neighbours() {
     let narrowed: Vec<&Origin> = aimed.iter().filter(|origin| origin.is_narrowed()).collect();
     assert!((1_700..2_100).contains(&narrowed.len()), "every second one: {}", narrowed.len());
     // A result of an active link, under faults of a family that had none.
-    let towards = Families::NONE.with(Family::C2).with(Family::N8).with(Family::H1);
+    let has = |origin: &&&Origin, families: &[Family]| {
+        families.iter().all(|family| origin.only.contains(*family))
+    };
+    let all = [Family::C2, Family::N8, Family::H1];
+    let waits = |origin: &&&Origin| origin.at == Some(Moment::Result);
+    assert!(narrowed.iter().any(|origin| has(&origin, &all) && waits(&origin)));
+    assert!(narrowed.iter().any(|origin| has(&origin, &all) && origin.at.is_none()));
+    // A beat was only met under crashes: there was nothing else to add.
+    let without = |origin: &&&Origin| !has(origin, &[Family::N8]);
     assert!(
-        narrowed.iter().any(|origin| origin.only == towards && origin.at == Some(Moment::Result))
+        narrowed.iter().any(|origin| has(&origin, &[Family::C2, Family::H1]) && without(&origin))
     );
-    assert!(narrowed.iter().any(|origin| origin.only == towards && origin.at.is_none()));
-    // A beat was only met under crashes.
-    let towards = Families::NONE.with(Family::C2).with(Family::H1);
-    assert!(narrowed.iter().any(|origin| origin.only == towards));
+    // A few families are together, and not all that there are.
+    let counts = narrowed.iter().map(|origin| origin.only.iter().count());
+    assert!(counts.clone().min() >= Some(8) && counts.max() <= Some(10));
     // Nobody knows how to meet anything else.
     let known = |origin: &&&Origin| origin.only.contains(Family::H1);
     assert_eq!(narrowed.iter().filter(known).count(), narrowed.len());

@@ -1,7 +1,7 @@
 //! A fleet that lost its coordinator comes back: ten thousand real links and one real hub, in virtual
 //! time, without a network but for its delay. What comes out is exact, and the same on every machine.
 
-#![allow(clippy::print_stdout, reason = "the figures of docs/performance.md")]
+#![allow(clippy::print_stdout, reason = "figures for people")]
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -304,7 +304,7 @@ fn fleet(workers: usize) -> World {
     world
 }
 
-/// The tables of docs/performance.md: run with `--nocapture` to see the figures.
+/// Links and hub alone; docs/performance.md has whole nodes. Run with `--nocapture` to see the figures.
 #[test]
 fn ten_thousand_come_back_in_order_after_three_seconds_and_after_a_minute() {
     let workers = 10_000;

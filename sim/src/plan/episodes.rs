@@ -60,14 +60,6 @@ impl Families {
     }
 }
 
-/// Whether the coordinator's process ends by it.
-fn ends_coordinator(fault: &Fault) -> bool {
-    matches!(
-        fault,
-        Fault::Crash { who: Who::Coordinator, .. } | Fault::CrashLoop { who: Who::Coordinator, .. }
-    )
-}
-
 /// Draws the episodes of a plan that is complete but for them.
 pub(super) struct Drawing<'a> {
     pub(super) draws: &'a dyn Decide,
@@ -108,14 +100,6 @@ impl Drawing<'_> {
             let gap = self.log(index, 20, 50 * MS, 8 * SEC);
             for at in (0..times).map(|time| first + time * gap).filter(|at| at + SEC <= quiet_at) {
                 episodes.push(Episode { at, moment, fault });
-            }
-        }
-        // A clock that is set back between two lives lets a retry wait for as long: stores keep wall time.
-        if episodes.iter().any(|episode| ends_coordinator(&episode.fault)) {
-            for episode in &mut episodes {
-                if let Fault::SetClock { by } = &mut episode.fault {
-                    *by = by.saturating_abs();
-                }
             }
         }
         episodes.sort_by_key(|episode| episode.at);

@@ -36,7 +36,7 @@ const EPISODIC: [Family; 23] = [
 
 impl Families {
     /// Those that go wrong in a world: each with probability 1/2, or one alone.
-    pub(super) fn draw(draws: &dyn Decide, temper: Temper, mode: Mode) -> Self {
+    pub(crate) fn draw(draws: &dyn Decide, temper: Temper, mode: Mode) -> Self {
         let place = |k| draws.draw(Site::Plan, 1, k, Family::ALL.len() as u64);
         let drawn = match temper {
             Temper::Calm => Self::NONE,

@@ -103,6 +103,8 @@ impl Decide for Narrowed {
                 let family = usize::try_from(family).ok().and_then(|place| Family::ALL.get(place));
                 u64::from(family.is_some_and(|family| self.only.contains(*family)))
             }
+            // Many faults: for one the moment may never come.
+            (Site::Plan, 0, 11) if self.at.is_some() => bound - 1,
             // Not every fault waits, but every second one.
             (Site::Plan, 0, 12) if self.at.is_some() => 0,
             (Site::Episode, index, 16) if self.at.is_some() => 3 * (index % 2),

@@ -2,12 +2,12 @@
 //!
 //! A cell is a family of faults, a state and a kind of frame. That the family is there can be chosen; in
 //! which states such frames are written cannot, but for this: in some other worlds such a frame was
-//! written in such a state, mostly under faults of certain families. So the plan has faults of these, too;
-//! and faults that wait for the moment at which such a frame is written, where there is one. What was never
+//! written in such a state, mostly under faults of certain families. So the plan has faults of these, too,
+//! beside those it has anyhow: the more there are, the more is met; and faults that wait for the moment at which such a frame is written, where there is one. What was never
 //! met under any fault is left to chance.
 
-use crate::decide::mix;
-use crate::{Coverage, Families, Family, FrameKind, Met, Mode, Moment, Origin};
+use crate::decide::{Draws, mix};
+use crate::{Coverage, Families, Family, FrameKind, Met, Mode, Moment, Origin, Temper};
 
 /// So many families are added to that of the cell.
 const HELPERS: usize = 2;
@@ -72,10 +72,12 @@ impl Steering {
         else {
             return origin;
         };
+        let drawn = Families::draw(&Draws::new(origin.seed), Temper::Common, origin.mode);
+        let all = target.only.iter().fold(drawn, |all, family| all.with(family));
         let only = match origin.mode {
             Mode::Honest if target.family == Family::N5 => return origin,
-            Mode::Honest => target.only.without(Family::N5),
-            Mode::Hostile => target.only,
+            Mode::Honest => all.without(Family::N5),
+            Mode::Hostile => all,
         };
         Origin { only, at: target.at.filter(|_| chosen & 2 == 0), ..origin }
     }

@@ -156,8 +156,15 @@ impl Ledger {
     /// The coordinator gives the connection of a worker up, although it may not come to say so.
     pub(crate) fn sent_away(&mut self, worker: usize, reason: Reason) {
         self.promises_end(worker);
-        let carrier = self.talk.workers[worker].session.map(|(_, _, conn)| conn);
-        if let Some(conn) = carrier.filter(|_| reason != Reason::WorkerRestarted) {
+        if reason != Reason::WorkerRestarted {
+            self.disconnected_by_hand(worker);
+        }
+    }
+
+    /// An operator has the coordinator give the connection of a worker up. It may say nothing of that,
+    /// where another process has waited for the place and takes it at once.
+    pub(crate) fn disconnected_by_hand(&mut self, worker: usize) {
+        if let Some((_, _, conn)) = self.talk.workers[worker].session {
             self.talk.conns[conn].left = true;
         }
     }

@@ -253,6 +253,7 @@ impl World {
                 if coordinator_runs {
                     let id = WorkerId(self.plan.workers[worker].id);
                     let reason = Reason::OperatorDisconnect;
+                    self.ledger.disconnected_by_hand(worker);
                     self.tell_coordinator(CoordinatorInput::Disconnect { worker: id, reason });
                 }
             }

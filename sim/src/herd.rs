@@ -3,7 +3,7 @@
 //!
 //! The nodes of both sides, the codec, the admission and the store are the real ones, in virtual time.
 //! Nothing else goes wrong and nothing is judged, so that a hundred thousand workers fit: promises are
-//! for worlds ([`run`](crate::run)).
+//! for worlds ([`run`](crate::run())).
 //!
 //! ```
 //! use moorline_sim::herd::{Herd, Policy};

@@ -208,12 +208,15 @@ impl World {
 
     /// The process runs again, and finds everything that arrived meanwhile.
     pub(super) fn thaw(&mut self, who: Who) {
+        // It ended meanwhile; what waits for the one after it waits for something else.
+        if !self.is_frozen(who) {
+            return;
+        }
         let now = self.now;
         let (frozen, backlog) = match who {
             Who::Coordinator => self.coordinator.thaw(now),
             Who::Worker(index) => self.workers[index].process.thaw(now),
         };
-        // It ended meanwhile.
         let Some(since) = frozen else { return };
         let life = self.life(who);
         match who {

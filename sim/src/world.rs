@@ -490,7 +490,7 @@ impl World {
             Event::Strike { index, worker } => self.strike(index, worker),
             Event::GoesOn { index, fault, step } => self.goes_on(index, fault, step),
             Event::Next { who } => self.next(who),
-            Event::Thaw { who } => self.thaw(who),
+            Event::Thaw { who, since } => self.thaw(who, since),
             Event::Kill { who, back, kept } => self.kill(who, back, kept),
             Event::Begin { who } => self.begin(who),
             Event::LullEnds => self.lull_ends(),

@@ -34,7 +34,7 @@ pub struct Origin {
     pub size: Size,
     /// Faults of these families go wrong and of no others; none: as the seed has it.
     pub only: Families,
-    /// Every second fault waits for this moment; none: as the seed has it.
+    /// There are many faults, and every second one waits for this moment; none: as the seed has it.
     pub at: Option<Moment>,
 }
 

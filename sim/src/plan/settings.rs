@@ -70,6 +70,38 @@ pub(crate) fn good_path(beat: u64) -> u64 {
 }
 
 impl Settings {
+    /// What moorline runs with where nobody sets anything, in a world with a good disk.
+    pub(crate) const fn standard() -> Self {
+        Self {
+            lost_after: 90 * SEC,
+            start_grace: 120 * SEC,
+            lost_cap: 3,
+            accept_timeout: 10 * SEC,
+            answer_timeout: 30 * SEC,
+            window: 256,
+            registrations: None,
+            beat: 5 * SEC,
+            misses: 3,
+            initial_delay: SEC,
+            max_delay: 60 * SEC,
+            multiplier: 2_000,
+            jitter: Jitter::FULL,
+            first: First::Window,
+            stable_after: 30 * SEC,
+            max_attempts: 0,
+            connect: 10 * SEC,
+            restore: 30 * SEC,
+            window_messages: 256,
+            window_bytes: 256 << 10,
+            retry_delay: 5 * SEC,
+            buffer: 128 << 10,
+            commit: 5 * MS,
+            group: 256,
+            late: MS,
+            keeps: None,
+        }
+    }
+
     /// The settings of a seed.
     #[must_use]
     pub fn draw(draws: &dyn Decide, temper: Temper, families: Families) -> Self {

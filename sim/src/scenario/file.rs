@@ -15,7 +15,7 @@ use super::{Scenario, ScenarioError};
 use crate::plan::{
     CoordinatorPlan, Episode, Latency, Lull, MS, Mode, SEC, TaskPlan, Temper, WorkerPlan,
 };
-use crate::{Base, Plan, Workers};
+use crate::{Base, Plan, Settings, Workers};
 
 /// No file is longer.
 const BYTES_MAX: usize = 16 << 20;
@@ -112,7 +112,7 @@ pub(super) fn blank() -> Plan {
         seed: 0,
         mode: Mode::Honest,
         temper: Temper::Common,
-        settings: settings::standard(),
+        settings: Settings::standard(),
         coordinator: CoordinatorPlan::default(),
         workers: Vec::new(),
         tasks: Vec::new(),

@@ -9,7 +9,7 @@ use super::kind::Kind;
 use super::latency;
 use super::parts::{decisions, episodes, head, nodes, settings, workload};
 use crate::plan::{CoordinatorPlan, Episode, Latency, Lull, MS};
-use crate::{Base, What};
+use crate::{Base, Settings, What};
 
 /// One table of keys.
 #[derive(Debug, Default)]
@@ -111,14 +111,14 @@ pub(super) fn document() -> String {
         head::lull(lists, &mut Lull { at: 0, lasts: 0 });
     });
     table("`[settings.worker]`", "How the workers' links are set.", &mut |lists| {
-        settings::worker(lists, &mut settings::standard());
+        settings::worker(lists, &mut Settings::standard());
         settings::jitter_keys(lists);
     });
     table("`[settings.coordinator]`", "How the coordinator is set.", &mut |lists| {
-        settings::coordinator(lists, &mut settings::standard());
+        settings::coordinator(lists, &mut Settings::standard());
     });
     table("`[settings.world]`", "What the world around them is like.", &mut |lists| {
-        settings::world(lists, &mut settings::standard());
+        settings::world(lists, &mut Settings::standard());
     });
     table(
         "`[links.default]`",

@@ -1,40 +1,11 @@
 //! Settings, each towards what moorline runs with where nobody sets anything.
 
-use moorline_link::{First, Jitter};
-
 use super::Shrinker;
 use crate::plan::{MS, SEC, Settings};
 
 /// The standard ones, over a disk and with timers that are as quick as a picture can show.
 pub(super) const fn simplest() -> Settings {
-    Settings {
-        lost_after: 90 * SEC,
-        start_grace: 120 * SEC,
-        lost_cap: 3,
-        accept_timeout: 10 * SEC,
-        answer_timeout: 30 * SEC,
-        window: 256,
-        registrations: None,
-        beat: 5 * SEC,
-        misses: 3,
-        initial_delay: SEC,
-        max_delay: 60 * SEC,
-        multiplier: 2_000,
-        jitter: Jitter::FULL,
-        first: First::Window,
-        stable_after: 30 * SEC,
-        max_attempts: 0,
-        connect: 10 * SEC,
-        restore: 30 * SEC,
-        window_messages: 256,
-        window_bytes: 256 << 10,
-        retry_delay: SEC,
-        buffer: 128 << 10,
-        commit: MS,
-        group: 256,
-        late: 1,
-        keeps: None,
-    }
+    Settings { retry_delay: SEC, commit: MS, late: 1, ..Settings::standard() }
 }
 
 /// Where a time is.

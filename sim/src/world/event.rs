@@ -48,7 +48,7 @@ pub(crate) enum Event {
     /// A process that takes its time is ready for what waits.
     Next { who: Who },
     /// A process runs again.
-    Thaw { who: Who },
+    Thaw { who: Who, since: u64 },
     /// A process that was asked to stop is killed.
     Kill { who: Who, back: u64, kept: Kept },
     /// A process begins.

@@ -80,11 +80,12 @@ impl<N> Process<N> {
     }
 
     /// It runs again: since when it did not, and what has waited for it.
-    fn thaw(&mut self, now: u64) -> (Option<u64>, VecDeque<(u32, Event)>) {
+    fn thaw(&mut self, now: u64) -> VecDeque<(u32, Event)> {
         self.slept = self.slept(now);
         self.suspended = false;
         self.at_work = false;
-        (self.frozen.take(), std::mem::take(&mut self.backlog))
+        self.frozen = None;
+        std::mem::take(&mut self.backlog)
     }
 
     /// The timer of `at` fires: whether it is still the one that is armed.
@@ -203,21 +204,24 @@ impl World {
                 format!("{who} {words} for {}", seconds(lasts))
             }
         });
-        self.at(until, Event::Thaw { who });
+        self.at(until, Event::Thaw { who, since: now });
     }
 
     /// The process runs again, and finds everything that arrived meanwhile.
-    pub(super) fn thaw(&mut self, who: Who) {
-        // It ended meanwhile; what waits for the one after it waits for something else.
-        if !self.is_frozen(who) {
+    pub(super) fn thaw(&mut self, who: Who, since: u64) {
+        let frozen = match who {
+            Who::Coordinator => self.coordinator.frozen,
+            Who::Worker(index) => self.workers[index].process.frozen,
+        };
+        // It ended meanwhile: the one after it stands still, or is busy, for a reason of its own.
+        if frozen != Some(since) {
             return;
         }
         let now = self.now;
-        let (frozen, backlog) = match who {
+        let backlog = match who {
             Who::Coordinator => self.coordinator.thaw(now),
             Who::Worker(index) => self.workers[index].process.thaw(now),
         };
-        let Some(since) = frozen else { return };
         let life = self.life(who);
         match who {
             Who::Coordinator => {

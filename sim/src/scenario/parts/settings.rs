@@ -4,41 +4,9 @@ use std::time::Duration;
 
 use moorline_link::{First, Jitter};
 
-use crate::plan::{MS, SEC, Settings};
+use crate::plan::Settings;
 use crate::scenario::form::{Form, Key};
 use crate::scenario::kind::Kind;
-
-/// What moorline runs with where nobody sets anything, in a world with a good disk.
-pub(in crate::scenario) fn standard() -> Settings {
-    Settings {
-        lost_after: 90 * SEC,
-        start_grace: 120 * SEC,
-        lost_cap: 3,
-        accept_timeout: 10 * SEC,
-        answer_timeout: 30 * SEC,
-        window: 256,
-        registrations: None,
-        beat: 5 * SEC,
-        misses: 3,
-        initial_delay: SEC,
-        max_delay: 60 * SEC,
-        multiplier: 2_000,
-        jitter: Jitter::FULL,
-        first: First::Window,
-        stable_after: 30 * SEC,
-        max_attempts: 0,
-        connect: 10 * SEC,
-        restore: 30 * SEC,
-        window_messages: 256,
-        window_bytes: 256 << 10,
-        retry_delay: 5 * SEC,
-        buffer: 128 << 10,
-        commit: 5 * MS,
-        group: 256,
-        late: MS,
-        keeps: None,
-    }
-}
 
 /// `[settings.worker]`.
 pub(in crate::scenario) fn worker(form: &mut dyn Form, settings: &mut Settings) {

@@ -2,13 +2,13 @@
 //! planted, those that are found so, with what the simulator's shrinker makes of them.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::Outcome;
 use crate::planted::wrapper;
+use crate::table::Table;
 use crate::write::root;
 
 /// What is searched unless models are named, and how the table is ordered.
@@ -56,21 +56,15 @@ const LIMIT: &str = "120";
 
 const DOCUMENT: &str = "docs/simulation.md";
 
-/// A table of the document: where it is, its head, and the order of its rows.
-#[derive(Clone, Copy, Debug)]
-struct Table {
-    begin: &'static str,
-    end: &'static str,
-    head: &'static str,
-}
-
 const STATES: Table = Table {
+    document: DOCUMENT,
     begin: "<!-- checked: written by `cargo xtask check` -->\n",
     end: "<!-- /checked -->",
     head: "| model | states | steps | depth | s | MiB | |\n| --- | ---: | ---: | ---: | ---: | ---: | --- |\n",
 };
 
 const FOUND: Table = Table {
+    document: DOCUMENT,
     begin: "<!-- solved: written by `cargo xtask check --bugs` -->\n",
     end: "<!-- /solved -->",
     head: "| bug | world | found as | steps | states until then | s | smallest plan of the way | drawn plan | shrunk | replays | ratio |\n\
@@ -186,31 +180,18 @@ fn order_of_bugs(bug: &str) -> (usize, String) {
 
 /// Puts a row into the table of the document, instead of the one there was for the same.
 fn write_row(table: Table, key: &str, row: &str, order: fn(&str) -> (usize, String)) -> Outcome {
-    let path = root().join(DOCUMENT);
-    let document = with_row(&fs::read_to_string(&path)?, table, key, row, order)?;
-    fs::write(path, document)?;
-    Ok(())
+    table.write(&with_row(table.rows(&table.read()?)?, key, row, order))
 }
 
-fn with_row(
-    document: &str,
-    table: Table,
-    key: &str,
-    row: &str,
-    order: fn(&str) -> (usize, String),
-) -> Result<String, String> {
-    let missing = || format!("{DOCUMENT} has no place for the table");
-    let (before, rest) = document.split_once(table.begin).ok_or_else(missing)?;
-    let (rows, after) = rest.split_once(table.end).ok_or_else(missing)?;
-    let known = rows.lines().skip(2).filter_map(|line| {
+/// These rows with one more, or another one for the same.
+fn with_row(rows: &str, key: &str, row: &str, order: fn(&str) -> (usize, String)) -> String {
+    let known = rows.lines().filter_map(|line| {
         let key = line.strip_prefix("| ")?.split(" |").next()?.trim_matches('`');
         Some((order(key), line.to_owned()))
     });
     let mut rows: BTreeMap<(usize, String), String> = known.collect();
     rows.insert(order(key), row.to_owned());
-    let rows: String = rows.values().map(|row| format!("{row}\n")).collect();
-    let Table { begin, end, head } = table;
-    Ok(format!("{before}{begin}{head}{rows}{end}{after}"))
+    rows.values().map(|row| format!("{row}\n")).collect()
 }
 
 #[cfg(test)]

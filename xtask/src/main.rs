@@ -14,6 +14,7 @@ mod mutants;
 mod no_std;
 mod planted;
 mod soak;
+mod table;
 mod write;
 
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Outcome;
+use crate::table::Table;
 use crate::write::root;
 
 type Error = Box<dyn std::error::Error>;
@@ -21,12 +22,13 @@ const WITHIN: &str = "120";
 /// How long the shrinker may take until nothing more can go, in milliseconds.
 const SHRUNK_WITHIN: u64 = 10_000;
 
-/// Where the table is.
-const DOCUMENT: &str = "docs/simulation.md";
-const BEGIN: &str = "<!-- planted: written by `cargo xtask planted` -->\n";
-const END: &str = "<!-- /planted -->";
-const HEAD: &str = "| bug | in | found as | worlds until found | seconds | seen before as | size | shrunk | replays | seconds |\n\
-                    | --- | --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |\n";
+const TABLE: Table = Table {
+    document: "docs/simulation.md",
+    begin: "<!-- planted: written by `cargo xtask planted` -->\n",
+    end: "<!-- /planted -->",
+    head: "| bug | in | found as | worlds until found | seconds | seen before as | size | shrunk | replays | seconds |\n\
+           | --- | --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |\n",
+};
 
 /// Where sources are in which bugs may be planted.
 const SOURCES: [&str; 6] =
@@ -68,7 +70,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let is_wanted = |id: &String| {
         if wanted.is_empty() { is_promise(id) } else { wanted.contains(&id) }
     };
-    let mut rows = if check { BTreeMap::new() } else { table(&document()?)? };
+    let mut rows = if check { BTreeMap::new() } else { rows(&TABLE.read()?)? };
     let (mut hidden, mut large) = (Vec::new(), Vec::new());
     for (id, files) in sites.iter().filter(|(id, _)| is_wanted(id)) {
         match hunt(id) {
@@ -226,24 +228,11 @@ pub(crate) fn wrapper(target: &Path, id: &str) -> Result<PathBuf, Error> {
     Ok(file)
 }
 
-fn document() -> Result<String, Error> {
-    Ok(fs::read_to_string(root().join(DOCUMENT))?)
-}
-
-/// What is before the table, in it, and behind it.
-fn parts(document: &str) -> Result<(&str, &str, &str), Error> {
-    let missing = || format!("{DOCUMENT} has no place for the table");
-    let (before, rest) = document.split_once(BEGIN).ok_or_else(missing)?;
-    let (table, after) = rest.split_once(END).ok_or_else(missing)?;
-    Ok((before, table, after))
-}
-
 type Rows = BTreeMap<(bool, u32, String), String>;
 
 /// The rows of the table as it stands.
-fn table(document: &str) -> Result<Rows, Error> {
-    let (_, table, _) = parts(document)?;
-    let rows = table.lines().skip(2).filter_map(|line| {
+fn rows(document: &str) -> Result<Rows, Error> {
+    let rows = TABLE.rows(document)?.lines().filter_map(|line| {
         let id = line.strip_prefix("| ")?.split(' ').next()?;
         Some((order(id), format!("{line}\n")))
     });
@@ -251,11 +240,7 @@ fn table(document: &str) -> Result<Rows, Error> {
 }
 
 fn write(rows: &Rows) -> Outcome {
-    let document = document()?;
-    let (before, _, after) = parts(&document)?;
-    let rows: String = rows.values().map(String::as_str).collect();
-    fs::write(root().join(DOCUMENT), format!("{before}{BEGIN}{HEAD}{rows}{END}{after}"))?;
-    Ok(())
+    TABLE.write(&rows.values().map(String::as_str).collect::<String>())
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 //! The worlds are run by the example `soak` of the simulator, optimised. `--built` takes the one that
 //! `cargo test --workspace` has left beside this program: CI need not build the simulator twice.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -11,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::Outcome;
 use crate::mutants::duration;
+use crate::table::{Table, thousands};
 use crate::write::root;
 
 type Error = Box<dyn std::error::Error>;
@@ -18,12 +18,14 @@ type Error = Box<dyn std::error::Error>;
 const USAGE: &str =
     "takes [--time 1m] [--jobs N] [--from SEED] [--floor PERCENT] [--built] [--update]";
 
-/// Where the sums are.
-const DOCUMENT: &str = "docs/simulation.md";
-const BEGIN: &str = "<!-- soaked: written by `cargo xtask soak --update` -->\n";
-const END: &str = "<!-- /soaked -->";
-const HEAD: &str = "| worlds | number | of those steered | simulated hours | events | packets | failures |\n\
-                    | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n";
+/// The sums of all soaks.
+const TABLE: Table = Table {
+    document: "docs/simulation.md",
+    begin: "<!-- soaked: written by `cargo xtask soak --update` -->\n",
+    end: "<!-- /soaked -->",
+    head: "| worlds | number | of those steered | simulated hours | events | packets | failures |\n\
+           | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+};
 
 /// No machine runs so many worlds in a second: soaks that begin at different times have different seeds.
 const SEEDS_A_SECOND: u64 = 1_000_000;
@@ -69,8 +71,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     }
     let status = child.wait()?;
     if asked.update {
-        let document = fs::read_to_string(root().join(DOCUMENT))?;
-        fs::write(root().join(DOCUMENT), updated(&document, &rows)?)?;
+        TABLE.write(&summed(TABLE.rows(&TABLE.read()?)?, &rows))?;
     }
     match status.code() {
         Some(0) => Ok(()),
@@ -142,11 +143,8 @@ fn row(line: &str) -> Option<Row> {
     Some((name, figures.filter(|figures| figures.len() == 6)?))
 }
 
-/// The document with these figures added to those of its table.
-fn updated(document: &str, more: &[Row]) -> Result<String, Error> {
-    let missing = || format!("{DOCUMENT} has no place for the table");
-    let (before, rest) = document.split_once(BEGIN).ok_or_else(missing)?;
-    let (table, after) = rest.split_once(END).ok_or_else(missing)?;
+/// The rows of the table with these figures added.
+fn summed(table: &str, more: &[Row]) -> String {
     let mut rows: Vec<Row> = table.lines().filter_map(row).collect();
     for (name, figures) in more {
         match rows.iter_mut().find(|(known, _)| known == name) {
@@ -155,25 +153,10 @@ fn updated(document: &str, more: &[Row]) -> Result<String, Error> {
         }
     }
     let line = |(name, figures): &Row| {
-        let figures: Vec<String> = figures.iter().map(|figure| grouped(*figure)).collect();
+        let figures: Vec<String> = figures.iter().map(|figure| thousands(*figure)).collect();
         format!("| {name} | {} |\n", figures.join(" | "))
     };
-    let rows: String = rows.iter().map(line).collect();
-    Ok(format!("{before}{BEGIN}{HEAD}{rows}{END}{after}"))
-}
-
-/// A number with a comma for each thousand.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let from_end = |place: usize| digits.len() - place;
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && from_end(place) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    rows.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -205,16 +188,11 @@ mod tests {
 
     #[test]
     fn what_was_run_is_added_to_what_was_run_before() {
-        let document = format!("a\n{BEGIN}{HEAD}{END}\nb\n");
         let lines = "| all | 1234 | 2 | 3 | 4 | 5 | 0 |\nby temper\n| worlds | number |";
         let rows: Vec<Row> = lines.lines().filter_map(row).collect();
         assert_eq!(rows, [("all".to_owned(), vec![1_234, 2, 3, 4, 5, 0])]);
-        let once = updated(&document, &rows).unwrap();
-        assert!(once.contains("\n| all | 1,234 | 2 | 3 | 4 | 5 | 0 |\n"), "{once}");
-        let twice = updated(&once, &rows).unwrap();
-        assert!(twice.contains("\n| all | 2,468 | 4 | 6 | 8 | 10 | 0 |\n"), "{twice}");
-        assert!(twice.starts_with("a\n") && twice.ends_with("\nb\n"), "{twice}");
-        assert!(updated("no table", &rows).is_err());
-        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        let once = summed("", &rows);
+        assert_eq!(once, "| all | 1,234 | 2 | 3 | 4 | 5 | 0 |\n");
+        assert_eq!(summed(&once, &rows), "| all | 2,468 | 4 | 6 | 8 | 10 | 0 |\n");
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::{BEGIN, END, Found, HEAD, ids, order, sites, table};
+use super::{Found, TABLE, ids, order, rows, sites};
 
 /// Promises, and the traps that the exhaustive checker finds.
 fn all() -> BTreeSet<String> {
@@ -28,11 +28,12 @@ fn conditions_are_found_in_attributes_and_expressions() {
 
 #[test]
 fn a_table_is_read_back_by_promise() {
-    let text = format!("before\n{BEGIN}{HEAD}| SAFE-2 | a |\n| LIVE-1 | b |\n{END}\nafter");
-    let rows: Vec<String> = table(&text).unwrap().into_values().collect();
-    assert_eq!(rows, ["| SAFE-2 | a |\n", "| LIVE-1 | b |\n"]);
+    let text = format!("before\n{}{}\nafter", TABLE.begin, TABLE.end);
+    let text = TABLE.with(&text, "| SAFE-2 | a |\n| LIVE-1 | b |\n").unwrap();
+    let read: Vec<String> = rows(&text).unwrap().into_values().collect();
+    assert_eq!(read, ["| SAFE-2 | a |\n", "| LIVE-1 | b |\n"]);
     assert!(order("SAFE-10") > order("SAFE-9") && order("LIVE-1") > order("SAFE-16"));
-    assert!(table("nothing").is_err());
+    assert!(rows("nothing").is_err());
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn what_the_simulator_says_becomes_a_row() {
         assert_eq!(row(&line), Some((format!("{begins}{row_ends}"), is_in_time)));
         assert_eq!(
             row(&line).unwrap().0.matches('|').count(),
-            HEAD.lines().next().unwrap().matches('|').count()
+            TABLE.head.lines().next().unwrap().matches('|').count()
         );
     }
     assert_eq!(row("found\tLostEarly\t3"), None);

@@ -393,7 +393,7 @@ fn l9_after_any_walk_a_good_worker_becomes_active_and_nothing_panics() {
         }
         walk.hub.handle(walk.now, HubInput::Lost { worker: WorkerId(6) });
         walk.run_until_idle();
-        // It may have to wait for its turn: then it comes back when it was told to.
+        // It may have to wait for its turn: then it comes back when that has come, which takes no longer here.
         for _ in 0..3 {
             walk.accept();
             walk.progress(0, 4);

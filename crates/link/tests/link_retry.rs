@@ -382,31 +382,6 @@ fn with_full_jitter_later_dials_are_spread_over_the_coordinators_window_too() {
 }
 
 #[test]
-fn what_is_told_anew_of_the_fleet_counts_from_then_on() {
-    let mut bench = Bench::new(LinkConfig::default());
-    bench.coordinator.first_window = Some(Duration::ZERO);
-    bench.until_active();
-    bench.coordinator.retells = (Some(Duration::from_secs(1 << 30)), Some(10 * SECOND));
-    bench.pass(5 * SECOND + MS);
-    bench.coordinator.retells = (None, None);
-    bench.pass(11 * SECOND);
-    bench.forget();
-    bench.pass(60 * SECOND);
-    let beats = bench.beats();
-    assert_eq!(beats.len(), 6, "{beats:?}");
-    assert!(beats.windows(2).all(|two| two[1] - two[0] == 10_000), "{beats:?}");
-    assert_eq!(bench.missed(), []);
-    assert_eq!(bench.link.state(), State::Active);
-    // Beyond what we allow it is as long as we allow.
-    bench.coordinator.retells = (None, Some(Duration::from_secs(1 << 30)));
-    bench.pass(60 * SECOND);
-    assert_eq!(bench.link.snapshot().beat_interval, 15 * SECOND);
-    bench.cut(Reason::TransportReset);
-    let wait = bench.link.snapshot().delay.expect("waiting");
-    assert!(wait > SECOND && wait <= 600 * SECOND, "{wait:?}");
-}
-
-#[test]
 fn a_lone_worker_with_a_window_of_zero_comes_back_at_once() {
     let mut bench = Bench::new(LinkConfig::default());
     bench.coordinator.first_window = Some(Duration::ZERO);

@@ -16,6 +16,7 @@ fn an_outage_of_twenty_summaries_has_as_many_warnings_and_one_closing_line_with_
     let worker =
         rig.worker("w1", &[QUICK, &["--log-repeat-every=500ms", "--handler=w=cat"]].concat());
     rig.until_worker("w1", "active");
+    worker.log().wait("worker.registered");
     let mark = worker.log().mark();
     rig.coordinator.signal(Signal::TERM);
     rig.coordinator.ends();

@@ -88,11 +88,13 @@ fn forward(mut from: TcpStream, mut to: TcpStream, state: &State, generation: us
         if state.closed.load(Ordering::SeqCst) {
             break;
         }
-        let dead = state.generation.load(Ordering::SeqCst) != generation
-            || state.cut.load(Ordering::SeqCst);
         let rate = state.rate.load(Ordering::SeqCst);
         let most = if rate == 0 { buffer.len() } else { (rate / TICKS).clamp(1, buffer.len()) };
-        match from.read(&mut buffer[..most]) {
+        let read = from.read(&mut buffer[..most]);
+        // Asked only now: what is sent after a cut must not pass because the read began before it.
+        let dead = state.generation.load(Ordering::SeqCst) != generation
+            || state.cut.load(Ordering::SeqCst);
+        match read {
             Ok(0) => break,
             // Read and lost.
             Ok(_) if dead => {}

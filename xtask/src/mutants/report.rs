@@ -69,7 +69,7 @@ pub(super) fn write(all: &[Mutant], state: &State, reasons: &Reasons, decisive: 
     let mut text = "# Mutants\n\n\
         Written by `cargo xtask mutants`: every way cargo-mutants knows to make a line of `link` and `work` wrong, and\n\
         whether a test notices. A mutant is shown to the package's own tests first, and what they miss to those of the\n\
-        nodes and to 400 worlds of the simulator. *Caught*: a test failed, or *did not end* in five times the time it takes.\n\
+        nodes and to 400 worlds of the simulator. *Caught*: a test failed, or *did not end* in five times the CPU time it takes.\n\
         *Equivalent*: nothing that anybody can see changes, with the reason below. The share is of those that were tried\n\
         and change something. Lines that only a build with a planted bug has are left out. What is known of a line holds\n\
         until the line changes. *Not judged yet*: nobody has tried it, or only the quickest of its tests, and they missed it.\n\n"

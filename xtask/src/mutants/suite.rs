@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -14,6 +15,11 @@ use super::state::State;
 use super::tree::Tree;
 
 type Error = Box<dyn std::error::Error>;
+
+/// What has not ended in so many times its patience waits for something that does not come.
+const WAITS: u32 = 20;
+/// How the system ends what has used up its time: SIGXCPU.
+const OUT_OF_TIME: i32 = 24;
 
 /// Seeds of the simulator's worlds in the second stage.
 const SEEDS: &str = "0..400";
@@ -293,9 +299,11 @@ impl Suite {
             Some(name) => self.tree.join("crates").join(name),
             None => self.tree.clone(),
         };
-        // A loop that never ends may want all memory there is.
+        // A loop that never ends may want all memory there is. Its end is told by its own time, for a busy
+        // machine is slow at what is right.
+        let limits = format!("ulimit -v 4194304; ulimit -S -t {}", patience.as_secs().max(1));
         let mut child = Command::new("sh")
-            .args(["-c", "ulimit -v 4194304 2>/dev/null; exec \"$0\" \"$@\""])
+            .args(["-c", &format!("{{ {limits}; }} 2>/dev/null; exec \"$0\" \"$@\"")])
             .arg(path)
             .args(["--test-threads", "1"])
             .env(super::switch::VARIABLE, chosen.unwrap_or(0).to_string())
@@ -320,7 +328,7 @@ impl Suite {
                 line.clear();
             }
         });
-        let until = Instant::now() + patience;
+        let until = Instant::now() + WAITS * patience;
         let mut running = String::new();
         let verdict = loop {
             match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -336,10 +344,14 @@ impl Suite {
                     break Verdict::TimedOut { program: program.label() };
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    if child.wait()?.success() {
-                        break Verdict::Passed;
-                    }
-                    break Verdict::Failed { program: program.label(), test: running };
+                    let status = child.wait()?;
+                    break if status.success() {
+                        Verdict::Passed
+                    } else if status.signal() == Some(OUT_OF_TIME) {
+                        Verdict::TimedOut { program: program.label() }
+                    } else {
+                        Verdict::Failed { program: program.label(), test: running }
+                    };
                 }
             }
         };

@@ -18,6 +18,7 @@ use moorline_work::{Attempt, Disposition, End, Status, TaskId, TaskKey, TaskStat
 
 use crate::world::rated;
 use crate::{Plan, Rule, Violation};
+pub(crate) use audit::Scope;
 use heard::{Awake, Clock, Heard};
 
 /// The books of one run.
@@ -30,6 +31,8 @@ pub(crate) struct Ledger {
     lost_cap: u32,
     max_retries: BTreeMap<TaskId, u32>,
     tasks: BTreeMap<TaskId, Task>,
+    /// The last event of the store that an audit has seen.
+    events: u64,
     /// The store forgets tasks that have ended.
     forgets: bool,
     started: BTreeSet<(u64, TaskKey)>,
@@ -87,6 +90,10 @@ struct Task {
     marked: bool,
     /// Everything that happened to it.
     story: events::Story,
+    /// How much of that an audit has found among the events of the store.
+    told: usize,
+    /// An audit has found it as it ended.
+    settled: bool,
 }
 
 /// A result that a handler made.
@@ -128,6 +135,7 @@ impl Ledger {
             max_retries: plan.tasks.iter().map(|t| (TaskId(t.id), t.max_retries)).collect(),
             forgets: plan.settings.keeps.is_some(),
             tasks: BTreeMap::new(),
+            events: 0,
             started: BTreeSet::new(),
             excused: BTreeMap::new(),
             processes: BTreeMap::new(),

@@ -7,6 +7,16 @@ use moorline_work::{End, TaskId, TaskState};
 use super::{Judgement, Ledger, Task, broken, index_of};
 use crate::Rule;
 
+/// What of the store an audit looks at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Scope {
+    /// What may have changed since the audit before: no task that had ended by then, no event that was
+    /// there. A large world would spend most of its time on them.
+    News,
+    /// All there is.
+    Everything,
+}
+
 impl Ledger {
     /// The result of a task, if it has one, and how many attempts of it were started.
     pub(crate) fn result_of(&self, task: TaskId) -> (Option<Bytes>, u32) {
@@ -31,8 +41,17 @@ impl Ledger {
     }
 
     /// Compares the store with the books: every task is queued, leased or ended as they say.
-    pub(crate) fn audit(&self, reader: &mut dyn Reader) -> Judgement {
-        for (id, task) in &self.tasks {
+    pub(crate) fn audit(&mut self, scope: Scope, reader: &mut dyn Reader) -> Judgement {
+        if scope == Scope::Everything {
+            self.events = 0;
+            for task in self.tasks.values_mut() {
+                (task.told, task.settled) = (0, false);
+            }
+        }
+        for (id, task) in &mut self.tasks {
+            if task.settled && task.told == task.story.len() {
+                continue;
+            }
             let Ok(record) = reader.task(*id) else { continue };
             let Some(record) = record else {
                 let is_forgotten = self.forgets && task.ended.is_some();
@@ -42,6 +61,7 @@ impl Ledger {
                 continue;
             };
             compare(*id, task, &record, reader)?;
+            task.settled = task.ended.is_some();
         }
         self.audit_events(reader)
     }

@@ -1,7 +1,5 @@
 //! The events of the store, compared with the books: they tell what happened, no more and no less.
 
-use std::collections::BTreeMap;
-
 use moorline_node::{EventKind, Requeue, StoreOp};
 use moorline_store::{EventQuery, Reader};
 use moorline_work::{Attempt, End, TaskId};
@@ -44,25 +42,30 @@ pub(super) fn told(op: &StoreOp) -> Option<(TaskId, EventKind, Option<Attempt>)>
 }
 
 impl Ledger {
-    /// Compares the events of every task with its story.
-    pub(super) fn audit_events(&self, reader: &mut dyn Reader) -> Judgement {
-        let mut stories: BTreeMap<TaskId, Story> = BTreeMap::new();
-        let mut query = EventQuery { limit: u32::MAX, ..EventQuery::default() };
-        let mut last = 0;
+    /// Compares the events of every task with its story, from where the audit before got to.
+    pub(super) fn audit_events(&mut self, reader: &mut dyn Reader) -> Judgement {
+        let after = self.events;
+        let mut query = EventQuery { after, limit: u32::MAX, ..EventQuery::default() };
         loop {
             let Ok(page) = reader.events(&query) else { return Ok(()) };
             for record in page.events {
-                if record.seq != last + 1 {
-                    let words = format!("event {} follows event {last}", record.seq);
+                if record.seq != self.events + 1 {
+                    let words = format!("event {} follows event {}", record.seq, self.events);
                     return broken(Rule::EventsDiffer, words);
                 }
-                last = record.seq;
+                self.events = record.seq;
                 let event = record.event;
                 // What became of a result is told by the coordinator, if it gets to it.
-                if let Some(task) =
-                    event.task.filter(|_| event.kind != EventKind::TaskResultSettled)
-                {
-                    stories.entry(task).or_default().push((event.kind, event.attempt));
+                let is_told = event.kind != EventKind::TaskResultSettled;
+                let Some(id) = event.task.filter(|_| is_told) else { continue };
+                let task = self.tasks.get_mut(&id);
+                let is_next = task.is_some_and(|task| {
+                    let next = task.story.get(task.told).copied();
+                    task.told += 1;
+                    next == Some((event.kind, event.attempt))
+                });
+                if !is_next {
+                    return self.differs(id, reader);
                 }
             }
             query.after = page.cursor;
@@ -70,19 +73,21 @@ impl Ledger {
                 break;
             }
         }
-        for (id, task) in &self.tasks {
-            let written = stories.remove(id).unwrap_or_default();
-            if written != task.story {
-                let words =
-                    format!("{id:?}: written is {written:?}, and {:?} happened", task.story);
-                return broken(Rule::EventsDiffer, words);
-            }
-        }
-        match stories.into_iter().next() {
-            Some((id, written)) => {
-                broken(Rule::EventsDiffer, format!("{id:?}: written is {written:?}, of no task"))
-            }
+        match self.tasks.iter().find(|(_, task)| task.told != task.story.len()) {
+            Some((id, _)) => self.differs(*id, reader),
             None => Ok(()),
         }
+    }
+
+    /// What is written of a task is not what happened to it.
+    fn differs(&self, id: TaskId, reader: &mut dyn Reader) -> Judgement {
+        let query = EventQuery { task: Some(id), limit: u32::MAX, ..EventQuery::default() };
+        let events = reader.events(&query).map(|page| page.events).unwrap_or_default();
+        let is_told = |kind: EventKind| kind != EventKind::TaskResultSettled;
+        let of_it = events.into_iter().map(|record| (record.event.kind, record.event.attempt));
+        let written: Story = of_it.filter(|(kind, _)| is_told(*kind)).collect();
+        let happened = self.tasks.get(&id).map(|task| &task.story);
+        let words = format!("{id:?}: written is {written:?}, and {happened:?} happened");
+        broken(Rule::EventsDiffer, words)
     }
 }

@@ -8,23 +8,29 @@ use crate::plan::Who;
 /// How much faster or slower than time a clock runs that does not run right at all.
 const RATE: u64 = 4;
 
-const MILLION: i128 = 1_000_000;
+const MILLION: u64 = 1_000_000;
 
 /// What a clock shows after this time whose rate is wrong by so many millionths.
 pub(crate) fn rated(nanos: u64, rate: i32) -> u64 {
-    let wrong = i128::from(nanos) * i128::from(rate) / MILLION;
+    // The whole millions and the rest of them apart: this is asked at every event, and to divide more
+    // than 64 bits is slow.
+    let (whole, rest) = (i128::from(nanos / MILLION), (nanos % MILLION).cast_signed());
+    let wrong =
+        whole * i128::from(rate) + i128::from(rest * i64::from(rate) / MILLION.cast_signed());
     u64::try_from(i128::from(nanos) + wrong).unwrap_or(0)
 }
 
 /// After which time such a clock shows this, or just more.
 fn unrated(shown: u64, rate: i32) -> u64 {
-    if rate == 0 {
+    let shows = MILLION.saturating_add_signed(rate.into());
+    if rate == 0 || shows == 0 {
         return shown;
     }
-    let nanos = i128::from(shown) * MILLION / (MILLION + i128::from(rate));
+    let nanos =
+        (shown / shows).saturating_mul(MILLION).saturating_add(shown % shows * MILLION / shows);
     // Both divisions round.
     (0..=4)
-        .map(|more| u64::try_from(nanos - 1 + more).unwrap_or(0))
+        .map(|more| nanos.saturating_add(more).saturating_sub(1))
         .find(|nanos| rated(*nanos, rate) >= shown)
         .unwrap_or(shown)
 }

@@ -13,7 +13,7 @@ use super::{Event, World};
 use crate::decide::{Decide, Site, mix};
 use crate::disk::Committed;
 use crate::frame::FrameKind;
-use crate::ledger::index_of;
+use crate::ledger::{Scope, index_of};
 use crate::network::End;
 use crate::plan::{Kept, Manner, Side, Who};
 use crate::report::seconds;
@@ -120,8 +120,8 @@ impl World {
                 continue;
             }
             let Some(node) = &self.coordinator.node else { return };
-            let view = node.worker(now, WorkerId(self.plan.workers[index].id));
-            let is_here = view.is_some_and(|view| match view.presence {
+            let presence = node.presence(now, WorkerId(self.plan.workers[index].id));
+            let is_here = presence.is_some_and(|presence| match presence {
                 Presence::Restoring | Presence::Active | Presence::Draining => true,
                 Presence::Expected
                 | Presence::Suspect
@@ -516,7 +516,7 @@ impl World {
         self.is_rolled_back |= matches!(kept, Kept::Before { .. } | Kept::Nothing);
         self.coordinator.end();
         self.forget_requests();
-        let judgement = self.ledger.audit(&mut *self.disk.reader());
+        let judgement = self.ledger.audit(Scope::Everything, &mut *self.disk.reader());
         self.judge(judgement);
     }
 }

@@ -10,6 +10,7 @@ use super::worker::Worker;
 use super::{Event, World};
 use crate::Rule;
 use crate::bound;
+use crate::ledger::Scope;
 use crate::plan::{MS, Mode, SEC, TaskPlan};
 use crate::report::seconds;
 use crate::trace::What;
@@ -126,7 +127,7 @@ impl World {
             self.phase = Phase::Closing { workers: false, by };
             self.tell_coordinator(CoordinatorInput::Stop);
         } else {
-            let judgement = self.ledger.audit(&mut *self.disk.reader());
+            let judgement = self.ledger.audit(Scope::Everything, &mut *self.disk.reader());
             self.judge(judgement);
             self.phase = Phase::Over;
         }
@@ -324,8 +325,7 @@ impl World {
             return Some(format!("w{index} is {:?}", node.state()));
         }
         let now = self.clock_of_coordinator();
-        let view = coordinator.worker(now, WorkerId(self.plan.workers[index].id));
-        let presence = view.map(|view| view.presence);
+        let presence = coordinator.presence(now, WorkerId(self.plan.workers[index].id));
         if presence != Some(Presence::Active) {
             return Some(format!("w{index} is {presence:?} for the coordinator"));
         }

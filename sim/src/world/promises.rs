@@ -9,6 +9,7 @@ use moorline_work::TaskId;
 use super::World;
 use super::coordinator::conn_id;
 use crate::decide::mix;
+use crate::ledger::Scope;
 use crate::plan::{HANDLERS, MS, Plan, TaskPlan};
 use crate::{Rule, Sabotage, bound};
 
@@ -72,7 +73,7 @@ fn crowd(backoff: &Backoff, workers: usize) -> usize {
 impl World {
     /// Everything is looked at.
     pub(super) fn audit(&mut self) {
-        let judgement = self.ledger.audit(&mut *self.disk.reader());
+        let judgement = self.ledger.audit(Scope::News, &mut *self.disk.reader());
         self.judge(judgement);
         self.audit_figures();
         self.audit_memory();

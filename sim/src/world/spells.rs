@@ -90,11 +90,11 @@ impl World {
         let state = node.map_or(State::Disconnected, |node| node.state());
         let now = self.clock_of_coordinator();
         let id = WorkerId(self.plan.workers[worker].id);
-        let view = self.coordinator.node.as_ref().and_then(|node| node.worker(now, id));
+        let presence = self.coordinator.node.as_ref().and_then(|node| node.presence(now, id));
         for family in families.iter() {
             self.coverage.add(family, Met::Link(state), kind);
-            if let Some(view) = &view {
-                self.coverage.add(family, Met::Presence(view.presence), kind);
+            if let Some(presence) = presence {
+                self.coverage.add(family, Met::Presence(presence), kind);
             }
         }
     }

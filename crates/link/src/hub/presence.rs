@@ -17,6 +17,20 @@ impl Hub {
         self.workers.get(&worker).map(|member| self.snapshot(now, worker, member))
     }
 
+    /// The presence of a worker at `now` alone: what [`worker`](Self::worker) says, for little.
+    #[must_use]
+    pub fn presence_of(&self, now: Instant, worker: WorkerId) -> Option<Presence> {
+        let member = self.workers.get(&worker)?;
+        Some(match &member.life {
+            Life::Expected { .. } => Presence::Expected,
+            Life::Lost(_) => Presence::Lost,
+            Life::Departed(_) => Presence::Departed,
+            Life::Present(session) => {
+                self.presence(self.effective(now), session, member.cordoned).0
+            }
+        })
+    }
+
     /// What is known of every worker at `now`, in the order of their identities.
     pub fn workers(&self, now: Instant) -> impl Iterator<Item = WorkerSnapshot> + '_ {
         let now = self.effective(now);

@@ -171,7 +171,9 @@ impl Desk {
     }
 
     pub(crate) fn presence(&self, worker: u128) -> Option<Presence> {
-        self.hub.worker(self.now, WorkerId(worker)).map(|worker| worker.presence)
+        let seen = self.hub.worker(self.now, WorkerId(worker)).map(|worker| worker.presence);
+        assert_eq!(self.hub.presence_of(self.now, WorkerId(worker)), seen);
+        seen
     }
 }
 

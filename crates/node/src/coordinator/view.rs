@@ -36,6 +36,13 @@ impl CoordinatorNode {
         })
     }
 
+    /// The presence of one worker alone: what [`worker`](Self::worker) says, for little.
+    #[must_use]
+    pub fn presence(&self, now: Instant, worker: WorkerId) -> Option<Presence> {
+        self.workers.get(&worker)?;
+        Some(self.hub.presence_of(now, worker).unwrap_or(Presence::Departed))
+    }
+
     /// Who announced this handler in its present session, by id.
     #[must_use]
     pub fn offering(&self, handler: &Name) -> Vec<WorkerId> {

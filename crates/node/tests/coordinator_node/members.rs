@@ -108,6 +108,7 @@ fn a_worker_that_an_operator_drains_gets_nothing_over_lives_of_the_coordinator()
     };
     assert!(!assigned(&rig.said()), "it is to get nothing");
     let presence = rig.node.worker(rig.now, worker).map(|view| view.presence);
+    assert_eq!(rig.node.presence(rig.now, worker), presence);
     assert_eq!(presence, Some(Presence::Draining));
     let claims = |rig: &Rig| rig.persists.iter().any(|it| matches!(it.op, StoreOp::Claim { .. }));
     assert!(!claims(&rig));

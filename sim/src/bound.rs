@@ -4,12 +4,8 @@
 use std::time::Duration;
 
 use crate::disk::RETRY_LAST;
-use crate::plan::{Fault, Plan, SEC, TaskPlan, Twin};
+use crate::plan::{Fault, Plan, SEC, TaskPlan, Twin, nanos};
 use crate::world::RESTART;
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
 
 /// How long after the last fault a connection that it broke is noticed at the latest: by the worker when
 /// all its beats were missed, or by the coordinator that heard nothing.

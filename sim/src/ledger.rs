@@ -9,13 +9,13 @@ mod lease;
 mod talk;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_link::{Epoch, Reconnect};
 use moorline_node::{Done, EventKind, Persist, Requeue, StoreOp, StorePlacement, StoreRow};
 use moorline_work::{Attempt, Disposition, End, Status, TaskId, TaskKey, TaskState};
 
+use crate::plan::nanos;
 use crate::world::rated;
 use crate::{Plan, Rule, Violation};
 pub(crate) use audit::Scope;
@@ -508,10 +508,6 @@ impl Ledger {
         let open = self.tasks.iter().filter(|(_, task)| task.acknowledged && task.ended.is_none());
         open.map(|(id, task)| (*id, task.lease))
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Worker ids of plans end with their index.

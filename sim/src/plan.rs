@@ -35,11 +35,15 @@ pub(crate) use work::HANDLERS;
 pub use work::{TaskPlan, WorkerPlan};
 pub use workers::Workers;
 
+use std::time::Duration;
+
 use crate::Sabotage;
 use crate::decide::{Base, Decide, Decision, Draws, Site};
 use episodes::Drawing;
 use size::Limits;
 
+/// A microsecond in the nanoseconds of a world.
+const MICRO: u64 = 1_000;
 /// A millisecond in the nanoseconds of a world.
 pub(crate) const MS: u64 = 1_000_000;
 /// A second in the nanoseconds of a world.
@@ -253,12 +257,13 @@ impl Plan {
         self.workers.iter().enumerate().filter(|(_, worker)| !worker.absent)
     }
 
-    /// The interval of heartbeats that workers are assigned.
+    /// The interval of heartbeats that workers are assigned, as it is told: in whole microseconds.
     pub(crate) fn interval(&self, configs: &Configs) -> u64 {
-        let wish = std::time::Duration::from_nanos(self.settings.beat);
-        let assigned = configs.hub.beat_interval(wish, self.present().count());
+        let told = |time: Duration| Duration::from_nanos(nanos(time).next_multiple_of(MICRO));
+        let wish = told(Duration::from_nanos(self.settings.beat));
+        let assigned = told(configs.hub.beat_interval(wish, self.present().count()));
         let kept = configs.link.heartbeat.clamp(assigned);
-        u64::try_from(kept.as_nanos()).unwrap_or(u64::MAX)
+        nanos(kept)
     }
 
     /// Whether the store may lose what was durable.
@@ -275,5 +280,25 @@ impl Plan {
         let longest =
             |worker: &WorkerPlan| worker.up.max().max(worker.down.max()) + worker.distance;
         self.present().map(|(_, worker)| longest(worker)).max().unwrap_or(0)
+    }
+}
+
+/// A time as a number of nanoseconds, which is how the simulator counts.
+pub(crate) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MS, Plan};
+
+    #[test]
+    fn an_interval_is_as_it_is_told_in_whole_microseconds() {
+        let mut plan = Plan::new(1);
+        for (wish, told) in [(333_333_333, 333_334_000), (250 * MS, 250 * MS)] {
+            plan.settings.beat = wish;
+            let configs = plan.settings.configs().expect("they are fit");
+            assert_eq!(plan.interval(&configs), told);
+        }
     }
 }

@@ -33,7 +33,7 @@ use crate::disk::Disk;
 use crate::frame::FrameKind;
 use crate::ledger::Ledger;
 use crate::network::Network;
-use crate::plan::{Configs, Mode, Plan, Side, TaskPlan, Who};
+use crate::plan::{Configs, Mode, Plan, Side, TaskPlan, Who, nanos};
 use crate::queue::Queue;
 use crate::simulate::Handled;
 use crate::trace::{Happened, Shared, Trace, What};
@@ -136,7 +136,6 @@ impl World {
         let plan = second::with_seconds(plan);
         let beat = plan.interval(&configs);
         let beat_interval = Duration::from_nanos(beat);
-        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let disconnect_after = nanos(configs.hub.disconnect_after(beat_interval));
         let ledger = Ledger::new(&plan, configs.link.reconnect, disconnect_after);
         let watch = Watch::of(&plan, configs.link.reconnect.backoff());

@@ -11,7 +11,7 @@ use super::{Herd, Outcome, RATE};
 use crate::decide::Draws;
 use crate::disk::Disk;
 use crate::network::End;
-use crate::plan::{CoordinatorPlan, MS, SEC, Side};
+use crate::plan::{CoordinatorPlan, MS, SEC, Side, nanos};
 use crate::queue::Queue;
 
 /// How long everybody has been in service when the coordinator is killed: longer than a connection takes
@@ -314,8 +314,4 @@ impl Fleet {
             Side::Coordinator => self.lost_by_coordinator(conn, reason),
         }
     }
-}
-
-pub(super) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -8,10 +8,10 @@ use moorline_work::RunnerConfig;
 use std::time::Duration;
 
 use super::RATE;
-use super::fleet::{Event, Fleet, Member, nanos};
+use super::fleet::{Event, Fleet, Member};
 use crate::decide::{Decide, Site, mix};
 use crate::network::End;
-use crate::plan::Side;
+use crate::plan::{Side, nanos};
 
 pub(super) fn name(text: &str) -> Name {
     Name::new(text).expect("a short word is a name")

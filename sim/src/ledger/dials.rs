@@ -5,8 +5,9 @@ use std::time::Duration;
 use moorline_link::{Backoff, ComeBack, First, Jitter, Reason, Reconnect, Retry, State};
 use moorline_node::DownFrame;
 
-use super::{Judgement, Ledger, broken, nanos};
+use super::{Judgement, Ledger, broken};
 use crate::Rule;
+use crate::plan::nanos;
 
 /// A process of a worker, as far as its dials go. Times are those of its own clock.
 #[derive(Clone, Copy, Debug)]

@@ -91,7 +91,7 @@ pub fn shrink(plan: &Plan, mut goes_on: impl FnMut(u64) -> bool) -> Option<Shrun
         broken: failure.violation.rule,
         best: plan.clone(),
         failure,
-        events_max: outcome.events * LONGER + EVENTS,
+        events_max: limit(outcome.events),
         replays: 0,
         goes_on: &mut goes_on,
         is_over: false,
@@ -117,6 +117,11 @@ fn size(plan: &Plan, decisions: usize, failure: &Failure) -> Size {
     }
 }
 
+/// How many events a plan may take that is smaller than one that takes so many.
+const fn limit(events: u64) -> u64 {
+    events * LONGER + EVENTS
+}
+
 /// The smallest plan so far.
 struct Shrinker<'a> {
     /// This rule has to be broken: a promise may be broken in several ways, and one is looked for.
@@ -134,17 +139,30 @@ impl Shrinker<'_> {
         self.leap();
         loop {
             let before = self.best.clone();
+            self.reduce();
+            self.replace_all_faults();
+            self.replace_faults();
+            self.replace_decisions();
+            if self.best == before || self.is_over {
+                return;
+            }
+        }
+    }
+
+    /// Takes away, and makes simpler, until neither helps. To put something in the place of something else
+    /// takes many trials, most of them in vain: better where little is left.
+    fn reduce(&mut self) {
+        loop {
+            let before = self.best.clone();
             self.cut_after();
             self.drop_families();
             self.drop_workers();
             self.drop_tasks();
+            self.leap_numbers();
             self.drop_episodes();
             self.settle_decisions();
             self.drop_decisions();
             self.narrow_sets();
-            self.replace_all_faults();
-            self.replace_faults();
-            self.replace_decisions();
             self.simplify_numbers();
             if self.best == before || self.is_over {
                 return;
@@ -164,12 +182,13 @@ impl Shrinker<'_> {
             return false;
         }
         self.replays += 1;
-        let run = Run::new(plan.clone()).within(self.events_max);
-        let Err(failure) = run.go().result else { return false };
+        let outcome = Run::new(plan.clone()).within(self.events_max).go();
+        let Err(failure) = outcome.result else { return false };
         let is_same = failure.violation.rule == self.broken;
         if is_same {
             self.best = plan;
             self.failure = *failure;
+            self.events_max = self.events_max.min(limit(outcome.events));
         }
         is_same
     }

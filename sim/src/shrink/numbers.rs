@@ -18,10 +18,8 @@ impl Shrinker<'_> {
         if !self.best.episodes.iter().any(|episode| episode.fault.is_hostile()) {
             self.change(|plan| plan.mode = Mode::Honest);
         }
-        self.change(|plan| plan.temper = Temper::Common);
-        self.change(|plan| plan.coordinator = CoordinatorPlan::default());
+        self.leap_numbers();
         self.simplify_settings();
-        self.simplify_all();
         for worker in 0..self.best.workers.len() {
             if !self.best.workers[worker].absent {
                 self.simplify_worker(worker);
@@ -42,8 +40,12 @@ impl Shrinker<'_> {
         self.round(|plan| Some(&mut plan.quiet_at));
     }
 
-    /// All workers, and all tasks, as simple as they can be: most are.
-    fn simplify_all(&mut self) {
+    /// Whatever is as simple as it can be at once. Then less happens, and all that is tried afterwards takes
+    /// less time.
+    pub(super) fn leap_numbers(&mut self) {
+        self.change(|plan| plan.temper = Temper::Common);
+        self.change(|plan| plan.coordinator = CoordinatorPlan::default());
+        self.leap_settings();
         self.change(|plan| plan.workers.iter_mut().for_each(simplify_worker));
         self.change(|plan| plan.tasks.iter_mut().for_each(simplify_task));
     }

@@ -57,7 +57,8 @@ const CHOICES: [Choice; 13] = [
 ];
 
 impl Shrinker<'_> {
-    pub(super) fn simplify_settings(&mut self) {
+    /// Each as it should be, or as it was.
+    pub(super) fn leap_settings(&mut self) {
         let mut simplest = simplest();
         if self.best.settings == simplest || self.change(|plan| plan.settings = simplest.clone()) {
             return;
@@ -65,6 +66,13 @@ impl Shrinker<'_> {
         for choice in CHOICES {
             self.change(|plan| choice(&mut plan.settings, &simplest));
         }
+        for time in TIMES {
+            self.change(|plan| *time(&mut plan.settings) = *time(&mut simplest));
+        }
+    }
+
+    pub(super) fn simplify_settings(&mut self) {
+        let mut simplest = simplest();
         for time in TIMES {
             self.towards(|plan| Some(time(&mut plan.settings)), *time(&mut simplest));
             self.round(|plan| Some(time(&mut plan.settings)));

@@ -15,8 +15,7 @@ use std::time::{Duration, Instant};
 
 use moorline_sim::scenario::Scenario;
 use moorline_sim::{
-    Amount, Coverage, Failure, Kind, Mode, Origin, Plan, Run, Size, Swarm, SwarmReport, Temper,
-    run_plan,
+    Amount, Coverage, Failure, Kind, Mode, Origin, Plan, Size, Swarm, SwarmReport, Temper, run_plan,
 };
 
 /// Seeds of which two are worlds of the usual size.
@@ -122,11 +121,10 @@ fn replay(directory: &Path) -> Result<Option<u8>, Box<dyn Error>> {
         if path.extension().is_some_and(|end| end == "toml") {
             let scenario = Scenario::parse(&text).map_err(|_| format!("{name} is no scenario"))?;
             worlds += 1;
-            let wanted = scenario.outcome;
-            let broken = Run::new(scenario.plan).go().result.err();
-            let is_as_said = broken.as_ref().map(|failure| failure.violation.invariant) == wanted;
-            if !is_as_said {
-                println!("{name} comes to {broken:?}\nmoorline sim run {name}");
+            let (outcome, wrong) = scenario.play();
+            if !wrong.is_empty() {
+                println!("{name}:\n{}\nmoorline sim run {name}", wrong.join("\n"));
+                let broken = outcome.result.err();
                 return Ok(Some(broken.map_or(1, |it| it.violation.class().exit_code())));
             }
             continue;

@@ -41,7 +41,10 @@ use std::fmt;
 
 pub use expect::Expect;
 
-use crate::{Invariant, Plan, Recording};
+use crate::{Invariant, Plan, Recording, Run, RunOutcome};
+
+/// Records of a run that expectations are looked for in: all that a scenario of a few minutes has.
+const RECORDS: usize = 1_000_000;
 
 /// A plan, and what is to come of it.
 ///
@@ -82,6 +85,32 @@ impl Scenario {
     #[must_use]
     pub fn unmet(&self, recording: &Recording) -> Vec<String> {
         self.expects.iter().filter_map(|expect| expect.is_met(recording).err()).collect()
+    }
+
+    /// Runs it, and sees whether it goes as it says: which promise is broken, and what happens by when.
+    ///
+    /// ```
+    /// use moorline_sim::scenario::Scenario;
+    ///
+    /// let scenario = Scenario { outcome: "SAFE-3".parse().ok(), ..Scenario::parse("format = 1").unwrap() };
+    /// let wrong = scenario.play().1;
+    /// assert_eq!(wrong, ["SAFE-3 is not broken"]);
+    /// ```
+    ///
+    /// Returns what the run came to, and a sentence for each thing that is not as the scenario says.
+    #[must_use]
+    pub fn play(&self) -> (RunOutcome, Vec<String>) {
+        let run = Run::new(self.plan.clone());
+        let run = if self.expects.is_empty() { run } else { run.recorded(RECORDS) };
+        let outcome = run.go();
+        let mut wrong = outcome.recording.as_ref().map_or_else(Vec::new, |all| self.unmet(all));
+        match (&outcome.result, self.outcome) {
+            (Ok(_), None) => {}
+            (Err(failure), Some(invariant)) if failure.violation.invariant == invariant => {}
+            (Ok(_), Some(invariant)) => wrong.push(format!("{invariant} is not broken")),
+            (Err(failure), _) => wrong.push(failure.to_string()),
+        }
+        (outcome, wrong)
     }
 
     /// Writes it, with a comment for each key where it stands first. Workers and tasks that are absent

@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 
-use moorline_sim::Run;
 use moorline_sim::scenario::Scenario;
 
 /// The scenario files of a directory.
@@ -29,15 +28,7 @@ fn wrong(path: &Path) -> Option<String> {
             return Some(errors.join("\n"));
         }
     };
-    let run = Run::new(scenario.plan.clone()).recorded(1_000_000).go();
-    let recording = run.recording.expect("it was asked for");
-    let mut wrong = scenario.unmet(&recording);
-    match (run.result, scenario.outcome) {
-        (Ok(_), None) => {}
-        (Err(failure), Some(invariant)) if failure.violation.invariant == invariant => {}
-        (Ok(_), Some(invariant)) => wrong.push(format!("{invariant} is not broken")),
-        (Err(failure), _) => wrong.push(failure.to_string()),
-    }
+    let (_, wrong) = scenario.play();
     (!wrong.is_empty()).then(|| wrong.join("\n"))
 }
 

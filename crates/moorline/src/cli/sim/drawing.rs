@@ -42,8 +42,8 @@ pub(super) struct Drawing {
     #[arg(long, value_name = "FAMILY", value_delimiter = ',', value_parser = family)]
     only: Vec<Family>,
 
-    /// Let every second fault wait for this step of the protocol, such as result. A seed makes another
-    /// world then.
+    /// Draw many faults, every second of which waits for this step of the protocol, such as result. A seed
+    /// makes another world then.
     #[arg(long, value_name = "STEP", value_parser = moment)]
     at: Option<Moment>,
 }

@@ -79,6 +79,20 @@ fn h3_a_process_stands_still_with_its_clock_or_without() {
 }
 
 #[test]
+fn h3_a_standstill_does_not_end_with_one_of_the_process_before() {
+    let lasts = 10 * SEC;
+    let fault = |at, fault| Episode { at, moment: None, fault };
+    let still = Fault::Freeze { who: W0, lasts, suspended: false };
+    let kept = Kept::All;
+    let ends = Fault::Crash { who: W0, manner: Manner::Killed, back: SEC, kept };
+    let again = AT + 5 * SEC;
+    let episodes = vec![fault(AT, still), fault(AT + 2 * SEC, ends), fault(again, still)];
+    let ran = run(Plan { episodes, ..world() });
+    assert_eq!(ran.times(What::Freezes, W0), [AT, again]);
+    assert_eq!(ran.times(What::Thaws, W0), [again + lasts]);
+}
+
+#[test]
 fn h4_a_process_takes_its_time_for_every_event() {
     let (each, lasts) = (40 * MS, 20 * SEC);
     let ran = run(struck(Fault::Busy { who: COORDINATOR, each, lasts }));

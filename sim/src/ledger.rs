@@ -1,5 +1,6 @@
 //! What really happened, by the simulator's own books: never by what a machine says of itself.
 
+mod answers;
 mod audit;
 mod dials;
 mod events;
@@ -56,6 +57,7 @@ pub(crate) struct Ledger {
     stable_after: u64,
     /// How late timers fire at most.
     late: u64,
+    patience: answers::Patience,
     pub(crate) ended: u64,
     pub(crate) attempts: u64,
 }
@@ -150,6 +152,10 @@ impl Ledger {
             policy: dials::Policy { reconnect, multiplier: plan.settings.multiplier },
             stable_after: nanos(reconnect.stability()),
             late,
+            patience: answers::Patience {
+                misses: plan.settings.misses.into(),
+                silence: plan.settings.beat * u64::from(plan.settings.misses) / 5 * 4,
+            },
             ended: 0,
             attempts: 0,
         }

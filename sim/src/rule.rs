@@ -47,6 +47,7 @@ rules! {
     TooManyAtOnce OnlyWhenReady "A worker ran more at once than it has slots.";
     OutOfStep OnlyWhenReady "Both sides gave a connection up because they disagreed about what the worker can take.";
     RanTwice NoFalseDeath "A task was given to a second process while the first could still hold it.";
+    GivenUpEarly NoFalseDeath "A worker gave its coordinator up before that was silent for long enough.";
     LostEarly NoFalseDeath "A worker's work was given away, or its connection given up, before its time.";
     ShownWrongly NoFalseDeath "A worker is shown as one that is here, and was silent for too long.";
     NotCalm NoFalseDeath "Something other than work happened where nothing ever went wrong.";

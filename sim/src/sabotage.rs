@@ -76,13 +76,15 @@ pub enum Sabotage {
     AllPaused,
     /// Workers dial at once, whatever their settings say.
     DialsTogether,
+    /// Workers give a coordinator up that has not answered one heartbeat, whatever their settings say.
+    Impatient,
     /// Handlers never end, in processes that are gone and whose connections go on.
     Ghosts,
 }
 
 impl Sabotage {
     /// Every kind.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::StoreForgets,
         Self::StoreRepeats,
         Self::StoreConfuses,
@@ -118,6 +120,7 @@ impl Sabotage {
         Self::FiguresReset,
         Self::AllPaused,
         Self::DialsTogether,
+        Self::Impatient,
         Self::Ghosts,
     ];
 
@@ -160,6 +163,7 @@ impl Sabotage {
             Self::FiguresReset => Rule::FiguresDiffer,
             Self::AllPaused => Rule::Blocked,
             Self::DialsTogether => Rule::Herd,
+            Self::Impatient => Rule::GivenUpEarly,
             Self::Ghosts => Rule::NotRerun,
         }
     }
@@ -176,7 +180,8 @@ impl Sabotage {
             | Self::Breaks
             | Self::SpeaksOn
             | Self::StopsAtOnce
-            | Self::FiguresReset => Some(false),
+            | Self::FiguresReset
+            | Self::Impatient => Some(false),
             Self::StoreForgets
             | Self::StoreRepeats
             | Self::StoreConfuses

@@ -5,8 +5,8 @@ mod support;
 use std::time::Duration;
 
 use moorline_link::{
-    Backoff, BeatAnswer, CoordinatorFrame, Degraded, EnqueueError, First, Flags, Jitter, Lane,
-    LaneLimits, Lanes, LinkAction, LinkConfig, LinkInput, LinkRejection, LinkVerdict, Reason,
+    Backoff, BeatAnswer, CoordinatorFrame, Degraded, EnqueueError, First, Flags, Heartbeat, Jitter,
+    Lane, LaneLimits, Lanes, LinkAction, LinkConfig, LinkInput, LinkRejection, LinkVerdict, Reason,
     Reconnect, State, Statistics, Tag, WorkerFrame,
 };
 use support::{Bench, MS, SECOND};
@@ -84,6 +84,26 @@ fn a_frozen_coordinator_is_suspected_probed_and_given_up_within_twelve_and_a_hal
     let beats: Vec<u64> = bench.beats().iter().map(|at| at - frozen).collect();
     assert_eq!(beats, [5_000, 10_000, 12_015]);
     assert!(!bench.link.snapshot().suspected, "nothing of it reaches the next connection");
+}
+
+#[test]
+fn a_patient_link_bears_with_four_fifths_of_its_silence_also_after_an_answer_that_was_late() {
+    let heartbeat = Heartbeat::new(5 * SECOND, 100 * SECOND).unwrap().with_misses(20).unwrap();
+    let mut bench = Bench::active(LinkConfig { heartbeat, ..LinkConfig::default() });
+    bench.until(|bench| bench.beats().len() == 6);
+    bench.coordinator.answers_beats = false;
+    for late in [2, 30] {
+        bench.pass(late * SECOND);
+        answer(&mut bench);
+        bench.forget();
+    }
+    let silent = bench.ms();
+    bench.until(|bench| bench.link.snapshot().suspected);
+    // As far from the mean as what came late has made usual.
+    assert!(bench.ms() - silent > 20_000, "{}", bench.ms() - silent);
+    bench.until(|bench| bench.link.state() != State::Active);
+    let lasted = bench.ms() - silent;
+    assert!((80_000..=100_000).contains(&lasted), "{lasted}");
 }
 
 #[test]

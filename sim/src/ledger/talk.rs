@@ -3,6 +3,7 @@
 use moorline_link::{Beat, Reason, SessionId, Standing};
 use moorline_node::{DownFrame, UpFrame};
 
+use super::answers::Answers;
 use super::{Awake, Judgement, Ledger, broken};
 use crate::Rule;
 
@@ -54,6 +55,7 @@ struct Conn {
     left: bool,
     /// The last heartbeat that was written.
     beat: u32,
+    answers: Answers,
 }
 
 /// What one end has said on a connection.
@@ -120,6 +122,16 @@ fn back(words: Result<(), String>, who: &str) -> Judgement {
 }
 
 impl Talk {
+    pub(super) fn answers_mut(&mut self, conn: usize) -> &mut Answers {
+        &mut self.conns[conn].answers
+    }
+
+    /// Whose connection it is, the last beat that was written on it, and what came back.
+    pub(super) fn answers(&self, conn: usize) -> (usize, u32, Answers) {
+        let state = &self.conns[conn];
+        (state.worker, state.beat, state.answers)
+    }
+
     /// The process that has dialled this.
     pub(super) fn process_of(&self, conn: usize) -> u64 {
         self.conns[conn].process
@@ -263,10 +275,11 @@ impl Ledger {
     }
 
     /// A worker reads these frames.
-    pub(crate) fn worker_hears(&mut self, conn: usize, frames: &[DownFrame]) {
+    pub(crate) fn worker_hears(&mut self, conn: usize, frames: &[DownFrame], now: u64) {
         let state = &mut self.talk.conns[conn];
         let worker = state.worker;
         for frame in frames {
+            state.answers.hears(frame, state.beat, now);
             if let DownFrame::Welcome { head, .. } = frame {
                 state.registered = true;
                 if !head.resumed {

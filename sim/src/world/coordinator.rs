@@ -217,7 +217,7 @@ impl World {
         self.seen.blocked += 1;
         let now = self.clock_of_coordinator();
         match from {
-            Side::Worker => {}
+            Side::Worker => self.ledger.worker_blocked(conn),
             Side::Coordinator => {
                 if let Some(node) = &mut self.coordinator.node {
                     let input = CoordinatorInput::Unwritable { conn: conn_id(conn) };

@@ -19,6 +19,9 @@ impl World {
 
     /// How a worker's process is set up.
     pub(super) fn spoil_link(&self, link: &mut LinkConfig) {
+        if self.is_sabotaged(Sabotage::Impatient) {
+            link.heartbeat = link.heartbeat.with_misses(1).unwrap_or(link.heartbeat);
+        }
         let (delay, first) = match self.plan.sabotage {
             Some(Sabotage::DialsLate) => (SEC * 3, First::Backoff),
             Some(Sabotage::DialsTogether) => (SEC, First::Immediate),

@@ -320,6 +320,8 @@ impl World {
             }
             WorkerAction::Close { conn: name, reason } => {
                 if let Some(conn) = self.conn_of_worker(index, name) {
+                    let judgement = self.ledger.worker_closes(conn, reason, self.time_of(index));
+                    self.judge(judgement);
                     self.close(conn, Side::Worker, reason);
                     self.unless_worker_speaks(index, name);
                 }
@@ -464,7 +466,8 @@ impl World {
                 let mut frames = decoded.frames;
                 self.spoil_down(&mut frames);
                 self.swallow_down(index, &mut frames);
-                self.ledger.worker_hears(conn, &frames);
+                let now = self.time_of(index);
+                self.ledger.worker_hears(conn, &frames, now);
                 self.tell_worker(index, WorkerInput::Packet { conn: name, frames });
             }
             Err(error) => {

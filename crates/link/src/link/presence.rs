@@ -404,6 +404,7 @@ impl Link {
         }
         if sent.timed && sent.regular {
             beats.arrivals.record(now);
+            self.timers.arm(Timer::Suspicion, now + beats.arrivals.suspected);
         }
         if sent.timed {
             self.statistics.answered(now.since(sent.at));

@@ -87,11 +87,18 @@ pub(crate) fn back(plan: &Plan) -> u64 {
     steps + steps / 1_000
 }
 
+/// Commits that a task waits for on its way to somebody who could run it. A store that has failed may be
+/// behind by more, for clients ask again: until it has caught up nobody waits for anything else.
+const COMMITS: u64 = 4;
+
+/// With more operations than these a store is behind: a commit may take no more than one of them.
+pub(crate) const BEHIND: u64 = COMMITS - 1;
+
 /// How long a task may wait, at the most, although somebody is there who could run it: for the store, for
 /// answers about attempts that were assigned before, and until a worker that has refused is asked again.
 pub(crate) fn idle(plan: &Plan) -> u64 {
     let settings = &plan.settings;
-    let store = settings.commit * 4 + slowest_commit(plan);
+    let store = settings.commit * COMMITS + slowest_commit(plan);
     store + settings.accept_timeout * 2 + plan.slowest() * 4 + settings.late * 4 + SEC * 5
 }
 

@@ -178,6 +178,11 @@ impl Disk {
         true
     }
 
+    /// How many operations wait for a commit.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.len() as u64
+    }
+
     /// The commit that is under way is durable.
     pub(crate) fn commit(&mut self, now: u64) -> Committed {
         let batch = std::mem::take(&mut self.under_way);

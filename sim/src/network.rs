@@ -187,4 +187,9 @@ impl Pipe {
     pub(crate) fn arrive(&mut self, lane: Lane) -> Option<Bytes> {
         self.lanes[lane.index()].pop_front()
     }
+
+    /// A packet of a lane never arrives, before which so many others do.
+    pub(crate) fn lose(&mut self, lane: Lane, before: usize) {
+        self.lanes[lane.index()].remove(before);
+    }
 }

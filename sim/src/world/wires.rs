@@ -125,10 +125,12 @@ impl World {
         }
     }
 
-    /// An event of a life that is over: what it would have taken off a connection goes.
+    /// An event that will not happen: what it would have taken off a connection goes, and not what has
+    /// arrived there before and waits for a process that is busy.
     pub(super) fn forget(&mut self, event: &Event) {
         if let Event::Deliver { conn, to, lane } = *event {
-            self.network.conn_mut(conn).pipe_mut(to.other()).arrive(lane);
+            let before = self.waiting(self.at_end(conn, to), event);
+            self.network.conn_mut(conn).pipe_mut(to.other()).lose(lane, before);
         }
     }
 

@@ -64,7 +64,7 @@ const fn seen(presence: Presence, kind: F) -> bool {
     } else if matches!(presence, P::Restoring) {
         restores || matches!(kind, F::Refused | F::BeatAnswer | F::Probe | F::GoAway)
     } else if matches!(presence, P::Suspect) {
-        !matches!(kind, F::Welcome | F::BeatAnswer)
+        !matches!(kind, F::Welcome)
     } else if matches!(presence, P::Disconnected) {
         !matches!(kind, F::Welcome | F::BeatAnswer | F::Probe)
     } else {

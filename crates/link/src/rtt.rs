@@ -88,8 +88,8 @@ impl RoundTrips {
         }
         if evicted == micros {
             // They are the same as before.
-        } else if evicted >= self.top[1] && evicted > 0 {
-            // One of the two largest left: the only case that needs a look at all of them.
+        } else if evicted >= self.top[1] {
+            // One of the two largest left, or there were no two yet: nothing else needs a look at all.
             self.top = [0; 2];
             for i in 0..usize::from(self.count) {
                 self.rank(self.samples[i]);
@@ -112,11 +112,8 @@ impl RoundTrips {
     }
 
     fn rank(&mut self, micros: u32) {
-        if micros > self.top[0] {
-            self.top = [micros, self.top[0]];
-        } else if micros > self.top[1] {
-            self.top[1] = micros;
-        }
+        let [largest, second] = self.top;
+        self.top = [largest.max(micros), second.max(largest.min(micros))];
     }
 
     /// The latest, in microseconds; 0 = none yet.
@@ -137,9 +134,9 @@ impl RoundTrips {
         Duration::from_micros(u64::from(self.top[rank]))
     }
 
-    /// The smoothed round trip, if one counts.
-    pub(crate) fn smoothed(&self) -> Option<Duration> {
-        (self.counted > 0).then(|| Duration::from_micros(self.smoothed >> 3))
+    /// The smoothed round trip. Zero = none counts yet.
+    pub(crate) fn smoothed(&self) -> Duration {
+        Duration::from_micros(self.smoothed >> 3)
     }
 
     /// The figures, computed now; `None` until a round trip counts.
@@ -167,7 +164,7 @@ impl RoundTrips {
             samples: self.counted,
             last: micros(u64::from(self.last_micros())),
             mean: micros(sum / u64::from(self.counted)),
-            smoothed: micros(self.smoothed >> 3),
+            smoothed: self.smoothed(),
             deviation: micros(self.deviation >> 2),
             p50: micros(u64::from(p50)),
             p99: micros(u64::from(p99)),

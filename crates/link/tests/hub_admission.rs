@@ -179,6 +179,25 @@ fn while_too_many_handshakes_are_under_way_others_get_a_slot_and_none_blocks_for
 }
 
 #[test]
+fn handshakes_that_make_no_progress_for_ten_seconds_keep_nobody_out() {
+    let mut desk = Desk::with(slow());
+    for n in 1..=64 {
+        desk.register(n, hello(u128::from(n), n));
+    }
+    for second in [4, 8] {
+        desk.at(second * 1_000);
+        for n in 1..=64 {
+            desk.say(n, beat(u32::try_from(second).expect("small")));
+        }
+    }
+    desk.at(9_999);
+    slot(&mut desk, 100, hello(100, 100));
+    assert_eq!(desk.hub.admissions().handshakes, 1, "they are under way still");
+    desk.at(10_001);
+    assert_eq!(ask(&mut desk, 101, hello(101, 101)), None);
+}
+
+#[test]
 fn the_rate_is_half_of_what_was_measured_within_its_bounds() {
     let mut desk = Desk::default();
     let window = |desk: &mut Desk, conn: u64| {
@@ -264,4 +283,92 @@ fn a_fleet_that_grows_is_told_to_beat_less_often_and_to_come_back_over_a_longer_
     assert_eq!(retold(&mut desk, 5), (Some(100 * MS), Some(5 * SECOND)));
     desk.at(19_000 + 10_001);
     assert_eq!(desk.presence(1), Some(Presence::Suspect), "and is expected to beat as before");
+}
+
+#[test]
+fn each_measurement_of_the_work_counts_a_quarter() {
+    let rates = RegistrationRate::Measured {
+        min: NonZeroU32::MIN,
+        max: NonZeroU32::new(1_000_000).expect("a million"),
+    };
+    let mut desk = Desk::with(HubSettings { registration_rate: rates, ..HubSettings::default() });
+    let mut window_after = |registrations, each: Duration| {
+        desk.tell(HubInput::Measured { registrations, busy: each * registrations });
+        let conn = 1 + u64::from(registrations);
+        desk.register(conn, hello(u128::from(conn), conn));
+        let frames = desk.frames(conn);
+        let [CoordinatorFrame::Welcome(welcome)] = frames[..] else { panic!("{frames:?}") };
+        desk.close(conn, Reason::StreamLost);
+        welcome.first_window.expect("always a hint")
+    };
+    // One worker: the time of one registration at half of what can be done.
+    assert_eq!(window_after(32, MS), 2 * MS, "the first one is all there is");
+    assert_eq!(window_after(1, 5 * MS), 4 * MS, "three quarters of 1 ms and one of 5 ms");
+    assert_eq!(window_after(2, 2 * MS), 4 * MS);
+}
+
+#[test]
+fn where_many_come_in_each_second_as_many_as_in_half_of_one_may_be_under_way() {
+    let registration_rate = RegistrationRate::Fixed(NonZeroU32::new(200).expect("some"));
+    let mut desk = Desk::with(HubSettings { registration_rate, ..HubSettings::default() });
+    for n in 1..=100 {
+        if n == 65 {
+            desk.at(500);
+        }
+        desk.register(n, hello(u128::from(n), n));
+        assert!(matches!(desk.frames(n)[..], [CoordinatorFrame::Welcome(_)]), "{n}");
+    }
+    slot(&mut desk, 101, hello(101, 101));
+    assert_eq!(desk.hub.admissions().handshakes, 1);
+}
+
+#[test]
+fn who_comes_first_takes_nothing_of_what_is_kept_for_it_while_there_is_room_for_all() {
+    let mut desk = Desk::with(slow());
+    let holds = |n: u64| Hello { holds_work: true, ..hello(u128::from(n), n) };
+    for n in 1..=64 + 16 {
+        assert_eq!(ask(&mut desk, n, holds(n)), None, "{n}");
+    }
+    assert_eq!(slot(&mut desk, 81, holds(81)).0, 200);
+}
+
+#[test]
+fn nobody_is_told_to_come_before_its_slot() {
+    let registration_rate = RegistrationRate::Fixed(NonZeroU32::new(3).expect("three"));
+    let mut desk = Desk::with(HubSettings { registration_rate, ..HubSettings::default() });
+    for n in 1..=64 {
+        desk.activate(n, hello(u128::from(n), n));
+    }
+    for n in 1..=3 {
+        let answer = ask(&mut desk, 100 + n, hello(u128::from(100 + n), n));
+        let Some(ComeBack::Slot { after, .. }) = answer else { panic!("{answer:?}") };
+        let exactly = SECOND / 3 * u32::try_from(n).expect("small");
+        assert!(after >= exactly && after <= exactly + Duration::from_micros(1), "{after:?}");
+    }
+}
+
+#[test]
+fn all_of_an_id_counts_in_a_ticket_and_in_the_time_without_one() {
+    let who = |half: u32| {
+        let worker = WorkerId(u128::from(half) << 64 | 100);
+        Hello { worker, name: Sym(1_000 + half), ..hello(100, 100) }
+    };
+    let mut desk = busy();
+    let (after, ticket) = slot(&mut desk, 100, who(1));
+    desk.at(u64::try_from(after).expect("short") + 1);
+    while ask(&mut desk, 101, hello(101, 101)).is_none() {}
+    assert!(ask(&mut desk, 102, with(ticket, who(2))).is_some(), "it is of another worker");
+    assert_eq!(ask(&mut desk, 103, with(ticket, who(1))), None);
+    // Beyond ten minutes there are no tickets, and everybody comes at a time of its own.
+    while let Some(ComeBack::Slot { .. }) = ask(&mut desk, 104, hello(104, 104)) {}
+    let (one, other) = (ask(&mut desk, 105, who(3)), ask(&mut desk, 106, who(4)));
+    assert!(matches!(one, Some(ComeBack::After(_))) && one != other, "{one:?} {other:?}");
+}
+
+#[test]
+fn those_that_were_put_off_are_counted_by_a_word_for_why() {
+    let mut counts = Admissions::NONE;
+    (counts.rate, counts.handshakes, counts.horizon, counts.unheard) = (1, 2, 3, 4);
+    let words = [("rate", 1), ("handshakes", 2), ("horizon", 3), ("unheard", 4)];
+    assert_eq!(counts.by_reason(), words);
 }

@@ -71,3 +71,21 @@ fn a_heartbeat_exchange_and_a_message_each_way_allocate_nothing() {
     let seen = measure(|| drop(std::hint::black_box(vec![1])));
     assert_eq!(seen.count_total, 1, "the counter counts");
 }
+
+#[test]
+fn connections_that_come_and_go_leave_nothing_in_memory_before_their_deadlines_do() {
+    let mut desk = Desk::default();
+    for conn in 1..=20u64 {
+        desk.activate(conn, hello(u128::from(conn), conn));
+    }
+    let (mut hub, now) = (desk.hub, desk.now);
+    let came_and_went = measure(|| {
+        for conn in (1_000..6_000).map(ConnId) {
+            hub.handle(now, HubInput::Accepted { conn });
+            hub.handle(now, HubInput::Closed { conn, reason: Reason::ClosedByPeer });
+            assert_eq!(serve(&mut hub, now), 0);
+        }
+    });
+    // Twenty workers on twenty connections, and 1 KiB for each of them.
+    assert!(came_and_went.bytes_max < 40 * 1_024, "{came_and_went:?}");
+}

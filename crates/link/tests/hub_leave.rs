@@ -38,6 +38,7 @@ fn told(desk: &mut Desk, conn: u64) -> Option<(bool, ComeBack)> {
 #[test]
 fn a_lame_duck_sends_everybody_away_one_after_the_other_and_lets_nobody_in() {
     let mut desk = fleet(400);
+    assert_eq!(desk.hub.attached(), 400);
     desk.at(5_000);
     desk.tell(HubInput::LameDuck { grace: GRACE, spread: SPREAD });
     assert!(desk.hub.is_leaving());
@@ -98,6 +99,23 @@ fn a_stop_spreads_a_fleet_over_its_window_and_leaves_a_few_to_their_own_policies
     waits.sort_unstable();
     assert!(waits[0] < 100 * MS && waits[399] <= 2 * SECOND && waits[399] > 1_900 * MS);
     assert!(waits[200] > 800 * MS && waits[200] < 1_200 * MS, "{:?}", waits[200]);
+}
+
+#[test]
+fn a_fleet_that_takes_a_second_to_register_is_spread_and_a_smaller_one_is_not() {
+    for (workers, is_spread) in [(199, false), (200, true)] {
+        let mut desk = fleet(workers);
+        assert_eq!(desk.hub.window(), SECOND / 200 * u32::try_from(workers).expect("few"));
+        desk.tell(HubInput::Stop);
+        for n in 1..=workers {
+            let come_back = told(&mut desk, n).expect("it is sent away").1;
+            assert_eq!(
+                matches!(come_back, ComeBack::After(_)),
+                is_spread,
+                "{workers}: {come_back:?}"
+            );
+        }
+    }
 }
 
 #[test]

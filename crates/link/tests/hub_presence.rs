@@ -132,6 +132,9 @@ fn settings_that_contradict_each_other_are_refused_with_their_figures() {
         assert!(config.is_ok_and(|config| config.settings().lost_after == lost_after));
     }
     assert_eq!(HubSettings::for_lost_after(90 * SECOND), defaults);
+    let nine = HubSettings::for_lost_after(9 * SECOND);
+    assert_eq!((nine.beat_min, nine.beat_max), (100 * MS, 1_500 * MS));
+    assert_eq!((nine.suspect_after, nine.disconnect_after), (SECOND, 1_500 * MS));
 }
 
 #[test]
@@ -263,6 +266,29 @@ fn what_a_worker_says_of_itself_is_told_once() {
     let snapshot = desk.hub.worker(desk.now, worker).expect("it is known");
     assert_eq!((snapshot.presence, snapshot.since), (Presence::Draining, desk.instant(400)));
     assert_eq!(snapshot.rtt, Some(Duration::from_micros(1_500)));
+}
+
+#[test]
+fn what_a_worker_said_of_itself_is_not_told_again_when_its_session_goes_on() {
+    for (draining, paused) in [(true, false), (false, true)] {
+        let mut desk = Desk::default();
+        let session = desk.activate(1, hello(7, 1));
+        let flags = Flags { active: true, draining, paused };
+        let says = WorkerFrame::Beat(Beat { seq: 1, flags, free: 0, quiet: false, rtt_micros: 0 });
+        let told = |desk: &mut Desk| {
+            let news = desk.news();
+            news.iter().filter(|news| matches!(news, HubAction::Flags { .. })).count()
+        };
+        desk.say(1, says);
+        assert_eq!(told(&mut desk), 1);
+        desk.close(1, Reason::StreamLost);
+        desk.register(2, resuming(7, 1, session));
+        desk.restore(2);
+        desk.say(2, says);
+        assert_eq!(told(&mut desk), 0);
+        desk.say(2, beat(2));
+        assert_eq!(told(&mut desk), 1, "and that it is over is news");
+    }
 }
 
 #[test]

@@ -348,3 +348,17 @@ fn only_a_worker_without_a_session_is_forgotten() {
     assert_eq!(desk.tell(HubInput::Forget { worker }), HubVerdict::Accepted);
     assert_eq!(desk.presence(7), None);
 }
+
+#[test]
+fn a_worker_that_comes_back_under_another_name_does_not_free_the_one_that_others_took() {
+    let named = |worker, name| Hello { name: Sym(name), ..hello(worker, 1) };
+    let mut desk = Desk::default();
+    desk.activate(1, named(1, 50));
+    desk.say(1, WorkerFrame::Goodbye { reason: Reason::WorkerStopping });
+    desk.activate(2, named(2, 50));
+    desk.activate(3, named(1, 60));
+    desk.register(4, named(3, 50));
+    assert_eq!(desk.frames(4), [refusal(Reason::NameConflict, ComeBack::ByReason)]);
+    desk.register(5, named(4, 60));
+    assert_eq!(desk.frames(5), [refusal(Reason::NameConflict, ComeBack::ByReason)]);
+}

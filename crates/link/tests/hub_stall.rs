@@ -206,3 +206,21 @@ fn the_time_begins_anew_on_another_connection() {
     desk.at(44_000);
     assert_eq!(detached(&mut desk), Some(Reason::FlowStalled));
 }
+
+#[test]
+fn a_connection_that_was_full_before_anybody_registered_on_it_counts_from_the_registration() {
+    let mut desk = Desk::default();
+    desk.accept(1);
+    desk.unwritable(1);
+    desk.at(5_000);
+    desk.say(1, WorkerFrame::Hello(hello(7, 1)));
+    // Its welcome cannot be written, so it does not beat; but something arrives of it.
+    for second in 6..20 {
+        desk.at(second * 1_000);
+        desk.tell(HubInput::Received { conn: ConnId(1) });
+    }
+    desk.at(19_999);
+    assert_eq!(detached(&mut desk), None);
+    desk.at(20_000);
+    assert_eq!(detached(&mut desk), Some(Reason::FlowStalled));
+}

@@ -165,6 +165,45 @@ fn a_process_is_displaced_for_good_only_by_one_that_has_read_its_welcome() {
 
 /// The same when its successor was given up meanwhile, and knows nothing of it.
 #[test]
+fn all_that_were_displaced_since_a_welcome_was_read_last_are_superseded_but_the_one_that_stays() {
+    // The first one returns before the second has read its welcome, or a third one comes.
+    for (last, old) in [(1, vec![2]), (3, vec![1, 2])] {
+        let mut desk = Desk::default();
+        desk.activate(1, hello(7, 1));
+        for (conn, incarnation) in [(2, 2), (3, last)] {
+            desk.close(conn - 1, Reason::TransportReset);
+            desk.register(conn, hello(7, incarnation));
+        }
+        desk.restore(3);
+        desk.close(3, Reason::TransportReset);
+        desk.written(3);
+        for (conn, incarnation) in (4..).zip(old) {
+            desk.register(conn, hello(7, incarnation));
+            assert_eq!(desk.frames(conn), [refusal(Reason::Superseded, superseded())]);
+        }
+        desk.register(9, hello(7, last));
+        assert!(matches!(desk.frames(9)[..], [CoordinatorFrame::Welcome(_)]));
+    }
+}
+
+#[test]
+fn once_the_process_that_stayed_has_left_those_it_displaced_may_come_back() {
+    for departs in [true, false] {
+        let mut desk = Desk::default();
+        desk.activate(1, hello(7, 1));
+        desk.close(1, Reason::TransportReset);
+        desk.activate(2, hello(7, 2));
+        if departs {
+            desk.say(2, WorkerFrame::Goodbye { reason: Reason::WorkerStopping });
+        } else {
+            desk.close(2, Reason::TransportReset);
+            desk.tell(HubInput::Lost { worker: WorkerId(7) });
+        }
+        desk.activate(3, hello(7, 1));
+    }
+}
+
+#[test]
 fn a_process_that_was_given_up_returns_while_no_other_one_has_read_its_welcome() {
     let mut desk = Desk::default();
     let session = desk.activate(1, hello(7, 2));

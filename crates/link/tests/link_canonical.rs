@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use moorline_link::{
     Backoff, Canonical, First, Instant, Jitter, Kick, Lane, Link, LinkAction, LinkConfig,
-    LinkInput, Reason, Reconnect, Tag,
+    LinkInput, Reason, Reconnect, State, Tag,
 };
 use support::{Bench, MS, SECOND};
 
@@ -122,4 +122,76 @@ fn what_waits_to_be_sent_counts_by_number_and_size_and_not_by_its_name() {
     assert!(!is_same(&one, &with(1, &[11])));
     assert!(!is_same(&one, &with(1, &[10, 10])));
     assert!(!is_same(&one, &with(1, &[])));
+}
+
+/// An active link that had two beats answered, the last one just now.
+fn settled() -> Bench {
+    let mut bench = Bench::active(config(SECOND, None));
+    bench.until(|bench| bench.beats().len() == 2);
+    bench
+}
+
+/// Runs until so many more beats are written, the coordinator believing in so many free slots.
+fn beats(bench: &mut Bench, more: usize, free: Option<u16>) {
+    bench.coordinator.free = free;
+    let written = bench.beats().len();
+    bench.until(|bench| bench.beats().len() >= written + more || bench.dials().len() > 1);
+}
+
+#[test]
+fn a_disagreement_counts_because_the_third_in_a_row_ends_the_connection() {
+    let (mut once, mut never) = (settled(), settled());
+    beats(&mut once, 1, Some(9));
+    beats(&mut never, 1, None);
+    assert_ne!(seen(&once.link, once.now), seen(&never.link, never.now));
+    beats(&mut once, 2, Some(9));
+    beats(&mut never, 2, Some(9));
+    assert_eq!((once.link.state(), never.link.state()), (State::Disconnected, State::Active));
+}
+
+#[test]
+fn how_steadily_answers_came_counts_because_suspicion_comes_by_it() {
+    let after = |late: Duration| {
+        let mut bench = settled();
+        for _ in 0..20 {
+            let due = bench.link.next_wake().deadline().expect("a beat is next");
+            bench.freeze(due.since(bench.now) + late);
+            bench.input(LinkInput::Timeout);
+            beats(&mut bench, 1, None);
+        }
+        bench
+    };
+    let (steady, unsteady) = (after(Duration::ZERO), after(900 * MS));
+    // Seen with every deadline far away, what was learned is all that is left.
+    let near = |bench: &Bench, other: &Bench| {
+        let view = |bench| Canonical::new(bench, steady.now, Duration::from_nanos(1));
+        view(&bench.link) == view(&other.link)
+    };
+    assert_eq!(steady.now, unsteady.now);
+    assert!(near(&steady, &after(Duration::ZERO)));
+    assert!(!near(&steady, &unsteady));
+}
+
+#[test]
+fn when_it_was_run_last_counts_once_a_deadline_is_over_and_not_before() {
+    let ran_at = |early: Duration, late: Duration| {
+        let mut bench = settled();
+        let due = bench.link.next_wake().deadline().expect("a beat is next");
+        bench.now = (due + late).before(early);
+        // Nothing new, and no timeout.
+        bench.input(LinkInput::Report { free: 0, paused: false, owes: false });
+        (bench, due)
+    };
+    let ((idle, due), (ran, _)) =
+        (ran_at(3 * SECOND, Duration::ZERO), ran_at(SECOND, Duration::ZERO));
+    assert_eq!(seen(&idle.link, due.before(MS)), seen(&ran.link, due.before(MS)));
+    let (mut ran, _) = ran_at(Duration::ZERO, 800 * MS);
+    let (mut idle, later) = (idle, due + 1_500 * MS);
+    assert_ne!(seen(&idle.link, later), seen(&ran.link, later));
+    let forgives = |bench: &mut Bench| {
+        bench.now = later;
+        bench.input(LinkInput::Timeout);
+        bench.actions.iter().any(|(_, action)| matches!(action, LinkAction::Stalled { .. }))
+    };
+    assert!(forgives(&mut idle) && !forgives(&mut ran));
 }

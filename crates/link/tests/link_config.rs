@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use moorline_link::{ConfigError, Heartbeat, Lane, LaneLimits, Lanes, Reconnect, Timeouts};
+use moorline_link::{
+    Backoff, ConfigError, First, Heartbeat, Jitter, Lane, LaneLimits, Lanes, Reconnect, Timeouts,
+};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -67,4 +69,53 @@ fn timeouts_spacing_and_lanes_have_bounds_too() {
         let error = Lanes::new(open, closed);
         assert_eq!(error, Err(ConfigError::LaneClosed { lane: Lane::B, limits: closed }));
     }
+}
+
+#[test]
+fn bounds_of_intervals_may_be_the_wish_itself_and_are_what_is_kept() {
+    let standard = Heartbeat::default();
+    let fixed = standard.assignable(5 * SECOND, 5 * SECOND).expect("the wish is within");
+    assert_eq!((fixed.shortest(), fixed.clamp(SECOND)), (5 * SECOND, 5 * SECOND));
+    assert_eq!(fixed.clamp(60 * SECOND), 5 * SECOND);
+    let wide = standard.assignable(2 * SECOND, 8 * SECOND).expect("the wish is within");
+    assert_eq!(
+        (wide.shortest(), wide.interval(), wide.clamp(DAY)),
+        (2 * SECOND, 5 * SECOND, 8 * SECOND)
+    );
+    let (interval, min, max) = (5 * SECOND, SECOND, 4 * SECOND);
+    let outside = ConfigError::HeartbeatIntervalOutside { interval, min, max };
+    assert_eq!(standard.assignable(min, max), Err(outside));
+}
+
+#[test]
+fn a_day_is_the_longest_of_all_times_but_delays_and_those_may_be_a_week() {
+    let nano = Duration::from_nanos(1);
+    let timeouts = |time| Timeouts::new(time, time, time, time);
+    assert!(timeouts(DAY).is_ok() && timeouts(DAY + nano).is_err());
+    assert!(timeouts(MS).is_ok() && timeouts(MS - nano).is_err());
+    assert!(Heartbeat::new(DAY, DAY).is_ok() && Heartbeat::new(DAY, DAY + nano).is_err());
+    let delays = |max| Backoff::new(SECOND, max, 2_000, Jitter::None, First::Backoff);
+    assert!(delays(7 * DAY).is_ok() && delays(7 * DAY + nano).is_err());
+}
+
+#[test]
+fn what_was_set_is_what_is_said() {
+    let timeouts = Timeouts::new(MS, 2 * MS, 3 * MS, 4 * MS).expect("in bounds");
+    assert_eq!((timeouts.connect(), timeouts.register()), (MS, 2 * MS));
+    assert_eq!((timeouts.restore(), timeouts.goodbye()), (3 * MS, 4 * MS));
+    let backoff = Backoff::new(SECOND, 9 * SECOND, 2_000, Jitter::None, First::Backoff);
+    let backoff = backoff.expect("in bounds");
+    assert_eq!((backoff.initial_delay(), backoff.max_delay()), (SECOND, 9 * SECOND));
+    let reconnect = Reconnect::new(backoff)
+        .max_attempts(7)
+        .stable_after(11 * SECOND)
+        .max_first_window(12 * SECOND)
+        .min_spacing(300 * MS)
+        .expect("in bounds");
+    assert_eq!((reconnect.attempts_allowed(), reconnect.backoff()), (7, &backoff));
+    assert_eq!((reconnect.stability(), reconnect.spacing()), (11 * SECOND, 300 * MS));
+    assert_eq!(
+        (reconnect.longest_first_window(), reconnect.longest_hint()),
+        (12 * SECOND, 12 * SECOND)
+    );
 }

@@ -5,9 +5,9 @@ mod support;
 use std::time::Duration;
 
 use moorline_link::{
-    Backoff, BeatAnswer, CoordinatorFrame, Degraded, EnqueueError, First, Flags, Heartbeat, Jitter,
-    Lane, LaneLimits, Lanes, LinkAction, LinkConfig, LinkInput, LinkRejection, LinkVerdict, Reason,
-    Reconnect, State, Statistics, Tag, WorkerFrame,
+    Backoff, BeatAnswer, ConfigError, CoordinatorFrame, Degraded, EnqueueError, First, Flags,
+    Heartbeat, Jitter, Lane, LaneLimits, Lanes, LinkAction, LinkConfig, LinkInput, LinkRejection,
+    LinkVerdict, Quality, Reason, Reconnect, State, Statistics, Tag, WorkerFrame,
 };
 use support::{Bench, MS, SECOND};
 
@@ -357,4 +357,31 @@ fn a_reset_of_the_statistics_changes_nothing_that_the_link_decides_by() {
             (reset.state(), reset.snapshot().reason)
         );
     }
+}
+
+#[test]
+fn a_link_is_degraded_by_any_of_its_causes_and_by_nothing_else() {
+    assert!(!Degraded::NOT.is_degraded());
+    assert_eq!(Degraded::NOT.causes().count(), 0);
+    let each = [
+        (Degraded { stability: true, ..Degraded::NOT }, "stability"),
+        (Degraded { round_trip: true, ..Degraded::NOT }, "round_trip"),
+        (Degraded { queue: true, ..Degraded::NOT }, "queue"),
+    ];
+    for (degraded, cause) in each {
+        assert!(degraded.is_degraded());
+        assert_eq!(degraded.causes().collect::<Vec<_>>(), [cause]);
+    }
+    let all = Degraded { stability: true, round_trip: true, queue: true };
+    assert!(all.is_degraded());
+    assert_eq!(all.causes().collect::<Vec<_>>(), each.map(|(_, cause)| cause));
+}
+
+#[test]
+fn the_limits_of_a_good_link_are_those_that_were_set() {
+    let quality = Quality::new(800_000, 500 * MS).expect("in bounds");
+    assert_eq!((quality.stability_ppm(), quality.round_trip()), (800_000, 500 * MS));
+    assert!(Quality::new(1_000_000, MS).is_ok());
+    let ppm = 1_000_001;
+    assert_eq!(Quality::new(ppm, MS), Err(ConfigError::StabilityOutside { ppm }));
 }

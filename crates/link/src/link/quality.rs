@@ -34,7 +34,7 @@ impl Link {
 
     fn is_slow(&self) -> bool {
         let limit = self.config.quality.round_trip_limit(self.degraded.round_trip);
-        self.statistics.path().smoothed().is_some_and(|round_trip| round_trip > limit)
+        self.statistics.path().smoothed() > limit
     }
 
     /// At three quarters of a bound, until below half of it.

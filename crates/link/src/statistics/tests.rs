@@ -131,6 +131,11 @@ fn a_reset_begins_to_count_anew_and_keeps_what_goes_on() {
         (0, seconds(10))
     );
     assert_eq!((statistics.began(), statistics.round_trips()), (at(30), None));
+    assert_eq!(
+        (statistics.last_connected(), statistics.last_disconnected()),
+        (Some(at(10)), Some(at(20))),
+        "when it was is no count"
+    );
     assert_eq!(statistics.path().p99(), Duration::from_millis(3));
     statistics.activated(at(40), session(1));
     assert_eq!(
@@ -152,4 +157,48 @@ fn after_the_end_of_the_link_time_stands_still_and_the_end_is_no_outage() {
     assert_eq!(statistics.connected(at(1_000)), seconds(10));
     assert_eq!(statistics.stability_ppm(at(1_000)), 500_000);
     assert_eq!((statistics.outages_count(), statistics.outage(at(30))), (0, None));
+}
+
+#[test]
+fn a_reset_forgets_the_dials_of_an_outage_that_goes_on() {
+    let mut statistics = active();
+    statistics.lost(at(20), Reason::StreamLost, true);
+    statistics.dialled();
+    statistics.reset(at(30));
+    assert_eq!(statistics.outage(at(40)).map(|outage| outage.attempts), Some(0));
+    statistics.dialled();
+    assert_eq!(statistics.outage(at(40)).map(|outage| outage.attempts), Some(1));
+}
+
+#[test]
+fn a_reset_after_the_end_does_not_set_time_going_again() {
+    let mut statistics = active();
+    statistics.ended(at(20));
+    statistics.reset(at(30));
+    assert_eq!(statistics.disconnected(at(1_000)), Duration::ZERO);
+}
+
+#[test]
+fn every_thing_that_is_counted_makes_the_revision_grow() {
+    type Step = fn(&mut LinkStatistics);
+    let steps: [(&str, Step); 9] = [
+        ("a dial", LinkStatistics::dialled),
+        ("one that failed", LinkStatistics::dial_failed),
+        ("one that succeeded", LinkStatistics::dial_succeeded),
+        ("a connection", |it| it.activated(at(1), session(1))),
+        ("a round trip", |it| it.answered(Duration::from_millis(3))),
+        ("a loss", |it| it.lost(at(2), Reason::StreamLost, false)),
+        ("another connection", |it| it.activated(at(3), session(1))),
+        ("a reset", |it| it.reset(at(4))),
+        ("the end", |it| it.ended(at(5))),
+    ];
+    for first in 0..steps.len() {
+        let mut statistics = LinkStatistics::new(at(0));
+        // Each of them is the very first thing once.
+        for (what, step) in steps.iter().cycle().skip(first).take(steps.len()) {
+            let before = statistics.revision();
+            step(&mut statistics);
+            assert!(statistics.revision() > before, "{what}");
+        }
+    }
 }

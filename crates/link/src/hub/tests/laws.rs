@@ -38,6 +38,7 @@ fn caches_equal_a_full_scan_after_every_step_and_building_them_anew_changes_noth
             walk.step(step);
             walk.hub.audit();
             let mut anew = walk.hub.clone();
+            anew.index = Default::default();
             anew.reindex();
             anew.audit();
             assert_eq!(anew.next_wake(), walk.hub.next_wake());
@@ -210,7 +211,9 @@ fn l6_an_input_for_a_foreign_connection_or_worker_is_stale_and_changes_nothing()
                 }
             }
             // On a connection that is being closed only the transport's word still counts.
-            let closing = walk.hub.conns.iter().filter(|(_, connection)| connection.is_closing());
+            let is_closing =
+                |connection: &Connection| matches!(connection.state, ConnState::Closing(_));
+            let closing = walk.hub.conns.iter().filter(|(_, connection)| is_closing(connection));
             let closing: Vec<ConnId> = closing.map(|(conn, _)| *conn).collect();
             for conn in closing {
                 let frame = WorkerFrame::Active;

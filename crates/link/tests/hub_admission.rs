@@ -372,3 +372,54 @@ fn those_that_were_put_off_are_counted_by_a_word_for_why() {
     let words = [("rate", 1), ("handshakes", 2), ("horizon", 3), ("unheard", 4)];
     assert_eq!(counts.by_reason(), words);
 }
+
+#[test]
+fn a_worker_that_is_told_a_shorter_interval_is_suspect_sooner_from_then_on() {
+    let two = NonZeroU32::new(2).expect("two");
+    let mut desk = Desk::with(HubSettings { beat_rate: two, ..HubSettings::default() });
+    for n in 1..=30 {
+        desk.activate(n, hello(u128::from(n), n));
+    }
+    // Thirty beats at two a second: each has an interval of 15 s, and is suspect after twice that.
+    for n in 1..=30 {
+        desk.say(n, beat(1));
+    }
+    desk.at(28_000);
+    desk.say(2, beat(2));
+    desk.at(29_000);
+    desk.say(1, beat(2));
+    desk.at(30_500);
+    for n in 3..=30 {
+        desk.close(n, Reason::StreamLost);
+    }
+    desk.say(1, beat(3));
+    desk.news();
+    desk.at(40_499);
+    assert_eq!(desk.news(), []);
+    desk.at(40_500);
+    assert_eq!(desk.news(), [HubAction::Suspect { worker: WorkerId(1), suspect: true }]);
+}
+
+#[test]
+fn a_fleet_whose_window_changes_by_a_tenth_of_a_second_or_a_quarter_is_not_told() {
+    let mut desk = Desk::with(slow());
+    desk.activate(1, hello(1, 1));
+    let retold = |desk: &mut Desk, seq| {
+        desk.say(1, beat(seq));
+        let frames = desk.frames(1);
+        let [CoordinatorFrame::BeatAnswer(answer)] = frames[..] else { panic!("{frames:?}") };
+        answer.first_window
+    };
+    desk.activate(2, hello(2, 2));
+    assert_eq!(retold(&mut desk, 1), None);
+    for n in 3..=8 {
+        desk.activate(n, hello(u128::from(n), n));
+    }
+    assert_eq!(retold(&mut desk, 2), Some(800 * MS));
+    // Nor by a quarter of what it was, and not more.
+    desk.activate(9, hello(9, 9));
+    desk.activate(10, hello(10, 10));
+    assert_eq!(retold(&mut desk, 3), None);
+    desk.activate(11, hello(11, 11));
+    assert_eq!(retold(&mut desk, 4), Some(1_100 * MS));
+}

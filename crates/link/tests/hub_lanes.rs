@@ -348,6 +348,24 @@ fn an_offer_that_came_to_nothing_does_not_swallow_the_next_one() {
 }
 
 #[test]
+fn an_acknowledgement_waits_behind_the_answer_to_a_beat_and_is_not_forgotten() {
+    for lane in Lane::ALL {
+        let mut desk = Desk::default();
+        desk.activate(1, hello(7, 1));
+        desk.unwritable(1);
+        desk.say(1, message(lane, 1, 10));
+        desk.tell(HubInput::Release { worker: WorkerId(7), lane, messages: 1, bytes: 10 });
+        desk.say(1, beat(1));
+        desk.writable(1);
+        let frames = desk.frames(1);
+        let [CoordinatorFrame::BeatAnswer(_), CoordinatorFrame::Ack(ack)] = frames[..] else {
+            panic!("{frames:?}")
+        };
+        assert_eq!((ack.lane, ack.standing.received), (lane, Seq(1)));
+    }
+}
+
+#[test]
 fn connections_that_have_much_to_say_are_served_in_turn() {
     let mut desk = Desk::default();
     for conn in 1..=3 {

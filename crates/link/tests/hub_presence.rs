@@ -248,6 +248,27 @@ fn presence_is_computed_from_freshness_even_if_no_timer_was_served() {
 }
 
 #[test]
+fn a_worker_is_told_from_another_by_either_half_of_its_id() {
+    let ids = [1 << 64 | 7, 2 << 64 | 7, 7, 1 << 64, 1 << 127 | 7];
+    let mut desk = Desk::default();
+    for (conn, id) in (1..).zip(ids) {
+        let name = Sym(u32::try_from(conn).expect("few"));
+        desk.register(conn, Hello { worker: WorkerId(id), name, ..hello(7, conn) });
+        desk.restore(conn);
+    }
+    desk.news();
+    desk.at(15_000);
+    let detached = |news: &HubAction| {
+        if let HubAction::Detached { worker, .. } = news { Some(worker.0) } else { None }
+    };
+    let mut gone: Vec<u128> = desk.news().iter().filter_map(detached).collect();
+    gone.sort_unstable();
+    let mut all = ids;
+    all.sort_unstable();
+    assert_eq!(gone, all);
+}
+
+#[test]
 fn what_a_worker_says_of_itself_is_told_once() {
     let mut desk = Desk::default();
     desk.activate(1, hello(7, 1));

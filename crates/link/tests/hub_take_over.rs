@@ -200,6 +200,11 @@ fn once_the_process_that_stayed_has_left_those_it_displaced_may_come_back() {
             desk.tell(HubInput::Lost { worker: WorkerId(7) });
         }
         desk.activate(3, hello(7, 1));
+        desk.close(3, Reason::TransportReset);
+        // Also when a third one was in its place and read no welcome.
+        desk.register(4, hello(7, 3));
+        desk.close(4, Reason::TransportReset);
+        desk.activate(5, hello(7, 1));
     }
 }
 

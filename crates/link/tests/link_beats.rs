@@ -5,7 +5,10 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use moorline_link::{Instant, Link, LinkAction, LinkConfig, LinkInput, WorkerId};
+use moorline_link::{
+    BeatAnswer, CoordinatorFrame, Instant, Link, LinkAction, LinkConfig, LinkInput, State,
+    WorkerFrame, WorkerId,
+};
 use support::{Bench, MS, SECOND, identity};
 
 /// An active link that just had a beat answered, so that the next one is 5 s away.
@@ -14,6 +17,24 @@ fn after_a_beat() -> Bench {
     bench.until(|bench| !bench.beats().is_empty());
     bench.forget();
     bench
+}
+
+/// The coordinator answers the last beat, and agrees.
+fn answer_last(bench: &mut Bench) {
+    let beat =
+        |frame: &WorkerFrame| if let WorkerFrame::Beat(beat) = frame { Some(*beat) } else { None };
+    let beat = bench.frames().iter().rev().find_map(beat).expect("a beat was written");
+    bench.frame(CoordinatorFrame::BeatAnswer(BeatAnswer {
+        seq: beat.seq,
+        epoch: bench.coordinator.epoch,
+        known: true,
+        flags: beat.flags,
+        free: beat.free,
+        quiet: true,
+        waiting: false,
+        first_window: None,
+        beat_interval: None,
+    }));
 }
 
 /// How long after its registration a worker writes its first beat.
@@ -87,4 +108,48 @@ fn there_is_no_round_trip_before_a_beat_was_answered() {
     let written = bench.beats().len();
     bench.until(|bench| bench.beats().len() > written);
     assert_eq!(bench.link.snapshot().rtt, Some(Duration::from_micros(1)));
+}
+
+#[test]
+fn a_link_in_doubt_stays_so_when_another_interval_is_assigned() {
+    let mut bench = after_a_beat();
+    bench.coordinator.answers_beats = false;
+    bench.pass(6_500 * MS);
+    assert_eq!(bench.link.snapshot().interval, Some(1_250 * MS));
+    bench.coordinator.answers_beats = true;
+    bench.coordinator.retells = (None, Some(8 * SECOND));
+    let written = bench.beats().len();
+    bench.until(|bench| bench.beats().len() > written);
+    assert_eq!(bench.link.snapshot().interval, Some(2 * SECOND), "a quarter of the new one");
+}
+
+#[test]
+fn a_link_that_beats_as_often_as_it_may_is_told_of_no_other_interval() {
+    let mut bench = Bench::new(LinkConfig::default());
+    bench.coordinator.interval = SECOND;
+    bench.until_active();
+    bench.until(|bench| !bench.beats().is_empty());
+    bench.coordinator.answers_beats = false;
+    let missed = bench.missed().len();
+    bench.until(|bench| bench.missed().len() > missed);
+    let told = |(_, action): &(u64, LinkAction)| matches!(action, LinkAction::Interval { .. });
+    assert!(!bench.actions.iter().any(told));
+}
+
+#[test]
+fn on_a_slow_path_the_probe_of_a_silent_peer_waits_for_four_round_trips() {
+    let mut bench = after_a_beat();
+    bench.coordinator.answers_beats = false;
+    for _ in 0..10 {
+        let written = bench.beats().len();
+        bench.until(|bench| bench.beats().len() > written);
+        bench.pass(600 * MS);
+        answer_last(&mut bench);
+    }
+    let heard = bench.ms();
+    bench.forget();
+    bench.until(|bench| bench.link.state() != State::Active);
+    // The probe is due at phi 8, 12.015 s after the last sign of life; and four times 600 ms.
+    let after = bench.ms() - heard;
+    assert!((14_400..14_500).contains(&after), "{after} ms: {:?}", bench.path());
 }

@@ -195,3 +195,17 @@ fn when_it_was_run_last_counts_once_a_deadline_is_over_and_not_before() {
     };
     assert!(forgives(&mut idle) && !forgives(&mut ran));
 }
+
+#[test]
+fn how_many_dials_ago_its_connection_was_dialled_counts() {
+    let mut moved = settled();
+    moved.reachable = false;
+    moved.input(LinkInput::Migrate);
+    fail(&mut moved);
+    beats(&mut moved, 2, None);
+    let mut stayed = settled();
+    beats(&mut stayed, 2, None);
+    assert_eq!((moved.now, moved.link.state()), (stayed.now, State::Active));
+    // An input that quotes the last connection it dialled is of no concern to the first one.
+    assert_ne!(seen(&moved.link, moved.now), seen(&stayed.link, stayed.now));
+}

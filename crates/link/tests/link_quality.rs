@@ -385,3 +385,27 @@ fn the_limits_of_a_good_link_are_those_that_were_set() {
     let ppm = 1_000_001;
     assert_eq!(Quality::new(ppm, MS), Err(ConfigError::StabilityOutside { ppm }));
 }
+
+#[test]
+fn what_is_just_at_a_limit_is_good() {
+    // An outbox at five eighths; a round trip of half a second; never down.
+    let limits = LaneLimits { outbox_messages: 8, ..LaneLimits::default() };
+    let lanes = Lanes::new(limits, limits).expect("open");
+    let quality = Quality::new(1_000_000, 500 * MS).expect("in bounds");
+    let mut bench = Bench::active(LinkConfig { lanes, quality, ..LinkConfig::default() });
+    bench.coordinator.answers_beats = false;
+    for _ in 0..10 {
+        let before = bench.beats().len();
+        bench.until(|bench| bench.beats().len() > before);
+        bench.pass(500 * MS);
+        answer(&mut bench);
+    }
+    bench.listening = false;
+    for n in 0..5 {
+        bench.input(LinkInput::Enqueue { lane: Lane::C, tag: Tag(n), len: 10 });
+    }
+    let before = bench.beats().len();
+    bench.until(|bench| bench.beats().len() > before);
+    assert_eq!(bench.link.held()[0].0, 5);
+    assert_eq!(bench.link.snapshot().degraded, Degraded::NOT);
+}

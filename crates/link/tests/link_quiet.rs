@@ -3,9 +3,10 @@
 mod support;
 
 use moorline_link::{
-    BeatAnswer, CoordinatorFrame, Lane, LinkConfig, LinkInput, State, Tag, WorkerFrame,
+    BeatAnswer, CoordinatorFrame, Lane, LinkConfig, LinkInput, MessageHead, Seq, State, Tag,
+    WorkerFrame,
 };
-use support::Bench;
+use support::{Bench, SECOND};
 
 /// Three beats, each answered with one free slot too many; before each answer something `happens`.
 fn three_answers(happens: impl Fn(&mut Bench, u64)) -> Bench {
@@ -62,4 +63,33 @@ fn a_result_that_overtakes_its_beat_on_the_other_lane_makes_no_difference() {
     });
     assert_eq!(bench.link.state(), State::Active);
     assert!(bench.missed().is_empty(), "{:?}", bench.missed());
+}
+
+/// Whether the next beat says that nothing is under way.
+fn says_quiet(bench: &mut Bench) -> bool {
+    bench.forget();
+    bench.until(|bench| !bench.beats().is_empty());
+    bench.frames().iter().any(|frame| matches!(frame, WorkerFrame::Beat(beat) if beat.quiet))
+}
+
+#[test]
+fn a_beat_says_that_nothing_is_under_way_if_nothing_is_unacknowledged_and_none_is_owed() {
+    for lane in Lane::ALL {
+        let mut bench = Bench::active(LinkConfig::default());
+        assert!(says_quiet(&mut bench));
+        bench.listening = false;
+        bench.input(LinkInput::Enqueue { lane, tag: Tag(1), len: 10 });
+        assert!(!says_quiet(&mut bench), "it is not acknowledged");
+
+        let mut bench = Bench::active(LinkConfig::default());
+        bench.until(|bench| !bench.beats().is_empty());
+        bench.writable = false;
+        bench.pass(5 * SECOND);
+        bench.coordinator.strict = false;
+        bench.frame(CoordinatorFrame::Message(MessageHead { lane, seq: Seq(1), len: 10 }));
+        bench.writable = true;
+        assert!(!says_quiet(&mut bench), "the acknowledgement comes after the beat");
+        bench.input(LinkInput::Release { lane, messages: 1, bytes: 10 });
+        assert!(says_quiet(&mut bench));
+    }
 }

@@ -513,3 +513,17 @@ fn a_success_in_spite_of_being_handed_back_is_owed_and_so_is_the_end_of_a_cancel
     line.says([result(key(1, 1), Outcome::Cancelled), result(key(2, 1), OK)]);
     assert!(!line.runner.owes());
 }
+
+#[test]
+fn a_runner_says_whether_it_drains_and_which_key_is_behind_a_run() {
+    let mut line = Line::new(2);
+    let run = line.started(key(1, 1));
+    assert_eq!(
+        (line.runner.key_of(run), line.runner.run_of(key(1, 1))),
+        (Some(key(1, 1)), Some(run))
+    );
+    assert_eq!(line.runner.key_of(RunId(99)), None);
+    assert!(!line.runner.is_draining());
+    line.input(RunnerInput::Drain);
+    assert!(line.runner.is_draining());
+}

@@ -202,3 +202,9 @@ fn every_thing_that_is_counted_makes_the_revision_grow() {
         }
     }
 }
+
+#[test]
+fn the_words_for_how_an_outage_ended() {
+    assert_eq!(OutageEnd::Resumed.name(), "resumed");
+    assert_eq!(OutageEnd::NewSession.name(), "new_session");
+}

@@ -118,3 +118,23 @@ fn no_clock_runs_while_the_worker_is_away() {
     bench.at(90);
     assert_eq!(bench.seen(), [unanswered(1)]);
 }
+
+#[test]
+fn a_worker_that_said_it_still_has_it_is_asked_again_after_the_whole_time() {
+    let mut bench = with_one_cancelled();
+    bench.at(40);
+    assert_eq!(bench.seen(), [revoke(1, key(1, 1))]);
+    bench.says(1, 1, WorkerMessage::Held { key: key(1, 1) });
+    bench.at(69);
+    assert_eq!(bench.seen(), []);
+    bench.at(70);
+    assert_eq!(bench.seen(), [revoke(1, key(1, 1))]);
+}
+
+#[test]
+fn nothing_is_waited_for_while_nothing_is_owed() {
+    let mut bench = Bench::with_one_running(unguarded(), spec(H));
+    assert_eq!(bench.dispatcher.next_wake(), Wake::OnInput);
+    bench.register(1, 1, 1, true).end(1).active(1);
+    assert_eq!(bench.dispatcher.next_wake(), Wake::OnInput);
+}

@@ -57,3 +57,18 @@ fn a_worker_that_registers_again_and_again_asks_again_and_is_answered_for_the_la
     answered.sort_unstable();
     assert!(answered.into_iter().eq(keys()), "each once");
 }
+
+#[test]
+fn what_waits_for_the_store_is_asked_in_the_session_it_came_in() {
+    for resumed in [true, false] {
+        let mut bench = Bench::new(unguarded());
+        bench.join(1, 1, 1).join(2, 1, 1).commit().hush();
+        for task in 1_000..1_000 + QUESTIONS_MAX as u128 {
+            bench.result(2, key(task, 1), outcome(task));
+        }
+        bench.result(1, key(9, 1), Outcome::Succeeded);
+        bench.register(1, 1, 1, resumed).end(1).active(1).commit();
+        let told = bench.seen().contains(&settled(1, key(9, 1), Disposition::Unknown));
+        assert_eq!(told, resumed, "else its inventory would have named it");
+    }
+}

@@ -9,6 +9,8 @@ mod inventory;
 mod leases;
 mod queue;
 mod retry;
+mod returning;
+mod shown;
 mod slots;
 #[path = "../dispatcher_model/store.rs"]
 mod store;

@@ -70,19 +70,28 @@ proptest! {
     }
 }
 
+/// How many steps it takes to find each of so many keys once, beside the first look.
+fn steps<K: Key>(seed: u64, keys: impl Iterator<Item = K>) -> usize {
+    let mut table: Table<K, ()> = Table::new(seed);
+    for key in keys {
+        table.insert(key, ());
+    }
+    let mask = table.index.len() - 1;
+    let taken = table.index.iter().enumerate().filter(|(_, place)| place.slot != EMPTY);
+    taken.map(|(at, place)| at.wrapping_sub(place.hash as usize) & mask).sum()
+}
+
+const SEEDS: [u64; 4] = [0, 1, u64::MAX, 0x0123_4567_89ab_cdef];
+
 #[test]
 fn keys_that_differ_in_any_bit_spread_over_the_index() {
-    for seed in [0, 1, u64::MAX, 0x0123_4567_89ab_cdef] {
+    for seed in SEEDS {
         for shift in [0, 8, 32, 64, 100] {
-            let mut table: Table<WorkerId, ()> = Table::new(seed);
-            for n in 0..10_000_u128 {
-                table.insert(WorkerId(n << shift), ());
-            }
-            assert_eq!(table.len(), 10_000);
-            let mask = table.index.len() - 1;
-            let taken = table.index.iter().enumerate().filter(|(_, place)| place.slot != EMPTY);
-            let way = |(at, place): (usize, &Place)| at.wrapping_sub(place.hash as usize) & mask;
-            let ways: usize = taken.map(way).sum();
+            let ways = steps(seed, (0..10_000_u128).map(|n| WorkerId(n << shift)));
+            assert!(ways < 20_000, "{seed} {shift}: {ways} steps to find each of 10,000");
+        }
+        for shift in [0, 8, 32, 50] {
+            let ways = steps(seed, (0..10_000_u64).map(|n| ConnId(n << shift)));
             assert!(ways < 20_000, "{seed} {shift}: {ways} steps to find each of 10,000");
         }
     }

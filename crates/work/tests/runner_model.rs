@@ -381,7 +381,8 @@ proptest! {
         };
 
         say(&mut runner, RunnerInput::Welcomed { resumed: false });
-        let listed: Vec<_> = runner.inventory().map(|(key, _, _)| key).collect();
+        let (listed, runs): (Vec<_>, Vec<_>) =
+            runner.inventory().map(|(key, run, _)| (key, run)).unzip();
         let held: Vec<_> =
             runner.runs().filter(|run| run.phase != RunPhase::Abandoned).map(|run| run.key).collect();
         prop_assert_eq!(listed.len(), held.len());
@@ -394,8 +395,9 @@ proptest! {
             say(&mut runner, RunnerInput::Done { run: run.run, outcome, len: 1 });
         }
         let offered = drained(|| runner.poll_message());
+        // By the run: one that was gone before may have had the key that another one has by now.
         let handed_back = |action: &RunnerAction| match action {
-            RunnerAction::HandedBack { key, .. } => listed.contains(key),
+            RunnerAction::HandedBack { run, .. } => runs.contains(run),
             RunnerAction::Abort { .. } | RunnerAction::Settled { .. } => false,
         };
         let mut other = runner.clone();

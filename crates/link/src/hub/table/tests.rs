@@ -63,6 +63,7 @@ proptest! {
         if let Some((key, value)) = map.first_key_value() {
             again.insert(*key, value.wrapping_add(1));
             prop_assert!(again != table);
+            prop_assert_ne!(hash(&again), hash(&table));
             again.remove(key);
             prop_assert!(again != table);
             prop_assert!(table != again);

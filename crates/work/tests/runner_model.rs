@@ -371,10 +371,6 @@ proptest! {
             let Some(resolved) = resolve(&runner, &mut now, step) else { continue };
             see(apply(&mut runner, resolved), resolved);
         }
-        // What was handed back before may have had the key that another run was given since.
-        while let Some(action) = runner.poll_action() {
-            see(Shown::Action(Some(action)), Resolved::PollAction);
-        }
         let mut say = |runner: &mut Runner, input| {
             let resolved = Resolved::Input(now, input);
             see(apply(runner, resolved), resolved);

@@ -368,8 +368,9 @@ impl Ledger {
                 state.dismissed_at = now;
                 state.left |= dismissal.reason != Reason::WorkerRestarted;
                 self.talk.conns[conn] = state;
-                // Sent away for another connection of its own, it still waits.
-                if let DownFrame::Refused { .. } = frame {
+                // Sent away for another connection of its own, it still waits; and so it does if that is one
+                // on which it was never heard.
+                if matches!(frame, DownFrame::Refused { .. }) && state.greeted {
                     let worker = &mut self.talk.workers[state.is];
                     worker.newcomers.retain(|(process, _)| *process != state.process);
                 }

@@ -1,6 +1,5 @@
 //! What really happened, by the simulator's own books: never by what a machine says of itself.
 
-mod answers;
 mod audit;
 mod dials;
 mod events;
@@ -16,6 +15,7 @@ use moorline_link::{Epoch, Reconnect};
 use moorline_node::{Done, EventKind, Persist, Requeue, StoreOp, StorePlacement, StoreRow};
 use moorline_work::{Attempt, Disposition, End, Status, TaskId, TaskKey, TaskState};
 
+use crate::answers::Patience;
 use crate::plan::nanos;
 use crate::world::rated;
 use crate::{Plan, Rule, Violation};
@@ -57,7 +57,7 @@ pub(crate) struct Ledger {
     stable_after: u64,
     /// How late timers fire at most.
     late: u64,
-    patience: answers::Patience,
+    patience: Patience,
     pub(crate) ended: u64,
     pub(crate) attempts: u64,
 }
@@ -152,7 +152,7 @@ impl Ledger {
             policy: dials::Policy { reconnect, multiplier: plan.settings.multiplier },
             stable_after: nanos(reconnect.stability()),
             late,
-            patience: answers::Patience {
+            patience: Patience {
                 misses: plan.settings.misses.into(),
                 silence: plan.settings.beat * u64::from(plan.settings.misses) / 5 * 4,
             },

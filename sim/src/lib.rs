@@ -16,6 +16,7 @@
 //! end and all workers be active within a bound that follows from the settings; then nothing but
 //! heartbeats may travel.
 
+mod answers;
 mod bound;
 pub mod check;
 mod coverage;

@@ -3,9 +3,9 @@
 use moorline_link::{Beat, Reason, SessionId, Standing};
 use moorline_node::{DownFrame, UpFrame};
 
-use super::answers::Answers;
 use super::{Awake, Judgement, Ledger, broken};
 use crate::Rule;
+use crate::answers::Answers;
 
 /// How long a newcomer waits for the answer of an incumbent that is there.
 const PROBE: u64 = 1_000_000_000;
@@ -122,16 +122,6 @@ fn back(words: Result<(), String>, who: &str) -> Judgement {
 }
 
 impl Talk {
-    pub(super) fn answers_mut(&mut self, conn: usize) -> &mut Answers {
-        &mut self.conns[conn].answers
-    }
-
-    /// Whose connection it is, the last beat that was written on it, and what came back.
-    pub(super) fn answers(&self, conn: usize) -> (usize, u32, Answers) {
-        let state = &self.conns[conn];
-        (state.worker, state.beat, state.answers)
-    }
-
     /// The process that has dialled this.
     pub(super) fn process_of(&self, conn: usize) -> u64 {
         self.conns[conn].process
@@ -289,6 +279,22 @@ impl Ledger {
         }
         for frame in frames {
             self.dialler_hears(worker, frame);
+        }
+    }
+
+    /// A worker's connection takes nothing for now.
+    pub(crate) fn worker_blocked(&mut self, conn: usize) {
+        self.talk.conns[conn].answers.excuse();
+    }
+
+    /// A worker closes a connection.
+    pub(crate) fn worker_closes(&self, conn: usize, reason: Reason, now: u64) -> Judgement {
+        let Conn { worker, beat, answers, .. } = self.talk.conns[conn];
+        match answers.is_early(reason, beat, now, self.patience) {
+            None => Ok(()),
+            Some(words) => {
+                broken(Rule::GivenUpEarly, format!("w{worker} gives c{conn} up after {words}"))
+            }
         }
     }
 

@@ -9,19 +9,33 @@ use moorline_link::{
 use moorline_node::{CoordinatorConfig, CoordinatorNode, Name, WorkerConfig, WorkerNode};
 use moorline_work::{DispatcherConfig, DispatcherSettings, RunnerConfig};
 
+use crate::answers::Patience;
 use crate::check::process::{handler, worker_id};
+use crate::plan::nanos;
 
 /// After how long a silent worker's work is given away; everything else is in proportion.
 pub(super) const LOST_AFTER: Duration = Duration::from_secs(6);
+
+/// Heartbeats come so often.
+const BEAT: Duration = LOST_AFTER.checked_div(18).expect("not by zero");
+/// So many may go unanswered.
+const MISSES: u8 = 3;
+
+/// How long a worker bears with a coordinator that does not answer.
+pub(super) fn patience() -> Patience {
+    Patience { misses: MISSES.into(), silence: nanos(BEAT) * u64::from(MISSES) / 5 * 4 }
+}
 
 fn name(text: &str) -> Name {
     Name::new(text).expect("the names of a searched world are names")
 }
 
 pub(super) fn begin_worker(index: usize, now: Instant) -> WorkerNode {
-    let (beat, second) = (LOST_AFTER / 18, Duration::from_secs(1));
+    let second = Duration::from_secs(1);
     let steady = Backoff::new(second / 2, second / 2, 1_000, Jitter::None, First::Backoff);
-    let heartbeat = Heartbeat::new(beat, beat * 3).and_then(|it| it.assignable(beat, second));
+    let heartbeat = Heartbeat::new(BEAT, BEAT * u32::from(MISSES))
+        .and_then(|it| it.assignable(BEAT, second))
+        .and_then(|it| it.with_misses(MISSES));
     let link = LinkConfig {
         heartbeat: heartbeat.expect("in proportion"),
         reconnect: Reconnect::new(steady.expect("the longest delay is as long as the first")),

@@ -15,8 +15,9 @@ use moorline_node::{
 use moorline_work::{RunPhase, TaskId, Ticket, WorkerId};
 
 use super::TimedBounds;
-use super::nodes::{LOST_AFTER, begin_coordinator, begin_worker};
+use super::nodes::{LOST_AFTER, begin_coordinator, begin_worker, patience};
 use super::step::TimedStep;
+use crate::answers::Answers;
 use crate::check::digest::Digest;
 use crate::check::explore::Space;
 use crate::check::process::{handler, task_id, worker_id};
@@ -42,6 +43,9 @@ struct Wire {
     coordinator: bool,
     up: Pipe<UpFrame>,
     down: Pipe<DownFrame>,
+    /// The last beat that was written, and what came back.
+    beat: u32,
+    answers: Answers,
 }
 
 /// A state.
@@ -225,11 +229,12 @@ impl World {
                 is_over = false;
                 match action {
                     WorkerAction::Dial { conn: name, .. } => self.dial(index, name),
-                    WorkerAction::Close { conn: name, .. } => {
+                    WorkerAction::Close { conn: name, reason } => {
                         let mut wires = self.wires[index].iter_mut();
                         if let Some(wire) = wires.find(|wire| wire.worker && wire.name == name) {
                             (wire.worker, wire.since) = (false, now);
                             wire.down = Pipe::default();
+                            wire.judge(index, now, reason)?;
                         }
                     }
                     // A handler that is told to stop does at once.
@@ -248,6 +253,7 @@ impl World {
                 }
                 while let Some(packet) = self.workers[index].poll_transmit(now, wire.name) {
                     is_over = false;
+                    wire.count(&packet.frames);
                     if !wire.dead && wire.coordinator {
                         let lane = packet.lane.index();
                         wire.up[lane].push_back((now, Arc::new(packet)));
@@ -281,6 +287,8 @@ impl World {
             coordinator: false,
             up: Pipe::default(),
             down: Pipe::default(),
+            beat: 0,
+            answers: Answers::default(),
         });
     }
 
@@ -370,6 +378,9 @@ impl World {
                 let it = &mut self.wires[worker][wire];
                 let Some((_, packet)) = it.down[lane.index()].pop_front() else { return Ok(()) };
                 let (conn, frames) = (it.name, packet.frames.clone());
+                for frame in &frames {
+                    it.answers.hears(frame, it.beat, now.as_nanos());
+                }
                 self.drive(bounds, worker, WorkerInput::Packet { conn, frames })
             }
             TimedStep::Tell(worker, wire, told) | TimedStep::Break(worker, wire, Some(told)) => {
@@ -398,6 +409,26 @@ impl World {
 }
 
 impl Wire {
+    /// A worker writes these frames.
+    fn count(&mut self, frames: &[UpFrame]) {
+        for frame in frames {
+            if let UpFrame::Beat(beat) = frame {
+                self.beat = beat.seq;
+            }
+        }
+    }
+
+    /// A worker gives its coordinator up only if that was silent for long enough.
+    fn judge(&self, worker: usize, now: Instant, reason: Reason) -> Result<(), Violation> {
+        match self.answers.is_early(reason, self.beat, now.as_nanos(), patience()) {
+            None => Ok(()),
+            Some(words) => {
+                let words = format!("w{worker} gives its coordinator up after {words}");
+                Err(broken(Rule::GivenUpEarly, words))
+            }
+        }
+    }
+
     fn die(&mut self) {
         self.dead = true;
         self.up = Pipe::default();
@@ -431,10 +462,13 @@ impl Hash for World {
             Canonical::new(worker, *now, FAR).hash(state);
             wires.len().hash(state);
             for wire in wires {
-                let Wire { name: _, conn, since, open, dead, worker, coordinator, up, down } = wire;
+                let Wire {
+                    name: _, conn, since, open, dead, worker, coordinator, up, down, ..
+                } = wire;
                 // Connections count from the last dial on.
                 let nth = dials - (conn.0 & u64::from(u32::MAX));
                 (nth, since, open, dead, worker, coordinator, up, down).hash(state);
+                wire.answers.state(wire.beat).hash(state);
             }
         }
     }

@@ -3,15 +3,12 @@
 use moorline_link::Reason;
 use moorline_node::DownFrame;
 
-use super::{Judgement, Ledger, broken};
-use crate::Rule;
-
 /// An answer to a beat so many beats ago proves life, but that the path is bad as well.
 const FORGOTTEN: u32 = 8;
 
 /// What has reached a worker on one connection.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Answers {
+pub(crate) struct Answers {
     /// The last of its beats that was answered before it was forgotten.
     beat: u32,
     /// When anything was heard last, on the worker's clock.
@@ -20,19 +17,19 @@ pub(super) struct Answers {
     excused: bool,
 }
 
-/// How long a worker bears with a coordinator that does not answer.
+/// For how long a worker bears with a coordinator that does not answer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     /// Beats that may go unanswered; the last ends the connection.
-    pub(super) misses: u32,
+    pub(crate) misses: u32,
     /// Silence without which it is not even asked whether anybody is there, in nanoseconds: four fifths
     /// of the hard timeout.
-    pub(super) silence: u64,
+    pub(crate) silence: u64,
 }
 
 impl Answers {
     /// A frame arrived, after this beat had been written.
-    pub(super) fn hears(&mut self, frame: &DownFrame, last_beat: u32, now: u64) {
+    pub(crate) fn hears(&mut self, frame: &DownFrame, last_beat: u32, now: u64) {
         self.heard = now;
         match frame {
             DownFrame::BeatAnswer(answer) => {
@@ -51,37 +48,41 @@ impl Answers {
             | DownFrame::Part(_) => {}
         }
     }
-}
 
-impl Ledger {
-    /// A worker's connection takes nothing for now.
-    pub(crate) fn worker_blocked(&mut self, conn: usize) {
-        self.talk.answers_mut(conn).excused = true;
+    /// The worker could not write for a while.
+    pub(crate) fn excuse(&mut self) {
+        self.excused = true;
     }
 
-    /// A worker closes a connection.
-    pub(crate) fn worker_closes(&self, conn: usize, reason: Reason, now: u64) -> Judgement {
-        let (worker, last_beat, answers) = self.talk.answers(conn);
-        if answers.excused {
-            return Ok(());
+    /// What is wrong about closing the connection for this reason, after this beat had been written.
+    pub(crate) fn is_early(
+        &self,
+        reason: Reason,
+        last_beat: u32,
+        now: u64,
+        patience: Patience,
+    ) -> Option<String> {
+        let Patience { misses, silence } = patience;
+        let unanswered = self.unanswered(last_beat);
+        let silent = now.saturating_sub(self.heard);
+        if self.excused {
+            None
+        } else if reason == Reason::HeartbeatUnacked && unanswered < misses {
+            Some(format!("{unanswered} of {misses} beats were not answered"))
+        } else if reason == Reason::HeartbeatTimeout && silent < silence {
+            Some(format!("{} ms of silence", silent / 1_000_000))
+        } else {
+            None
         }
-        let early = |words: String| {
-            broken(Rule::GivenUpEarly, format!("w{worker} gives c{conn} up after {words}"))
-        };
-        let Patience { misses, silence } = self.patience;
-        if reason == Reason::HeartbeatUnacked {
-            let unanswered = last_beat - answers.beat;
-            if unanswered < misses {
-                return early(format!("{unanswered} of {misses} beats were not answered"));
-            }
-        }
-        if reason == Reason::HeartbeatTimeout {
-            let silent = now.saturating_sub(answers.heard);
-            if silent < silence {
-                let millis = silent / 1_000_000;
-                return early(format!("{millis} ms of silence"));
-            }
-        }
-        Ok(())
+    }
+
+    /// What of it decides whether the connection may be closed.
+    pub(crate) const fn state(&self, last_beat: u32) -> (u32, u64, bool) {
+        (self.unanswered(last_beat), self.heard, self.excused)
+    }
+
+    /// How many beats were not answered.
+    const fn unanswered(&self, last_beat: u32) -> u32 {
+        last_beat.saturating_sub(self.beat)
     }
 }

@@ -27,7 +27,6 @@ const MODELS: &[&str] = &[
     "w2-t1-b1",
     "w2-t1-c1",
     "w2-t1-b1-e1",
-    "w2-t1-b1-c1",
     "w2-t2-e1",
     "w2-t2-b1",
     "timed-w1-b0-d0-n60000",
@@ -35,7 +34,7 @@ const MODELS: &[&str] = &[
     "timed-w1-b2-d0-n20000",
     "timed-w2-b1-d0-n12000",
     "timed-w1-b0-d40-n3000",
-    "timed-w1-b1-d40-n8000",
+    "timed-w1-b1-d40-n1800",
 ];
 
 /// Bugs, and the worlds in which they are looked for, one after the other.

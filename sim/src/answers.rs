@@ -86,3 +86,58 @@ impl Answers {
         last_beat.saturating_sub(self.beat)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use moorline_link::{BeatAnswer, Epoch, Flags};
+
+    use super::*;
+
+    const PATIENCE: Patience = Patience { misses: 3, silence: 1_000 };
+
+    fn answer(seq: u32) -> DownFrame {
+        DownFrame::BeatAnswer(BeatAnswer {
+            seq,
+            epoch: Epoch(1),
+            known: true,
+            flags: Flags::default(),
+            free: 0,
+            quiet: true,
+            waiting: false,
+            first_window: None,
+            beat_interval: None,
+        })
+    }
+
+    #[test]
+    fn a_coordinator_may_be_given_up_after_so_many_beats_without_an_answer_and_not_before() {
+        let mut answers = Answers::default();
+        let is_early = |answers: &Answers, beat| {
+            answers.is_early(Reason::HeartbeatUnacked, beat, 0, PATIENCE).is_some()
+        };
+        assert!(is_early(&answers, 2) && !is_early(&answers, 3));
+        answers.hears(&answer(2), 4, 0);
+        assert!(is_early(&answers, 4) && !is_early(&answers, 5));
+        // So late that it was forgotten.
+        answers.hears(&answer(3), 3 + FORGOTTEN, 0);
+        assert!(!is_early(&answers, 5));
+        answers.hears(&answer(4), 3 + FORGOTTEN, 0);
+        assert!(is_early(&answers, 6) && !is_early(&answers, 7));
+    }
+
+    #[test]
+    fn a_coordinator_may_be_given_up_after_so_long_a_silence_and_not_before() {
+        let mut answers = Answers::default();
+        answers.hears(&DownFrame::Probe, 0, 500);
+        let is_early = |now| answers.is_early(Reason::HeartbeatTimeout, 0, now, PATIENCE).is_some();
+        assert!(is_early(1_499) && !is_early(1_500));
+        assert_eq!(answers.is_early(Reason::ClosedByPeer, 0, 0, PATIENCE), None);
+    }
+
+    #[test]
+    fn who_could_not_write_is_not_judged() {
+        let mut answers = Answers::default();
+        answers.excuse();
+        assert_eq!(answers.is_early(Reason::HeartbeatUnacked, 0, 0, PATIENCE), None);
+    }
+}

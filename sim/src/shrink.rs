@@ -137,37 +137,38 @@ struct Shrinker<'a> {
 impl Shrinker<'_> {
     fn go(&mut self) {
         self.leap();
+        self.until_nothing_helps(|shrinker| {
+            shrinker.until_nothing_helps(Self::reduce);
+            shrinker.replace_all_faults();
+            shrinker.replace_faults();
+            shrinker.replace_decisions();
+        });
+    }
+
+    /// Does this again and again, until the plan is as it was before.
+    fn until_nothing_helps(&mut self, try_all: impl Fn(&mut Self)) {
         loop {
             let before = self.best.clone();
-            self.reduce();
-            self.replace_all_faults();
-            self.replace_faults();
-            self.replace_decisions();
+            try_all(self);
             if self.best == before || self.is_over {
                 return;
             }
         }
     }
 
-    /// Takes away, and makes simpler, until neither helps. To put something in the place of something else
-    /// takes many trials, most of them in vain: better where little is left.
+    /// Takes away, and makes simpler. To put something in the place of something else takes many trials,
+    /// most of them in vain: better where little is left.
     fn reduce(&mut self) {
-        loop {
-            let before = self.best.clone();
-            self.cut_after();
-            self.drop_families();
-            self.drop_workers();
-            self.drop_tasks();
-            self.leap_numbers();
-            self.drop_episodes();
-            self.settle_decisions();
-            self.drop_decisions();
-            self.narrow_sets();
-            self.simplify_numbers();
-            if self.best == before || self.is_over {
-                return;
-            }
-        }
+        self.cut_after();
+        self.drop_families();
+        self.drop_workers();
+        self.drop_tasks();
+        self.leap_numbers();
+        self.drop_episodes();
+        self.settle_decisions();
+        self.drop_decisions();
+        self.narrow_sets();
+        self.simplify_numbers();
     }
 
     /// Takes this plan if it breaks the promise.

@@ -41,6 +41,11 @@ pub(super) fn told(op: &StoreOp) -> Option<(TaskId, EventKind, Option<Attempt>)>
     }
 }
 
+/// Whether it has to be written down. What became of a result is told by the coordinator, if it gets to it.
+fn is_of_story(kind: EventKind) -> bool {
+    kind != EventKind::TaskResultSettled
+}
+
 impl Ledger {
     /// Compares the events of every task with its story, from where the audit before got to.
     pub(super) fn audit_events(&mut self, reader: &mut dyn Reader) -> Judgement {
@@ -55,9 +60,7 @@ impl Ledger {
                 }
                 self.events = record.seq;
                 let event = record.event;
-                // What became of a result is told by the coordinator, if it gets to it.
-                let is_told = event.kind != EventKind::TaskResultSettled;
-                let Some(id) = event.task.filter(|_| is_told) else { continue };
+                let Some(id) = event.task.filter(|_| is_of_story(event.kind)) else { continue };
                 let task = self.tasks.get_mut(&id);
                 let is_next = task.is_some_and(|task| {
                     let next = task.story.get(task.told).copied();
@@ -83,9 +86,8 @@ impl Ledger {
     fn differs(&self, id: TaskId, reader: &mut dyn Reader) -> Judgement {
         let query = EventQuery { task: Some(id), limit: u32::MAX, ..EventQuery::default() };
         let events = reader.events(&query).map(|page| page.events).unwrap_or_default();
-        let is_told = |kind: EventKind| kind != EventKind::TaskResultSettled;
         let of_it = events.into_iter().map(|record| (record.event.kind, record.event.attempt));
-        let written: Story = of_it.filter(|(kind, _)| is_told(*kind)).collect();
+        let written: Story = of_it.filter(|(kind, _)| is_of_story(*kind)).collect();
         let happened = self.tasks.get(&id).map(|task| &task.story);
         let words = format!("{id:?}: written is {written:?}, and {happened:?} happened");
         broken(Rule::EventsDiffer, words)

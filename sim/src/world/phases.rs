@@ -31,7 +31,7 @@ pub(super) enum Phase {
 }
 
 /// Between two looks.
-const LOOK: u64 = 500 * MS;
+pub(super) const LOOK: u64 = 500 * MS;
 
 impl World {
     pub(super) fn quiet(&mut self) {

@@ -8,6 +8,7 @@ use moorline_work::TaskId;
 
 use super::World;
 use super::coordinator::conn_id;
+use super::phases::LOOK;
 use crate::decide::mix;
 use crate::ledger::Scope;
 use crate::plan::{HANDLERS, MS, Plan, TaskPlan};
@@ -71,7 +72,7 @@ fn crowd(backoff: &Backoff, workers: usize) -> usize {
 }
 
 impl World {
-    /// Everything is looked at.
+    /// What is new in the store is compared with the books, and all figures and all that is held.
     pub(super) fn audit(&mut self) {
         let judgement = self.ledger.audit(Scope::News, &mut *self.disk.reader());
         self.judge(judgement);
@@ -287,7 +288,8 @@ impl World {
     /// LIVE-7: no task waits for long while somebody could run it.
     pub(super) fn look_for_blocked(&mut self) {
         if self.disk.waiting() > bound::BEHIND {
-            self.watch.blocked.clear();
+            // That much longer they may wait.
+            self.watch.blocked.values_mut().for_each(|since| *since += LOOK);
             return;
         }
         let most = bound::idle(&self.plan);

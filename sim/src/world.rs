@@ -21,12 +21,12 @@ mod twin;
 mod wires;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use moorline_link::{Instant, Reason};
 use moorline_node::CoordinatorNode;
-use moorline_work::{TaskKey, Ticket};
+use moorline_work::{TaskId, TaskKey, Ticket};
 
 use crate::decide::Decider;
 use crate::disk::Disk;
@@ -76,6 +76,8 @@ pub(crate) struct World {
     disk: Disk,
     coordinator: Process<CoordinatorNode>,
     workers: Vec<Worker>,
+    /// Where each task was ever started.
+    starters: BTreeMap<TaskId, BTreeSet<usize>>,
     requests: BTreeMap<Ticket, Request>,
     clients: Vec<client::Client>,
     /// How many of them have asked and do not know the answer.
@@ -151,6 +153,7 @@ impl World {
             disk: Disk::new(&plan.coordinator, plan.sabotage, plan.loses_commits()),
             coordinator: Process::default(),
             workers,
+            starters: BTreeMap::new(),
             requests: BTreeMap::new(),
             clients,
             asking: 0,

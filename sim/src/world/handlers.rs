@@ -40,6 +40,7 @@ impl World {
             self.break_promise(Rule::TooManyAtOnce, words);
         }
         let others: Vec<(usize, u64, TaskKey)> = self.holders(key.task).collect();
+        self.starters.entry(key.task).or_default().insert(index);
         let workers = &self.workers;
         let lives = |index: usize, incarnation| {
             let worker: &Worker = &workers[index];
@@ -72,7 +73,8 @@ impl World {
 
     /// Processes that run a task and were not told to stop.
     fn holders(&self, task: TaskId) -> impl Iterator<Item = (usize, u64, TaskKey)> + '_ {
-        self.workers.iter().enumerate().flat_map(move |(index, worker)| {
+        self.starters.get(&task).into_iter().flatten().flat_map(move |&index| {
+            let worker = &self.workers[index];
             let runs = worker.runs.values();
             let runs = runs.filter(move |run| run.key.task == task && run.aborted.is_none());
             runs.map(move |run| (index, worker.incarnation, run.key))

@@ -231,25 +231,25 @@ impl World {
         if let Some(words) = self.missing() {
             return Some((Rule::NotBack, words));
         }
-        if let Some(stray) = (0..self.workers.len()).find_map(|index| self.stray(index)) {
-            return Some(stray);
+        if let Some((_, rule, words)) = self.strays().next() {
+            return Some((rule, words));
         }
         self.unfinished().map(|words| (Rule::NotEnded, words))
     }
 
-    /// A lease of a worker that its present process does not know of, and the rule that is broken if it
-    /// stays so.
-    pub(super) fn stray(&self, index: usize) -> Option<(Rule, String)> {
-        let leases = self.ledger.open().filter_map(|(_, lease)| lease);
-        leases.filter(|(_, worker, _)| *worker == index).find_map(|(key, worker, process)| {
-            let is_latest = |worker: &Worker| worker.incarnation == process;
-            let Some(place) = self.workers.iter().position(is_latest) else {
+    /// Leases that the present process of their worker does not know of: the worker, the rule that is broken
+    /// if it stays so, and what to say.
+    pub(super) fn strays(&self) -> impl Iterator<Item = (usize, Rule, String)> + '_ {
+        self.ledger.open().filter_map(|(_, lease)| lease).filter_map(|(key, worker, process)| {
+            let is_latest = |place: &usize| self.workers[*place].incarnation == process;
+            // Where it began, unless that place was taken over.
+            let places = [worker].into_iter().chain(0..self.workers.len());
+            let Some(place) = places.into_iter().find(is_latest) else {
                 let words = format!("{key:?} is leased to a process of w{worker} that is gone");
-                return Some((Rule::NotRerun, words));
+                return Some((worker, Rule::NotRerun, words));
             };
-            let knows = self.knows(place, key.task);
             let words = || format!("{key:?} is leased to w{place}, which does not know of it");
-            (!knows).then(|| (Rule::Strayed, words()))
+            (!self.knows(place, key.task)).then(|| (worker, Rule::Strayed, words()))
         })
     }
 
@@ -257,7 +257,8 @@ impl World {
     /// leased to it is not known to it, or has ended and is not said.
     pub(super) fn out_of_step(&self, index: usize) -> Option<(Rule, String)> {
         let node = self.workers[index].process.node.as_ref()?;
-        self.stray(index).or_else(|| {
+        let stray = self.strays().find(|(worker, ..)| *worker == index);
+        stray.map(|(_, rule, words)| (rule, words)).or_else(|| {
             let ended = node.runs().find(|run| run.phase == RunPhase::Finished)?;
             Some((Rule::NotEnded, format!("w{index} keeps what it made of {:?}", ended.key)))
         })

@@ -21,14 +21,7 @@ impl Hub {
     #[must_use]
     pub fn presence_of(&self, now: Instant, worker: WorkerId) -> Option<Presence> {
         let member = self.workers.get(&worker)?;
-        Some(match &member.life {
-            Life::Expected { .. } => Presence::Expected,
-            Life::Lost(_) => Presence::Lost,
-            Life::Departed(_) => Presence::Departed,
-            Life::Present(session) => {
-                self.presence(self.effective(now), session, member.cordoned).0
-            }
-        })
+        Some(self.presence(self.effective(now), member).0)
     }
 
     /// What is known of every worker at `now`, in the order of their identities.
@@ -38,13 +31,14 @@ impl Hub {
     }
 
     fn snapshot(&self, now: Instant, worker: WorkerId, member: &Member) -> WorkerSnapshot {
+        let (presence, since, reason) = self.presence(now, member);
         let unseen = WorkerSnapshot {
             worker,
             name: member.name,
             incarnation: None,
-            presence: Presence::Expected,
-            since: Instant::ZERO,
-            reason: None,
+            presence,
+            since,
+            reason,
             conn: None,
             session: None,
             last_received: None,
@@ -54,26 +48,16 @@ impl Hub {
             statistics: None,
         };
         match &member.life {
-            Life::Expected { since } => WorkerSnapshot { since: *since, ..unseen },
+            Life::Expected { .. } => unseen,
             Life::Lost(ended) | Life::Departed(ended) => WorkerSnapshot {
                 incarnation: ended.incarnation,
-                presence: match &member.life {
-                    Life::Departed(_) => Presence::Departed,
-                    Life::Lost(_) | Life::Expected { .. } | Life::Present(_) => Presence::Lost,
-                },
-                since: ended.since,
-                reason: ended.reason,
                 last_received: ended.last_received,
                 ..unseen
             },
             Life::Present(session) => {
-                let (presence, since, reason) = self.presence(now, session, member.cordoned);
                 let rtt = Duration::from_micros(u64::from(session.rtt_micros));
                 WorkerSnapshot {
                     incarnation: Some(session.incarnation),
-                    presence,
-                    since,
-                    reason,
                     conn: session.attached().map(|attached| attached.conn),
                     session: Some(session.id),
                     last_received: Some(session.last_received),
@@ -85,8 +69,17 @@ impl Hub {
         }
     }
 
-    /// The presence of a worker that has a session, since when, and why it is not active.
-    fn presence(
+    /// The presence of a worker, since when, and why it is not active.
+    fn presence(&self, now: Instant, member: &Member) -> (Presence, Instant, Option<Reason>) {
+        match &member.life {
+            Life::Expected { since } => (Presence::Expected, *since, None),
+            Life::Lost(ended) => (Presence::Lost, ended.since, ended.reason),
+            Life::Departed(ended) => (Presence::Departed, ended.since, ended.reason),
+            Life::Present(session) => self.presence_of_session(now, session, member.cordoned),
+        }
+    }
+
+    fn presence_of_session(
         &self,
         now: Instant,
         session: &Session,

@@ -28,6 +28,8 @@ pub(super) struct Table {
     last_epoch: Epoch,
     tasks: Tasks,
     workers: Workers,
+    /// Those of them that are gone, oldest first.
+    gone: BTreeSet<(WallTime, WorkerId)>,
     applications: BTreeMap<u64, Vec<Application>>,
     events: Events,
     /// Of those that were given out for the first time.
@@ -295,18 +297,26 @@ impl Table {
     }
 
     fn know(&mut self, now: WallTime, known: &KnownWorker) -> Done {
-        let gone_since = (known.departed || known.lost).then(|| {
-            self.workers.get(&known.worker).and_then(|before| before.gone_since).unwrap_or(now)
-        });
+        let before = self.take_worker(known.worker).and_then(|before| before.gone_since);
+        let gone_since = (known.departed || known.lost).then(|| before.unwrap_or(now));
         self.workers.insert(known.worker, Remembered { known: known.clone(), gone_since });
+        self.gone.extend(gone_since.map(|since| (since, known.worker)));
         Done::default()
     }
 
     fn forget(&mut self, now: WallTime, epoch: Epoch, worker: WorkerId) -> Done {
-        if let Some(gone) = self.workers.remove(&worker) {
-            self.events.push(now, epoch, event::forgotten(worker, gone.known.name));
+        if let Some(forgotten) = self.take_worker(worker) {
+            self.events.push(now, epoch, event::forgotten(worker, forgotten.known.name));
         }
         Done::default()
+    }
+
+    fn take_worker(&mut self, worker: WorkerId) -> Option<Remembered> {
+        let known = self.workers.remove(&worker)?;
+        if let Some(since) = known.gone_since {
+            self.gone.remove(&(since, worker));
+        }
+        Some(known)
     }
 
     pub(super) fn last_event(&self) -> u64 {
@@ -338,16 +348,12 @@ impl Table {
     }
 
     fn forget_workers(&mut self, now: WallTime, epoch: Epoch, retention: &Retention) -> u64 {
-        let mut old: Vec<_> = self
-            .workers
-            .values()
-            .filter_map(|worker| Some((worker.gone_since?, worker.known.worker)))
-            .filter(|(gone_since, _)| rule::is_forgettable(now, retention, *gone_since))
-            .collect();
+        let is_old = |(since, _): &&(_, _)| rule::is_forgettable(now, retention, *since);
+        let mut old: Vec<WorkerId> =
+            self.gone.iter().take_while(is_old).map(|&(_, worker)| worker).collect();
         if old.is_empty() {
             return 0;
         }
-        old.sort_unstable();
         let leased: BTreeSet<WorkerId> = self
             .tasks
             .indexes
@@ -356,12 +362,10 @@ impl Table {
             .filter_map(|place| self.tasks.at(*place)?.holder)
             .map(|(worker, _)| worker)
             .collect();
-        old.retain(|(_, worker)| !leased.contains(worker));
+        old.retain(|worker| !leased.contains(worker));
         old.truncate(rule::PRUNE_WORKERS);
-        for (_, worker) in &old {
-            if let Some(gone) = self.workers.remove(worker) {
-                self.events.push(now, epoch, event::forgotten(*worker, gone.known.name));
-            }
+        for worker in &old {
+            self.forget(now, epoch, *worker);
         }
         old.len() as u64
     }

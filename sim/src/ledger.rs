@@ -31,7 +31,7 @@ pub(crate) struct Ledger {
     start_grace: u64,
     lost_cap: u32,
     max_retries: BTreeMap<TaskId, u32>,
-    tasks: BTreeMap<TaskId, Task>,
+    tasks: BTreeMap<TaskId, Box<Task>>,
     /// The last event of the store that an audit has seen.
     events: u64,
     /// The store forgets tasks that have ended.
@@ -77,7 +77,7 @@ struct Task {
     /// It may be tried again from then on.
     ready_at: u64,
     /// Processes of which an outcome was applied, for good or to be tried again.
-    applied: BTreeSet<u64>,
+    applied: Vec<u64>,
     /// The result, once it has one.
     result: Option<Bytes>,
     /// Results that handlers made.
@@ -292,7 +292,7 @@ impl Ledger {
                 task.applied.extend(task.lease.map(|(_, _, incarnation)| incarnation));
                 if *end == End::Succeeded {
                     if let Some(made) = task.made.iter().find(|made| made.body == *body) {
-                        task.applied.insert(made.incarnation);
+                        task.applied.push(made.incarnation);
                     } else {
                         let words = format!("{key:?} ends with a result that nobody made");
                         may = may.and_then(|()| broken(Rule::ResultInvented, words));
@@ -414,7 +414,10 @@ impl Ledger {
 
     /// A handler made a result.
     pub(crate) fn made(&mut self, worker: usize, incarnation: u64, key: TaskKey, body: Bytes) {
-        self.task(key.task).made.push(Made { worker, incarnation, key, body });
+        let made = &mut self.task(key.task).made;
+        // Mostly there is no other.
+        made.reserve_exact(1);
+        made.push(Made { worker, incarnation, key, body });
     }
 
     /// A handler failed, or stopped.

@@ -21,7 +21,7 @@ mod twin;
 mod wires;
 mod worker;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use moorline_link::{Instant, Reason};
@@ -77,7 +77,7 @@ pub(crate) struct World {
     coordinator: Process<CoordinatorNode>,
     workers: Vec<Worker>,
     /// Where each task was ever started.
-    starters: BTreeMap<TaskId, BTreeSet<usize>>,
+    starters: BTreeMap<TaskId, Vec<usize>>,
     requests: BTreeMap<Ticket, Request>,
     clients: Vec<client::Client>,
     /// How many of them have asked and do not know the answer.

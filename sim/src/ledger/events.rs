@@ -41,6 +41,9 @@ pub(super) fn told(op: &StoreOp) -> Option<(TaskId, EventKind, Option<Attempt>)>
     }
 }
 
+/// So many events are read at a time.
+const PAGE: u32 = 256;
+
 /// Whether it has to be written down. What became of a result is told by the coordinator, if it gets to it.
 fn is_of_story(kind: EventKind) -> bool {
     kind != EventKind::TaskResultSettled
@@ -50,7 +53,7 @@ impl Ledger {
     /// Compares the events of every task with its story, from where the audit before got to.
     pub(super) fn audit_events(&mut self, reader: &mut dyn Reader) -> Judgement {
         let after = self.events;
-        let mut query = EventQuery { after, limit: u32::MAX, ..EventQuery::default() };
+        let mut query = EventQuery { after, limit: PAGE, ..EventQuery::default() };
         loop {
             let Ok(page) = reader.events(&query) else { return Ok(()) };
             for record in page.events {

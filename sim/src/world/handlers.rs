@@ -40,7 +40,10 @@ impl World {
             self.break_promise(Rule::TooManyAtOnce, words);
         }
         let others: Vec<(usize, u64, TaskKey)> = self.holders(key.task).collect();
-        self.starters.entry(key.task).or_default().insert(index);
+        let starters = self.starters.entry(key.task).or_default();
+        if !starters.contains(&index) {
+            starters.push(index);
+        }
         let workers = &self.workers;
         let lives = |index: usize, incarnation| {
             let worker: &Worker = &workers[index];

@@ -26,6 +26,10 @@ impl Events {
         self.last += 1;
         if self.kept.len() == KEPT_MAX {
             self.kept.pop_front();
+        } else if self.kept.len() == self.kept.capacity() {
+            // By a quarter: doubled, it would mostly be room for events to come.
+            let more = (self.kept.len() / 4).max(64);
+            self.kept.reserve_exact(more.min(KEPT_MAX - self.kept.len()));
         }
         self.kept.push_back(EventRecord { seq: self.last, at, epoch, event });
     }

@@ -145,7 +145,8 @@ impl Task {
         match end {
             End::Succeeded => {
                 self.error = None;
-                self.result = Some(body.clone());
+                // A copy: the body is a part of the packet in which it came, all of which would be kept.
+                self.result = Some(Bytes::copy_from_slice(body));
             }
             End::Failed => self.error = rule::error_text(body),
             End::Cancelled => self.error = rule::error_text(body).or(self.error.take()),

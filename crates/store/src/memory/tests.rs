@@ -1,4 +1,5 @@
 use moorline_node::{Name, PersistId, Spec, StoreOp, StorePlacement};
+use moorline_work::{Attempt, End, Incarnation, TaskKey, WorkerId};
 
 use super::*;
 
@@ -42,4 +43,20 @@ fn nothing_is_committed_now_while_somebody_reads() {
     drop(reading);
     assert_eq!(store.reader().expect("a reader").task(TaskId(1)).expect("read"), None);
     assert!(store.commit_now(NOW, &[submit(1)]).is_some());
+}
+
+#[test]
+fn a_result_does_not_keep_the_packet_in_which_it_came() {
+    let mut store = MemoryStore::new();
+    let packet = Bytes::from(vec![7; 65_536]);
+    let key = TaskKey { task: TaskId(1), attempt: Attempt(1) };
+    let body = packet.slice(100..117);
+    let (worker, incarnation) = (WorkerId(1), Incarnation(1));
+    let finish = StoreOp::Finish { key, end: End::Succeeded, body };
+    let lease = Persist { id: PersistId(2), op: StoreOp::Lease { key, worker, incarnation } };
+    let finish = Persist { id: PersistId(3), op: finish };
+    store.commit(NOW, &[submit(1), lease, finish]).expect("it never fails");
+    let result = store.reader().expect("a reader").result(TaskId(1)).expect("read");
+    assert_eq!(result.as_deref(), Some(&[7; 17][..]));
+    assert!(packet.is_unique(), "nobody else has a part of it");
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use moorline_link::Reason;
-use moorline_transport::{Connection, DialError, Endpoint, ListenError, Listener, Transport};
+use moorline_transport::{
+    Connection, DialError, Endpoint, EndpointError, ListenError, Listener, Transport,
+};
 
 /// The transports of a process, by scheme. Cloning shares them.
 ///
@@ -46,6 +48,30 @@ impl Transports {
     #[must_use]
     pub fn get(&self, scheme: &str) -> Option<Arc<dyn Transport>> {
         self.all.iter().find(|one| one.schemes().contains(&scheme)).cloned()
+    }
+
+    /// The endpoint that a text names, if one of these transports serves it.
+    ///
+    /// ```
+    /// use moorline_driver::Transports;
+    /// use moorline_memory::MemoryTransport;
+    ///
+    /// let transports = Transports::new().with(MemoryTransport::new());
+    /// assert!(transports.endpoint("mem://here").is_ok());
+    /// let error = transports.endpoint("smoke://hill:1").unwrap_err();
+    /// assert_eq!(error.to_string(), "`smoke` is not a scheme of this build; known: mem");
+    /// ```
+    ///
+    /// # Errors
+    /// It is no endpoint, or none of them serves its scheme.
+    pub fn endpoint(&self, text: &str) -> Result<Endpoint, EndpointError> {
+        let endpoint: Endpoint = text.parse()?;
+        if self.get(endpoint.scheme()).is_none() {
+            let known = self.all.iter().flat_map(|one| one.schemes()).copied();
+            let known = known.collect::<Vec<_>>().join(", ");
+            return Err(EndpointError::Scheme { scheme: endpoint.scheme().to_owned(), known });
+        }
+        Ok(endpoint)
     }
 
     pub(crate) fn dial(

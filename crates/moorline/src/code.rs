@@ -67,7 +67,7 @@ codes! {
         "See `--help` for the values it takes.";
     ENDPOINT 1002
         "A text is not the URL of an endpoint."
-        "Write it as grpc://HOST:PORT.";
+        "Write it as SCHEME://HOST:PORT, such as grpc://127.0.0.1:8740.";
     NO_RUNTIME 1003
         "There is no tokio runtime to run handlers on."
         "Build and run the worker inside a tokio runtime.";

@@ -3,6 +3,8 @@
 //! - [`Endpoint`]: where a coordinator is.
 //! - [`Transport`], [`Listener`], [`Connection`]: what a transport crate implements.
 //! - [`PacketSender`], [`PacketReceiver`]: the two halves of a connection.
+//! - [`Resolver`], [`race`], [`connect_reason`]: what dialling has in common wherever there are names.
+//! - `Security`, `ClientTls`, `ServerTls`, with the feature `tls`: keys and certificates from files.
 //! - [`DialError`], [`ListenError`], [`AcceptError`]: what can go wrong, classified.
 //!
 //! A connection from both ends, over any transport:
@@ -28,10 +30,20 @@
 //! }
 //! ```
 
+mod dial;
 mod endpoint;
+#[cfg(feature = "tls")]
+mod security;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 
+pub use dial::{Resolver, connect_reason, race};
 pub use endpoint::{Endpoint, EndpointError};
+#[cfg(feature = "tls")]
+pub use security::Security;
+#[cfg(feature = "tls")]
+pub use tls::{ClientTls, ServerTls, TlsError, TlsFiles, name_of};
 pub use transport::{
     AcceptError, Connection, DialError, ListenError, Listener, PacketReceiver, PacketSender,
     Transport, UNWRITTEN_MAX,

@@ -92,6 +92,9 @@ pub struct Connection {
     pub receiver: Box<dyn PacketReceiver>,
     /// The other end, for people.
     pub peer: String,
+    /// The name that the other end has proven with a certificate; empty if its certificate proves none,
+    /// and nobody has that name. `None` if it was not asked for one.
+    pub identity: Option<String>,
 }
 
 impl fmt::Debug for Connection {
@@ -187,11 +190,17 @@ pub enum ListenError {
         /// The address.
         endpoint: Endpoint,
     },
-    /// Without TLS only loopback addresses are served.
+    /// Without TLS only loopback addresses are served, unless that is asked for.
     #[error(
-        "{endpoint} is not a loopback address: this transport has no TLS yet, so it would hand the coordinator to anybody who can reach it"
+        "{endpoint} is not a loopback address and has no TLS: it would hand the coordinator to anybody who can reach it"
     )]
     NotLoopback {
+        /// The address.
+        endpoint: Endpoint,
+    },
+    /// A listener with TLS needs a certificate.
+    #[error("{endpoint} needs a certificate and its key")]
+    NoCertificate {
         /// The address.
         endpoint: Endpoint,
     },
@@ -233,6 +242,16 @@ pub enum AcceptError {
     /// One connection failed before it was there: ask again.
     #[error("a connection failed: {detail}")]
     Connection {
+        /// In words.
+        detail: String,
+    },
+    /// Somebody was turned away before there was a connection: ask again.
+    #[error("{peer} was refused, {reason}: {detail}")]
+    Refused {
+        /// Who, for people.
+        peer: String,
+        /// The classified reason.
+        reason: Reason,
         /// In words.
         detail: String,
     },

@@ -1,8 +1,8 @@
 //! Dialling: resolve, connect, ask for the stream.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -10,107 +10,83 @@ use futures::FutureExt;
 use h2::client::{self, SendRequest};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use moorline_link::Reason;
-use moorline_transport::{Connection, DialError, Endpoint};
+use moorline_transport::{ClientTls, Connection, DialError, Endpoint, Resolver, Security, race};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::sleep;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::{Code, Status, Streaming};
 
-use crate::Resolved;
 use crate::drive::{Http2, drive, end_reason};
 use crate::halves::{Role, connection};
 use crate::inflow::{Inflow, Raw};
 use crate::settings::{
-    CONNECT_WITHIN, CONTENT_TYPE, FRAME_MAX, HEADERS_MAX, MESSAGE_MAX, PATH, RESETS,
-    RESOLVE_WITHIN, SEND_BUFFER, WINDOW,
+    CONTENT_TYPE, FRAME_MAX, HEADERS_MAX, MESSAGE_MAX, PATH, PROTOCOL, RESETS, SEND_BUFFER, WINDOW,
 };
 use crate::shared::{Guard, Shared};
+use crate::stream::Stream;
 
-pub(crate) async fn dial(endpoint: Endpoint, resolved: Resolved) -> Result<Connection, DialError> {
-    let addresses = addresses(&endpoint, &resolved).await?;
-    let stream = connect(&addresses).await?;
-    attach(&endpoint, stream).await
+pub(crate) async fn dial(
+    endpoint: Endpoint,
+    resolver: Resolver,
+    security: Security,
+) -> Result<Connection, DialError> {
+    // First: what is wrong with the files is not worth a connection.
+    let tls = endpoint.is_encrypted().then(|| security.client()).transpose();
+    let tls = tls.map_err(|error| failed(Reason::TlsFailed, error.to_string()))?;
+    let (host, port) = (endpoint.host().to_owned(), endpoint.port());
+    let lookup = async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) };
+    let addresses = resolver.resolve(&endpoint, lookup, sleep).await?;
+    let stream = race(&addresses, connect, sleep).await?;
+    let peer =
+        stream.peer_addr().map_or_else(|_| endpoint.to_string(), |address| address.to_string());
+    let stream = match tls {
+        Some(tls) => encrypt(&endpoint, stream, &tls).await?,
+        None => Stream::Clear(stream),
+    };
+    attach(&endpoint, stream, peer).await
 }
 
 fn failed(reason: Reason, detail: impl Into<String>) -> DialError {
     DialError { reason, detail: detail.into() }
 }
 
-async fn addresses(endpoint: &Endpoint, resolved: &Resolved) -> Result<Vec<SocketAddr>, DialError> {
-    let (host, port) = (endpoint.host(), endpoint.port());
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    let lookup = async { tokio::net::lookup_host((host, port)).await.map(Vec::from_iter) };
-    resolve(endpoint, resolved, lookup).await
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
-/// Resolves the name anew; what it was before still counts if the resolver fails or is silent (P14).
-async fn resolve(
+/// The certificate has to be for the host as it was configured, wherever that led (P14).
+async fn encrypt(
     endpoint: &Endpoint,
-    resolved: &Resolved,
-    lookup: impl Future<Output = io::Result<Vec<SocketAddr>>>,
-) -> Result<Vec<SocketAddr>, DialError> {
-    // A panic cannot happen under this lock, so a poisoned one holds a whole map.
-    let lock = || resolved.lock().unwrap_or_else(PoisonError::into_inner);
-    let known = lock().get(endpoint).cloned();
-    let found = if known.is_some() {
-        // It must not use up the time of addresses that are known to have worked (P13).
-        timeout(RESOLVE_WITHIN, lookup).await.unwrap_or_else(|_| Err(late()))
-    } else {
-        lookup.await
-    };
+    stream: TcpStream,
+    tls: &ClientTls,
+) -> Result<Stream, DialError> {
     let host = endpoint.host();
-    let detail = match found {
-        Ok(addresses) if !addresses.is_empty() => {
-            lock().insert(endpoint.clone(), addresses.clone());
-            return Ok(addresses);
-        }
-        Ok(_) => format!("{host} has no address"),
-        Err(error) => format!("{host} cannot be resolved: {error}"),
-    };
-    known.ok_or_else(|| failed(Reason::DnsFailed, detail))
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| failed(Reason::TlsFailed, format!("no certificate can be for `{host}`")))?;
+    let connector = TlsConnector::from(tls.config(PROTOCOL));
+    let encrypted = connector.connect(name, stream).await;
+    let encrypted = encrypted.map_err(|error| failed(tls_reason(&error), error.to_string()))?;
+    Ok(Stream::Tls(Box::new(encrypted.into())))
 }
 
-fn late() -> io::Error {
-    io::ErrorKind::TimedOut.into()
+/// A connection that broke while keys were exchanged, or an exchange that failed.
+fn tls_reason(error: &io::Error) -> Reason {
+    if is_of_tls(error) { Reason::TlsFailed } else { Reason::TransportReset }
 }
 
-/// The first address that answers.
-async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, DialError> {
-    let mut last = failed(Reason::DnsFailed, "no address");
-    for address in addresses {
-        let connecting = TcpStream::connect(address);
-        let connected = if addresses.len() == 1 {
-            connecting.await
-        } else {
-            // One silent address must not use up the time of the others (P13).
-            timeout(CONNECT_WITHIN, connecting).await.unwrap_or_else(|_| Err(late()))
-        };
-        match connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = failed(connect_reason(&error), format!("{address}: {error}")),
-        }
-    }
-    Err(last)
-}
-
-fn connect_reason(error: &io::Error) -> Reason {
-    let kind = error.kind();
-    if kind == io::ErrorKind::ConnectionRefused {
-        Reason::ConnectRefused
-    } else if kind == io::ErrorKind::TimedOut {
-        Reason::ConnectTimeout
-    } else if matches!(kind, io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted) {
-        Reason::TransportReset
-    } else {
-        Reason::Unreachable
-    }
+fn is_of_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<tokio_rustls::rustls::Error>())
 }
 
 /// Speaks HTTP/2 on a new connection and asks for the stream.
-async fn attach(endpoint: &Endpoint, stream: TcpStream) -> Result<Connection, DialError> {
-    let peer =
-        stream.peer_addr().map_or_else(|_| endpoint.to_string(), |address| address.to_string());
+async fn attach(
+    endpoint: &Endpoint,
+    stream: Stream,
+    peer: String,
+) -> Result<Connection, DialError> {
     let (requests, mut http2) = client::Builder::new()
         .initial_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
@@ -143,22 +119,18 @@ async fn attach(endpoint: &Endpoint, stream: TcpStream) -> Result<Connection, Di
         None,
         Some(MESSAGE_MAX),
     );
-    let connection = connection(Role::Client, outgoing, incoming, &shared, peer);
+    let connection = connection(Role::Client, outgoing, incoming, &shared, peer, None);
     guard.release();
     Ok(connection)
 }
 
 fn request(endpoint: &Endpoint) -> Result<Request<()>, http::Error> {
-    let host = endpoint.host();
-    let authority = if host.contains(':') {
-        format!("[{host}]:{}", endpoint.port())
-    } else {
-        format!("{host}:{}", endpoint.port())
-    };
+    let scheme = if endpoint.is_encrypted() { "https" } else { "http" };
+    let authority = endpoint.authority();
     Request::builder()
         .method(Method::POST)
         .version(Version::HTTP_2)
-        .uri(format!("http://{authority}{PATH}"))
+        .uri(format!("{scheme}://{authority}{PATH}"))
         .header(header::TE, HeaderValue::from_static("trailers"))
         .header(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE))
         .body(())
@@ -188,13 +160,17 @@ fn check<B>(response: &Response<B>) -> Result<(), DialError> {
 
 /// The connection was there, but nobody who speaks HTTP/2 and gRPC.
 fn handshake_failed(error: &h2::Error) -> DialError {
-    let reason = if error.is_io() { Reason::TransportReset } else { Reason::ProxyRefused };
+    let reason = match error.get_io() {
+        // The coordinator says only behind its own part that it does not like our certificate.
+        Some(error) => tls_reason(error),
+        None => Reason::ProxyRefused,
+    };
     failed(reason, error.to_string())
 }
 
 /// The end that dialled.
 struct Client {
-    http2: client::Connection<TcpStream, Bytes>,
+    http2: client::Connection<Stream, Bytes>,
     requests: Option<SendRequest<Bytes>>,
 }
 

@@ -30,6 +30,7 @@ pub(crate) fn connection(
     incoming: Streaming<Bytes>,
     shared: &Arc<Shared>,
     peer: String,
+    identity: Option<String>,
 ) -> Connection {
     Connection {
         sender: Box::new(Sender {
@@ -43,6 +44,7 @@ pub(crate) fn connection(
         }),
         receiver: Box::new(Receiver { role, stream: Some(incoming), shared: Arc::clone(shared) }),
         peer,
+        identity,
     }
 }
 

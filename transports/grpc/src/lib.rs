@@ -1,4 +1,4 @@
-//! Moorline packets over gRPC: `grpc://HOST:PORT`. Runs on tokio.
+//! Moorline packets over gRPC: `grpc://HOST:PORT`, and `grpcs://HOST:PORT` over TLS. Runs on tokio.
 //!
 //! One bidirectional stream, `/moorline.worker.v1.WorkerService/Attach`, is one connection, and has
 //! an HTTP/2 connection to itself; each gRPC message is one packet. Both lanes share the stream, so
@@ -8,8 +8,8 @@
 //! HTTP/2 is spoken by `h2`, gRPC's messages and status by `tonic`. There is no reconnecting channel
 //! in between: who dials, when, and what a loss means is decided by the machines.
 //!
-//! There is no TLS yet: a listener on anything but loopback is refused, and what is dialled
-//! elsewhere travels in clear text.
+//! Without TLS a listener on anything but loopback is refused unless that is asked for
+//! ([`Security`]), and what is dialled elsewhere travels in clear text.
 //!
 //! Everything here has to run inside a tokio runtime with its I/O and time drivers enabled;
 //! background tasks are spawned on the runtime that polls a dial or an accept.
@@ -29,13 +29,11 @@
 //! # }
 //! ```
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use moorline_transport::{Connection, DialError, Endpoint, ListenError, Listener, Transport};
+use moorline_transport::{
+    Connection, DialError, Endpoint, ListenError, Listener, Resolver, Security, Transport,
+};
 
 mod dial;
 mod drive;
@@ -44,6 +42,7 @@ mod inflow;
 mod listen;
 mod settings;
 mod shared;
+mod stream;
 
 /// Packets over gRPC. Cloning shares the memory of addresses that worked.
 ///
@@ -63,33 +62,38 @@ mod shared;
 /// ```
 #[derive(Clone, Default, Debug)]
 pub struct GrpcTransport {
-    resolved: Resolved,
+    resolver: Resolver,
+    security: Security,
 }
 
-/// By endpoint: the addresses it had when it was resolved last (P14). As many as there are endpoints.
-type Resolved = Arc<Mutex<BTreeMap<Endpoint, Vec<SocketAddr>>>>;
-
 impl GrpcTransport {
-    /// A transport that has resolved nothing yet.
+    /// A transport that has resolved nothing yet, with the default [`Security`].
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, secured like this.
+    #[must_use]
+    pub fn with_security(mut self, security: Security) -> Self {
+        self.security = security;
+        self
     }
 }
 
 impl Transport for GrpcTransport {
     fn schemes(&self) -> &'static [&'static str] {
-        &["grpc"]
+        &["grpc", "grpcs"]
     }
 
     fn dial(&self, endpoint: &Endpoint) -> BoxFuture<'static, Result<Connection, DialError>> {
-        dial::dial(endpoint.clone(), Arc::clone(&self.resolved)).boxed()
+        dial::dial(endpoint.clone(), self.resolver.clone(), self.security.clone()).boxed()
     }
 
     fn listen(
         &self,
         endpoint: &Endpoint,
     ) -> BoxFuture<'static, Result<Box<dyn Listener>, ListenError>> {
-        listen::listen(endpoint.clone()).boxed()
+        listen::listen(endpoint.clone(), self.security.clone()).boxed()
     }
 }

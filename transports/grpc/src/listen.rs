@@ -1,4 +1,4 @@
-//! Listening: loopback only, a long backlog, one task for each connection.
+//! Listening: a long backlog, one task for each connection.
 
 use std::future::poll_fn;
 use std::io;
@@ -17,33 +17,42 @@ use h2::RecvStream;
 use h2::server::{self, SendResponse};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use moorline_link::Reason;
-use moorline_transport::{AcceptError, Connection, Endpoint, ListenError, Listener};
+use moorline_transport::{
+    AcceptError, Connection, Endpoint, ListenError, Listener, Security, ServerTls, name_of,
+};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tonic::{Code, Status, Streaming};
 
 use crate::drive::{Http2, drive, end_reason};
 use crate::halves::{Role, connection};
 use crate::inflow::{Inflow, Raw};
 use crate::settings::{
-    ATTACH_WITHIN, BACKLOG, CONTENT_TYPE, FRAME_MAX, HEADERS_MAX, MESSAGE_MAX, PATH, RESETS,
-    SEND_BUFFER, STREAMS, UNATTACHED_MAX, WINDOW,
+    ATTACH_WITHIN, BACKLOG, CONTENT_TYPE, FRAME_MAX, HEADERS_MAX, MESSAGE_MAX, PATH, PROTOCOL,
+    RESETS, SEND_BUFFER, STREAMS, UNATTACHED_MAX, WINDOW,
 };
 use crate::shared::{Driven, Shared};
+use crate::stream::Stream;
 
 /// Attached connections that wait to be taken.
 const READY: usize = 64;
 
-pub(crate) async fn listen(endpoint: Endpoint) -> Result<Box<dyn Listener>, ListenError> {
+pub(crate) async fn listen(
+    endpoint: Endpoint,
+    security: Security,
+) -> Result<Box<dyn Listener>, ListenError> {
     let other = |endpoint: &Endpoint, error: &io::Error| ListenError::Other {
         endpoint: endpoint.clone(),
         detail: error.to_string(),
     };
     let addresses = resolve(&endpoint).await.map_err(|error| other(&endpoint, &error))?;
-    // Every one of them: a name must not open what its first address does not show.
-    if addresses.is_empty() || !addresses.iter().all(|address| address.ip().is_loopback()) {
-        return Err(ListenError::NotLoopback { endpoint });
-    }
+    let tls = if endpoint.is_encrypted() {
+        Some(security.server(&endpoint)?)
+    } else {
+        security.may_be_clear(&endpoint, &addresses)?;
+        None
+    };
     let mut failed = None;
     for address in addresses {
         match bind(address) {
@@ -53,6 +62,7 @@ pub(crate) async fn listen(endpoint: Endpoint) -> Result<Box<dyn Listener>, List
                 let (alive, gone) = oneshot::channel();
                 return Ok(Box::new(GrpcListener {
                     tcp,
+                    tls,
                     endpoint: endpoint.with_port(port),
                     attached,
                     ready,
@@ -67,7 +77,10 @@ pub(crate) async fn listen(endpoint: Endpoint) -> Result<Box<dyn Listener>, List
     Err(match failed {
         Some(error) if error.kind() == io::ErrorKind::AddrInUse => ListenError::InUse { endpoint },
         Some(error) => other(&endpoint, &error),
-        None => ListenError::NotLoopback { endpoint },
+        None => {
+            let detail = "it has no address".to_owned();
+            ListenError::Other { endpoint, detail }
+        }
     })
 }
 
@@ -93,13 +106,17 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 struct GrpcListener {
     tcp: TcpListener,
+    tls: Option<ServerTls>,
     endpoint: Endpoint,
-    attached: Sender<Connection>,
-    ready: Receiver<Connection>,
+    attached: Sender<Taken>,
+    ready: Receiver<Taken>,
     unattached: Arc<Unattached>,
     gone: Gone,
     _alive: oneshot::Sender<()>,
 }
+
+/// What became of somebody who connected.
+type Taken = Result<Connection, AcceptError>;
 
 /// Resolves when the listener is dropped.
 type Gone = future::Shared<oneshot::Receiver<()>>;
@@ -114,8 +131,8 @@ struct Unattached {
 impl GrpcListener {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Connection, AcceptError>> {
         loop {
-            if let Poll::Ready(Some(connection)) = self.ready.poll_next_unpin(cx) {
-                return Poll::Ready(Ok(connection));
+            if let Poll::Ready(Some(taken)) = self.ready.poll_next_unpin(cx) {
+                return Poll::Ready(taken);
             }
             self.unattached.accepting.register(cx.waker());
             if self.unattached.count.load(Ordering::Acquire) >= UNATTACHED_MAX {
@@ -132,7 +149,9 @@ impl GrpcListener {
                 return Poll::Ready(Err(AcceptError::Connection { detail }));
             }
             let place = Place::take(&self.unattached);
-            tokio::spawn(serve(stream, peer, place, self.attached.clone(), self.gone.clone()));
+            let tls = self.tls.as_ref().map(|tls| TlsAcceptor::from(tls.config(PROTOCOL)));
+            let arrived = Arrived { stream, peer, tls };
+            tokio::spawn(serve(arrived, place, self.attached.clone(), self.gone.clone()));
         }
     }
 }
@@ -179,38 +198,58 @@ impl Drop for Place {
     }
 }
 
-/// Serves one connection from its first byte to its end.
-async fn serve(
+/// Somebody who has connected and said nothing yet.
+struct Arrived {
     stream: TcpStream,
     peer: SocketAddr,
-    place: Place,
-    attached: Sender<Connection>,
-    gone: Gone,
-) {
+    tls: Option<TlsAcceptor>,
+}
+
+/// Serves one connection from its first byte to its end.
+async fn serve(arrived: Arrived, place: Place, mut attached: Sender<Taken>, gone: Gone) {
     let shared = Arc::new(Shared::default());
     // The connection may have been handed over already when this gives it up.
     let _driven = Driven(Arc::clone(&shared));
-    let attaching = attach(stream, peer, attached, Arc::clone(&shared));
+    let peer = arrived.peer;
+    let attaching = attach(arrived, attached.clone(), Arc::clone(&shared));
     // Whoever says nothing, or nothing that is HTTP/2, is let go without a word.
     let attaching = Box::pin(timeout(ATTACH_WITHIN, attaching));
-    let attached = match future::select(attaching, gone).await {
-        Either::Left((attached, _)) => attached.ok().flatten(),
-        Either::Right(_) => None,
+    let server = match future::select(attaching, gone).await {
+        Either::Left((done, _)) => {
+            let late = Refusal(Reason::RegisterTimeout, "it did not ask for its stream".to_owned());
+            done.unwrap_or(Err(late))
+        }
+        Either::Right(_) => return,
     };
     drop(place);
-    if let Some(mut server) = attached {
-        let pings = server.http2.ping_pong();
-        drive(server, pings, shared).await;
+    match server {
+        Ok(mut server) => {
+            let pings = server.http2.ping_pong();
+            drive(server, pings, shared).await;
+        }
+        Err(Refusal(reason, detail)) => {
+            let refused = AcceptError::Refused { peer: peer.to_string(), reason, detail };
+            // Nobody is told if there are too many of them, or if the listener has ended.
+            let _ = attached.try_send(Err(refused));
+        }
     }
 }
 
+/// Why somebody was let go.
+struct Refusal(Reason, String);
+
 /// Until the stream was asked for and handed over.
 async fn attach(
-    stream: TcpStream,
-    peer: SocketAddr,
-    mut attached: Sender<Connection>,
+    arrived: Arrived,
+    mut attached: Sender<Taken>,
     shared: Arc<Shared>,
-) -> Option<Server> {
+) -> Result<Server, Refusal> {
+    let Arrived { stream, peer, tls } = arrived;
+    let (stream, identity) = match tls {
+        Some(tls) => encrypt(tls, stream).await?,
+        None => (Stream::Clear(stream), None),
+    };
+    let broken = |error: h2::Error| Refusal(end_reason(&error), error.to_string());
     let mut http2 = server::Builder::new()
         .initial_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
@@ -221,15 +260,25 @@ async fn attach(
         .max_concurrent_reset_streams(RESETS)
         .handshake::<_, Bytes>(stream)
         .await
-        .ok()?;
+        .map_err(broken)?;
     loop {
-        let (request, respond) = http2.accept().await?.ok()?;
-        if let Some(connection) = take(request, respond, peer, &shared) {
+        let left = || Refusal(Reason::ClosedByPeer, "it left".to_owned());
+        let (request, respond) = http2.accept().await.ok_or_else(left)?.map_err(broken)?;
+        if let Some(connection) = take(request, respond, peer, identity.clone(), &shared) {
             // Waits while the driver takes no connections; an error is the end of the listener.
-            let handed_over = attached.send(connection).await;
-            return handed_over.is_ok().then_some(Server { http2 });
+            attached.send(Ok(connection)).await.map_err(|_| left())?;
+            return Ok(Server { http2 });
         }
     }
+}
+
+/// Exchanges keys. The name that the peer has proven, if it was asked for one.
+async fn encrypt(tls: TlsAcceptor, stream: TcpStream) -> Result<(Stream, Option<String>), Refusal> {
+    let stream =
+        tls.accept(stream).await.map_err(|error| Refusal(Reason::TlsFailed, error.to_string()))?;
+    let proven = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let identity = proven.map(name_of);
+    Ok((Stream::Tls(Box::new(stream.into())), identity))
 }
 
 /// Answers a request; the one for the stream makes a connection.
@@ -237,6 +286,7 @@ fn take(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     peer: SocketAddr,
+    identity: Option<String>,
     shared: &Arc<Shared>,
 ) -> Option<Connection> {
     if let Err(response) = check(&request) {
@@ -249,7 +299,7 @@ fn take(
     let outgoing = respond.send_response(response, false).ok()?;
     let incoming =
         Streaming::new_request(Raw, Inflow::new(request.into_body()), None, Some(MESSAGE_MAX));
-    Some(connection(Role::Server, outgoing, incoming, shared, peer.to_string()))
+    Some(connection(Role::Server, outgoing, incoming, shared, peer.to_string(), identity))
 }
 
 /// Whether this asks for the stream; else the answer.
@@ -285,7 +335,7 @@ fn refusal(code: Code, message: &'static str) -> Response<()> {
 
 /// The end that accepted.
 struct Server {
-    http2: server::Connection<TcpStream, Bytes>,
+    http2: server::Connection<Stream, Bytes>,
 }
 
 impl Http2 for Server {

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// The one method: a stream of packets each way.
 pub(crate) const PATH: &str = "/moorline.worker.v1.WorkerService/Attach";
 
+/// What is negotiated in TLS (ALPN): HTTP/2.
+pub(crate) const PROTOCOL: &[u8] = b"h2";
+
 /// What both sides declare their messages to be.
 pub(crate) const CONTENT_TYPE: &str = "application/grpc";
 
@@ -47,9 +50,3 @@ pub(crate) const LINGER: Duration = Duration::from_secs(1);
 
 /// Connections the kernel keeps before they are accepted: a fleet comes back at once.
 pub(crate) const BACKLOG: u32 = 4_096;
-
-/// For one address, where a name has several.
-pub(crate) const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-
-/// For resolving a name whose last addresses are known: then they are used.
-pub(crate) const RESOLVE_WITHIN: Duration = Duration::from_secs(2);

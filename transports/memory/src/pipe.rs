@@ -16,6 +16,7 @@ pub(crate) fn connection(dialled: String, accepted: String) -> (Connection, Conn
         sender: Box::new(Sender { side, shared: Arc::clone(&shared) }),
         receiver: Box::new(Receiver { side, shared: Arc::clone(&shared) }),
         peer,
+        identity: None,
     };
     (end(0, dialled), end(1, accepted))
 }

@@ -8,7 +8,7 @@ use futures::future::{self, Either};
 use moorline_link::Instant;
 use moorline_transport::{AcceptError, Connection, Listener};
 
-use crate::log;
+use crate::log::{self, Code};
 use crate::runtime::Runtime;
 
 /// Out of descriptors: the listener is asked again after this time, ...
@@ -66,6 +66,12 @@ pub(crate) async fn run<R: Runtime>(
                     "A connection to {endpoint} failed before it was there: {detail}"
                 );
             }
+            // Somebody else's fault, of whom there may be many: no wait, and no line for each by default.
+            Err(AcceptError::Refused { peer, reason, detail }) => tracing::debug!(
+                event = "listener.refused", role = "coordinator", remote = %peer, %reason,
+                code = %Code(reason),
+                "Refused {peer} at {endpoint}, {reason}: {detail}"
+            ),
             // Whatever it is, it is not asked again at once (P07).
             Err(error) => {
                 let trouble = trouble.get_or_insert_with(|| {

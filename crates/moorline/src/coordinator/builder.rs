@@ -10,7 +10,7 @@ use moorline_driver::{
 };
 use moorline_link::{HubConfig, HubConfigError, HubSettings, RegistrationRate};
 use moorline_store::Retention;
-use moorline_transport::{Endpoint, Transport};
+use moorline_transport::Transport;
 use moorline_work::{DispatcherConfig, DispatcherSettings};
 
 use super::store_at::StoreAt;
@@ -377,12 +377,12 @@ impl CoordinatorBuilder {
             Some(address) => Some(Bound::to(health::address(address)?)?),
             None => None,
         };
-        let options = self.options()?;
+        let transports = crate::transports(self.transports.clone());
+        let options = self.options(&transports)?;
         let store = self.store.clone();
         let store = tokio::task::spawn_blocking(move || store.open())
             .await
             .map_err(|error| Error::Start(std::io::Error::other(error)))??;
-        let transports = crate::transports(self.transports);
         let driver = start_coordinator_thread(transports, store, options).await?;
         driver.summarise_every(self.log_repeat_every);
         let subject = CoordinatorSubject::new(driver.clone(), self.metrics_per_worker, self.limits);
@@ -459,7 +459,8 @@ impl CoordinatorBuilder {
     #[cfg(feature = "cli")]
     pub(crate) fn problems(&self) -> Vec<Error> {
         let admin = self.admin.as_deref().and_then(|address| loopback_address(address).err());
-        let listen = self.listen.iter().filter_map(|url| url.parse::<Endpoint>().err());
+        let transports = crate::transports(self.transports.clone());
+        let listen = self.listen.iter().filter_map(|url| transports.endpoint(url).err());
         let health = self.health.as_deref().and_then(|text| health::address(text).err());
         // What is wrong with the rest does not depend on what is wrong there.
         let hub = self.hub_config();
@@ -473,13 +474,13 @@ impl CoordinatorBuilder {
             .collect()
     }
 
-    fn options(&self) -> Result<CoordinatorOptions> {
+    fn options(&self, transports: &Transports) -> Result<CoordinatorOptions> {
         let hub = self.hub_config()?;
         let dispatcher = self.dispatcher_config(&hub)?;
         let listen = self
             .listen
             .iter()
-            .map(|url| url.parse::<Endpoint>())
+            .map(|url| transports.endpoint(url))
             .collect::<std::result::Result<Vec<_>, _>>()?;
         let mut options = CoordinatorOptions::new();
         options.hub = hub;

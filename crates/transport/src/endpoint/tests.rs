@@ -31,7 +31,49 @@ fn what_is_missing_or_too_much_is_said() {
     assert_eq!(parse("grpc://example.com:-1"), port("grpc://example.com:-1"));
     assert_eq!(parse("grpc://me@example.com:1"), much("grpc://me@example.com:1"));
     assert_eq!(parse("grpc://example.com:1/path"), much("grpc://example.com:1/path"));
-    assert_eq!(parse("smtp://example.com:1"), Err(EndpointError::Scheme { scheme: "smtp".into() }));
+    assert_eq!(parse("grpc://example.com:1#part"), much("grpc://example.com:1#part"));
+    assert_eq!(parse("ws://example.com/a?b"), much("ws://example.com/a?b"));
+    assert_eq!(parse("mem://here/there"), much("mem://here/there"));
+    assert_eq!(parse("ws://"), host("ws://"));
+    assert_eq!(parse("quic://[::1]"), port("quic://[::1]"));
+    for scheme in ["", "1grpc", "gr pc", "gr_pc"] {
+        let known = "grpc, grpcs, quic, ws, wss, mem".to_owned();
+        let unknown = Err(EndpointError::Scheme { scheme: scheme.into(), known });
+        assert_eq!(parse(&format!("{scheme}://example.com:1")), unknown);
+    }
+}
+
+#[test]
+fn a_web_servers_url_means_websocket() {
+    for (text, meant) in [
+        ("http://example.com", "ws://example.com:80"),
+        ("https://example.com/moorline", "wss://example.com:443/moorline"),
+        ("HTTPS://example.com:8443/a/b/", "wss://example.com:8443/a/b/"),
+        ("ws://[::1]/", "ws://[::1]:80"),
+        ("wss://[2001:db8::1]:8743/x", "wss://[2001:db8::1]:8743/x"),
+    ] {
+        let endpoint = parse(text).expect("an endpoint");
+        assert_eq!(endpoint.to_string(), meant);
+        assert_eq!(parse(meant).expect("an endpoint"), endpoint);
+    }
+    assert_eq!(parse("ws://example.com/a").expect("an endpoint").path(), "/a");
+    assert_eq!(parse("grpc://example.com:1/").expect("an endpoint").path(), "/");
+}
+
+#[test]
+fn a_scheme_of_somebody_elses_transport_may_be_written() {
+    let endpoint = parse("Carrier-Pigeon://loft:1149").expect("an endpoint");
+    assert_eq!((endpoint.scheme(), endpoint.port()), ("carrier-pigeon", 1149));
+}
+
+#[test]
+fn what_is_encrypted_says_so() {
+    for encrypted in ["grpcs://a:1", "quic://a:1", "wss://a", "https://a"] {
+        assert!(parse(encrypted).expect("an endpoint").is_encrypted(), "{encrypted}");
+    }
+    for clear in ["grpc://a:1", "a:1", "ws://a", "http://a", "mem://a", "tls://a:1"] {
+        assert!(!parse(clear).expect("an endpoint").is_encrypted(), "{clear}");
+    }
 }
 
 #[test]

@@ -8,7 +8,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt;
 use moorline_link::{Lane, Reason};
-use moorline_transport::{Connection, Endpoint, ListenError, Listener, Transport, UNWRITTEN_MAX};
+use moorline_transport::{
+    AcceptError, Connection, Endpoint, ListenError, Listener, Transport, UNWRITTEN_MAX,
+};
+
+/// The next who is let in.
+pub(crate) async fn accept(listener: &mut dyn Listener) -> Result<Connection, AcceptError> {
+    loop {
+        let accepted = listener.accept().await;
+        if !matches!(accepted, Err(AcceptError::Refused { .. })) {
+            return accepted;
+        }
+    }
+}
 
 /// Largest packet the contract knows.
 pub(crate) const PACKET_MAX: usize = 64 << 10;
@@ -55,7 +67,7 @@ pub(crate) async fn connect(
 ) -> (Box<dyn Listener>, Connection, Connection) {
     let mut listener = transport.listen(listen).await.expect("listens");
     let dial = transport.dial(&listener.endpoint());
-    let (dialled, accepted) = soon(futures::future::join(dial, listener.accept())).await;
+    let (dialled, accepted) = soon(futures::future::join(dial, accept(&mut *listener))).await;
     (listener, dialled.expect("dialled"), accepted.expect("accepted"))
 }
 
@@ -116,7 +128,7 @@ pub(crate) async fn an_abrupt_end_is_a_reset(transport: &dyn Transport, listen: 
     let (dialled, accepted) = {
         let dial = transport.dial(&_listener.endpoint());
         let mut listener = _listener;
-        let (dialled, accepted) = soon(futures::future::join(dial, listener.accept())).await;
+        let (dialled, accepted) = soon(futures::future::join(dial, accept(&mut *listener))).await;
         (dialled.expect("dialled"), accepted.expect("accepted"))
     };
     let mut accepted = accepted;
@@ -150,7 +162,7 @@ pub(crate) async fn an_orderly_end_comes_behind_what_was_sent(
     let (mut listener, first, second) = connect(transport, listen).await;
     let pairs = {
         let dial = transport.dial(&listener.endpoint());
-        let (dialled, accepted) = soon(futures::future::join(dial, listener.accept())).await;
+        let (dialled, accepted) = soon(futures::future::join(dial, accept(&mut *listener))).await;
         // Once closed by the one that dialled, once by the one that accepted.
         [(first, second), (accepted.expect("accepted"), dialled.expect("dialled"))]
     };
@@ -182,7 +194,7 @@ pub(crate) async fn an_orderly_end_waits_for_a_peer_that_reads_late(
     let (mut listener, first, second) = connect(transport, listen).await;
     let pairs = {
         let dial = transport.dial(&listener.endpoint());
-        let (dialled, accepted) = soon(futures::future::join(dial, listener.accept())).await;
+        let (dialled, accepted) = soon(futures::future::join(dial, accept(&mut *listener))).await;
         [(first, second), (accepted.expect("accepted"), dialled.expect("dialled"))]
     };
     for (mut closing, mut other) in pairs {
@@ -230,7 +242,7 @@ pub(crate) async fn a_dial_can_be_cancelled(transport: &dyn Transport, listen: &
     let dial = transport.dial(&listener.endpoint());
     let serve = async {
         loop {
-            let mut accepted = listener.accept().await.expect("accepted");
+            let mut accepted = accept(&mut *listener).await.expect("accepted");
             if let Ok(packet) = receive(&mut accepted).await {
                 return (packet, accepted);
             }
@@ -273,7 +285,7 @@ pub(crate) async fn many_connections_at_once(transport: &dyn Transport, listen: 
     let serve = async {
         let mut open = Vec::new();
         for _ in 0..MANY {
-            let mut accepted = listener.accept().await.expect("accepted");
+            let mut accepted = accept(&mut *listener).await.expect("accepted");
             open.push(tokio::spawn(async move {
                 let packet = receive(&mut accepted).await.expect("received");
                 send(&mut accepted, packet, Lane::C).await.expect("sent");

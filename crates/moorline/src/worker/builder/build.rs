@@ -1,9 +1,8 @@
 //! From what a builder was told to a worker: everything is checked before anything begins.
 
-use moorline_driver::{Transports, WorkerOptions};
+use moorline_driver::WorkerOptions;
 use moorline_link::{Incarnation, LinkConfig};
 use moorline_node::{Name, WorkerConfig};
-use moorline_transport::Endpoint;
 use moorline_work::RunnerConfig;
 use tokio::runtime::Handle;
 
@@ -42,8 +41,8 @@ impl WorkerBuilder {
         let endpoints = self
             .coordinators
             .iter()
-            .map(|url| endpoint(url, &transports))
-            .collect::<Result<Vec<_>>>()?;
+            .map(|url| transports.endpoint(url))
+            .collect::<std::result::Result<Vec<_>, _>>()?;
         let name = self.name.unwrap_or_else(host_name);
         let name = parse_name(&name)?;
         some_slots(self.slots)?;
@@ -97,8 +96,9 @@ impl WorkerBuilder {
     #[cfg(feature = "cli")]
     pub(crate) fn problems(&self) -> Vec<Error> {
         let transports = crate::transports(self.transports.clone());
+        let endpoints = self.coordinators.iter().map(|url| transports.endpoint(url));
         let mut problems: Vec<_> =
-            self.coordinators.iter().filter_map(|url| endpoint(url, &transports).err()).collect();
+            endpoints.filter_map(|read| read.err().map(Error::from)).collect();
         problems.extend(self.name.as_ref().and_then(|name| parse_name(name).err()));
         problems.extend(some_slots(self.slots).err());
         problems.extend(self.handlers.keys().filter_map(|name| handler_name(name).err()));
@@ -137,16 +137,6 @@ fn some_slots(slots: u16) -> Result<()> {
         return Err(Error::setting("slots", "at least 1"));
     }
     Ok(())
-}
-
-/// Parses a URL and finds its transport now, not at the first dial.
-fn endpoint(url: &str, transports: &Transports) -> Result<Endpoint> {
-    let endpoint: Endpoint = url.parse()?;
-    if transports.get(endpoint.scheme()).is_none() {
-        let problem = format!("no transport for `{}` is built in", endpoint.scheme());
-        return Err(Error::setting("coordinator", problem));
-    }
-    Ok(endpoint)
 }
 
 #[cfg(unix)]

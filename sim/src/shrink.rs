@@ -93,7 +93,6 @@ pub fn shrink(plan: &Plan, mut goes_on: impl FnMut(u64) -> bool) -> Option<Shrun
         failure,
         events_max: limit(outcome.events),
         replays: 0,
-        replays_max: u64::MAX,
         goes_on: &mut goes_on,
         is_over: false,
     };
@@ -118,18 +117,6 @@ fn size(plan: &Plan, decisions: usize, failure: &Failure) -> Size {
     }
 }
 
-/// By what plans are compared: what there is to be read.
-fn measure(plan: &Plan) -> usize {
-    let decisions = match plan.base {
-        Base::Benign => plan.decisions.len(),
-        // All that its seed decides.
-        Base::Random => usize::MAX / 2,
-    };
-    let workers = plan.workers.iter().filter(|worker| !worker.absent).count();
-    let tasks = plan.tasks.iter().filter(|task| !task.absent).count();
-    workers + tasks + plan.episodes.len() + decisions
-}
-
 /// How many events a plan may take that is smaller than one that takes so many.
 const fn limit(events: u64) -> u64 {
     events * LONGER + EVENTS
@@ -143,44 +130,19 @@ struct Shrinker<'a> {
     failure: Failure,
     events_max: u64,
     replays: u64,
-    replays_max: u64,
     goes_on: &'a mut dyn FnMut(u64) -> bool,
     is_over: bool,
 }
 
 impl Shrinker<'_> {
-    /// Goes down by two ways, which end at different plans as often as not, and keeps the smaller one. The
-    /// second way may take as many runs as the first.
     fn go(&mut self) {
-        let whole = (self.best.clone(), self.failure.clone(), self.events_max);
         self.leap();
         self.until_nothing_helps(|shrinker| {
             shrinker.until_nothing_helps(Self::reduce);
-            shrinker.put_in_place();
+            shrinker.replace_all_faults();
+            shrinker.replace_faults();
+            shrinker.replace_decisions();
         });
-        if self.is_over {
-            return;
-        }
-        self.replays_max = self.replays.saturating_mul(2);
-        let first = (self.best.clone(), self.failure.clone(), self.events_max);
-        (self.best, self.failure, self.events_max) = whole;
-        self.until_nothing_helps(|shrinker| {
-            shrinker.reduce();
-            shrinker.put_in_place();
-        });
-        if measure(&self.best) >= measure(&first.0) {
-            (self.best, self.failure, self.events_max) = first;
-        }
-        // The first way was gone to its end.
-        self.is_over = false;
-    }
-
-    /// Puts something in the place of something else. That takes many trials, most of them in vain:
-    /// better where little is left.
-    fn put_in_place(&mut self) {
-        self.replace_all_faults();
-        self.replace_faults();
-        self.replace_decisions();
     }
 
     /// Does this again and again, until the plan is as it was before.
@@ -194,7 +156,8 @@ impl Shrinker<'_> {
         }
     }
 
-    /// Takes away, and makes simpler.
+    /// Takes away, and makes simpler. To put something in the place of something else takes many trials,
+    /// most of them in vain: better where little is left.
     fn reduce(&mut self) {
         self.cut_after();
         self.drop_families();
@@ -215,8 +178,7 @@ impl Shrinker<'_> {
         if plan == self.best || !is_in_time || plan.settings.is_fit().is_err() {
             return false;
         }
-        let is_enough = self.replays >= self.replays_max;
-        self.is_over = self.is_over || is_enough || !(self.goes_on)(self.replays);
+        self.is_over = self.is_over || !(self.goes_on)(self.replays);
         if self.is_over {
             return false;
         }

@@ -46,8 +46,11 @@ const NEXT_AFTER: Duration = Duration::from_millis(250);
 /// ```
 #[derive(Clone, Default, Debug)]
 pub struct Resolver {
-    known: Arc<Mutex<BTreeMap<(String, u16), Vec<SocketAddr>>>>,
+    known: Arc<Mutex<Known>>,
 }
+
+/// By host and port: the addresses it had when it was resolved last.
+type Known = BTreeMap<(String, u16), Vec<SocketAddr>>;
 
 impl Resolver {
     /// The addresses of an endpoint, families in turn, IPv6 first (RFC 8305, 4). The name is looked up

@@ -9,6 +9,9 @@ use bytes::Bytes;
 use moorline_link::{Lane, Reason};
 use moorline_transport::{Connection, PacketReceiver, PacketSender, UNWRITTEN_MAX};
 
+/// Largest packet there is.
+const PACKET_MAX: usize = 64 << 10;
+
 /// The two ends of a new connection; each is told how to call the other one.
 pub(crate) fn connection(dialled: String, accepted: String) -> (Connection, Connection) {
     let shared = Arc::new(Mutex::new([Pipe::default(), Pipe::default()]));
@@ -149,7 +152,7 @@ struct Receiver {
 
 impl PacketReceiver for Receiver {
     fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Bytes, Reason>> {
-        let (packet, writer) = {
+        let (packet, wakers) = {
             let pipe = &mut lock(&self.shared)[1 - self.side];
             let Some(packet) = pipe.queue.pop_front() else {
                 return match pipe.flow {
@@ -162,10 +165,14 @@ impl PacketReceiver for Receiver {
                 };
             };
             pipe.bytes -= packet.len();
-            (packet, pipe.writer.take())
+            if packet.len() > PACKET_MAX {
+                (Err(Reason::ProtocolError), pipe.cut(Reason::TransportReset))
+            } else {
+                (Ok(packet), [pipe.writer.take(), None])
+            }
         };
-        wake([writer]);
-        Poll::Ready(Ok(packet))
+        wake(wakers);
+        Poll::Ready(packet)
     }
 }
 
@@ -173,10 +180,15 @@ impl Drop for Receiver {
     fn drop(&mut self) {
         let wakers = {
             let pipes = &mut *lock(&self.shared);
-            match pipes[self.side].flow {
+            let (ours, theirs) = (pipes[self.side].flow, &mut pipes[1 - self.side]);
+            match (ours, theirs.flow) {
+                // Both ends are closed in order, and all has been read: nothing is over that was not.
+                (Flow::Closing, Flow::Closing) if theirs.queue.is_empty() => Some([None, None]),
                 // Our own end is closed in order and may still be read: only what comes in is over.
-                Flow::Closing => Some(pipes[1 - self.side].cut(Reason::ClosedByPeer)),
-                Flow::Open | Flow::Cut(_) => None,
+                (Flow::Closing, Flow::Open | Flow::Closing | Flow::Cut(_)) => {
+                    Some(theirs.cut(Reason::ClosedByPeer))
+                }
+                (Flow::Open | Flow::Cut(_), _) => None,
             }
         };
         match wakers {

@@ -5,6 +5,7 @@
 //! - [`PacketSender`], [`PacketReceiver`]: the two halves of a connection.
 //! - [`Resolver`], [`race`], [`connect_reason`]: what dialling has in common wherever there are names.
 //! - `Security`, `ClientTls`, `ServerTls`, with the feature `tls`: keys and certificates from files.
+//! - `conformance`, with the feature of that name: what every transport has to keep, as tests.
 //! - [`DialError`], [`ListenError`], [`AcceptError`]: what can go wrong, classified.
 //!
 //! A connection from both ends, over any transport:
@@ -30,6 +31,8 @@
 //! }
 //! ```
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod dial;
 mod endpoint;
 #[cfg(feature = "tls")]

@@ -1,95 +1,19 @@
-//! The gRPC transport keeps what every transport has to keep, over real sockets on loopback.
+//! What is gRPC's and HTTP/2's own, over real sockets on loopback.
 
-#[path = "../../memory/tests/essentials/mod.rs"]
-mod essentials;
+mod common;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use essentials::{PACKET_MAX, connect, receive, send, soon};
+use common::{receive, send, soon};
 use moorline_grpc::GrpcTransport;
 use moorline_link::{Lane, Reason};
-use moorline_transport::{Endpoint, Transport, UNWRITTEN_MAX};
+use moorline_transport::{Endpoint, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Windows of 256 KiB, what HTTP/2 holds on both sides, and what the sender does.
-const SLOW_READER_MAX: usize = (256 << 10) + (128 << 10) + UNWRITTEN_MAX + PACKET_MAX;
-
 fn here() -> Endpoint {
     "grpc://127.0.0.1:0".parse().expect("an endpoint")
-}
-
-macro_rules! keeps {
-    ($($name:ident($($more:expr),*);)*) => {
-        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $name() {
-            essentials::$name(&GrpcTransport::new(), &here(), $($more),*).await;
-        })*
-    };
-}
-
-keeps! {
-    packets_arrive_in_order_both_ways_and_whole();
-    a_slow_reader_holds_the_writer_back(SLOW_READER_MAX);
-    an_abrupt_end_is_a_reset();
-    one_half_that_is_dropped_cuts_the_connection();
-    an_orderly_end_comes_behind_what_was_sent();
-    an_orderly_end_waits_for_a_peer_that_reads_late();
-    a_dial_to_nothing_is_refused();
-    a_dial_can_be_cancelled();
-    connections_outlive_their_listener();
-    an_address_is_listened_on_once();
-    many_connections_at_once();
-}
-
-#[tokio::test]
-async fn one_thread_is_enough() {
-    essentials::packets_arrive_in_order_both_ways_and_whole(&GrpcTransport::new(), &here()).await;
-    essentials::an_orderly_end_comes_behind_what_was_sent(&GrpcTransport::new(), &here()).await;
-}
-
-#[tokio::test]
-async fn a_packet_above_the_limit_ends_the_connection_as_a_protocol_error() {
-    let (_listener, mut dialled, mut accepted) = connect(&GrpcTransport::new(), &here()).await;
-    send(&mut dialled, vec![0; PACKET_MAX + 1], Lane::B).await.expect("sent");
-    assert_eq!(receive(&mut accepted).await, Err(Reason::ProtocolError));
-}
-
-#[tokio::test]
-async fn garbage_at_the_port_disturbs_nobody() {
-    let transport = GrpcTransport::new();
-    let (mut listener, mut dialled, mut accepted) = connect(&transport, &here()).await;
-    let address = ("127.0.0.1", listener.endpoint().port());
-    for garbage in [
-        &b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"[..],
-        &[0xff; 4_096],
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
-        b"",
-    ] {
-        let mut stream = TcpStream::connect(address).await.expect("connected");
-        stream.write_all(garbage).await.expect("written");
-        if garbage.is_empty() {
-            // Says nothing, and stays.
-            std::mem::forget(stream);
-            continue;
-        }
-        let accepting = async { essentials::accept(&mut *listener).await.map(|_| ()) };
-        let answered = async {
-            let mut answer = Vec::new();
-            let _ = stream.read_to_end(&mut answer).await;
-        };
-        tokio::select! {
-            accepted = accepting => panic!("garbage was accepted: {accepted:?}"),
-            () = soon(answered) => {}
-        }
-        send(&mut dialled, "undisturbed", Lane::C).await.expect("sent");
-        assert_eq!(receive(&mut accepted).await.expect("received"), "undisturbed");
-    }
-    let dial = transport.dial(&listener.endpoint());
-    let (another, _taken) =
-        soon(futures::future::join(dial, essentials::accept(&mut *listener))).await;
-    another.expect("dialled");
 }
 
 /// Dials something on loopback that is no coordinator.
@@ -326,7 +250,9 @@ async fn a_client_made_by_tonic_can_attach() {
     assert_eq!(receive(&mut accepted).await.expect("received"), "from tonic");
     assert_eq!(receive(&mut accepted).await, Err(Reason::ClosedByPeer));
     send(&mut accepted, "to tonic", Lane::C).await.expect("sent");
-    essentials::close(&mut accepted).await.expect("closed");
+    let closed =
+        std::future::poll_fn(|cx| std::pin::Pin::new(&mut *accepted.sender).poll_close(cx));
+    soon(closed).await.expect("closed");
     drop(accepted);
     let (packet, end) = soon(client).await.expect("no panic");
     assert_eq!((&packet[..], end), (&b"to tonic"[..], None));

@@ -72,13 +72,11 @@ async fn encrypt(
     Ok(Stream::Tls(Box::new(encrypted.into())))
 }
 
-/// A connection that broke while keys were exchanged, or an exchange that failed.
+/// A connection that broke while keys were exchanged, or an exchange that failed: what rustls finds is
+/// `InvalidData`, which no socket says. HTTP/2 passes on that kind and the words, and nothing else.
 fn tls_reason(error: &io::Error) -> Reason {
-    if is_of_tls(error) { Reason::TlsFailed } else { Reason::TransportReset }
-}
-
-fn is_of_tls(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<tokio_rustls::rustls::Error>())
+    let is_of_tls = error.kind() == io::ErrorKind::InvalidData;
+    if is_of_tls { Reason::TlsFailed } else { Reason::TransportReset }
 }
 
 /// Speaks HTTP/2 on a new connection and asks for the stream.

@@ -20,6 +20,7 @@ use moorline_link::Reason;
 use moorline_transport::{
     AcceptError, Connection, Endpoint, ListenError, Listener, Security, ServerTls, name_of,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -29,8 +30,8 @@ use crate::drive::{Http2, drive, end_reason};
 use crate::halves::{Role, connection};
 use crate::inflow::{Inflow, Raw};
 use crate::settings::{
-    ATTACH_WITHIN, BACKLOG, CONTENT_TYPE, FRAME_MAX, HEADERS_MAX, MESSAGE_MAX, PATH, PROTOCOL,
-    RESETS, SEND_BUFFER, STREAMS, UNATTACHED_MAX, WINDOW,
+    ATTACH_WITHIN, BACKLOG, CONTENT_TYPE, FRAME_MAX, HEADERS_MAX, LINGER, MESSAGE_MAX, PATH,
+    PROTOCOL, RESETS, SEND_BUFFER, STREAMS, UNATTACHED_MAX, WINDOW,
 };
 use crate::shared::{Driven, Shared};
 use crate::stream::Stream;
@@ -216,27 +217,43 @@ async fn serve(arrived: Arrived, place: Place, mut attached: Sender<Taken>, gone
     let attaching = Box::pin(timeout(ATTACH_WITHIN, attaching));
     let server = match future::select(attaching, gone).await {
         Either::Left((done, _)) => {
-            let late = Refusal(Reason::RegisterTimeout, "it did not ask for its stream".to_owned());
+            let late =
+                Refusal::new(Reason::RegisterTimeout, "it did not ask for its stream".to_owned());
             done.unwrap_or(Err(late))
         }
         Either::Right(_) => return,
     };
-    drop(place);
     match server {
         Ok(mut server) => {
+            drop(place);
             let pings = server.http2.ping_pong();
             drive(server, pings, shared).await;
         }
-        Err(Refusal(reason, detail)) => {
+        Err(Refusal { reason, detail, unread }) => {
             let refused = AcceptError::Refused { peer: peer.to_string(), reason, detail };
             // Nobody is told if there are too many of them, or if the listener has ended.
             let _ = attached.try_send(Err(refused));
+            if let Some(stream) = unread {
+                part(stream).await;
+            }
+            drop(place);
         }
     }
 }
 
 /// Why somebody was let go.
-struct Refusal(Reason, String);
+struct Refusal {
+    reason: Reason,
+    detail: String,
+    /// Where the peer is told so.
+    unread: Option<TcpStream>,
+}
+
+impl Refusal {
+    fn new(reason: Reason, detail: String) -> Self {
+        Self { reason, detail, unread: None }
+    }
+}
 
 /// Until the stream was asked for and handed over.
 async fn attach(
@@ -249,7 +266,7 @@ async fn attach(
         Some(tls) => encrypt(tls, stream).await?,
         None => (Stream::Clear(stream), None),
     };
-    let broken = |error: h2::Error| Refusal(end_reason(&error), error.to_string());
+    let broken = |error: h2::Error| Refusal::new(end_reason(&error), error.to_string());
     let mut http2 = server::Builder::new()
         .initial_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
@@ -262,7 +279,7 @@ async fn attach(
         .await
         .map_err(broken)?;
     loop {
-        let left = || Refusal(Reason::ClosedByPeer, "it left".to_owned());
+        let left = || Refusal::new(Reason::ClosedByPeer, "it left".to_owned());
         let (request, respond) = http2.accept().await.ok_or_else(left)?.map_err(broken)?;
         if let Some(connection) = take(request, respond, peer, identity.clone(), &shared) {
             // Waits while the driver takes no connections; an error is the end of the listener.
@@ -274,11 +291,29 @@ async fn attach(
 
 /// Exchanges keys. The name that the peer has proven, if it was asked for one.
 async fn encrypt(tls: TlsAcceptor, stream: TcpStream) -> Result<(Stream, Option<String>), Refusal> {
-    let stream =
-        tls.accept(stream).await.map_err(|error| Refusal(Reason::TlsFailed, error.to_string()))?;
+    let stream = match tls.accept(stream).into_fallible().await {
+        Ok(stream) => stream,
+        Err((error, stream)) => {
+            let refusal = Refusal::new(Reason::TlsFailed, error.to_string());
+            return Err(Refusal { unread: Some(stream), ..refusal });
+        }
+    };
     let proven = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let identity = proven.map(name_of);
     Ok((Stream::Tls(Box::new(stream.into())), identity))
+}
+
+/// Lets the peer read why: closing a socket with something unread resets it, and a worker whose
+/// certificate is not let in has spoken on already.
+async fn part(mut stream: TcpStream) {
+    let rest = async {
+        stream.shutdown().await?;
+        let mut unread = [0; 1 << 10];
+        while stream.read(&mut unread).await? > 0 {}
+        Ok::<_, io::Error>(())
+    };
+    // Whatever comes of it, it is over.
+    let _ = timeout(LINGER, rest).await;
 }
 
 /// Answers a request; the one for the stream makes a connection.

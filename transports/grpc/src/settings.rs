@@ -45,7 +45,8 @@ pub(crate) const ATTACH_WITHIN: Duration = Duration::from_secs(10);
 /// Connections that are let in without having asked for the stream yet.
 pub(crate) const UNATTACHED_MAX: usize = 1_024;
 
-/// After an orderly end: how long the peer may take to read it before the connection is cut.
+/// After an orderly end, or one for TLS's sake: how long the peer may take to read it before the
+/// connection is cut.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 
 /// Connections the kernel keeps before they are accepted: a fleet comes back at once.

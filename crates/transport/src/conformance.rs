@@ -203,11 +203,10 @@ impl fmt::Debug for Subject {
 /// One thing that every transport promises.
 ///
 /// ```
-/// use moorline_transport::conformance::PROMISES;
+/// use moorline_transport::conformance::{PROMISES, Promise};
 ///
-/// for promise in PROMISES {
-///     println!("{}: {}", promise.name(), promise.proves());
-/// }
+/// let mut names = PROMISES.iter().map(Promise::name);
+/// assert!(names.any(|name| name == "an_abrupt_end_is_a_reset"));
 /// ```
 #[derive(Clone, Copy)]
 pub struct Promise {
@@ -319,6 +318,17 @@ impl fmt::Display for Judged {
 }
 
 /// Every promise and what came of it; as text, a line for each and more for those that are broken.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use moorline_transport::conformance::{Judged, PROMISES, Report, Verdict};
+///
+/// let judged = Judged { promise: PROMISES[0], verdict: Verdict::Kept, took: Duration::ZERO };
+/// let report = Report { judged: vec![judged] };
+/// assert!(report.is_kept());
+/// assert!(report.to_string().ends_with("1 kept, 0 broken, 0 do not apply"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Report {
     /// In the order of [`PROMISES`].

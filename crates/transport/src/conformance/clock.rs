@@ -105,6 +105,19 @@ pub(super) async fn within<T>(time: Duration, what: impl Future<Output = T>) -> 
     .await
 }
 
+/// Lets the others of the same task have their turn.
+pub(super) async fn give_way() {
+    let mut has_waited = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// Polls a future at first and whenever it was woken.
 struct OnlyWhenWoken<F> {
     future: Pin<Box<F>>,

@@ -13,7 +13,7 @@ use futures::channel::oneshot;
 use futures::stream::FuturesUnordered;
 use moorline_link::{Lane, Reason};
 
-use super::clock::within;
+use super::clock::{give_way, within};
 use super::{Lanes, PACKET_MAX, Subject};
 use crate::{AcceptError, Connection, Listener, PacketReceiver, PacketSender};
 
@@ -42,7 +42,11 @@ impl Subject {
         expected: impl Display,
         what: impl Future<Output = T>,
     ) -> Result<T, Failure> {
-        match within(self.patience, what).await {
+        let done = within(self.patience, what).await;
+        // All of a check is one task, and a runtime bounds what a task may do in one turn: whoever sends
+        // without an end must not take all of it.
+        give_way().await;
+        match done {
             Some(done) => Ok(done),
             None => broken(expected, format_args!("nothing in {:?}", self.patience)),
         }

@@ -1,0 +1,155 @@
+//! Certificates for tests, and a transport that is used outside of tokio.
+
+use std::path::PathBuf;
+use std::thread;
+
+use futures::channel::oneshot;
+use futures::future::{self, BoxFuture, Either, FutureExt};
+use moorline_link::Reason;
+use moorline_transport::{
+    ClientTls, Connection, DialError, Endpoint, ListenError, Listener, Security, ServerTls,
+    TlsFiles, Transport,
+};
+use moorline_websocket::WebSocketTransport;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, date_time_ymd,
+};
+use tempfile::TempDir;
+
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "an authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        Self(CertifiedIssuer::self_signed(params, key).expect("signed"))
+    }
+
+    /// A certificate for a host and of a name, in files.
+    pub(crate) fn issue(&self, host: &str, name: &str) -> Issued {
+        self.issue_with(host, name, |_| {})
+    }
+
+    pub(crate) fn issue_expired(&self, host: &str) -> Issued {
+        self.issue_with(host, "from long ago", |params| {
+            params.not_before = date_time_ymd(2001, 1, 1);
+            params.not_after = date_time_ymd(2002, 1, 1);
+        })
+    }
+
+    fn issue_with(
+        &self,
+        host: &str,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Issued {
+        let mut params = CertificateParams::new(vec![host.to_owned()]).expect("a host");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+        change(&mut params);
+        let key = KeyPair::generate().expect("a key");
+        let cert = params.signed_by(&key, &self.0).expect("signed").pem();
+        let issued = Issued { dir: TempDir::new().expect("a directory") };
+        for (file, text) in
+            [("ca.pem", self.0.pem()), ("cert.pem", cert), ("key.pem", key.serialize_pem())]
+        {
+            std::fs::write(issued.dir.path().join(file), text).expect("written");
+        }
+        issued
+    }
+}
+
+/// Files of one who has a certificate.
+pub(crate) struct Issued {
+    dir: TempDir,
+}
+
+impl Issued {
+    fn path(&self, file: &str) -> Option<PathBuf> {
+        Some(self.dir.path().join(file))
+    }
+
+    /// Proves itself, and asks others to do so.
+    pub(crate) fn both(&self) -> TlsFiles {
+        let path = |file| self.path(file);
+        TlsFiles { cert: path("cert.pem"), key: path("key.pem"), ca: path("ca.pem") }
+    }
+
+    /// Proves itself, and asks nobody.
+    pub(crate) fn alone(&self) -> TlsFiles {
+        TlsFiles { ca: None, ..self.both() }
+    }
+
+    /// Proves nothing, and believes its authority.
+    pub(crate) fn believing(&self) -> TlsFiles {
+        TlsFiles { ca: self.path("ca.pem"), ..TlsFiles::default() }
+    }
+}
+
+pub(crate) fn client(files: TlsFiles) -> ClientTls {
+    ClientTls::from_files(files).expect("files")
+}
+
+pub(crate) fn server(files: TlsFiles) -> ServerTls {
+    ServerTls::from_files(files).expect("files")
+}
+
+/// One that both dials and listens with TLS on loopback.
+pub(crate) fn encrypted() -> WebSocketTransport {
+    let issued = Authority::new().issue("127.0.0.1", "the coordinator");
+    let security =
+        Security::new().with_server(server(issued.alone())).with_client(client(issued.believing()));
+    WebSocketTransport::new().with_security(security)
+}
+
+/// Dials and listens on a thread that knows no tokio.
+pub(crate) struct OffTokio<T>(pub(crate) T);
+
+impl<T: Transport> Transport for OffTokio<T> {
+    fn schemes(&self) -> &'static [&'static str] {
+        self.0.schemes()
+    }
+
+    fn dial(&self, endpoint: &Endpoint) -> BoxFuture<'static, Result<Connection, DialError>> {
+        let dial = self.0.dial(endpoint);
+        async {
+            let detail = "cancelled".to_owned();
+            elsewhere(dial).await.unwrap_or(Err(DialError { reason: Reason::Forced, detail }))
+        }
+        .boxed()
+    }
+
+    fn listen(
+        &self,
+        endpoint: &Endpoint,
+    ) -> BoxFuture<'static, Result<Box<dyn Listener>, ListenError>> {
+        let (listen, endpoint) = (self.0.listen(endpoint), endpoint.clone());
+        async {
+            let detail = "cancelled".to_owned();
+            elsewhere(listen).await.unwrap_or(Err(ListenError::Other { endpoint, detail }))
+        }
+        .boxed()
+    }
+}
+
+/// Drives a future where there is no tokio, until it is done or nobody waits for it any more.
+async fn elsewhere<T: Send + 'static>(what: BoxFuture<'static, T>) -> Option<T> {
+    let (mut done, is_done) = oneshot::channel();
+    thread::spawn(move || {
+        let result = {
+            let driven = future::select(what, done.cancellation());
+            match futures::executor::block_on(driven) {
+                Either::Left((result, _)) => Some(result),
+                Either::Right(_) => None,
+            }
+        };
+        if let Some(result) = result {
+            let _ = done.send(result);
+        }
+    });
+    is_done.await.ok()
+}

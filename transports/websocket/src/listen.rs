@@ -50,6 +50,7 @@ pub(crate) async fn listen(
                     tls,
                     endpoint: endpoint.with_port(port),
                     arriving: FuturesUnordered::new(),
+                    crowd: UNATTACHED_MAX,
                 }));
             }
             Err(error) => failed = failed.or(Some(error)),
@@ -72,6 +73,8 @@ struct WebSocketListener {
     endpoint: Endpoint,
     /// Those who are not let in yet: moved while somebody asks for the next connection.
     arriving: FuturesUnordered<BoxFuture<'static, Taken>>,
+    /// So many of them, and no more.
+    crowd: usize,
 }
 
 /// What became of somebody who connected.
@@ -83,7 +86,7 @@ impl WebSocketListener {
             if let Poll::Ready(Some(taken)) = self.arriving.poll_next_unpin(cx) {
                 return Poll::Ready(taken);
             }
-            if self.arriving.len() >= UNATTACHED_MAX {
+            if self.arriving.len() >= self.crowd {
                 // The kernel keeps the rest: each of these is let in or let go, and wakes this.
                 return Poll::Pending;
             }

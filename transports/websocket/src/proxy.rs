@@ -258,30 +258,31 @@ impl Environment {
 /// all below it; with or without a port.
 fn excepts(entry: &str, endpoint: &Endpoint) -> bool {
     let host = endpoint.host().to_ascii_lowercase();
-    if let Ok(ip) = host.parse::<IpAddr>()
-        && let Some((net, bits)) = entry.split_once('/')
-    {
-        return net
-            .parse()
-            .ok()
-            .zip(bits.parse().ok())
-            .is_some_and(|(net, bits)| is_within(ip, net, bits));
+    let ip = host.parse::<IpAddr>().ok();
+    if let Some((net, bits)) = entry.split_once('/') {
+        let net = net.parse().ok().zip(bits.parse().ok());
+        return ip.zip(net).is_some_and(|(ip, (net, bits))| is_within(ip, net, bits));
     }
-    let is_address = entry.parse::<IpAddr>().is_ok();
     let (entry, port) = match entry.rsplit_once(':') {
-        Some((entry, port)) if !is_address => (entry, port.parse().ok()),
+        // What follows the last colon is a port unless that stands in an IPv6 address.
+        Some((before, port)) if !port.ends_with(']') && entry.parse::<IpAddr>().is_err() => {
+            (before, port.parse::<u16>().ok())
+        }
         Some(_) | None => (entry, None),
     };
-    if port.is_some_and(|port: u16| port != endpoint.port()) {
+    if port.is_some_and(|port| port != endpoint.port()) {
         return false;
     }
     let entry = entry.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(address) = entry.parse::<IpAddr>() {
+        return ip == Some(address);
+    }
     let domain = entry.trim_start_matches('*').trim_start_matches('.');
     if domain.is_empty() {
         return entry == "*";
     }
     let is_below = host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-    host == domain || (is_below && !is_address)
+    ip.is_none() && (host == domain || is_below)
 }
 
 fn is_within(ip: IpAddr, net: IpAddr, bits: u32) -> bool {

@@ -13,7 +13,7 @@ pub(crate) const PROTOCOL: &[u8] = b"http/1.1";
 /// Largest message that is taken, and largest frame: a packet, which has at most 64 KiB.
 pub(crate) const MESSAGE_MAX: usize = 64 << 10;
 
-/// What a connection reads at once. The usual 128 KiB make one that says little 18 times as large.
+/// What a connection reads at once. The usual 128 KiB would be most of what one that says little takes.
 pub(crate) const READ_BUFFER: usize = 4 << 10;
 
 /// Reads at once, until others have their turn: two of the largest messages.

@@ -1,10 +1,16 @@
-//! Certificates for tests, and a transport that is used outside of tokio.
+//! Certificates for tests, a transport that is used outside of tokio, and a byte stream in memory.
 
+use std::collections::VecDeque;
+use std::io;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use futures::channel::oneshot;
 use futures::future::{self, BoxFuture, Either, FutureExt};
+use futures::io::{AsyncRead, AsyncWrite};
 use moorline_link::Reason;
 use moorline_transport::{
     ClientTls, Connection, DialError, Endpoint, ListenError, Listener, Security, ServerTls,
@@ -152,4 +158,88 @@ async fn elsewhere<T: Send + 'static>(what: BoxFuture<'static, T>) -> Option<T> 
         }
     });
     is_done.await.ok()
+}
+
+/// Both ends of a byte stream in memory that takes everything, and how often it was written to.
+pub(crate) fn pipe() -> (PipeEnd, PipeEnd) {
+    let pipes = [Arc::default(), Arc::default()];
+    let [there, back]: [Arc<Mutex<Pipe>>; 2] = pipes;
+    let one = PipeEnd { from: Arc::clone(&back), to: Arc::clone(&there) };
+    (one, PipeEnd { from: there, to: back })
+}
+
+#[derive(Default)]
+struct Pipe {
+    bytes: VecDeque<u8>,
+    writes: usize,
+    is_over: bool,
+    reader: Option<Waker>,
+}
+
+pub(crate) struct PipeEnd {
+    from: Arc<Mutex<Pipe>>,
+    to: Arc<Mutex<Pipe>>,
+}
+
+impl PipeEnd {
+    /// Tells how often was written to what this end reads.
+    pub(crate) fn writes(&self) -> impl Fn() -> usize + use<> {
+        let from = Arc::clone(&self.from);
+        move || from.lock().expect("no panic").writes
+    }
+}
+
+impl AsyncRead for PipeEnd {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut pipe = self.from.lock().expect("no panic");
+        if pipe.bytes.is_empty() && !pipe.is_over {
+            pipe.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let count = buffer.len().min(pipe.bytes.len());
+        for (to, byte) in buffer.iter_mut().zip(pipe.bytes.drain(..count)) {
+            *to = byte;
+        }
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl AsyncWrite for PipeEnd {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let reader = {
+            let mut pipe = self.to.lock().expect("no panic");
+            pipe.bytes.extend(bytes);
+            pipe.writes += 1;
+            pipe.reader.take()
+        };
+        reader.into_iter().for_each(Waker::wake);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for PipeEnd {
+    fn drop(&mut self) {
+        let reader = {
+            let mut pipe = self.to.lock().expect("no panic");
+            pipe.is_over = true;
+            pipe.reader.take()
+        };
+        reader.into_iter().for_each(Waker::wake);
+    }
 }

@@ -73,6 +73,8 @@ impl Headers {
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
+    /// HTTP/1.1, not 1.0.
+    pub(crate) is_http_1_1: bool,
     /// Without a query.
     pub(crate) path: String,
     pub(crate) headers: Headers,
@@ -108,8 +110,9 @@ pub(crate) async fn read_request(
             .map_or(target, |(_, rest)| rest.find('/').map_or("/", |slash| &rest[slash..]));
         let path = target.split_once('?').map_or(target, |(path, _)| path).to_owned();
         let method = request.method.unwrap_or_default().to_owned();
+        let is_http_1_1 = request.version == Some(1);
         let headers = Headers::new(request.headers);
-        Ok(Some((Request { method, path, headers }, length)))
+        Ok(Some((Request { method, is_http_1_1, path, headers }, length)))
     })
     .await
 }

@@ -41,6 +41,8 @@
 #[cfg(not(any(feature = "tokio", feature = "smol")))]
 compile_error!("moorline-websocket needs one of its features `tokio` and `smol`, or both");
 
+use std::sync::Arc;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use moorline_transport::{
@@ -98,7 +100,7 @@ impl WebSocketTransport {
         Self {
             resolver: Resolver::default(),
             security: Security::new(),
-            proxies: Proxies::Environment(Environment::now()),
+            proxies: Proxies::Environment(Arc::new(Environment::now())),
         }
     }
 
@@ -112,7 +114,7 @@ impl WebSocketTransport {
     /// Dials everything through this proxy, whatever the environment says.
     #[must_use]
     pub fn with_proxy(mut self, proxy: Proxy) -> Self {
-        self.proxies = Proxies::Always(Box::new(proxy));
+        self.proxies = Proxies::Always(Arc::new(proxy));
         self
     }
 

@@ -10,7 +10,6 @@
 //!     let endpoint = "ws://behind.the.tunnel/moorline".parse().expect("an endpoint");
 //!     moorline_websocket::over::dial(tunnel, &endpoint, "the tunnel").await
 //! }
-//! # let _ = attach::<futures::io::Cursor<Vec<u8>>>;
 //! ```
 
 use futures::io::{AsyncRead, AsyncWrite};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -183,8 +184,8 @@ fn decoded(text: &str) -> Result<Vec<u8>, ProxyError> {
 #[derive(Clone, Debug)]
 pub(crate) enum Proxies {
     Never,
-    Always(Box<Proxy>),
-    Environment(Environment),
+    Always(Arc<Proxy>),
+    Environment(Arc<Environment>),
 }
 
 impl Proxies {

@@ -27,7 +27,8 @@ pub(crate) const BATCH: usize = 32 << 10;
 /// pings. Nobody has so many of those to come who reads what is sent.
 pub(crate) const OUT_MAX: usize = UNWRITTEN_MAX + 2 * MESSAGE_MAX;
 
-/// A buffer that is larger than this is given back as soon as it is empty.
+/// A buffer that is larger than this is given back as soon as it is empty, and packets that are larger do
+/// not pass through one that is not.
 pub(crate) const KEPT: usize = 8 << 10;
 
 /// Largest head of a request or an answer.

@@ -8,12 +8,15 @@ use futures::FutureExt;
 use futures::io::{AsyncRead, AsyncWrite};
 use moorline_link::Reason;
 use moorline_transport::UNWRITTEN_MAX;
-use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::frame::Frame;
+use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
 
 use crate::net::{Runtime, Timer};
-use crate::settings::{BATCH, LINGER, MESSAGE_MAX, OUT_MAX, PING_EVERY, PONG_WITHIN, READ_BUFFER};
+use crate::settings::{
+    BATCH, KEPT, LINGER, MESSAGE_MAX, OUT_MAX, PING_EVERY, PONG_WITHIN, READ_BUFFER,
+};
 use crate::wire::Wire;
 
 /// What WebSocket is spoken over.
@@ -24,6 +27,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Duplex for S {}
 /// An open WebSocket. What an error says is how it ended: then it is of no more use.
 pub(crate) struct Socket<S: Duplex> {
     frames: WebSocket<Wire<S>>,
+    role: Role,
     runtime: Runtime,
     keepalive: Keepalive,
     end: End,
@@ -58,9 +62,10 @@ impl<S: Duplex> Socket<S> {
             .max_write_buffer_size(OUT_MAX)
             .max_message_size(Some(MESSAGE_MAX))
             .max_frame_size(Some(MESSAGE_MAX));
-        let wire = Wire::new(stream, waker);
+        let wire = Wire::new(stream, said, waker);
         Self {
-            frames: WebSocket::from_partially_read(wire, said, role, Some(config)),
+            frames: WebSocket::from_raw_socket(wire, role, Some(config)),
+            role,
             runtime,
             keepalive: Keepalive { timer: runtime.sleep(PING_EVERY), waits: false },
             end: End::No,
@@ -144,7 +149,22 @@ impl<S: Duplex> Socket<S> {
         if self.broken {
             return Err(Reason::TransportReset);
         }
-        self.frames.write(Message::Binary(packet)).map_err(|error| reason_of(&error))
+        let written = if packet.len() > KEPT {
+            self.write_large(packet)
+        } else {
+            self.frames.write(Message::Binary(packet))
+        };
+        written.map_err(|error| reason_of(&error))
+    }
+
+    /// Past the buffer of `tungstenite`, which keeps the size of the largest frame that went through it.
+    fn write_large(&mut self, packet: Bytes) -> Result<(), Error> {
+        let mut frame = Frame::message(packet, OpCode::Data(Data::Binary), true);
+        if self.role == Role::Client {
+            let mask = getrandom::u32().map_err(|error| io::Error::other(error.to_string()))?;
+            frame.header_mut().mask = Some(mask.to_ne_bytes());
+        }
+        frame.format(self.frames.get_mut())
     }
 
     /// Ready when nothing is unwritten.

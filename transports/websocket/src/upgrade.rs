@@ -185,7 +185,7 @@ fn check_request<'a>(request: &'a Request, path: &str) -> Result<&'a [u8], Answe
     if !headers.has("upgrade", "websocket") || !headers.has("connection", "upgrade") {
         return Err(Answer::Upgrade);
     }
-    if headers.one("sec-websocket-version") != Some(b"13") {
+    if !request.is_http_1_1 || headers.one("sec-websocket-version") != Some(b"13") {
         return Err(Answer::Upgrade);
     }
     if request.method != "GET" {

@@ -13,6 +13,8 @@ use crate::settings::{KEPT, OUT_MAX, READS};
 /// it is moved, so that many frames leave at once.
 pub(crate) struct Wire<S> {
     stream: S,
+    /// What arrived behind the upgrade: it is read first.
+    said: Vec<u8>,
     /// Wakes both halves: which of them moves bytes differs from time to time.
     waker: Waker,
     out: BytesMut,
@@ -25,8 +27,9 @@ pub(crate) struct Wire<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
-    pub(crate) fn new(stream: S, waker: Waker) -> Self {
-        Self { stream, waker, out: BytesMut::new(), reads: READS, heard: false, urgent: false }
+    pub(crate) fn new(stream: S, said: Vec<u8>, waker: Waker) -> Self {
+        let out = BytesMut::new();
+        Self { stream, said, waker, out, reads: READS, heard: false, urgent: false }
     }
 
     /// Bytes that wait here.
@@ -79,6 +82,15 @@ impl<S: AsyncRead + Unpin> Read for Wire<S> {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.reads -= 1;
+        if !self.said.is_empty() {
+            let count = self.said.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&self.said[..count]);
+            self.said.drain(..count);
+            if self.said.is_empty() {
+                self.said = Vec::new();
+            }
+            return Ok(count);
+        }
         let mut cx = Context::from_waker(&self.waker);
         match Pin::new(&mut self.stream).poll_read(&mut cx, buffer) {
             Poll::Ready(Ok(count)) => {

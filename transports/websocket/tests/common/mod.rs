@@ -204,6 +204,9 @@ impl AsyncRead for PipeEnd {
         for (to, byte) in buffer.iter_mut().zip(pipe.bytes.drain(..count)) {
             *to = byte;
         }
+        if pipe.bytes.is_empty() {
+            pipe.bytes = VecDeque::new();
+        }
         Poll::Ready(Ok(count))
     }
 }

@@ -12,6 +12,9 @@
 //! Without TLS a listener on anything but loopback is refused unless that is asked for
 //! ([`Security`]), and what is dialled elsewhere travels in clear text.
 //!
+//! Web pages are not let in: a browser says which page asks (`Origin`), and any page could otherwise be a
+//! worker of a coordinator on its visitor's machine.
+//!
 //! # Runtimes
 //!
 //! Where a dial or a listener begins inside a tokio runtime, its sockets and timers are used: with its I/O

@@ -91,6 +91,8 @@ pub(crate) struct Refusal {
 pub(crate) enum Answer {
     /// 400: no HTTP, or no WebSocket as it should be.
     Bad(&'static str),
+    /// 403: a web page asks. Whoever visits it may reach what only this machine is to reach.
+    WebPage,
     /// 404: another path is listened on.
     Elsewhere,
     /// 426: no WebSocket, or another version.
@@ -103,6 +105,7 @@ impl Answer {
     fn status(self) -> &'static str {
         match self {
             Self::Bad(_) => "400 Bad Request",
+            Self::WebPage => "403 Forbidden",
             Self::Elsewhere => "404 Not Found",
             Self::Upgrade => "426 Upgrade Required",
             Self::TooLong => "431 Request Header Fields Too Large",
@@ -112,6 +115,7 @@ impl Answer {
     fn words(self) -> &'static str {
         match self {
             Self::Bad(what) => what,
+            Self::WebPage => "web pages are no workers",
             Self::Elsewhere => "there is nothing here",
             Self::Upgrade => {
                 "this is a moorline coordinator: it speaks WebSocket, moorline.worker.v1"
@@ -124,7 +128,7 @@ impl Answer {
     pub(crate) fn text(self) -> String {
         let also = match self {
             Self::Upgrade => "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-            Self::Bad(_) | Self::Elsewhere | Self::TooLong => "",
+            Self::Bad(_) | Self::WebPage | Self::Elsewhere | Self::TooLong => "",
         };
         let connection = if also.is_empty() { "close" } else { "Upgrade, close" };
         let (status, words) = (self.status(), self.words());
@@ -190,6 +194,10 @@ fn check_request<'a>(request: &'a Request, path: &str) -> Result<&'a [u8], Answe
     }
     if request.method != "GET" {
         return Err(Answer::Bad("WebSocket begins with GET"));
+    }
+    // Browsers always say which page asks; workers have nothing to say there.
+    if headers.contains("origin") {
+        return Err(Answer::WebPage);
     }
     let Some(key) = headers.one("sec-websocket-key").filter(|key| key.len() == KEY) else {
         return Err(Answer::Bad("WebSocket begins with a key"));

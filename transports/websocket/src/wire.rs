@@ -44,19 +44,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Moves what waits. Ready when nothing is left.
     pub(crate) fn poll_out(&mut self) -> Poll<io::Result<()>> {
-        let waker = self.waker.clone();
-        let mut cx = Context::from_waker(&waker);
-        while !self.out.is_empty() {
-            let count = ready!(Pin::new(&mut self.stream).poll_write(&mut cx, &self.out))?;
+        let Self { stream, waker, out, .. } = self;
+        let mut cx = Context::from_waker(waker);
+        while !out.is_empty() {
+            let count = ready!(Pin::new(&mut *stream).poll_write(&mut cx, out))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.out.advance(count);
+            out.advance(count);
         }
-        if self.out.capacity() > KEPT {
-            self.out = BytesMut::new();
+        if out.capacity() > KEPT {
+            *out = BytesMut::new();
         }
-        ready!(Pin::new(&mut self.stream).poll_flush(&mut cx))?;
+        ready!(Pin::new(stream).poll_flush(&mut cx))?;
         self.urgent = false;
         Poll::Ready(Ok(()))
     }

@@ -236,6 +236,7 @@ async fn who_asks_for_something_else_gets_a_clear_answer() {
         ("Upgrade: websocket\r\n", "", "426"),
         ("keep-alive, Upgrade", "keep-alive", "426"),
         ("GET", "POST", "400"),
+        ("Host: x\r\n", "Host: x\r\nOrigin: https://example.com\r\n", "403"),
         ("dGhlIHNhbXBsZSBub25jZQ==", "short", "400"),
         ("Host: x", "Host", "400"),
         ("\r\n\r\n", "\r\n\r\n\u{2}", "400"),

@@ -1,0 +1,149 @@
+//! Packets of one lane, from its stream and into it.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures::FutureExt;
+use quinn::{ReadError, RecvStream, SendStream, WriteError};
+
+use crate::settings::{LENGTH, PACKET_MAX};
+
+/// Packets up to so many bytes are copied behind their length; of longer ones two pieces are made.
+const COPIED_MAX: usize = 1 << 10;
+
+/// At most so much is taken out of QUIC at once: what waits there holds the peer back.
+const READ_MAX: usize = 16 << 10;
+
+/// The sending direction of a lane.
+pub(crate) struct Outgoing {
+    pub(crate) stream: SendStream,
+    /// What QUIC has not taken yet.
+    queue: VecDeque<Bytes>,
+}
+
+impl Outgoing {
+    pub(crate) fn new(stream: SendStream) -> Self {
+        Self { stream, queue: VecDeque::new() }
+    }
+
+    /// Takes a packet, and says how many bytes it is on the wire.
+    pub(crate) fn push(&mut self, packet: Bytes) -> usize {
+        let length = u32::try_from(packet.len()).unwrap_or(u32::MAX);
+        let all = LENGTH + packet.len();
+        if packet.len() <= COPIED_MAX {
+            let mut copied = BytesMut::with_capacity(all);
+            copied.put_u32(length);
+            copied.put_slice(&packet);
+            self.queue.push_back(copied.freeze());
+        } else {
+            self.queue.push_back(Bytes::copy_from_slice(&length.to_be_bytes()));
+            self.queue.push_back(packet);
+        }
+        all
+    }
+
+    /// Hands to QUIC what it takes, and counts that down. Ready when nothing is left.
+    pub(crate) fn poll_hand_over(
+        &mut self,
+        queued: &mut usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), WriteError>> {
+        while !self.queue.is_empty() {
+            let pieces = self.queue.make_contiguous();
+            // What is waited for is kept by the stream, not by this future.
+            let written = ready!(pin!(self.stream.write_chunks(pieces)).poll_unpin(cx))?;
+            *queued = queued.saturating_sub(written.bytes);
+            self.queue.drain(..written.chunks);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The receiving direction of a lane.
+pub(crate) struct Incoming {
+    stream: RecvStream,
+    /// Read, and not looked at yet.
+    rest: Bytes,
+    reading: Reading,
+}
+
+/// What is waited for.
+enum Reading {
+    Length { read: [u8; LENGTH], count: usize },
+    Packet { read: BytesMut, length: usize },
+}
+
+const BEGINNING: Reading = Reading::Length { read: [0; LENGTH], count: 0 };
+
+/// Why a lane has no more packets.
+pub(crate) enum NoPacket {
+    /// It ended between two packets.
+    Ended,
+    /// It broke.
+    Broke(ReadError),
+    /// What came is no packet.
+    Rules(&'static str),
+}
+
+impl Incoming {
+    pub(crate) fn new(stream: RecvStream) -> Self {
+        Self { stream, rest: Bytes::new(), reading: BEGINNING }
+    }
+
+    /// The next packet: a slice of what arrived, if it arrived in one piece.
+    pub(crate) fn poll_packet(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, NoPacket>> {
+        loop {
+            match &mut self.reading {
+                Reading::Length { read, count } => {
+                    while *count < LENGTH && self.rest.has_remaining() {
+                        read[*count] = self.rest.get_u8();
+                        *count += 1;
+                    }
+                    if *count == LENGTH {
+                        let length = usize::try_from(u32::from_be_bytes(*read));
+                        let Some(length) = length.ok().filter(|length| *length <= PACKET_MAX)
+                        else {
+                            return Poll::Ready(Err(NoPacket::Rules("a packet is too long")));
+                        };
+                        self.reading = Reading::Packet { read: BytesMut::new(), length };
+                        continue;
+                    }
+                }
+                Reading::Packet { read, length } if read.is_empty() => {
+                    if self.rest.len() >= *length {
+                        let packet = self.rest.split_to(*length);
+                        self.reading = BEGINNING;
+                        return Poll::Ready(Ok(packet));
+                    }
+                    // Room for all of it only when its first byte is there.
+                    if self.rest.has_remaining() {
+                        read.reserve(*length);
+                        read.put(self.rest.split_off(0));
+                    }
+                }
+                Reading::Packet { read, length } => {
+                    let missing = (*length - read.len()).min(self.rest.len());
+                    read.put(self.rest.split_to(missing));
+                    if read.len() == *length {
+                        let packet = std::mem::take(read).freeze();
+                        self.reading = BEGINNING;
+                        return Poll::Ready(Ok(packet));
+                    }
+                }
+            }
+            let chunk = pin!(self.stream.read_chunk(READ_MAX, true)).poll_unpin(cx);
+            match ready!(chunk) {
+                Ok(Some(chunk)) => self.rest = chunk.bytes,
+                Ok(None) if matches!(self.reading, Reading::Length { count: 0, .. }) => {
+                    return Poll::Ready(Err(NoPacket::Ended));
+                }
+                Ok(None) => {
+                    return Poll::Ready(Err(NoPacket::Rules("a lane ends inside a packet")));
+                }
+                Err(error) => return Poll::Ready(Err(NoPacket::Broke(error))),
+            }
+        }
+    }
+}

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::channel::oneshot;
-use futures::future::{self, Either};
+use futures::future::{self, Either, FutureExt};
 use moorline_link::{Lane, Reason};
 use moorline_transport::{Connection, DialError, Endpoint, Resolver, Security, race};
 use quinn::crypto::rustls::QuicClientConfig;
@@ -17,8 +17,8 @@ use quinn::{ConnectError, EndpointConfig, ReadExactError};
 
 use crate::halves::{Streams, connection};
 use crate::reason::{Guard, dial_error, protocol_error, read_reason, unanswered, write_reason};
-use crate::runtime::{Runtime, Which};
-use crate::settings::{self, PROTOCOL, RESET_EVERY, SOCKET_BUFFER, Timing, name_of_lane};
+use crate::runtime::{Gone, Runtime, Which, gone};
+use crate::settings::{self, PROTOCOL, SOCKET_BUFFER, Timing, name_of_lane};
 
 /// Sockets that ask at the same time whether anybody is there, see [`Clients::probe`].
 const PROBES_MAX: usize = 64;
@@ -38,35 +38,43 @@ struct Client {
     which: Which,
     is_ipv6: bool,
     endpoint: quinn::Endpoint,
-    /// Its other end is held by a task, which goes with its runtime.
-    alive: oneshot::Sender<()>,
+    gone: Gone,
+    /// Its task goes when this does, and all connections.
+    _kept: oneshot::Sender<()>,
 }
 
 impl Clients {
     // A panic cannot happen under this lock, so a poisoned one holds whole values.
     fn lock(&self) -> MutexGuard<'_, Vec<Client>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|client| !client.alive.is_canceled());
+        open.retain(|client| client.gone.clone().now_or_never().is_none());
         open
     }
 
-    fn endpoint(&self, runtime: &Runtime, is_ipv6: bool) -> io::Result<quinn::Endpoint> {
+    fn endpoint(&self, runtime: &Runtime, is_ipv6: bool) -> io::Result<(quinn::Endpoint, Gone)> {
         let mut open = self.lock();
         let is_it =
             |client: &&Client| client.which == *runtime.which() && client.is_ipv6 == is_ipv6;
         if let Some(client) = open.iter().find(is_it) {
-            return Ok(client.endpoint.clone());
+            return Ok((client.endpoint.clone(), client.gone.clone()));
         }
-        let mut config = EndpointConfig::default();
-        config.min_reset_interval(RESET_EVERY);
+        // Nobody waits for resets from an end that dials: its keys are made anew.
+        let config = EndpointConfig::default();
         let endpoint = quinn::Endpoint::new(config, None, bind(is_ipv6)?, runtime.quinn())?;
-        let (alive, over) = oneshot::channel();
-        runtime.spawn(async {
+        let (here, gone) = gone();
+        let (kept, over) = oneshot::channel::<()>();
+        let driven = endpoint.clone();
+        runtime.spawn(async move {
             let _ = over.await;
+            // The connections may outlive the transport.
+            driven.wait_idle().await;
+            drop(here);
         });
         let which = runtime.which().clone();
-        open.push(Client { which, is_ipv6, endpoint: endpoint.clone(), alive });
-        Ok(endpoint)
+        let client =
+            Client { which, is_ipv6, endpoint: endpoint.clone(), gone: gone.clone(), _kept: kept };
+        open.push(client);
+        Ok((endpoint, gone))
     }
 
     /// It is not driven any more: its socket failed.
@@ -167,7 +175,8 @@ pub(crate) async fn dial(
     let dialled = Dialled { endpoint: &endpoint, config, runtime: &runtime, clients: &clients };
     let connected =
         race(&addresses, |address| dialled.connect(address), |time| runtime.sleep(time)).await??;
-    attach(connected).await
+    let (connected, gone) = connected;
+    attach(connected, gone).await
 }
 
 fn failed(reason: Reason, detail: impl Into<String>) -> DialError {
@@ -212,9 +221,9 @@ impl Dialled<'_> {
     async fn connect(
         &self,
         address: SocketAddr,
-    ) -> io::Result<Result<quinn::Connection, DialError>> {
-        let connecting = match self.begin(address)? {
-            Ok(connecting) => connecting,
+    ) -> io::Result<Result<(quinn::Connection, Gone), DialError>> {
+        let (connecting, gone) = match self.begin(address)? {
+            Ok(begun) => begun,
             // The socket's driver ended with an error: a new one is as good as the first.
             Err(ConnectError::EndpointStopping) => {
                 self.clients.forget(self.runtime, address.is_ipv6());
@@ -224,7 +233,7 @@ impl Dialled<'_> {
         };
         let probe = std::pin::pin!(self.clients.probe(self.runtime, address));
         match future::select(connecting, probe).await {
-            Either::Left((Ok(connected), _)) => Ok(Ok(connected)),
+            Either::Left((Ok(connected), _)) => Ok(Ok((connected, gone))),
             Either::Left((Err(error), _)) => match unanswered(&error) {
                 Ok(error) => Err(error),
                 Err(failed) => Ok(Err(failed)),
@@ -233,14 +242,18 @@ impl Dialled<'_> {
         }
     }
 
-    fn begin(&self, address: SocketAddr) -> io::Result<Result<quinn::Connecting, ConnectError>> {
-        let from = self.clients.endpoint(self.runtime, address.is_ipv6())?;
-        Ok(from.connect_with(self.config.clone(), address, self.endpoint.host()))
+    fn begin(
+        &self,
+        address: SocketAddr,
+    ) -> io::Result<Result<(quinn::Connecting, Gone), ConnectError>> {
+        let (from, gone) = self.clients.endpoint(self.runtime, address.is_ipv6())?;
+        let begun = from.connect_with(self.config.clone(), address, self.endpoint.host());
+        Ok(begun.map(|connecting| (connecting, gone)))
     }
 }
 
 /// Opens the streams, and waits until the other end has named them too: then it has let us in.
-async fn attach(connected: quinn::Connection) -> Result<Connection, DialError> {
+async fn attach(connected: quinn::Connection, gone: Gone) -> Result<Connection, DialError> {
     let guard = Guard::new(&connected);
     let open = async |lane: Lane| {
         let (mut send, mut receive) =
@@ -262,7 +275,7 @@ async fn attach(connected: quinn::Connection) -> Result<Connection, DialError> {
     let (c, b) = future::try_join(open(Lane::C), open(Lane::B)).await?;
     guard.release();
     let peer = connected.remote_address().to_string();
-    Ok(connection(connected, Streams { c, b }, peer, None))
+    Ok(connection(connected, gone, Streams { c, b }, peer, None))
 }
 
 /// What ended the connection says more than what ended a stream.

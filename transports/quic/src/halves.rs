@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures::future::{self, BoxFuture, FutureExt};
+use futures::future::{self, BoxFuture, FusedFuture, FutureExt};
 use moorline_link::{Lane, Reason};
 use moorline_transport::{Connection, PacketReceiver, PacketSender, UNWRITTEN_MAX};
 use quinn::{RecvStream, SendStream, StoppedError};
 
 use crate::lane::{Incoming, NoPacket, Outgoing};
 use crate::reason::{code, end_reason, is_left, protocol_error, read_reason, write_reason};
+use crate::runtime::Gone;
 
 /// The streams of a connection, by lane.
 pub(crate) struct Streams {
@@ -22,6 +23,7 @@ pub(crate) struct Streams {
 /// Puts a connection together.
 pub(crate) fn connection(
     quic: quinn::Connection,
+    gone: Gone,
     streams: Streams,
     peer: String,
     identity: Option<String>,
@@ -35,10 +37,12 @@ pub(crate) fn connection(
         queued: 0,
         broken: None,
         ending: Ending::Not,
+        gone: gone.clone(),
         shared: Arc::clone(&shared),
     };
     let lanes = [Incoming::new(receive_c), Incoming::new(receive_b)];
-    let receiver = Receiver { lanes: Some(lanes), ends: [None; 2], first: Lane::C.index(), shared };
+    let receiver =
+        Receiver { lanes: Some(lanes), ends: [None; 2], first: Lane::C.index(), gone, shared };
     Connection { sender: Box::new(sender), receiver: Box::new(receiver), peer, identity }
 }
 
@@ -89,12 +93,22 @@ impl Shared {
     }
 }
 
+/// Ready when nobody drives the connection any more.
+fn poll_gone(gone: &mut Gone, cx: &mut Context<'_>) -> Poll<()> {
+    // Shared futures are not asked again once they were ready.
+    if gone.is_terminated() {
+        return Poll::Ready(());
+    }
+    gone.poll_unpin(cx).map(|_| ())
+}
+
 struct Sender {
     lanes: [Outgoing; 2],
     /// Bytes that QUIC has not taken yet.
     queued: usize,
     broken: Option<Reason>,
     ending: Ending,
+    gone: Gone,
     shared: Arc<Shared>,
 }
 
@@ -130,7 +144,11 @@ impl Sender {
                 Poll::Pending => is_left = true,
             }
         }
-        if is_left { Poll::Pending } else { Poll::Ready(Ok(())) }
+        if !is_left {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(poll_gone(&mut self.gone, cx));
+        Poll::Ready(Err(*self.broken.insert(Reason::TransportReset)))
     }
 
     /// Ends both streams.
@@ -183,7 +201,13 @@ impl PacketSender for Sender {
             self.ending = Ending::Told(self.tell_end());
         }
         if let Ending::Told(arriving) = &mut self.ending {
-            let arrived = ready!(arriving.poll_unpin(cx));
+            let arrived = match arriving.poll_unpin(cx) {
+                Poll::Ready(arrived) => arrived,
+                Poll::Pending => {
+                    ready!(poll_gone(&mut self.gone, cx));
+                    Err(Reason::TransportReset)
+                }
+            };
             self.ending = Ending::Done;
             match arrived {
                 Ok(()) => self.shared.lock().end = End::Arrived,
@@ -217,12 +241,13 @@ struct Receiver {
     ends: [Option<Reason>; 2],
     /// The lane that is looked at first: not the one whose turn it was last.
     first: usize,
+    gone: Gone,
     shared: Arc<Shared>,
 }
 
 impl PacketReceiver for Receiver {
     fn poll_receive(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Bytes, Reason>> {
-        let Self { lanes, ends, first, shared } = &mut *self;
+        let Self { lanes, ends, first, gone, shared } = &mut *self;
         let Some(lanes) = lanes else { return Poll::Ready(Err(Reason::TransportReset)) };
         for lane in [*first, 1 - *first] {
             if ends[lane].is_some() {
@@ -251,7 +276,10 @@ impl PacketReceiver for Receiver {
             [Some(Reason::StreamLost), None] | [None, Some(Reason::StreamLost)] => {
                 Poll::Ready(Err(Reason::StreamLost))
             }
-            [Some(_), None] | [None, Some(_)] | [None, None] => Poll::Pending,
+            [Some(_), None] | [None, Some(_)] | [None, None] => {
+                ready!(poll_gone(gone, cx));
+                Poll::Ready(Err(Reason::TransportReset))
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ use moorline_transport::{
 use quinn::crypto::rustls::QuicServerConfig;
 
 use crate::keys::Key;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, gone};
 use crate::serve::{Listening, Served, Taken};
 use crate::settings::{
     self, PROTOCOL, SOCKET_BUFFER, Timing, WAITING_BYTES, WAITING_BYTES_ALL, WAITING_MAX,
@@ -106,9 +106,8 @@ pub(crate) async fn listen(
 /// The two ends of a new listener: what is served, and what is listened with.
 fn begin(tls: &ServerTls) -> (Listening, Begun) {
     let (taken, ready) = mpsc::unbounded();
-    let (alive, gone) = oneshot::channel();
-    let listening = Listening { taken, tls: tls.clone(), gone: gone.shared() };
-    (listening, Begun { ready, _alive: alive })
+    let (here, left) = gone();
+    (Listening { taken, tls: tls.clone(), left }, Begun { ready, _here: here })
 }
 
 /// What holds now for whoever dials: TLS 1.3 alone, nothing ahead of it.
@@ -166,7 +165,7 @@ struct QuicListener {
 struct Begun {
     ready: UnboundedReceiver<Taken>,
     /// Those who are not let in yet go with it.
-    _alive: oneshot::Sender<()>,
+    _here: oneshot::Sender<()>,
 }
 
 impl Listener for QuicListener {

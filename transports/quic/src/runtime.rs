@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::channel::oneshot;
+use futures::future::{FutureExt, Shared};
 use quinn::AsyncTimer;
 
 #[cfg(not(any(feature = "tokio", feature = "smol")))]
@@ -78,6 +80,16 @@ impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.quinn.fmt(f)
     }
+}
+
+/// Resolves when a runtime is gone, or has nothing to do any more: what was begun there is not driven
+/// then, and quinn says nothing.
+pub(crate) type Gone = Shared<oneshot::Receiver<()>>;
+
+/// The two ends of it: the first goes with a task.
+pub(crate) fn gone() -> (oneshot::Sender<()>, Gone) {
+    let (here, gone) = oneshot::channel();
+    (here, gone.shared())
 }
 
 /// Ready when its time has come.

@@ -19,7 +19,7 @@ use rustls::pki_types::CertificateDer;
 use crate::halves::{Streams, connection};
 use crate::listen::server_tls;
 use crate::reason::{Guard, code, end_reason, protocol_error, read_reason, write_reason};
-use crate::runtime::Runtime;
+use crate::runtime::{Gone, Runtime, Sleep, gone};
 use crate::settings::{ATTACH_WITHIN, PROVE_FROM, UNATTACHED_MAX, name_of_lane};
 
 /// A socket and its connections. It outlives its listener while there are any, and may get another.
@@ -31,6 +31,7 @@ pub(crate) struct Served {
     /// Wakes the task when there is a listener, or none any more.
     changed: AtomicWaker,
     unattached: Arc<Unattached>,
+    gone: Gone,
 }
 
 struct State {
@@ -45,7 +46,7 @@ pub(crate) struct Listening {
     pub(crate) taken: UnboundedSender<Taken>,
     pub(crate) tls: ServerTls,
     /// Resolves when the listener is dropped.
-    pub(crate) gone: future::Shared<oneshot::Receiver<()>>,
+    pub(crate) left: Gone,
 }
 
 /// What became of somebody, with its place until that was told.
@@ -98,6 +99,7 @@ impl Served {
         listening: Listening,
     ) -> Arc<Self> {
         let state = State { listening: Some(listening), is_over: false };
+        let (here, gone) = gone();
         let served = Arc::new(Self {
             quic,
             config,
@@ -105,9 +107,10 @@ impl Served {
             state: Mutex::new(state),
             changed: AtomicWaker::new(),
             unattached: Arc::default(),
+            gone,
         });
-        let over = Over(Arc::clone(&served));
-        served.runtime.spawn(async move { over.0.serve().await });
+        let over = Over { served: Arc::clone(&served), _here: here };
+        served.runtime.spawn(async move { over.served.serve().await });
         served
     }
 
@@ -183,7 +186,7 @@ impl Served {
             return;
         }
         let waiting = pin!(self.unattached.place());
-        let place = match future::select(waiting, listening.gone.clone()).await {
+        let place = match future::select(waiting, listening.left.clone()).await {
             Either::Left((place, _)) => place,
             Either::Right(_) => return incoming.refuse(),
         };
@@ -197,10 +200,11 @@ impl Served {
                 incoming.accept_with(Arc::new(config)).map_err(|error| Refusal::from(&error))
             });
         let late = self.runtime.sleep(ATTACH_WITHIN);
+        let gone = self.gone.clone();
         self.runtime.spawn(async move {
-            let late = future::select(late, listening.gone.clone());
+            let late = future::select(late, listening.left.clone());
             let attached = match connecting {
-                Ok(connecting) => attach(connecting, peer, late).await,
+                Ok(connecting) => attach(connecting, gone, peer, late).await,
                 Err(refusal) => Err(refusal),
             };
             let what = attached.map_err(|Refusal(reason, detail)| AcceptError::Refused {
@@ -224,12 +228,15 @@ enum Next {
 }
 
 /// Goes with the task: however that ends, nobody waits for it in vain.
-struct Over(Arc<Served>);
+struct Over {
+    served: Arc<Served>,
+    _here: oneshot::Sender<()>,
+}
 
 impl Drop for Over {
     fn drop(&mut self) {
         let left = {
-            let mut state = self.0.lock();
+            let mut state = self.served.lock();
             state.is_over = true;
             state.listening.take()
         };
@@ -247,11 +254,12 @@ impl From<&ConnectionError> for Refusal {
 }
 
 /// What ends the wait for somebody: the time, or that nobody listens.
-type Late = future::Select<crate::runtime::Sleep, future::Shared<oneshot::Receiver<()>>>;
+type Late = future::Select<Sleep, Gone>;
 
 /// From the handshake to the names of both lanes.
 async fn attach(
     connecting: quinn::Connecting,
+    gone: Gone,
     peer: SocketAddr,
     mut late: Late,
 ) -> Result<Connection, Refusal> {
@@ -273,7 +281,7 @@ async fn attach(
         let chain = proven.downcast::<Vec<CertificateDer<'static>>>().unwrap_or_default();
         chain.first().map(name_of).unwrap_or_default()
     });
-    Ok(connection(connected, streams, peer.to_string(), identity))
+    Ok(connection(connected, gone, streams, peer.to_string(), identity))
 }
 
 fn given_up<A, B>(why: &Either<A, B>) -> (Refusal, VarInt) {

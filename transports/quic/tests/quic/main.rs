@@ -9,6 +9,7 @@ mod flood;
 mod keep;
 mod lanes;
 mod path;
+mod peers;
 mod tls;
 
 use moorline_transport::Endpoint;

@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -66,8 +67,9 @@ impl Clients {
         let driven = endpoint.clone();
         runtime.spawn(async move {
             let _ = over.await;
-            // The connections may outlive the transport.
-            driven.wait_idle().await;
+            // The connections may outlive the transport, and its socket may fail, which ends what an
+            // endpoint accepts; this one is never dialled.
+            future::select(pin!(driven.wait_idle()), pin!(driven.accept())).await;
             drop(here);
         });
         let which = runtime.which().clone();
@@ -231,7 +233,7 @@ impl Dialled<'_> {
             }
             Err(error) => return Err(io::Error::other(error)),
         };
-        let probe = std::pin::pin!(self.clients.probe(self.runtime, address));
+        let probe = pin!(self.clients.probe(self.runtime, address));
         match future::select(connecting, probe).await {
             Either::Left((Ok(connected), _)) => Ok(Ok((connected, gone))),
             Either::Left((Err(error), _)) => match unanswered(&error) {

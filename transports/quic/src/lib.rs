@@ -9,6 +9,8 @@
 //! other, and C goes first where both wait. Packets begin only when the handshake is over: 0-RTT is off at
 //! both ends, for a Hello that is replayed could take over a session.
 //!
+//! What a reader that reads nothing holds back is bounded: 192 KiB of a lane, 256 KiB of both.
+//!
 //! A dial is done when the other end has named the lanes, too: a round trip after the handshake. Only then
 //! is it known whether it takes our certificate.
 //!
@@ -27,6 +29,14 @@
 //! - **A coordinator's end.** UDP knows no reset: a coordinator that died would be missed only after the
 //!   idle timeout. One that comes back with the same key ([`QuicTransport::with_key`]) resets what it does
 //!   not know any more as soon as it hears of it.
+//!
+//! # Strangers
+//!
+//! At most 1,024 connections are being let in at a time, each for 10 s at most; up to 4,096 more wait.
+//! From 64 on whoever dials has to prove its address first, which costs it a round trip and us nothing.
+//! Before that an address that proved nothing may get three times what it sent, and what is left of the
+//! datagram with which that was reached: quinn does not cut one short. So what a forged address can be
+//! made to receive is bounded as a whole: 64 times less than 4.8 kB in 10 s.
 //!
 //! # Runtimes
 //!
@@ -149,9 +159,9 @@ impl QuicTransport {
         self
     }
 
-    /// The same, with another idle timeout: after so long without a sign of life of the peer's QUIC a
-    /// connection is `half_open`. Default 15 s; zero is never. What is shorter at the two ends counts. Keep it near the heartbeat
-    /// timeout and above three times the keep-alive.
+    /// The same, with another idle timeout: after so long without a sign of life from the other end's QUIC
+    /// a connection is `half_open`. Default 15 s; zero is never. Each end has its own, and the shorter one
+    /// counts. It should be near the heartbeat timeout, and three times the keep-alive.
     #[must_use]
     pub fn with_idle_timeout(mut self, idle: Duration) -> Self {
         self.timing.idle = idle;

@@ -329,3 +329,6 @@ async fn streams(connected: &quinn::Connection) -> Result<Streams, Refusal> {
     let [Some(c), Some(b)] = lanes else { return Err(rules("a lane is missing")) };
     Ok(Streams { c, b })
 }
+
+#[cfg(test)]
+mod tests;

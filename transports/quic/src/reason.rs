@@ -76,22 +76,21 @@ fn said(code: TransportErrorCode) -> Reason {
 
 /// An address that did not answer, as far as another one might; or whoever did answer would not.
 pub(crate) fn unanswered(error: &ConnectionError) -> Result<io::Error, DialError> {
+    const SILENT: [(Reason, io::ErrorKind); 3] = [
+        (Reason::ConnectTimeout, io::ErrorKind::TimedOut),
+        (Reason::ConnectRefused, io::ErrorKind::ConnectionRefused),
+        (Reason::TransportReset, io::ErrorKind::ConnectionReset),
+    ];
     let failed = dial_error(error);
-    let kind = match failed.reason {
-        Reason::ConnectTimeout => io::ErrorKind::TimedOut,
-        Reason::ConnectRefused => io::ErrorKind::ConnectionRefused,
-        Reason::TransportReset => io::ErrorKind::ConnectionReset,
-        _ => return Err(failed),
-    };
+    let silent = SILENT.into_iter().find(|(reason, _)| *reason == failed.reason);
+    let Some((_, kind)) = silent else { return Err(failed) };
     Ok(io::Error::new(kind, failed.detail))
 }
 
 /// Why there was no connection.
 pub(crate) fn dial_error(error: &ConnectionError) -> DialError {
-    let reason = match end_reason(error) {
-        Reason::HalfOpen => Reason::ConnectTimeout,
-        reason => reason,
-    };
+    let is_timeout = matches!(error, ConnectionError::TimedOut);
+    let reason = if is_timeout { Reason::ConnectTimeout } else { end_reason(error) };
     DialError { reason, detail: error.to_string() }
 }
 

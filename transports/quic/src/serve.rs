@@ -218,6 +218,7 @@ impl Served {
     }
 }
 
+#[allow(clippy::large_enum_variant, reason = "it is taken apart where it is made")]
 enum Next {
     /// Somebody dials.
     Arrived(quinn::Incoming),

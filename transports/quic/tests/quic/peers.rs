@@ -92,10 +92,9 @@ pub(crate) async fn read(receive: &mut RecvStream) -> Vec<u8> {
 
 /// What one of us said when it closed a connection.
 pub(crate) async fn closed_with(connection: &Connection) -> u64 {
-    match soon(connection.closed()).await {
-        quinn::ConnectionError::ApplicationClosed(close) => close.error_code.into_inner(),
-        error => panic!("{error}"),
-    }
+    let end = soon(connection.closed()).await;
+    let quinn::ConnectionError::ApplicationClosed(close) = end else { panic!("{end}") };
+    close.error_code.into_inner()
 }
 
 /// A runtime on a thread of its own, which can be stopped dead: nothing that runs there gets to say

@@ -21,10 +21,9 @@ async fn refused(client: ClientTls, server: ServerTls) -> (Reason, Reason) {
     let dial = client.dial(&listener.endpoint());
     let (dialled, accepted) = soon(join(dial, listener.accept())).await;
     let dialled = dialled.expect_err("refused").reason;
-    match accepted.expect_err("refused") {
-        AcceptError::Refused { reason, .. } => (dialled, reason),
-        error => panic!("{error}"),
-    }
+    let error = accepted.expect_err("refused");
+    let AcceptError::Refused { reason, .. } = error else { panic!("{error}") };
+    (dialled, reason)
 }
 
 #[tokio::test]

@@ -318,16 +318,13 @@ async fn streams(connected: &quinn::Connection) -> Result<Streams, Refusal> {
         }
         let lane = Lane::ALL.into_iter().find(|lane| name == [name_of_lane(*lane)]);
         let lane = lane.ok_or_else(|| rules("a stream is of no lane"))?;
-        if lanes[lane.index()].is_some() {
-            return Err(rules("two streams are of the same lane"));
-        }
         let named = send.write_all(&name).await;
         named.map_err(|error| of_stream(write_reason(&error), &error))?;
         lanes[lane.index()] = Some((send, receive));
     }
     // No more than these, not even in their place.
     connected.set_max_concurrent_bi_streams(VarInt::from_u32(0));
-    let [Some(c), Some(b)] = lanes else { return Err(rules("a lane is missing")) };
+    let [Some(c), Some(b)] = lanes else { return Err(rules("two streams are of the same lane")) };
     Ok(Streams { c, b })
 }
 

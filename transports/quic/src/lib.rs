@@ -38,6 +38,10 @@
 //! datagram with which that was reached: quinn does not cut one short. So what a forged address can be
 //! made to receive is bounded as a whole: 64 times less than 4.8 kB in 10 s.
 //!
+//! What comes to a listener's one socket at once has to wait in the kernel. 4 MiB are asked for; Linux
+//! grants what `net.core.rmem_max` says, which by default is less than a thousand first packets need. What
+//! is lost comes again, but only after a second: a coordinator of a large fleet wants that limit raised.
+//!
 //! # Runtimes
 //!
 //! Where [`tokio::runtime::Handle::try_current`] says that there is a tokio (feature `tokio`, the

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures::StreamExt;
 use futures::future::{join, join_all};
 use moorline_link::{Lane, Reason};
 use moorline_quic::QuicTransport;
@@ -234,15 +235,17 @@ async fn a_thousand_connections_share_one_socket() {
     let transport = transport();
     let mut listener = transport.listen(&here()).await.expect("listens");
     let at = listener.endpoint();
-    let dials = join_all((0..MANY).map(|n| {
+    // A hundred at a time: all at once would be a test of the machine, which other tests share.
+    let dials = futures::stream::iter(0..MANY).map(|n| {
         let dial = transport.dial(&at);
-        tokio::spawn(async move {
+        async move {
             let mut dialled = dial.await.expect("dialled");
             let packet = n.to_be_bytes().to_vec();
             send(&mut dialled, packet, Lane::C).await.expect("sent");
             dialled
-        })
-    }));
+        }
+    });
+    let dials = dials.buffer_unordered(100).collect::<Vec<_>>();
     let accepts = async {
         let mut all = Vec::new();
         for _ in 0..MANY {
@@ -250,7 +253,7 @@ async fn a_thousand_connections_share_one_socket() {
         }
         all
     };
-    let (dialled, mut accepted) = soon(join(dials, accepts)).await;
+    let (_dialled, mut accepted) = soon(join(dials, accepts)).await;
     let first = accepted[0].peer.clone();
     assert!(accepted.iter().all(|connection| connection.peer == first), "one socket");
     let packets = join_all(accepted.iter_mut().map(receive)).await;
@@ -259,7 +262,4 @@ async fn a_thousand_connections_share_one_socket() {
     seen.sort();
     let expected: Vec<_> = (0..MANY).map(|n| n.to_be_bytes().to_vec()).collect();
     assert_eq!(seen, expected);
-    for dialled in dialled {
-        dialled.expect("no panic");
-    }
 }

@@ -88,6 +88,7 @@ pub struct Subject {
     transport: Arc<dyn Transport>,
     listen: Endpoint,
     lanes: Lanes,
+    ends: Ends,
     socket: Socket,
     withheld_max: usize,
     connections: u32,
@@ -103,6 +104,16 @@ pub enum Lanes {
     ShareOneOrder,
     /// A packet may overtake one of the other lane: QUIC.
     AreIndependent,
+}
+
+/// What becomes of one direction when the other one ends in order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ends {
+    /// It goes on until it ends itself: gRPC, QUIC.
+    AreIndependent,
+    /// Both end: what the other end sends from then on is lost. WebSocket, whose close frame is meant so
+    /// (RFC 6455, 5.5.1).
+    AreTogether,
 }
 
 /// What a stranger finds at the address of a listener.
@@ -125,6 +136,7 @@ impl Subject {
             transport: Arc::new(transport),
             listen,
             lanes: Lanes::ShareOneOrder,
+            ends: Ends::AreIndependent,
             socket: Socket::None,
             withheld_max: UNWRITTEN_MAX + PACKET_MAX,
             connections: 1_000,
@@ -138,6 +150,13 @@ impl Subject {
     #[must_use]
     pub fn with_lanes(mut self, lanes: Lanes) -> Self {
         self.lanes = lanes;
+        self
+    }
+
+    /// What becomes of one direction when the other one ends. Default: it goes on.
+    #[must_use]
+    pub fn with_ends(mut self, ends: Ends) -> Self {
+        self.ends = ends;
         self
     }
 

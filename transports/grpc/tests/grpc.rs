@@ -1,16 +1,18 @@
 //! What is gRPC's and HTTP/2's own, over real sockets on loopback.
 
-mod common;
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "../../memory/tests/tools/mod.rs"]
+mod tools;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{receive, send, soon};
 use moorline_grpc::GrpcTransport;
 use moorline_link::{Lane, Reason};
 use moorline_transport::{Endpoint, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tools::{receive, send, soon};
 
 fn here() -> Endpoint {
     "grpc://127.0.0.1:0".parse().expect("an endpoint")

@@ -1,10 +1,10 @@
 //! TLS at a gRPC listener: who is believed, who is let in, and what becomes of the others.
 
-#[allow(dead_code, reason = "what the tests of gRPC need beside this")]
-mod common;
 mod pki;
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "../../memory/tests/tools/mod.rs"]
+mod tools;
 
-use common::{receive, send, soon};
 use moorline_grpc::GrpcTransport;
 use moorline_link::{Lane, Reason};
 use moorline_transport::{AcceptError, Connection, Endpoint, Listener, Transport};
@@ -12,6 +12,7 @@ use pki::{Authority, Files, authority, issued, issued_with};
 use rcgen::date_time_ymd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tools::{receive, send, soon};
 
 async fn listen(transport: &GrpcTransport) -> Box<dyn Listener> {
     let here = "grpcs://127.0.0.1:0".parse().expect("an endpoint");

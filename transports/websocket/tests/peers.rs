@@ -4,8 +4,8 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod common;
 #[allow(dead_code, reason = "other tests use the rest")]
-#[path = "../../memory/tests/essentials/mod.rs"]
-mod essentials;
+#[path = "../../memory/tests/tools/mod.rs"]
+mod tools;
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::{PipeEnd, pipe};
-use essentials::{PACKET_MAX, close, connect, receive, send, soon};
 use futures::{AsyncReadExt as _, AsyncWriteExt as _};
 use moorline_link::{Lane, Reason};
 use moorline_transport::{
@@ -23,6 +22,7 @@ use moorline_websocket::{WebSocketTransport, over};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
+use tools::{PACKET_MAX, close, connect, receive, send, soon};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::{Message, WebSocket};
 
@@ -305,8 +305,7 @@ async fn garbage_at_the_port_disturbs_nobody() {
         assert_eq!(receive(&mut accepted).await.expect("received"), "undisturbed");
     }
     let dial = transport.dial(&listener.endpoint());
-    let (another, _taken) =
-        soon(futures::future::join(dial, essentials::accept(&mut *listener))).await;
+    let (another, _taken) = soon(futures::future::join(dial, tools::accept(&mut *listener))).await;
     another.expect("dialled");
 }
 
@@ -512,7 +511,7 @@ async fn what_arrives_while_only_the_end_is_waited_for_is_not_lost() {
         stream.write_all(&frame(0x82, &[n; 7])).await.expect("written");
     }
     stream.write_all(&frame(0x88, b"")).await.expect("written");
-    essentials::close(&mut accepted).await.expect("closed");
+    tools::close(&mut accepted).await.expect("closed");
     for n in 0..3 {
         assert_eq!(receive(&mut accepted).await.expect("received"), [n; 7][..]);
     }
@@ -559,7 +558,7 @@ async fn many_packets_leave_in_few_writes() {
     const PACKETS: usize = 1_000;
     const { assert!(UNWRITTEN_MAX > 100 * PACKETS, "all of it is taken at once") };
     for _ in 0..PACKETS {
-        essentials::ready(&mut dialled).await.expect("ready");
+        tools::ready(&mut dialled).await.expect("ready");
         Pin::new(&mut *dialled.sender).send(Bytes::from(vec![7; 94]), Lane::C).expect("taken");
     }
     let flushed = poll_fn(|cx| Pin::new(&mut *dialled.sender).poll_flush(cx));

@@ -3,18 +3,18 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod common;
 #[allow(dead_code, reason = "other tests use the rest")]
-#[path = "../../memory/tests/essentials/mod.rs"]
-mod essentials;
+#[path = "../../memory/tests/tools/mod.rs"]
+mod tools;
 
 use std::sync::{Arc, Mutex};
 
 use common::{Authority, client, encrypted, server};
-use essentials::{receive, send, soon};
 use moorline_link::{Lane, Reason};
 use moorline_transport::{DialError, Endpoint, Security, Transport};
 use moorline_websocket::{Proxy, WebSocketTransport};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tools::{receive, send, soon};
 
 /// A proxy, and what it was asked.
 struct SmallProxy {
@@ -81,13 +81,13 @@ const YES: &str = "HTTP/1.1 200 Connection established\r\nVia: small\r\n\r\n";
 /// A packet each way.
 async fn talk(transport: &WebSocketTransport, at: &str) -> String {
     let at: Endpoint = at.parse().expect("an endpoint");
-    let (_listener, mut dialled, mut accepted) = essentials::connect(transport, &at).await;
+    let (_listener, mut dialled, mut accepted) = tools::connect(transport, &at).await;
     send(&mut dialled, "up", Lane::C).await.expect("sent");
     assert_eq!(receive(&mut accepted).await.expect("received"), "up");
-    send(&mut accepted, vec![7; essentials::PACKET_MAX], Lane::B).await.expect("sent");
+    send(&mut accepted, vec![7; tools::PACKET_MAX], Lane::B).await.expect("sent");
     let received = receive(&mut dialled).await.expect("received");
-    assert_eq!(received.len(), essentials::PACKET_MAX);
-    let end = futures::future::join(essentials::close(&mut accepted), receive(&mut dialled));
+    assert_eq!(received.len(), tools::PACKET_MAX);
+    let end = futures::future::join(tools::close(&mut accepted), receive(&mut dialled));
     assert_eq!(end.await, (Ok(()), Err(Reason::ClosedByPeer)));
     dialled.peer
 }

@@ -3,16 +3,16 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod common;
 #[allow(dead_code, reason = "other tests use the rest")]
-#[path = "../../memory/tests/essentials/mod.rs"]
-mod essentials;
+#[path = "../../memory/tests/tools/mod.rs"]
+mod tools;
 
 use common::{Authority, client, server};
-use essentials::soon;
 use moorline_link::Reason;
 use moorline_transport::{
     AcceptError, Connection, DialError, Endpoint, Security, TlsFiles, Transport,
 };
 use moorline_websocket::WebSocketTransport;
+use tools::soon;
 
 /// What becomes of a dial with the one's files to a listener with the other's.
 async fn meet(

@@ -3,77 +3,80 @@
 
 #[allow(dead_code, reason = "other tests use the rest")]
 mod common;
-#[path = "../../memory/tests/essentials/mod.rs"]
-mod essentials;
 
-use common::{OffTokio, encrypted};
-use essentials::PACKET_MAX;
-use moorline_transport::{Endpoint, UNWRITTEN_MAX};
+use common::encrypted;
+use futures::future::BoxFuture;
+use moorline_transport::conformance::{Ends, Socket, Subject, Verdict};
+use moorline_transport::{Transport, UNWRITTEN_MAX};
 use moorline_websocket::WebSocketTransport;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::runtime::Builder;
 
-/// What the kernel holds on both sides, what TLS does, and what the sender does.
-const SLOW_READER_MAX: usize = (1 << 20) + UNWRITTEN_MAX + PACKET_MAX;
+/// What the kernel holds on both sides, which grows with what was read before; what TLS does, and what the
+/// sender does.
+const WITHHELD_MAX: usize = (8 << 20) + UNWRITTEN_MAX + (64 << 10);
 
-fn endpoint(text: &str) -> Endpoint {
-    text.parse().expect("an endpoint")
+fn subject(transport: impl Transport, listen: &str) -> Subject {
+    // 1,000 connections have twice as many sockets, and the tests of this file run side by side.
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).expect("as much as this process may have");
+    Subject::new(transport, listen.parse().expect("an endpoint"))
+        .with_ends(Ends::AreTogether)
+        .with_socket(Socket::Tcp)
+        .with_withheld_max(WITHHELD_MAX)
 }
 
-macro_rules! keeps {
-    ($($name:ident($($more:expr),*);)*) => {
-        mod clear {
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                let here = endpoint("ws://127.0.0.1:0");
-                essentials::$name(&WebSocketTransport::new(), &here, $($more),*).await;
-            })*
-        }
-        mod encrypted {
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                let here = endpoint("wss://127.0.0.1:0");
-                essentials::$name(&encrypted(), &here, $($more),*).await;
-            })*
-        }
-        mod on_one_thread {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                let here = endpoint("ws://127.0.0.1:0/moorline");
-                essentials::$name(&WebSocketTransport::new(), &here, $($more),*).await;
-            })*
-        }
-        mod off_tokio {
-            use super::*;
-            $(#[tokio::test]
-            async fn $name() {
-                let here = endpoint("ws://127.0.0.1:0");
-                let transport = OffTokio(WebSocketTransport::new());
-                essentials::$name(&transport, &here, $($more),*).await;
-            })*
-        }
-        mod encrypted_off_tokio {
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                let here = endpoint("wss://127.0.0.1:0");
-                essentials::$name(&OffTokio(encrypted()), &here, $($more),*).await;
-            })*
-        }
-    };
+fn on_several_threads(check: BoxFuture<'static, Verdict>) -> Verdict {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(check)
 }
 
-keeps! {
-    packets_arrive_in_order_both_ways_and_whole();
-    a_slow_reader_holds_the_writer_back(SLOW_READER_MAX);
-    an_abrupt_end_is_a_reset();
-    one_half_that_is_dropped_cuts_the_connection();
-    an_orderly_end_comes_behind_what_was_sent();
-    an_orderly_end_waits_for_a_peer_that_reads_late();
-    a_dial_to_nothing_is_refused();
-    a_dial_can_be_cancelled();
-    connections_outlive_their_listener();
-    an_address_is_listened_on_once();
-    many_connections_at_once();
+fn on_one_thread(check: BoxFuture<'static, Verdict>) -> Verdict {
+    Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(check)
+}
+
+mod clear {
+    use super::*;
+
+    moorline_transport::conformance! {
+        subject: subject(WebSocketTransport::new(), "ws://127.0.0.1:0"),
+        block_on: on_several_threads,
+    }
+}
+
+mod clear_on_one_thread {
+    use super::*;
+
+    moorline_transport::conformance! {
+        subject: subject(WebSocketTransport::new(), "ws://localhost:0/moorline"),
+        block_on: on_one_thread,
+    }
+}
+
+mod clear_off_tokio {
+    use super::*;
+
+    moorline_transport::conformance! {
+        subject: subject(WebSocketTransport::new(), "ws://127.0.0.1:0"),
+        block_on: futures::executor::block_on,
+    }
+}
+
+mod encrypted_on_tokio {
+    use super::*;
+
+    moorline_transport::conformance! {
+        subject: subject(encrypted(), "wss://127.0.0.1:0"),
+        block_on: on_several_threads,
+    }
+}
+
+mod encrypted_off_tokio {
+    use super::*;
+
+    moorline_transport::conformance! {
+        subject: subject(encrypted(), "wss://127.0.0.1:0"),
+        block_on: futures::executor::block_on,
+    }
 }

@@ -10,9 +10,9 @@ use moorline_transport::{AcceptError, Connection, Endpoint, Security, Transport}
 use tokio::net::UdpSocket;
 
 use crate::certificates::{Files, authority, params, security, transport};
-use crate::essentials::{accept, connect, receive, send, soon};
 use crate::here;
 use crate::peers;
+use crate::tools::{accept, connect, receive, send, soon};
 
 async fn socket() -> UdpSocket {
     UdpSocket::bind("127.0.0.1:0").await.expect("a socket")

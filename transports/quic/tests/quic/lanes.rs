@@ -8,9 +8,9 @@ use moorline_transport::{AcceptError, Connection, Listener, Transport};
 use quinn::{RecvStream, SendStream};
 
 use crate::certificates::{security, transport};
-use crate::essentials::{PACKET_MAX, accept, connect, receive, send, soon};
 use crate::here;
 use crate::peers::{self, closed_with, framed, is_named, read};
+use crate::tools::{PACKET_MAX, accept, connect, receive, send, soon};
 
 /// Our end, and a plain one with both lanes open.
 async fn meet() -> (Box<dyn Listener>, Connection, quinn::Connection, [(SendStream, RecvStream); 2])

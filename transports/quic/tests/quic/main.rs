@@ -2,15 +2,15 @@
 //! loopback: under tokio, and without it.
 
 mod certificates;
-#[allow(dead_code, reason = "one of them wants order over both lanes")]
-#[path = "../../../memory/tests/essentials/mod.rs"]
-mod essentials;
 mod flood;
 mod keep;
 mod lanes;
 mod path;
 mod peers;
 mod tls;
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "../../../memory/tests/tools/mod.rs"]
+mod tools;
 
 use moorline_transport::Endpoint;
 

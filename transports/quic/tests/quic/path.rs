@@ -10,9 +10,9 @@ use moorline_quic::QuicTransport;
 use moorline_transport::{Connection, Endpoint, Listener, Transport};
 
 use crate::certificates::{security, transport};
-use crate::essentials::{accept, connect, receive, send, soon};
 use crate::here;
 use crate::peers::{self, Process};
+use crate::tools::{accept, connect, receive, send, soon};
 
 /// As many connections as are wanted, by both ends.
 async fn connect_many(

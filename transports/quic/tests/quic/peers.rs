@@ -7,8 +7,8 @@ use moorline_transport::{Endpoint, Security};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{Connection, RecvStream, SendStream};
 
-use crate::essentials::soon;
 use crate::here;
+use crate::tools::soon;
 
 pub(crate) const PROTOCOL: &[u8] = b"moorline/1";
 

@@ -9,9 +9,9 @@ use moorline_transport::{AcceptError, ClientTls, ListenError, Security, ServerTl
 use rcgen::{CertificateParams, DnType};
 
 use crate::certificates::{Files, authority, params, security};
-use crate::essentials::{accept, connect, receive, send, soon};
 use crate::here;
 use crate::peers;
+use crate::tools::{accept, connect, receive, send, soon};
 
 /// Dials a listener; why that failed, as both ends say it.
 async fn refused(client: ClientTls, server: ServerTls) -> (Reason, Reason) {

@@ -1,4 +1,4 @@
-//! Certificates for tests, a transport that is used outside of tokio, and a byte stream in memory.
+//! Certificates for tests, and a byte stream in memory.
 
 use std::collections::VecDeque;
 use std::io;
@@ -6,16 +6,9 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::thread;
 
-use futures::channel::oneshot;
-use futures::future::{self, BoxFuture, Either, FutureExt};
 use futures::io::{AsyncRead, AsyncWrite};
-use moorline_link::Reason;
-use moorline_transport::{
-    ClientTls, Connection, DialError, Endpoint, ListenError, Listener, Security, ServerTls,
-    TlsFiles, Transport,
-};
+use moorline_transport::{ClientTls, Security, ServerTls, TlsFiles};
 use moorline_websocket::WebSocketTransport;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -110,54 +103,6 @@ pub(crate) fn encrypted() -> WebSocketTransport {
     let security =
         Security::new().with_server(server(issued.alone())).with_client(client(issued.believing()));
     WebSocketTransport::new().with_security(security)
-}
-
-/// Dials and listens on a thread that knows no tokio.
-pub(crate) struct OffTokio<T>(pub(crate) T);
-
-impl<T: Transport> Transport for OffTokio<T> {
-    fn schemes(&self) -> &'static [&'static str] {
-        self.0.schemes()
-    }
-
-    fn dial(&self, endpoint: &Endpoint) -> BoxFuture<'static, Result<Connection, DialError>> {
-        let dial = self.0.dial(endpoint);
-        async {
-            let detail = "cancelled".to_owned();
-            elsewhere(dial).await.unwrap_or(Err(DialError { reason: Reason::Forced, detail }))
-        }
-        .boxed()
-    }
-
-    fn listen(
-        &self,
-        endpoint: &Endpoint,
-    ) -> BoxFuture<'static, Result<Box<dyn Listener>, ListenError>> {
-        let (listen, endpoint) = (self.0.listen(endpoint), endpoint.clone());
-        async {
-            let detail = "cancelled".to_owned();
-            elsewhere(listen).await.unwrap_or(Err(ListenError::Other { endpoint, detail }))
-        }
-        .boxed()
-    }
-}
-
-/// Drives a future where there is no tokio, until it is done or nobody waits for it any more.
-async fn elsewhere<T: Send + 'static>(what: BoxFuture<'static, T>) -> Option<T> {
-    let (mut done, is_done) = oneshot::channel();
-    thread::spawn(move || {
-        let result = {
-            let driven = future::select(what, done.cancellation());
-            match futures::executor::block_on(driven) {
-                Either::Left((result, _)) => Some(result),
-                Either::Right(_) => None,
-            }
-        };
-        if let Some(result) = result {
-            let _ = done.send(result);
-        }
-    });
-    is_done.await.ok()
 }
 
 /// Both ends of a byte stream in memory that takes everything, and how often it was written to.

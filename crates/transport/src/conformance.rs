@@ -98,6 +98,16 @@ pub struct Subject {
 }
 
 /// What holds between packets of different lanes.
+///
+/// ```
+/// use moorline_transport::conformance::{Ends, Lanes, Subject};
+///
+/// /// As over QUIC: a stream for each lane, each of which ends by itself.
+/// fn with_streams(subject: Subject) -> Subject {
+///     subject.with_lanes(Lanes::AreIndependent).with_ends(Ends::AreIndependent)
+/// }
+/// # let _ = with_streams;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lanes {
     /// All packets arrive in the order in which they were sent: gRPC, WebSocket.

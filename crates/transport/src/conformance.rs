@@ -56,7 +56,7 @@ use futures::future::BoxFuture;
 
 use self::clock::within;
 use self::tools::{Failure, Outcome};
-use crate::{Endpoint, Transport, UNWRITTEN_MAX};
+use crate::{Endpoint, PACKET_MAX, Transport, UNWRITTEN_MAX};
 
 mod clock;
 mod crowd;
@@ -66,9 +66,6 @@ mod opening;
 mod pressure;
 mod talk;
 mod tools;
-
-/// Largest packet there is: 64 KiB.
-const PACKET_MAX: usize = 64 << 10;
 
 /// The transport that is looked at, and what differs between transports.
 ///

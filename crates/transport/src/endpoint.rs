@@ -50,7 +50,13 @@ pub enum EndpointError {
         /// What was given.
         text: String,
     },
-    /// No word that could be a scheme, or none that a transport of this build serves.
+    /// What stands before `://` cannot be a scheme: a letter, then letters, digits, `+`, `-` and `.`.
+    #[error("`{text}` does not begin with a scheme; write it as SCHEME://HOST:PORT")]
+    NoScheme {
+        /// What was given.
+        text: String,
+    },
+    /// No transport of this build serves the scheme.
     #[error("`{scheme}` is not a scheme of this build; known: {known}")]
     Scheme {
         /// What was given.
@@ -156,10 +162,7 @@ impl FromStr for Endpoint {
             "http" => "ws".to_owned(),
             "https" => "wss".to_owned(),
             scheme if is_scheme(scheme) => scheme.to_owned(),
-            scheme => {
-                let known = "grpc, grpcs, quic, ws, wss, mem".to_owned();
-                return Err(EndpointError::Scheme { scheme: scheme.into(), known });
-            }
+            _ => return Err(EndpointError::NoScheme { text: text.into() }),
         };
         let too_much = || EndpointError::TooMuch { text: text.into() };
         let usual_port = usual_port(&scheme);

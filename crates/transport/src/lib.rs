@@ -3,7 +3,8 @@
 //! - [`Endpoint`]: where a coordinator is.
 //! - [`Transport`], [`Listener`], [`Connection`]: what a transport crate implements.
 //! - [`PacketSender`], [`PacketReceiver`]: the two halves of a connection.
-//! - [`Resolver`], [`race`], [`connect_reason`]: what dialling has in common wherever there are names.
+//! - [`Resolver`], [`race`], [`connect_reason`]: what dialling has in common wherever there are names;
+//!   [`own_addresses`], [`bind_error`], [`accept_error`]: and listening.
 //! - `Security`, `ClientTls`, `ServerTls`, with the feature `tls`: keys and certificates from files.
 //! - `conformance`, with the feature of that name: what every transport has to keep, as tests.
 //! - [`DialError`], [`ListenError`], [`AcceptError`]: what can go wrong, classified.
@@ -35,6 +36,7 @@
 pub mod conformance;
 mod dial;
 mod endpoint;
+mod listen;
 #[cfg(feature = "tls")]
 mod security;
 #[cfg(feature = "tls")]
@@ -43,11 +45,12 @@ mod transport;
 
 pub use dial::{Resolver, connect_reason, race};
 pub use endpoint::{Endpoint, EndpointError};
+pub use listen::{accept_error, bind_error, own_addresses};
 #[cfg(feature = "tls")]
 pub use security::Security;
 #[cfg(feature = "tls")]
 pub use tls::{ClientTls, ServerTls, TlsError, TlsFiles, name_of};
 pub use transport::{
-    AcceptError, Connection, DialError, ListenError, Listener, PacketReceiver, PacketSender,
-    Transport, UNWRITTEN_MAX,
+    AcceptError, Connection, DialError, ListenError, Listener, PACKET_MAX, PacketReceiver,
+    PacketSender, Transport, UNWRITTEN_MAX,
 };

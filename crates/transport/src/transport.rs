@@ -107,6 +107,10 @@ impl fmt::Debug for Connection {
 /// never waits behind more.
 pub const UNWRITTEN_MAX: usize = 128 << 10;
 
+/// Largest packet in bytes, encoded: 64 KiB. A transport ends a connection on which a longer one arrives as
+/// [`Reason::ProtocolError`].
+pub const PACKET_MAX: usize = 64 << 10;
+
 /// The sending half. Dropping it without [`PacketSender::poll_close`] cuts the connection.
 ///
 /// It is driven by being polled: what `send` took moves only while one of the `poll_` functions is
@@ -130,7 +134,7 @@ pub trait PacketSender: Send + Unpin {
     /// Ready while less than [`UNWRITTEN_MAX`] bytes are unwritten. An error is the end of the connection.
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Reason>>;
 
-    /// Takes one encoded packet (at most 64 KiB). Order is kept inside a lane. Only after
+    /// Takes one encoded packet (at most [`PACKET_MAX`]). Order is kept inside a lane. Only after
     /// `poll_ready` said yes.
     ///
     /// # Errors
@@ -199,7 +203,9 @@ pub enum ListenError {
         endpoint: Endpoint,
     },
     /// A listener with TLS needs a certificate.
-    #[error("{endpoint} needs a certificate and its key")]
+    #[error(
+        "{endpoint} is served with TLS, and there is no certificate and no key for it: give them to the transport"
+    )]
     NoCertificate {
         /// The address.
         endpoint: Endpoint,

@@ -10,7 +10,9 @@ use futures::FutureExt;
 use h2::client::{self, SendRequest};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use moorline_link::Reason;
-use moorline_transport::{ClientTls, Connection, DialError, Endpoint, Resolver, Security, race};
+use moorline_transport::{
+    ClientTls, Connection, DialError, Endpoint, PACKET_MAX, Resolver, Security, race,
+};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 use tokio_rustls::TlsConnector;
@@ -21,7 +23,7 @@ use crate::drive::{Http2, drive, end_reason};
 use crate::halves::{Role, connection};
 use crate::inflow::{Inflow, Raw};
 use crate::settings::{
-    CONTENT_TYPE, FRAME_MAX, HEADERS_MAX, MESSAGE_MAX, PATH, PROTOCOL, RESETS, SEND_BUFFER, WINDOW,
+    CONTENT_TYPE, FRAME_MAX, HEADERS_MAX, PATH, PROTOCOL, RESETS, SEND_BUFFER, WINDOW,
 };
 use crate::shared::{Guard, Shared};
 use crate::stream::Stream;
@@ -115,7 +117,7 @@ async fn attach(
         Inflow::new(response.into_body()),
         StatusCode::OK,
         None,
-        Some(MESSAGE_MAX),
+        Some(PACKET_MAX),
     );
     let connection = connection(Role::Client, outgoing, incoming, &shared, peer, None);
     guard.release();

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
@@ -18,7 +18,8 @@ use h2::server::{self, SendResponse};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use moorline_link::Reason;
 use moorline_transport::{
-    AcceptError, Connection, Endpoint, ListenError, Listener, Security, ServerTls, name_of,
+    AcceptError, Connection, Endpoint, ListenError, Listener, PACKET_MAX, Security, ServerTls,
+    accept_error, bind_error, name_of, own_addresses,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -30,8 +31,8 @@ use crate::drive::{Http2, drive, end_reason};
 use crate::halves::{Role, connection};
 use crate::inflow::{Inflow, Raw};
 use crate::settings::{
-    ATTACH_WITHIN, BACKLOG, CONTENT_TYPE, FRAME_MAX, HEADERS_MAX, LINGER, MESSAGE_MAX, PATH,
-    PROTOCOL, RESETS, SEND_BUFFER, STREAMS, UNATTACHED_MAX, WINDOW,
+    ATTACH_WITHIN, BACKLOG, CONTENT_TYPE, FRAME_MAX, HEADERS_MAX, LINGER, PATH, PROTOCOL, RESETS,
+    SEND_BUFFER, STREAMS, UNATTACHED_MAX, WINDOW,
 };
 use crate::shared::{Driven, Shared};
 use crate::stream::Stream;
@@ -47,7 +48,10 @@ pub(crate) async fn listen(
         endpoint: endpoint.clone(),
         detail: error.to_string(),
     };
-    let addresses = resolve(&endpoint).await.map_err(|error| other(&endpoint, &error))?;
+    let (host, port) = (endpoint.host().to_owned(), endpoint.port());
+    let lookup = async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) };
+    let addresses = own_addresses(&endpoint, lookup).await;
+    let addresses = addresses.map_err(|error| other(&endpoint, &error))?;
     let tls = if endpoint.is_encrypted() {
         Some(security.server(&endpoint)?)
     } else {
@@ -75,25 +79,7 @@ pub(crate) async fn listen(
             Err(error) => failed = failed.or(Some(error)),
         }
     }
-    Err(match failed {
-        Some(error) if error.kind() == io::ErrorKind::AddrInUse => ListenError::InUse { endpoint },
-        Some(error) => other(&endpoint, &error),
-        None => {
-            let detail = "it has no address".to_owned();
-            ListenError::Other { endpoint, detail }
-        }
-    })
-}
-
-/// IPv4 first, which is what most will dial.
-async fn resolve(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
-    let (host, port) = (endpoint.host(), endpoint.port());
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    let mut addresses: Vec<_> = tokio::net::lookup_host((host, port)).await?.collect();
-    addresses.sort_by_key(SocketAddr::is_ipv6);
-    Ok(addresses)
+    Err(bind_error(&endpoint, failed))
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -164,19 +150,6 @@ impl Listener for GrpcListener {
 
     fn endpoint(&self) -> Endpoint {
         self.endpoint.clone()
-    }
-}
-
-fn accept_error(error: &io::Error) -> AcceptError {
-    // ENOMEM, ENFILE, EMFILE, ENOBUFS: on Linux and on macOS.
-    const EXHAUSTED: [i32; 5] = [12, 23, 24, 105, 55];
-    // EBADF, EINVAL, ENOTSOCK: the socket itself is no good.
-    const BROKEN: [i32; 4] = [9, 22, 88, 38];
-    let detail = error.to_string();
-    match error.raw_os_error() {
-        Some(code) if EXHAUSTED.contains(&code) => AcceptError::Exhausted { detail },
-        Some(code) if BROKEN.contains(&code) => AcceptError::Closed { detail },
-        _ => AcceptError::Connection { detail },
     }
 }
 
@@ -333,7 +306,7 @@ fn take(
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
     let outgoing = respond.send_response(response, false).ok()?;
     let incoming =
-        Streaming::new_request(Raw, Inflow::new(request.into_body()), None, Some(MESSAGE_MAX));
+        Streaming::new_request(Raw, Inflow::new(request.into_body()), None, Some(PACKET_MAX));
     Some(connection(Role::Server, outgoing, incoming, shared, peer.to_string(), identity))
 }
 

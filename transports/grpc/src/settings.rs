@@ -11,9 +11,6 @@ pub(crate) const PROTOCOL: &[u8] = b"h2";
 /// What both sides declare their messages to be.
 pub(crate) const CONTENT_TYPE: &str = "application/grpc";
 
-/// Largest message that is taken: a packet, which has at most 64 KiB.
-pub(crate) const MESSAGE_MAX: usize = 64 << 10;
-
 /// Bytes a peer may have under way, by stream and by connection: what a reader that reads nothing
 /// holds back.
 pub(crate) const WINDOW: u32 = 256 << 10;

@@ -4,27 +4,26 @@
 #[allow(dead_code, reason = "what tests of TLS need beside this")]
 mod pki;
 
+#[path = "../../memory/tests/tokio_kit/mod.rs"]
+mod tokio_kit;
+
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use moorline_grpc::GrpcTransport;
-use moorline_transport::conformance::{Socket, Subject, Verdict};
+use moorline_transport::conformance::{Socket, Subject};
 use moorline_transport::{
     ClientTls, Connection, DialError, Endpoint, ListenError, Listener, Security, ServerTls,
     Transport, UNWRITTEN_MAX,
 };
 use pki::{Files, authority, issued};
-use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::runtime::Builder;
+use tokio_kit::{on_one_thread, on_several_threads, take_all_descriptors};
 
 /// Windows of 256 KiB, what HTTP/2 holds on both sides, and what the sender does.
 const WITHHELD_MAX: usize = (256 << 10) + (128 << 10) + UNWRITTEN_MAX + (64 << 10);
 
 fn subject(transport: impl Transport, listen: &str) -> Subject {
-    // 1,000 connections have twice as many sockets, and the tests of this file run side by side.
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    setrlimit(Resource::Nofile, limit).expect("as much as this process may have");
+    take_all_descriptors();
     Subject::new(transport, listen.parse().expect("an endpoint"))
         .with_socket(Socket::Tcp)
         .with_withheld_max(WITHHELD_MAX)
@@ -62,15 +61,6 @@ impl Transport for WithTls {
     ) -> BoxFuture<'static, Result<Box<dyn Listener>, ListenError>> {
         self.grpc.listen(endpoint)
     }
-}
-
-fn on_several_threads(check: BoxFuture<'static, Verdict>) -> Verdict {
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(check)
-}
-
-fn on_one_thread(check: BoxFuture<'static, Verdict>) -> Verdict {
-    Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(check)
 }
 
 mod clear {

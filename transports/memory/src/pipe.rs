@@ -7,10 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use moorline_link::{Lane, Reason};
-use moorline_transport::{Connection, PacketReceiver, PacketSender, UNWRITTEN_MAX};
-
-/// Largest packet there is.
-const PACKET_MAX: usize = 64 << 10;
+use moorline_transport::{Connection, PACKET_MAX, PacketReceiver, PacketSender, UNWRITTEN_MAX};
 
 /// The two ends of a new connection; each is told how to call the other one.
 pub(crate) fn connection(dialled: String, accepted: String) -> (Connection, Connection) {

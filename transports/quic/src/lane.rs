@@ -6,9 +6,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures::FutureExt;
+use moorline_transport::PACKET_MAX;
 use quinn::{ReadError, RecvStream, SendStream, WriteError};
 
-use crate::settings::{LENGTH, PACKET_MAX};
+use crate::settings::LENGTH;
 
 /// Packets up to so many bytes are copied behind their length; of longer ones two pieces are made.
 const COPIED_MAX: usize = 1 << 10;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use futures::channel::mpsc::{self, UnboundedReceiver};
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, FutureExt};
 use moorline_transport::{
-    AcceptError, Connection, Endpoint, ListenError, Listener, Security, ServerTls,
+    AcceptError, Connection, Endpoint, ListenError, Listener, Security, ServerTls, bind_error,
+    own_addresses,
 };
 use quinn::crypto::rustls::QuicServerConfig;
 
@@ -64,7 +65,8 @@ pub(crate) async fn listen(
     let crypto = server_tls(&tls).map_err(|error| other(&error))?;
     let runtime = Runtime::current().map_err(|error| other(&error))?;
     let mut failed = None;
-    for address in resolve(&runtime, &endpoint).await.map_err(|error| other(&error))? {
+    let lookup = runtime.lookup(endpoint.host().to_owned(), endpoint.port());
+    for address in own_addresses(&endpoint, lookup).await.map_err(|error| other(&error))? {
         let (was_ours, there) = addresses.find(address);
         let (listening, begun) = begin(&tls);
         if let Some(there) = there
@@ -96,11 +98,7 @@ pub(crate) async fn listen(
             Err(error) => failed = failed.or(Some(error)),
         }
     }
-    Err(match failed {
-        Some(error) if error.kind() == io::ErrorKind::AddrInUse => ListenError::InUse { endpoint },
-        Some(error) => other(&error),
-        None => other(&"it has no address"),
-    })
+    Err(bind_error(&endpoint, failed))
 }
 
 /// The two ends of a new listener: what is served, and what is listened with.
@@ -123,17 +121,6 @@ pub(crate) fn server_tls(tls: &ServerTls) -> Result<Arc<QuicServerConfig>, Strin
     rustls::quic::ServerConnection::new(Arc::clone(&config), version, Vec::new())
         .map_err(|error| error.to_string())?;
     QuicServerConfig::try_from(config).map(Arc::new).map_err(|error| error.to_string())
-}
-
-/// IPv4 first, which is what most will dial.
-async fn resolve(runtime: &Runtime, endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
-    let (host, port) = (endpoint.host(), endpoint.port());
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    let mut addresses = runtime.lookup(host.to_owned(), port).await?;
-    addresses.sort_by_key(SocketAddr::is_ipv6);
-    Ok(addresses)
 }
 
 async fn bind(runtime: &Runtime, address: SocketAddr, was_ours: bool) -> io::Result<UdpSocket> {

@@ -20,9 +20,6 @@ pub(crate) const fn name_of_lane(lane: Lane) -> u8 {
 /// Bytes of the length before a packet: a big-endian number.
 pub(crate) const LENGTH: usize = 4;
 
-/// Largest packet that is taken.
-pub(crate) const PACKET_MAX: usize = 64 << 10;
-
 /// Bytes a peer may have under way by connection: what a reader that reads nothing holds back.
 const WINDOW: u32 = 256 << 10;
 

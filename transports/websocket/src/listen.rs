@@ -12,12 +12,13 @@ use futures::stream::FuturesUnordered;
 use futures::{AsyncWrite, StreamExt};
 use moorline_link::Reason;
 use moorline_transport::{
-    AcceptError, Connection, Endpoint, ListenError, Listener, Security, ServerTls,
+    AcceptError, Connection, Endpoint, ListenError, Listener, Security, ServerTls, accept_error,
+    bind_error, own_addresses,
 };
 use tungstenite::protocol::Role;
 
 use crate::halves::connection;
-use crate::net::{Door, Runtime, Tcp, own_addresses};
+use crate::net::{Door, Runtime, Tcp};
 use crate::settings::{ATTACH_WITHIN, HEAD_MAX, LINGER, UNATTACHED_MAX};
 use crate::stream::Stream;
 use crate::upgrade::{Refusal, admit};
@@ -31,8 +32,8 @@ pub(crate) async fn listen(
         detail: error.to_string(),
     };
     let runtime = Runtime::current().map_err(|error| other(&error))?;
-    let addresses = own_addresses(runtime, endpoint.host(), endpoint.port());
-    let addresses = addresses.await.map_err(|error| other(&error))?;
+    let lookup = runtime.lookup(endpoint.host().to_owned(), endpoint.port());
+    let addresses = own_addresses(&endpoint, lookup).await.map_err(|error| other(&error))?;
     let tls = if endpoint.is_encrypted() {
         Some(security.server(&endpoint)?)
     } else {
@@ -56,14 +57,7 @@ pub(crate) async fn listen(
             Err(error) => failed = failed.or(Some(error)),
         }
     }
-    Err(match failed {
-        Some(error) if error.kind() == io::ErrorKind::AddrInUse => ListenError::InUse { endpoint },
-        Some(error) => other(&error),
-        None => {
-            let detail = "it has no address".to_owned();
-            ListenError::Other { endpoint, detail }
-        }
-    })
+    Err(bind_error(&endpoint, failed))
 }
 
 struct WebSocketListener {
@@ -113,19 +107,6 @@ impl Listener for WebSocketListener {
 
     fn endpoint(&self) -> Endpoint {
         self.endpoint.clone()
-    }
-}
-
-fn accept_error(error: &io::Error) -> AcceptError {
-    // ENOMEM, ENFILE, EMFILE, ENOBUFS: on Linux and on macOS.
-    const EXHAUSTED: [i32; 5] = [12, 23, 24, 105, 55];
-    // EBADF, EINVAL, ENOTSOCK: the socket itself is no good.
-    const BROKEN: [i32; 4] = [9, 22, 88, 38];
-    let detail = error.to_string();
-    match error.raw_os_error() {
-        Some(code) if EXHAUSTED.contains(&code) => AcceptError::Exhausted { detail },
-        Some(code) if BROKEN.contains(&code) => AcceptError::Closed { detail },
-        _ => AcceptError::Connection { detail },
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sockets and timers: tokio's where there is tokio, else those of `async-io`.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -87,20 +87,6 @@ impl Runtime {
             Self::Smol => Async::new(listener).map(Door::Smol),
         }
     }
-}
-
-/// The addresses a listener may have: IPv4 first, which is what most will dial.
-pub(crate) async fn own_addresses(
-    runtime: Runtime,
-    host: &str,
-    port: u16,
-) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    let mut addresses = runtime.lookup(host.to_owned(), port).await?;
-    addresses.sort_by_key(SocketAddr::is_ipv6);
-    Ok(addresses)
 }
 
 /// Where connections come in.

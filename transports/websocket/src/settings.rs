@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use moorline_transport::UNWRITTEN_MAX;
+use moorline_transport::{PACKET_MAX, UNWRITTEN_MAX};
 
 /// What both sides declare their messages to be.
 pub(crate) const SUBPROTOCOL: &str = "moorline.worker.v1";
 
 /// What is negotiated in TLS (ALPN): WebSocket grows out of HTTP/1.1.
 pub(crate) const PROTOCOL: &[u8] = b"http/1.1";
-
-/// Largest message that is taken, and largest frame: a packet, which has at most 64 KiB.
-pub(crate) const MESSAGE_MAX: usize = 64 << 10;
 
 /// What a connection reads at once. The usual 128 KiB would be most of what one that says little takes.
 pub(crate) const READ_BUFFER: usize = 4 << 10;
@@ -25,7 +22,7 @@ pub(crate) const BATCH: usize = 32 << 10;
 
 /// Bytes that wait to be written: [`UNWRITTEN_MAX`], a packet above it, and as much again for answers to
 /// pings. Nobody has so many of those to come who reads what is sent.
-pub(crate) const OUT_MAX: usize = UNWRITTEN_MAX + 2 * MESSAGE_MAX;
+pub(crate) const OUT_MAX: usize = UNWRITTEN_MAX + 2 * PACKET_MAX;
 
 /// A buffer that is larger than this is given back as soon as it is empty, and packets that are larger do
 /// not pass through one that is not.

@@ -7,16 +7,14 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::io::{AsyncRead, AsyncWrite};
 use moorline_link::Reason;
-use moorline_transport::UNWRITTEN_MAX;
+use moorline_transport::{PACKET_MAX, UNWRITTEN_MAX};
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
 
 use crate::net::{Runtime, Timer};
-use crate::settings::{
-    BATCH, KEPT, LINGER, MESSAGE_MAX, OUT_MAX, PING_EVERY, PONG_WITHIN, READ_BUFFER,
-};
+use crate::settings::{BATCH, KEPT, LINGER, OUT_MAX, PING_EVERY, PONG_WITHIN, READ_BUFFER};
 use crate::wire::Wire;
 
 /// What WebSocket is spoken over.
@@ -60,8 +58,8 @@ impl<S: Duplex> Socket<S> {
             // What waits is in the wire, where it is counted.
             .write_buffer_size(0)
             .max_write_buffer_size(OUT_MAX)
-            .max_message_size(Some(MESSAGE_MAX))
-            .max_frame_size(Some(MESSAGE_MAX));
+            .max_message_size(Some(PACKET_MAX))
+            .max_frame_size(Some(PACKET_MAX));
         let wire = Wire::new(stream, said, waker);
         Self {
             frames: WebSocket::from_raw_socket(wire, role, Some(config)),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use common::{Authority, client, encrypted, server};
 use moorline_link::{Lane, Reason};
-use moorline_transport::{DialError, Endpoint, Security, Transport};
+use moorline_transport::{DialError, Endpoint, PACKET_MAX, Security, Transport};
 use moorline_websocket::{Proxy, WebSocketTransport};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -84,9 +84,9 @@ async fn talk(transport: &WebSocketTransport, at: &str) -> String {
     let (_listener, mut dialled, mut accepted) = tools::connect(transport, &at).await;
     send(&mut dialled, "up", Lane::C).await.expect("sent");
     assert_eq!(receive(&mut accepted).await.expect("received"), "up");
-    send(&mut accepted, vec![7; tools::PACKET_MAX], Lane::B).await.expect("sent");
+    send(&mut accepted, vec![7; PACKET_MAX], Lane::B).await.expect("sent");
     let received = receive(&mut dialled).await.expect("received");
-    assert_eq!(received.len(), tools::PACKET_MAX);
+    assert_eq!(received.len(), PACKET_MAX);
     let end = futures::future::join(tools::close(&mut accepted), receive(&mut dialled));
     assert_eq!(end.await, (Ok(()), Err(Reason::ClosedByPeer)));
     dialled.peer

@@ -12,8 +12,9 @@ use super::clock::sleep;
 use super::tools::{
     Failure, GLANCE, Order, Outcome, broken, fill, holds, lane_of, poll_receive, put, read, sized,
 };
-use super::{Ends, PACKET_MAX, Subject};
+use super::{Ends, Subject};
 use crate::Connection;
+use crate::PACKET_MAX;
 
 pub(super) async fn an_abrupt_end_is_a_reset(subject: &Subject) -> Outcome {
     let (_listener, pairs) = subject.both_ways().await?;

@@ -8,12 +8,13 @@ use bytes::Bytes;
 use futures::future::try_join;
 use moorline_link::{Lane, Reason};
 
+use super::Subject;
 use super::clock::sleep;
 use super::tools::{
     BLOCK, GLANCE, Order, Outcome, broken, fill, holds, poll_flush, poll_in_vain, poll_receive,
     put, read,
 };
-use super::{PACKET_MAX, Subject};
+use crate::PACKET_MAX;
 use crate::{PacketSender, UNWRITTEN_MAX};
 
 pub(super) async fn a_slow_reader_holds_the_writer_back(subject: &Subject) -> Outcome {

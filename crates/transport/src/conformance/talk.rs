@@ -6,11 +6,12 @@ use bytes::Bytes;
 use futures::future::try_join;
 use moorline_link::{Lane, Reason};
 
+use super::Subject;
 use super::tools::{
     Order, Outcome, broken, holds, lane_of, numbered, poll_receive, put, read, sized,
 };
-use super::{PACKET_MAX, Subject};
 use crate::Connection;
+use crate::PACKET_MAX;
 
 pub(super) async fn packets_arrive_in_order_both_ways_and_whole(subject: &Subject) -> Outcome {
     const PACKETS: u32 = 200;

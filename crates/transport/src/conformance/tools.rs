@@ -14,7 +14,8 @@ use futures::stream::FuturesUnordered;
 use moorline_link::{Lane, Reason};
 
 use super::clock::{give_way, within};
-use super::{Lanes, PACKET_MAX, Subject};
+use super::{Lanes, Subject};
+use crate::PACKET_MAX;
 use crate::{AcceptError, Connection, Listener, PacketReceiver, PacketSender};
 
 /// Why a check is not kept.

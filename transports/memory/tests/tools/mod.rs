@@ -19,9 +19,6 @@ pub(crate) async fn accept(listener: &mut dyn Listener) -> Result<Connection, Ac
     }
 }
 
-/// Largest packet the contract knows.
-pub(crate) const PACKET_MAX: usize = 64 << 10;
-
 /// Longest wait for what has to happen; only a failure takes so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -3,15 +3,14 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 
-use futures::future::BoxFuture;
 use moorline_link::{Lane, Reason};
 use moorline_quic::QuicTransport;
-use moorline_transport::conformance::{Lanes, Socket, Subject, Verdict};
+use moorline_transport::conformance::{Lanes, Socket, Subject};
 use moorline_transport::{Transport, UNWRITTEN_MAX};
-use tokio::runtime::Builder;
 
 use crate::certificates::transport;
 use crate::here;
+use crate::tokio_kit::{on_one_thread, on_several_threads};
 
 /// Windows of 256 KiB, and what the sender holds.
 const WITHHELD_MAX: usize = (256 << 10) + UNWRITTEN_MAX + (64 << 10);
@@ -21,15 +20,6 @@ fn subject(transport: QuicTransport) -> Subject {
         .with_lanes(Lanes::AreIndependent)
         .with_socket(Socket::Udp)
         .with_withheld_max(WITHHELD_MAX)
-}
-
-fn on_several_threads(check: BoxFuture<'static, Verdict>) -> Verdict {
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(check)
-}
-
-fn on_one_thread(check: BoxFuture<'static, Verdict>) -> Verdict {
-    Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(check)
 }
 
 mod many_threads {

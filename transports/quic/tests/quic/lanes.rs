@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use moorline_link::{Lane, Reason};
 use moorline_quic::QuicTransport;
-use moorline_transport::{AcceptError, Connection, Listener, Transport};
+use moorline_transport::{AcceptError, Connection, Listener, PACKET_MAX, Transport};
 use quinn::{RecvStream, SendStream};
 
 use crate::certificates::{security, transport};
 use crate::here;
 use crate::peers::{self, closed_with, framed, is_named, read};
-use crate::tools::{PACKET_MAX, accept, connect, receive, send, soon};
+use crate::tools::{accept, connect, receive, send, soon};
 
 /// Our end, and a plain one with both lanes open.
 async fn meet() -> (Box<dyn Listener>, Connection, quinn::Connection, [(SendStream, RecvStream); 2])

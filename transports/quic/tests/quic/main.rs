@@ -8,6 +8,9 @@ mod lanes;
 mod path;
 mod peers;
 mod tls;
+#[allow(dead_code, reason = "all its connections share a socket")]
+#[path = "../../../memory/tests/tokio_kit/mod.rs"]
+mod tokio_kit;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../../../memory/tests/tools/mod.rs"]
 mod tools;

@@ -7,16 +7,6 @@ use moorline_transport::Transport;
 use super::*;
 use crate::WebSocketTransport;
 
-#[test]
-fn too_many_open_files_is_told_from_a_broken_listener() {
-    let of = |code| accept_error(&io::Error::from_raw_os_error(code));
-    // EMFILE, ENFILE, ECONNABORTED, EBADF.
-    assert!(matches!(of(24), AcceptError::Exhausted { .. }));
-    assert!(matches!(of(23), AcceptError::Exhausted { .. }));
-    assert!(matches!(of(103), AcceptError::Connection { .. }));
-    assert!(matches!(of(9), AcceptError::Closed { .. }));
-}
-
 #[tokio::test]
 async fn only_loopback_is_listened_on() {
     for open in ["ws://0.0.0.0:0", "ws://[::]:0", "ws://192.0.2.1:0"] {

@@ -1,6 +1,7 @@
-//! Certificates for tests, and a byte stream in memory.
+//! Certificates for tests, a byte stream in memory, and WebSocket byte by byte.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -8,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use futures::io::{AsyncRead, AsyncWrite};
-use moorline_transport::{ClientTls, Security, ServerTls, TlsFiles};
+use moorline_link::Reason;
+use moorline_transport::{ClientTls, Connection, Security, ServerTls, TlsFiles};
 use moorline_websocket::WebSocketTransport;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -103,6 +105,35 @@ pub(crate) fn encrypted() -> WebSocketTransport {
     let security =
         Security::new().with_server(server(issued.alone())).with_client(client(issued.believing()));
     WebSocketTransport::new().with_security(security)
+}
+
+/// What a client asks for.
+pub(crate) const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
+     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+     Sec-WebSocket-Protocol: chat, moorline.worker.v1\r\n\r\n";
+
+/// A frame of a client, masked with zeroes.
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match u16::try_from(payload.len()) {
+        Ok(short @ 0..126) => frame.push(0x80 | u8::try_from(short).expect("short")),
+        Ok(length) => {
+            frame.push(0x80 | 126);
+            frame.extend(length.to_be_bytes());
+        }
+        Err(_) => {
+            frame.push(0x80 | 127);
+            frame.extend((payload.len() as u64).to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
+
+/// Reads on, and says how it ended.
+pub(crate) async fn end_of(connection: &mut Connection) -> Reason {
+    poll_fn(|cx| Pin::new(&mut *connection.receiver).poll_receive(cx)).await.expect_err("the end")
 }
 
 /// Both ends of a byte stream in memory that takes everything, and how often it was written to.

@@ -3,10 +3,10 @@
 mod support;
 
 use moorline_link::{
-    Ack, BeatAnswer, CoordinatorFrame, Credit, Lane, LinkAction, LinkConfig, LinkInput,
-    LinkTransmit, LinkVerdict, MessageHead, Seq, Standing, State, Tag, WorkerFrame,
+    Ack, CoordinatorFrame, Credit, Lane, LinkAction, LinkConfig, LinkInput, LinkTransmit,
+    LinkVerdict, MessageHead, Seq, Standing, State, Tag, WorkerFrame,
 };
-use support::Bench;
+use support::{Bench, agrees};
 
 /// A heartbeat, answered.
 fn exchange_beat(bench: &mut Bench) {
@@ -15,17 +15,8 @@ fn exchange_beat(bench: &mut Bench) {
     bench.link.handle(bench.now, LinkInput::Timeout);
     while let Some(transmit) = bench.link.poll_transmit(bench.now, conn, Lane::C) {
         let LinkTransmit::Frame(WorkerFrame::Beat(beat)) = transmit else { continue };
-        let frame = CoordinatorFrame::BeatAnswer(BeatAnswer {
-            seq: beat.seq,
-            epoch: bench.coordinator.epoch,
-            known: true,
-            flags: beat.flags,
-            free: beat.free,
-            quiet: true,
-            waiting: false,
-            first_window: None,
-            beat_interval: None,
-        });
+        let answer = agrees(bench.coordinator.epoch, &beat);
+        let frame = CoordinatorFrame::BeatAnswer(answer);
         let verdict = bench.link.handle(bench.now, LinkInput::Frame { conn, frame });
         assert_eq!(verdict, LinkVerdict::Accepted);
     }

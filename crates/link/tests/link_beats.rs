@@ -6,10 +6,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use moorline_link::{
-    BeatAnswer, CoordinatorFrame, Instant, Link, LinkAction, LinkConfig, LinkInput, State,
-    WorkerFrame, WorkerId,
+    CoordinatorFrame, Instant, Link, LinkAction, LinkConfig, LinkInput, State, WorkerId,
 };
-use support::{Bench, MS, SECOND, identity};
+use support::{Bench, MS, SECOND, agrees, identity};
 
 /// An active link that just had a beat answered, so that the next one is 5 s away.
 fn after_a_beat() -> Bench {
@@ -21,20 +20,8 @@ fn after_a_beat() -> Bench {
 
 /// The coordinator answers the last beat, and agrees.
 fn answer_last(bench: &mut Bench) {
-    let beat =
-        |frame: &WorkerFrame| if let WorkerFrame::Beat(beat) = frame { Some(*beat) } else { None };
-    let beat = bench.frames().iter().rev().find_map(beat).expect("a beat was written");
-    bench.frame(CoordinatorFrame::BeatAnswer(BeatAnswer {
-        seq: beat.seq,
-        epoch: bench.coordinator.epoch,
-        known: true,
-        flags: beat.flags,
-        free: beat.free,
-        quiet: true,
-        waiting: false,
-        first_window: None,
-        beat_interval: None,
-    }));
+    let answer = agrees(bench.coordinator.epoch, &bench.last_beat());
+    bench.frame(CoordinatorFrame::BeatAnswer(answer));
 }
 
 /// How long after its registration a worker writes its first beat.

@@ -9,7 +9,7 @@ use moorline_link::{
     LinkConfig, LinkInput, LinkTransmit, LinkVerdict, Reason, State, Violation, WorkerFrame,
     WorkerId,
 };
-use support::{Bench, MS, SECOND, identity};
+use support::{Bench, MS, SECOND, agrees, identity};
 
 /// An active link that just had a beat answered, so that the next one is 5 s away.
 fn after_a_beat() -> Bench {
@@ -18,26 +18,6 @@ fn after_a_beat() -> Bench {
     bench.until(|bench| bench.beats().len() > before);
     bench.forget();
     bench
-}
-
-fn last_beat(bench: &Bench) -> Beat {
-    let beat =
-        |frame: &WorkerFrame| if let WorkerFrame::Beat(beat) = frame { Some(*beat) } else { None };
-    bench.frames().iter().rev().find_map(beat).expect("a beat was written")
-}
-
-fn answer(beat: &Beat) -> BeatAnswer {
-    BeatAnswer {
-        seq: beat.seq,
-        epoch: Epoch(1),
-        known: true,
-        flags: beat.flags,
-        free: beat.free,
-        quiet: true,
-        waiting: false,
-        first_window: None,
-        beat_interval: None,
-    }
 }
 
 fn recovered(bench: &Bench) -> bool {
@@ -172,8 +152,8 @@ fn two_misses_and_an_answer_do_not_disconnect_and_the_count_begins_again() {
     for _ in 0..3 {
         bench.coordinator.answers_beats = false;
         bench.until(|bench| bench.link.snapshot().missed == 2);
-        let beat = last_beat(&bench);
-        bench.frame(CoordinatorFrame::BeatAnswer(answer(&beat)));
+        let beat = bench.last_beat();
+        bench.frame(CoordinatorFrame::BeatAnswer(agrees(Epoch(1), &beat)));
         assert_eq!(bench.link.snapshot().missed, 0);
         assert!(recovered(&bench));
         bench.forget();
@@ -186,15 +166,18 @@ fn a_late_answer_to_an_older_beat_counts_and_gives_its_own_round_trip() {
     let mut bench = after_a_beat();
     bench.coordinator.answers_beats = false;
     bench.until(|bench| bench.link.snapshot().missed == 1);
-    let late = last_beat(&bench);
+    let late = bench.last_beat();
     bench.until(|bench| bench.beats().len() == 2);
     bench.pass(500 * MS);
-    bench.frame(CoordinatorFrame::BeatAnswer(answer(&late)));
+    bench.frame(CoordinatorFrame::BeatAnswer(agrees(Epoch(1), &late)));
     let snapshot = bench.link.snapshot();
     assert_eq!((snapshot.missed, snapshot.rtt), (0, Some(5_500 * MS)));
     assert!(recovered(&bench));
     // The same answer again is life, but no news.
-    assert_eq!(bench.frame(CoordinatorFrame::BeatAnswer(answer(&late))), LinkVerdict::Accepted);
+    assert_eq!(
+        bench.frame(CoordinatorFrame::BeatAnswer(agrees(Epoch(1), &late))),
+        LinkVerdict::Accepted
+    );
     // The newer beat is still to be answered.
     bench.pass(5 * SECOND);
     assert_eq!(bench.link.snapshot().missed, 1);
@@ -234,13 +217,13 @@ fn what_is_told_once_counts_also_with_an_answer_to_a_beat_that_was_forgotten() {
     bench.until(|bench| bench.beats().len() > before);
     bench.coordinator.answers_beats = false;
     bench.until(|bench| bench.beats().len() == before + 2);
-    let late = last_beat(&bench);
+    let late = bench.last_beat();
     while bench.beats().len() < before + 15 {
         bench.pass(SECOND);
         let conn = bench.conn();
         bench.input(LinkInput::Received { conn });
     }
-    let told = |interval| BeatAnswer { beat_interval: Some(interval), ..answer(&late) };
+    let told = |interval| BeatAnswer { beat_interval: Some(interval), ..agrees(Epoch(1), &late) };
     let missed = bench.link.snapshot().missed;
     bench.frame(CoordinatorFrame::BeatAnswer(told(7 * SECOND)));
     let snapshot = bench.link.snapshot();
@@ -255,8 +238,8 @@ fn what_is_told_once_counts_also_with_an_answer_to_a_beat_that_was_forgotten() {
 fn an_answer_to_a_beat_that_was_never_sent_is_a_violation() {
     let mut bench = after_a_beat();
     bench.until(|bench| !bench.beats().is_empty());
-    let ahead = Beat { seq: last_beat(&bench).seq + 1, ..last_beat(&bench) };
-    let verdict = bench.frame(CoordinatorFrame::BeatAnswer(answer(&ahead)));
+    let ahead = Beat { seq: bench.last_beat().seq + 1, ..bench.last_beat() };
+    let verdict = bench.frame(CoordinatorFrame::BeatAnswer(agrees(Epoch(1), &ahead)));
     assert_eq!(verdict, LinkVerdict::Violation(Violation::OutOfPlace));
     assert_eq!(bench.path()[0], "Disconnected: protocol_error");
 }
@@ -288,8 +271,8 @@ fn the_answer_deadline_follows_the_round_trips_but_never_exceeds_the_interval() 
         let before = bench.beats().len();
         bench.until(|bench| bench.beats().len() > before);
         bench.pass(600 * MS);
-        let beat = last_beat(&bench);
-        bench.frame(CoordinatorFrame::BeatAnswer(answer(&beat)));
+        let beat = bench.last_beat();
+        bench.frame(CoordinatorFrame::BeatAnswer(agrees(Epoch(1), &beat)));
     }
     bench.forget();
     bench.until(|bench| bench.link.snapshot().missed == 1);
@@ -344,8 +327,9 @@ fn free_slots_are_compared_only_when_both_sides_are_quiet_but_flags_always() {
         for _ in 0..3 {
             let before = bench.beats().len();
             bench.until(|bench| bench.beats().len() > before);
-            let beat = last_beat(&bench);
-            let differs = BeatAnswer { quiet, flags, free: beat.free + 1, ..answer(&beat) };
+            let beat = bench.last_beat();
+            let differs =
+                BeatAnswer { quiet, flags, free: beat.free + 1, ..agrees(Epoch(1), &beat) };
             bench.frame(CoordinatorFrame::BeatAnswer(differs));
         }
         assert_eq!(bench.link.state(), state, "{quiet} {flags:?}");
@@ -403,9 +387,9 @@ fn an_answer_to_a_beat_from_before_the_sleep_does_not_satisfy_the_probe() {
     let mut bench = after_a_beat();
     bench.coordinator.answers_beats = false;
     bench.until(|bench| !bench.beats().is_empty());
-    let old = last_beat(&bench);
+    let old = bench.last_beat();
     bench.freeze(100 * SECOND);
-    bench.frame(CoordinatorFrame::BeatAnswer(answer(&old)));
+    bench.frame(CoordinatorFrame::BeatAnswer(agrees(Epoch(1), &old)));
     bench.until(|bench| bench.link.state() != State::Active);
     assert_eq!(bench.path()[0], "Disconnected: suspended");
 }
@@ -451,14 +435,14 @@ fn a_round_trip_that_spans_a_stall_measures_nothing() {
     assert!(rtt.is_some());
     bench.coordinator.answers_beats = false;
     bench.until(|bench| !bench.beats().is_empty());
-    let old = last_beat(&bench);
+    let old = bench.last_beat();
     bench.freeze(100 * SECOND);
-    bench.frame(CoordinatorFrame::BeatAnswer(answer(&old)));
+    bench.frame(CoordinatorFrame::BeatAnswer(agrees(Epoch(1), &old)));
     assert_eq!(bench.link.snapshot().rtt, rtt);
     // The probe that followed does.
     bench.pass(300 * MS);
-    let probe = last_beat(&bench);
-    bench.frame(CoordinatorFrame::BeatAnswer(answer(&probe)));
+    let probe = bench.last_beat();
+    bench.frame(CoordinatorFrame::BeatAnswer(agrees(Epoch(1), &probe)));
     assert_eq!(bench.link.snapshot().rtt, Some(300 * MS));
 }
 
@@ -517,8 +501,8 @@ fn messages_wait_until_the_probe_after_a_stall_is_answered() {
     bench.freeze(10 * SECOND);
     bench.input(LinkInput::Enqueue { lane, tag, len: 10 });
     assert_eq!(bench.delivered, []);
-    let beat = last_beat(&bench);
-    bench.frame(CoordinatorFrame::BeatAnswer(answer(&beat)));
+    let beat = bench.last_beat();
+    bench.frame(CoordinatorFrame::BeatAnswer(agrees(Epoch(1), &beat)));
     assert_eq!(bench.delivered, [(lane, tag)]);
 }
 
@@ -544,7 +528,7 @@ fn nothing_of_the_liveness_of_a_connection_reaches_the_next_one() {
     assert_eq!(bench.link.snapshot().missed, 0);
     bench.forget();
     bench.until(|bench| !bench.beats().is_empty());
-    assert_eq!(last_beat(&bench).seq, 1);
+    assert_eq!(bench.last_beat().seq, 1);
 }
 
 #[test]
@@ -579,8 +563,8 @@ fn the_last_proven_contact_is_when_the_last_answered_beat_was_sent() {
     bench.until(|bench| !bench.beats().is_empty());
     let sent = bench.now;
     bench.pass(900 * MS);
-    let beat = last_beat(&bench);
-    bench.frame(CoordinatorFrame::BeatAnswer(answer(&beat)));
+    let beat = bench.last_beat();
+    bench.frame(CoordinatorFrame::BeatAnswer(agrees(Epoch(1), &beat)));
     assert_eq!(bench.link.snapshot().last_proven, Some(sent));
     assert_eq!(bench.link.snapshot().last_received, Some(bench.now));
 }

@@ -243,8 +243,8 @@ impl World {
         self.ledger.open().filter_map(|(_, lease)| lease).filter_map(|(key, worker, process)| {
             let is_latest = |place: &usize| self.workers[*place].incarnation == process;
             // Where it began, unless that place was taken over.
-            let places = [worker].into_iter().chain(0..self.workers.len());
-            let Some(place) = places.into_iter().find(is_latest) else {
+            let mut places = std::iter::once(worker).chain(0..self.workers.len());
+            let Some(place) = places.find(is_latest) else {
                 let words = format!("{key:?} is leased to a process of w{worker} that is gone");
                 return Some((worker, Rule::NotRerun, words));
             };

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use moorline_link::{
-    ConnId, CoordinatorFrame, Features, Identity, Incarnation, Instant, Lane, Link, LinkAction,
-    LinkConfig, LinkInput, LinkTransmit, LinkVerdict, State, Sym, Tag, Versions, Wake, WorkerFrame,
-    WorkerId,
+    Beat, BeatAnswer, ConnId, CoordinatorFrame, Epoch, Features, Identity, Incarnation, Instant,
+    Lane, Link, LinkAction, LinkConfig, LinkInput, LinkTransmit, LinkVerdict, State, Sym, Tag,
+    Versions, Wake, WorkerFrame, WorkerId,
 };
 
 pub use coordinator::Coordinator;
@@ -26,6 +26,21 @@ pub fn identity() -> Identity {
         name: Sym(1),
         versions: Versions::SPOKEN,
         features: Features::SPOKEN,
+    }
+}
+
+/// The answer to a beat of a coordinator that agrees with it.
+pub fn agrees(epoch: Epoch, beat: &Beat) -> BeatAnswer {
+    BeatAnswer {
+        seq: beat.seq,
+        epoch,
+        known: true,
+        flags: beat.flags,
+        free: beat.free,
+        quiet: true,
+        waiting: false,
+        first_window: None,
+        beat_interval: None,
     }
 }
 
@@ -254,6 +269,14 @@ impl Bench {
             }
         }
         missed_beats
+    }
+
+    /// The last beat that was written.
+    pub fn last_beat(&self) -> Beat {
+        let beat = |frame: &WorkerFrame| {
+            if let WorkerFrame::Beat(beat) = frame { Some(*beat) } else { None }
+        };
+        self.frames().iter().rev().find_map(beat).expect("a beat was written")
     }
 
     /// The frames written so far, beats included.

@@ -93,7 +93,13 @@ pub use coordinator::store_state::StoreState;
 pub use coordinator::thread::start_coordinator_thread;
 pub use coordinator::{CoordinatorHandle, CoordinatorOptions, Drain, start_coordinator};
 pub use executor::{Completion, Executor, Job};
+#[cfg(feature = "async-std")]
+pub use runtime::AsyncStd;
 pub use runtime::Runtime;
+#[cfg(feature = "smol")]
+pub use runtime::Smol;
+#[cfg(feature = "threads")]
+pub use runtime::Threads;
 #[cfg(feature = "tokio")]
 pub use runtime::Tokio;
 pub use tally::{
@@ -103,6 +109,8 @@ pub use tally::{
 pub use transports::Transports;
 #[cfg(feature = "tokio")]
 pub use worker::start_worker;
+#[cfg(any(feature = "smol", feature = "threads", feature = "async-std"))]
+pub use worker::start_worker_thread;
 pub use worker::{Ending, WorkerHandle, WorkerOptions, WorkerStatus, worker};
 
 /// The version of this software, as workers and coordinators tell each other.

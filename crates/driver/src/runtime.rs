@@ -4,8 +4,23 @@ use futures::future::BoxFuture;
 use moorline_link::Instant;
 use moorline_store::WallTime;
 
+#[cfg(feature = "async-std")]
+mod async_std;
+#[cfg(any(feature = "tokio", feature = "smol", feature = "async-std", feature = "threads"))]
+mod clock;
+#[cfg(feature = "smol")]
+mod smol;
+#[cfg(feature = "threads")]
+mod threads;
 #[cfg(feature = "tokio")]
 mod tokio;
+
+#[cfg(feature = "async-std")]
+pub use self::async_std::AsyncStd;
+#[cfg(feature = "smol")]
+pub use self::smol::Smol;
+#[cfg(feature = "threads")]
+pub use self::threads::Threads;
 #[cfg(feature = "tokio")]
 pub use self::tokio::Tokio;
 

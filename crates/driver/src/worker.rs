@@ -261,6 +261,29 @@ pub fn worker<R: Runtime>(
     Ok((WorkerHandle { commands, status, ended, tally, clock }, run.run().boxed()))
 }
 
+/// Starts a worker's loop on an OS thread of its own, so that no handler can silence its heartbeats (P23),
+/// under a runtime that works on any thread. For tokio, which has to be entered, see `start_worker`.
+///
+/// # Errors
+/// As `start_worker`.
+#[cfg(any(feature = "smol", feature = "threads", feature = "async-std"))]
+pub fn start_worker_thread<R: Runtime>(
+    runtime: R,
+    transports: Transports,
+    options: WorkerOptions,
+    executor: Box<dyn Executor>,
+) -> std::io::Result<WorkerHandle> {
+    let (handle, run) = worker(runtime, transports, options, executor).map_err(invalid)?;
+    let thread = std::thread::Builder::new().name("moorline-worker".into());
+    thread.spawn(move || futures::executor::block_on(run))?;
+    Ok(handle)
+}
+
+#[cfg(any(feature = "tokio", feature = "smol", feature = "threads", feature = "async-std"))]
+fn invalid(error: WorkerConfigError) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidInput, error)
+}
+
 /// Starts a worker's loop on an OS thread of its own with a current-thread tokio runtime, so that no
 /// handler can silence its heartbeats (P23).
 ///
@@ -273,8 +296,8 @@ pub fn start_worker(
     options: WorkerOptions,
     executor: Box<dyn Executor>,
 ) -> std::io::Result<WorkerHandle> {
-    let (handle, run) = worker(crate::runtime::Tokio, transports, options, executor)
-        .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?;
+    let (handle, run) =
+        worker(crate::runtime::Tokio, transports, options, executor).map_err(invalid)?;
     let runtime = ::tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("moorline-worker".into()).spawn(move || {
         runtime.block_on(run);

@@ -1,18 +1,37 @@
 //! Runs moorline nodes over a transport, a clock, a store and a runtime. It decides nothing.
 //!
-//! - [`Runtime`]: clock, sleep, spawn; [`Tokio`] is the adapter to tokio.
+//! - [`Runtime`]: clock, sleep, spawn; [`Tokio`] is the adapter to tokio, and see
+//!   [below](#which-runtime) for the others.
 //! - [`Transports`]: transports by scheme.
 //! - [`start_coordinator`], [`CoordinatorHandle`]: a coordinator, its store on a thread of its own
 //!   with group commit, but for what a store takes without a wait. [`start_coordinator_thread`] gives
 //!   the coordinator a thread and a runtime to itself.
-//! - [`start_worker`], [`WorkerHandle`], [`Executor`]: a worker, its loop on a thread of its own;
-//!   [`worker()`] is the same loop for another runtime.
+//! - [`start_worker`], [`WorkerHandle`], [`Executor`]: a worker, its loop on a thread of its own, on
+//!   tokio; `start_worker_thread` is the same for a runtime that works on any thread, and [`worker()`]
+//!   gives the loop as a future.
 //! - [`CoordinatorTally`], [`WorkerTally`]: what the loops count, and their [`Pulse`].
 //!
 //! Both loops are alike. A turn takes in what is ready (packets, commits, ends of handlers,
 //! requests), up to a budget; tells the node with one reading of the clock; does what the node asks
 //! for; and writes as long as the transports take packets. A timer only wakes a loop: whether it is
 //! time is asked of the clock.
+//!
+//! # Which runtime
+//!
+//! Take what the program is built on; the loops are the same ones under all of them.
+//!
+//! | the program has | adapter | feature | a worker starts with |
+//! | --- | --- | --- | --- |
+//! | tokio, or nothing that speaks for another | [`Tokio`] | `tokio` (default) | [`start_worker`] |
+//! | smol | `Smol` | `smol` | `start_worker_thread` |
+//! | no async runtime, and wants none | `Threads` | `threads` | `start_worker_thread` |
+//! | async-std, which its authors have discontinued | `AsyncStd` | `async-std` | `start_worker_thread` |
+//! | another | its own [`Runtime`], some thirty lines | any but `tokio` | `start_worker_thread` |
+//!
+//! The features add up; a program that does not use tokio switches the default off. A coordinator takes
+//! any of them as the first argument of [`start_coordinator`].
+//!
+//! # An example
 //!
 //! A coordinator, a worker and a task in one process:
 //!

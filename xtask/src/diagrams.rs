@@ -33,6 +33,7 @@ fn with_reasons(text: &str) -> Result<String, String> {
         let retry = match reason.retry() {
             Retry::Backoff => "backoff",
             Retry::Slow => "slow",
+            Retry::Renew => "renew",
             Retry::Never => "never",
         };
         let _ = writeln!(

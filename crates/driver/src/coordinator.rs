@@ -22,6 +22,7 @@ use self::peer::Peer;
 use self::store_state::{SharedState, StoreState};
 use self::turn::CoordinatorLoop;
 use self::waiters::Waiters;
+use crate::auth::Authenticator;
 use crate::log::coordinator::CoordinatorLog;
 use crate::runtime::Runtime;
 use crate::store_thread::{self, Read};
@@ -62,6 +63,8 @@ pub struct CoordinatorOptions {
     pub software: Name,
     /// Feeds jitter. Default `None`: random.
     pub seed: Option<u64>,
+    /// Who looks at what workers show. Default `None`: nobody, and whoever reaches it is let in.
+    pub authenticator: Option<Authenticator>,
 }
 
 impl CoordinatorOptions {
@@ -82,6 +85,7 @@ impl Default for CoordinatorOptions {
             retention: Retention::default(),
             software: crate::software(),
             seed: None,
+            authenticator: None,
         }
     }
 }
@@ -263,6 +267,8 @@ pub async fn start_coordinator<R: Runtime>(
         },
         now,
     );
+    let node = if options.authenticator.is_some() { node.authenticating() } else { node };
+    let (judged, verdicts) = mpsc::unbounded();
     let shared = Arc::new(Handle {
         endpoints,
         hub: options.hub,
@@ -293,6 +299,9 @@ pub async fn start_coordinator<R: Runtime>(
         closed: threads.closed,
         waiters,
         tally,
+        authenticator: options.authenticator,
+        judged,
+        verdicts,
     });
     let end = End(Arc::clone(&shared));
     runtime.spawn(

@@ -91,6 +91,7 @@
 //! # }
 //! ```
 
+mod auth;
 mod connections;
 mod coordinator;
 mod executor;
@@ -105,6 +106,7 @@ mod wall;
 mod watch;
 mod worker;
 
+pub use auth::{Authenticator, Credentials};
 pub use coordinator::errors::{ReadError, StartError, Stopped};
 pub use coordinator::peer::Peer;
 pub use coordinator::store_state::StoreState;

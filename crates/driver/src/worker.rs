@@ -12,6 +12,7 @@ use moorline_transport::Endpoint;
 
 use self::dial::Endpoints;
 use self::turn::{End, LoopState, WorkerLoop};
+use crate::auth::Credentials;
 use crate::connections::Connections;
 use crate::executor::Executor;
 use crate::log::worker::WorkerLog;
@@ -32,13 +33,15 @@ pub struct WorkerOptions {
     /// Where its coordinators are. One attempt tries them in order, the last good one first; there
     /// is one backoff over all of them (P15). Names are resolved again each time (P14).
     pub endpoints: Vec<Endpoint>,
+    /// What it proves itself with. Default: nothing.
+    pub credentials: Option<Credentials>,
 }
 
 impl WorkerOptions {
     /// This node, and where its coordinators are.
     #[must_use]
     pub const fn new(config: WorkerConfig, endpoints: Vec<Endpoint>) -> Self {
-        Self { config, endpoints }
+        Self { config, endpoints, credentials: None }
     }
 }
 
@@ -230,7 +233,7 @@ pub fn worker<R: Runtime>(
     executor: Box<dyn Executor>,
 ) -> Result<(WorkerHandle, BoxFuture<'static, ()>), WorkerConfigError> {
     let now = runtime.now();
-    let WorkerOptions { config, endpoints } = options;
+    let WorkerOptions { config, endpoints, credentials } = options;
     let log = WorkerLog::new(config.name.clone(), config.handlers.clone(), now);
     let counter = WorkerCounter::new(&config.handlers, now);
     let tally = Arc::clone(counter.tally());
@@ -247,6 +250,7 @@ pub fn worker<R: Runtime>(
         node,
         transports,
         endpoints: Endpoints::new(endpoints),
+        credentials,
         executor,
         log,
         counter,

@@ -46,7 +46,13 @@ impl Deaf {
             holds_work: false,
         };
         let handlers = vec![name("echo")];
-        let about = About { name: name("deaf"), slots: 100, handlers, software: name("test") };
+        let about = About {
+            name: name("deaf"),
+            slots: 100,
+            handlers,
+            software: name("test"),
+            credential: None,
+        };
         deaf.say(vec![UpFrame::Hello { head, about }]);
         let welcome = soon(deaf.hear()).await.expect("an answer");
         assert!(matches!(welcome[0], DownFrame::Welcome { .. }), "{welcome:?}");

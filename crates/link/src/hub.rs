@@ -251,6 +251,9 @@ impl Hub {
             | HubInput::Violation { conn } => {
                 self.conns.get_mut(conn).is_some_and(|conn| !conn.is_closing())
             }
+            HubInput::Refuse { conn, .. } => {
+                self.conns.get_mut(conn).is_some_and(|conn| conn.is_greeting())
+            }
             HubInput::AnswerReady { conn } => {
                 let worker = self.conns.get(conn).and_then(Connection::worker);
                 let member = worker.and_then(|worker| self.workers.get(&worker));
@@ -287,6 +290,7 @@ impl Hub {
             HubInput::Violation { conn } => {
                 return self.violated(conn, Violation::Undecodable);
             }
+            HubInput::Refuse { conn, dismissal } => self.refuse(conn, dismissal),
             HubInput::Writable { conn } => self.set_writable(conn, true),
             HubInput::Unwritable { conn } => self.set_writable(conn, false),
             HubInput::Expect { worker, name } => self.expect(worker, name),

@@ -7,6 +7,9 @@ pub enum Retry {
     Backoff,
     /// Dial again, but not before the longest delay of the policy: a quick retry cannot help.
     Slow,
+    /// With a fresh credential at once, and from then on as [`Retry::Slow`]: until the next stable
+    /// connection there is no second try of that kind (P81).
+    Renew,
     /// Never by itself: an operator must act.
     Never,
 }
@@ -120,13 +123,16 @@ reasons! {
     ProxyRefused "proxy_refused" 2206 Slow
         "A proxy refused to connect, or answered instead of the coordinator."
         "Check the proxy's rules and that the URL names a moorline coordinator.";
+    CredentialFailed "credential_failed" 2207 Backoff
+        "The worker could not get its own credential."
+        "Check where the worker gets it from: its log says what failed.";
     AuthMissing "auth_missing" 3101 Slow
         "The coordinator wants a credential and none was given."
         "Give the worker its credential.";
-    AuthRejected "auth_rejected" 3102 Slow
+    AuthRejected "auth_rejected" 3102 Renew
         "The coordinator does not accept the credential."
         "Give the worker a valid credential.";
-    AuthExpired "auth_expired" 3103 Slow
+    AuthExpired "auth_expired" 3103 Renew
         "The credential has expired."
         "Renew the worker's credential.";
     AuthRevoked "auth_revoked" 3104 Never

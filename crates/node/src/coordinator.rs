@@ -13,8 +13,8 @@ mod transmit;
 mod view;
 
 pub use io::{
-    ClientReply, CoordinatorAction, CoordinatorConfig, CoordinatorEvent, CoordinatorInput,
-    WorkerView,
+    Applicant, ClientReply, CoordinatorAction, CoordinatorConfig, CoordinatorEvent,
+    CoordinatorInput, WorkerView,
 };
 
 use std::collections::{BTreeMap, VecDeque};
@@ -93,6 +93,8 @@ pub struct CoordinatorNode {
     storage: Storage,
     events: Events,
     out: VecDeque<CoordinatorAction>,
+    /// Nobody is let in unheard.
+    authenticates: bool,
     waiting: bool,
     now: Instant,
 }
@@ -127,12 +129,21 @@ impl CoordinatorNode {
             storage: Storage::default(),
             events: Events::default(),
             out: VecDeque::new(),
+            authenticates: false,
             waiting: false,
             now,
         };
         node.recall_workers();
         node.pump();
         node
+    }
+
+    /// The same, but that it asks by [`CoordinatorAction::Authenticate`] about everybody who says Hello
+    /// before it looks at that.
+    #[must_use]
+    pub fn authenticating(mut self) -> Self {
+        self.authenticates = true;
+        self
     }
 
     /// The only door in.
@@ -152,6 +163,12 @@ impl CoordinatorNode {
                 self.conns.insert(conn, Conn::new());
                 self.ask(HubInput::Accepted { conn });
             }
+            CoordinatorInput::Proven { conn, name } => {
+                if let Some(state) = self.conns.get_mut(&conn) {
+                    state.proven = Some(name);
+                }
+            }
+            CoordinatorInput::Authenticated { conn, judged } => self.authenticated(conn, judged),
             CoordinatorInput::Closed { conn, reason } => {
                 self.forget_conn(conn);
                 self.ask(HubInput::Closed { conn, reason });

@@ -11,7 +11,7 @@ use moorline_link::{Lane, Seq};
 use moorline_work as work;
 use moorline_work::{Disposition, Holding, Judgement, TaskKey, WorkerMessage};
 
-use crate::Name;
+use crate::{Credential, Name};
 
 /// Largest packet in bytes, encoded: 64 KiB.
 pub const PACKET_MAX: usize = 64 << 10;
@@ -36,6 +36,7 @@ pub const INVENTORY_MAX: usize = 65_536;
 ///     slots: 4,
 ///     handlers: vec![Name::new("greet")?],
 ///     software: Name::new("example 1.0")?,
+///     credential: None,
 /// };
 /// # let _ = about;
 /// # Ok::<(), moorline_node::NameError>(())
@@ -50,6 +51,8 @@ pub struct About {
     pub handlers: Vec<Name>,
     /// The version of its software, for people.
     pub software: Name,
+    /// What it proves itself with, if it is asked to.
+    pub credential: Option<Credential>,
 }
 
 impl About {
@@ -293,6 +296,7 @@ impl UpFrame {
                 320 + about.name.as_str().len()
                     + about.software.as_str().len()
                     + about.handlers.iter().map(|h| h.as_str().len() + 4).sum::<usize>()
+                    + about.credential.as_ref().map_or(0, |credential| credential.len() + 8)
             }
             Self::Message(message) => 96 + message.body.len(),
             Self::Part(part) => 32 + part.bytes.len(),

@@ -56,6 +56,7 @@
 
 mod canonical;
 mod coordinator;
+mod credential;
 mod event;
 mod frame;
 mod load;
@@ -66,6 +67,7 @@ mod worker;
 
 pub use canonical::Canonical;
 pub use coordinator::*;
+pub use credential::{Credential, CredentialError};
 pub use event::{Detail, Event, EventKind};
 pub use frame::*;
 pub use load::{CoordinatorLoad, WorkerLoad};

@@ -27,7 +27,7 @@ use moorline_work::{
 use self::bodies::{Bodies, Outgoing};
 use crate::frame::{BODY_MAX, PACKET_MAX, convert};
 use crate::parts::{Assembly, Rest};
-use crate::{About, Name, Names, ToWorker, UpFrame, WorkerLoad};
+use crate::{About, Credential, Name, Names, ToWorker, UpFrame, WorkerLoad};
 
 /// The worker's machine: stays connected, runs what it is assigned, and offers every result until the
 /// coordinator has answered it, over any number of connections and sessions (P50).
@@ -76,6 +76,8 @@ pub struct WorkerNode {
     runner: Runner,
     names: Names,
     about: About,
+    /// What the Hello of this connection is to show.
+    credential: Option<(ConnId, Credential)>,
     bodies: Bodies,
     /// The registered connection's half-sent and half-received bodies, and its inventory.
     wire: Option<Wire>,
@@ -144,7 +146,7 @@ impl WorkerNode {
         if handlers.len() > max {
             return Err(WorkerConfigError::TooManyHandlers { count: handlers.len(), max });
         }
-        let about = About { name, slots: runner.slots, handlers, software };
+        let about = About { name, slots: runner.slots, handlers, software, credential: None };
         let bytes = hello_size(&about, worker, incarnation);
         if bytes > HELLO_MAX {
             return Err(WorkerConfigError::HelloTooLarge { bytes, max: HELLO_MAX });
@@ -165,6 +167,7 @@ impl WorkerNode {
             runner: Runner::new(runner, symbols.into_iter().map(moorline_work::Sym)),
             names,
             about,
+            credential: None,
             bodies: Bodies::default(),
             wire: None,
             coordinator: None,
@@ -183,12 +186,17 @@ impl WorkerNode {
                 self.runner.handle(convert::instant(now), RunnerInput::Timeout);
                 self.ask(now, LinkInput::Timeout)
             }
+            WorkerInput::Credential { conn, credential } => {
+                self.credential = Some((conn, credential));
+                WorkerVerdict::Accepted
+            }
             WorkerInput::Opened { conn } => self.ask(now, LinkInput::Opened { conn }),
             WorkerInput::DialFailed { conn, reason } => {
                 self.ask(now, LinkInput::DialFailed { conn, reason })
             }
             WorkerInput::Closed { conn, reason } => {
                 self.wire.take_if(|wire| wire.conn == conn);
+                self.credential.take_if(|(of, _)| *of == conn);
                 self.ask(now, LinkInput::Closed { conn, reason })
             }
             WorkerInput::Packet { conn, frames } => {
@@ -375,8 +383,8 @@ fn hello_size(about: &About, worker: WorkerId, incarnation: Incarnation) -> usiz
     UpFrame::Hello { head, about: about.clone() }.size_bound()
 }
 
-/// What one Hello may need: it is alone in its packet.
-const HELLO_MAX: usize = PACKET_MAX - 16;
+/// What one Hello may need beside a credential: it is alone in its packet.
+const HELLO_MAX: usize = PACKET_MAX - Credential::MAX - 24;
 /// Handlers and the worker's own name.
 const NAMES_MAX: u32 = 1_025;
 /// The symbol of every name that is not in the table; no name gets it.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use moorline_link::{
     Beat, Degraded, Hello, Incarnation, Lane, Reason, Resume, Statistics, Sym, Versions, WorkerId,
 };
-use moorline_node::{About, UpFrame, lane_of};
+use moorline_node::{About, Credential, UpFrame, lane_of};
 use moorline_work::{Holding, TaskKey, WorkerMessage};
 use pb::inventory_item::Holding as PbHolding;
 
@@ -206,6 +207,7 @@ fn write_hello(head: &Hello, about: &About) -> pb::Hello {
         software: about.software.as_str().to_owned(),
         ticket: head.ticket.map(write_ticket),
         holds_work: head.holds_work,
+        credential: about.credential.as_ref().map_or_else(Bytes::new, Credential::to_bytes),
     }
 }
 
@@ -242,8 +244,19 @@ pub(crate) fn read_hello(hello: pb::Hello) -> Result<UpFrame, DecodeError> {
         slots: small("Hello.slots", hello.slots)?,
         handlers,
         software: name("Hello.software", &hello.software)?,
+        credential: read_credential(hello.credential)?,
     };
     Ok(UpFrame::Hello { head, about })
+}
+
+fn read_credential(bytes: Bytes) -> Result<Option<Credential>, DecodeError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let (field, len) = ("Hello.credential", bytes.len());
+    let too_long = |_| DecodeError::TextTooLong { field, len, max: Credential::MAX };
+    // A copy: the packet is not kept for it.
+    Credential::new(Bytes::copy_from_slice(&bytes)).map(Some).map_err(too_long)
 }
 
 fn write_head(message: &WorkerMessage) -> Head<'static> {

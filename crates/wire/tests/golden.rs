@@ -53,6 +53,7 @@ fn up_frames() -> Vec<UpFrame> {
         slots: 4,
         handlers: vec![name("echo"), name("sleep")],
         software: name("0.1.0"),
+        credential: None,
     };
     let resume = Some(Resume { session: SESSION, lanes: LANES });
     let outcomes = [

@@ -174,7 +174,10 @@ pub(super) fn coordinator_acts(mut process: Coordinator) -> Turn<Coordinator, Co
                 judge_reason("the coordinator", reason)?;
             }
             CoordinatorAction::Ended { task } => acts.push(CoordinatorAct::Reports(task)),
-            CoordinatorAction::Event(_) | CoordinatorAction::Reply { .. } => {}
+            // It was not made to authenticate anybody.
+            CoordinatorAction::Authenticate { .. }
+            | CoordinatorAction::Event(_)
+            | CoordinatorAction::Reply { .. } => {}
         }
     }
     Ok((Arc::new(Kept::new(process.with_exact())), acts.into()))

@@ -78,7 +78,9 @@ impl Fleet {
                 CoordinatorAction::Persist(persist) => self.disk.wait(persist),
                 CoordinatorAction::Close { conn, .. } => self.close(conn.0, Side::Coordinator),
                 CoordinatorAction::Flush { conn } => self.flush(conn),
-                CoordinatorAction::Reply { .. }
+                // It was not made to authenticate anybody.
+                CoordinatorAction::Authenticate { .. }
+                | CoordinatorAction::Reply { .. }
                 | CoordinatorAction::Ended { .. }
                 | CoordinatorAction::Event(_) => {}
             }

@@ -18,6 +18,9 @@ pub(super) struct Dialler {
     /// Those of them that were answered with a slot.
     put_off: u32,
     active_since: Option<u64>,
+    /// A refused credential was renewed since the last stable session, and whether that was the last
+    /// thing that happened.
+    renewed: (bool, bool),
     /// When and why it was disconnected last.
     lost: (u64, Option<Reason>),
     last: Option<u64>,
@@ -37,6 +40,7 @@ impl Dialler {
             state: State::Disconnected,
             made: 0,
             put_off: 0,
+            renewed: (false, false),
             active_since: None,
             lost: (now, None),
             last: None,
@@ -96,15 +100,24 @@ fn delays(policy: &Policy, dialler: &Dialler, next: u32) -> (Duration, Duration)
     };
     match (dialler.come_back, retry) {
         (Some(ComeBack::After(after) | ComeBack::Slot { after, .. }), _) => hinted(after),
-        (Some(ComeBack::ByReason | ComeBack::Never) | None, Retry::Slow | Retry::Never) => {
-            match backoff.jitter() {
-                Jitter::None => (longest, longest),
-                Jitter::Full { .. }
-                | Jitter::Proportional { .. }
-                | Jitter::Equal
-                | Jitter::Decorrelated => slow,
-            }
+        (Some(ComeBack::ByReason | ComeBack::Never) | None, Retry::Renew)
+            if dialler.renewed.1 && next > 1 =>
+        {
+            (Duration::ZERO, Duration::ZERO)
         }
+        (Some(ComeBack::ByReason | ComeBack::Never) | None, Retry::Renew) if dialler.renewed.1 => {
+            by_backoff(policy, backoff, dialler.window, true, next)
+        }
+        (
+            Some(ComeBack::ByReason | ComeBack::Never) | None,
+            Retry::Slow | Retry::Never | Retry::Renew,
+        ) => match backoff.jitter() {
+            Jitter::None => (longest, longest),
+            Jitter::Full { .. }
+            | Jitter::Proportional { .. }
+            | Jitter::Equal
+            | Jitter::Decorrelated => slow,
+        },
         (Some(ComeBack::ByReason | ComeBack::Never) | None, Retry::Backoff) => {
             let first = next == 1 || dialler.lost.1.is_none();
             by_backoff(policy, backoff, dialler.window, first, next)
@@ -190,7 +203,11 @@ impl Ledger {
                 let lasted = dialler.active_since.take().map_or(0, |since| now - since);
                 if lasted >= stable {
                     (dialler.made, dialler.put_off) = (0, 0);
+                    dialler.renewed = (false, false);
                 }
+                let renews = reason.map(Reason::retry) == Some(Retry::Renew);
+                let (was, _) = dialler.renewed;
+                dialler.renewed = (was || renews, renews && !was);
                 dialler.lost = (now, reason);
             }
             State::Connecting | State::Registered | State::Failed | State::Shutdown => {}

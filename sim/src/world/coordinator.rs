@@ -153,6 +153,8 @@ impl World {
                 self.judge(judgement);
                 self.disk.wait(persist);
             }
+            // It was not made to authenticate anybody.
+            CoordinatorAction::Authenticate { .. } => {}
             CoordinatorAction::Close { conn, reason } => {
                 if let Some(conn) = number(conn) {
                     self.close(conn, Side::Coordinator, reason);

@@ -150,6 +150,7 @@ impl World {
             | WorkerInput::Stop { .. }
             | WorkerInput::Restart => self.ledger.disturbed(index, now.as_nanos()),
             WorkerInput::Timeout
+            | WorkerInput::Credential { .. }
             | WorkerInput::Opened { .. }
             | WorkerInput::DialFailed { .. }
             | WorkerInput::Closed { .. }

@@ -339,7 +339,7 @@ pub(crate) async fn mirror(url: &str) -> Result<(), Error> {
     };
     let link = Link::new(LinkConfig::default(), identity, 1, Tokio.now());
     let handlers = vec![name.clone()];
-    let about = About { name: name.clone(), slots: 1, handlers, software: name };
+    let about = About { name: name.clone(), slots: 1, handlers, software: name, credential: None };
     let mut mirror = Mirror { link, outbox: Outbox::default(), about };
     let dialled = loop {
         Tokio.sleep_until(mirror.next_wake().ok_or("it never dials")?).await;

@@ -8,13 +8,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt;
-use futures::channel::mpsc::{Receiver, UnboundedReceiver};
+use futures::channel::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use futures::channel::oneshot;
+use futures::future::{Either, select};
+use futures::{FutureExt, StreamExt};
 use moorline_link::{ConnId, Instant};
 use moorline_node::{
-    ClientReply, CoordinatorAction, CoordinatorEvent, CoordinatorInput, CoordinatorNode, Persist,
-    StoreOp, UpFrame,
+    Applicant, ClientReply, CoordinatorAction, CoordinatorEvent, CoordinatorInput, CoordinatorNode,
+    Persist, StoreOp, UpFrame,
 };
 use moorline_store::{StoreError, WallTime};
 use moorline_work::{Reply, TaskId, Ticket};
@@ -24,6 +25,7 @@ use super::peer::Peer;
 use super::store_state::{SharedState, StoreState};
 use super::waiters::Waiters;
 use super::{Control, Drain, Request};
+use crate::auth::{Authenticator, Verdict};
 use crate::connections::{Arrival, Connections};
 use crate::log::coordinator::CoordinatorLog;
 use crate::runtime::Runtime;
@@ -73,6 +75,10 @@ pub(crate) struct Parts<R> {
     pub(crate) closed: UnboundedReceiver<Infallible>,
     pub(crate) waiters: Waiters,
     pub(crate) tally: Arc<CoordinatorTally>,
+    pub(crate) authenticator: Option<Authenticator>,
+    /// Goes with every applicant who is looked at; as many as connections wait for their Hello.
+    pub(crate) judged: UnboundedSender<CoordinatorInput>,
+    pub(crate) verdicts: UnboundedReceiver<CoordinatorInput>,
 }
 
 /// Everything a coordinator's loop owns.
@@ -80,6 +86,8 @@ pub(crate) struct CoordinatorLoop<R> {
     parts: Parts<R>,
     connections: Connections,
     peers: BTreeMap<ConnId, Peer>,
+    /// Applicants who are looked at: dropped, nobody looks any more.
+    judging: BTreeMap<ConnId, oneshot::Sender<Infallible>>,
     next_conn: u64,
     replies: HashMap<Ticket, (TaskId, oneshot::Sender<ClientReply>)>,
     /// Replies of this turn. Who waits is woken at its end, for all of them at once.
@@ -118,6 +126,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
             parts,
             connections: Connections::default(),
             peers: BTreeMap::new(),
+            judging: BTreeMap::new(),
             next_conn: 0,
             replies: HashMap::new(),
             replied: Vec::new(),
@@ -193,6 +202,11 @@ impl<R: Runtime> CoordinatorLoop<R> {
                 break;
             };
             self.accepted(accepted);
+        }
+        for _ in 0..INPUTS {
+            // The loop holds a sender of its own: this never ends.
+            let Poll::Ready(Some(verdict)) = self.parts.verdicts.poll_next_unpin(cx) else { break };
+            self.inputs.push(verdict);
         }
         let (inputs, peers, parts) = (&mut self.inputs, &self.peers, &self.parts);
         self.has_more = self.connections.poll(cx, PACKETS, |arrival| {
@@ -321,8 +335,10 @@ impl<R: Runtime> CoordinatorLoop<R> {
         let conn = ConnId(self.next_conn);
         let Accepted { connection, transport } = accepted;
         self.peers.insert(conn, Peer { transport, remote: connection.peer.clone() });
+        let proven = connection.identity.clone();
         self.connections.insert(conn, connection);
         self.inputs.push(CoordinatorInput::Accepted { conn });
+        self.inputs.extend(proven.map(|name| CoordinatorInput::Proven { conn, name }));
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -382,7 +398,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
         let mut inputs = std::mem::take(&mut self.inputs);
         for input in inputs.drain(..) {
             if let CoordinatorInput::Closed { conn, .. } = &input {
-                self.peers.remove(conn);
+                self.forget(*conn);
             }
             self.parts.node.handle(now, input);
         }
@@ -398,7 +414,10 @@ impl<R: Runtime> CoordinatorLoop<R> {
                 }
                 CoordinatorAction::Close { conn, reason: _ } => {
                     self.connections.close(now, conn);
-                    self.peers.remove(&conn);
+                    self.forget(conn);
+                }
+                CoordinatorAction::Authenticate { conn, applicant } => {
+                    self.authenticate(conn, applicant)
                 }
                 CoordinatorAction::Flush { conn } => self.flush(now, conn),
                 CoordinatorAction::Reply { ticket, reply } => self.reply(ticket, reply),
@@ -407,6 +426,28 @@ impl<R: Runtime> CoordinatorLoop<R> {
             }
         }
         self.has_more = true;
+    }
+
+    fn forget(&mut self, conn: ConnId) {
+        self.peers.remove(&conn);
+        self.judging.remove(&conn);
+    }
+
+    /// Has an applicant looked at beside the loop: whose code that is may take its time, and may panic.
+    fn authenticate(&mut self, conn: ConnId, applicant: Applicant) {
+        let verdict = Verdict::new(conn, self.parts.judged.clone());
+        // Dropped without an authenticator it refuses: the node does not ask then.
+        let Some(authenticator) = self.parts.authenticator.clone() else { return };
+        let (keep, gone) = oneshot::channel();
+        self.judging.insert(conn, keep);
+        let judging = async move {
+            let judged = async move { authenticator.judge(applicant).await }.boxed();
+            match select(judged, gone).await {
+                Either::Left((judged, _)) => verdict.say(judged),
+                Either::Right(_) => verdict.forget(),
+            }
+        };
+        self.parts.runtime.spawn(judging.boxed());
     }
 
     fn reply(&mut self, ticket: Ticket, reply: ClientReply) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{self, BoxFuture, Either};
 use moorline_link::{ConnId, Instant, Reason};
+use moorline_node::Credential;
 use moorline_transport::{Connection, DialError, Endpoint};
 
 use crate::runtime::Runtime;
@@ -53,7 +54,15 @@ impl Endpoints {
 /// An attempt that is under way. Dropping it cancels it.
 pub(crate) struct Dial {
     pub(crate) conn: ConnId,
-    attempt: BoxFuture<'static, Result<(Place, Connection), DialError>>,
+    attempt: BoxFuture<'static, Result<Dialled, DialError>>,
+}
+
+/// An attempt that has reached somebody.
+pub(crate) struct Dialled {
+    pub(crate) place: Place,
+    pub(crate) connection: Connection,
+    /// What is to be shown there.
+    pub(crate) credential: Option<Credential>,
 }
 
 impl Dial {
@@ -63,6 +72,7 @@ impl Dial {
         runtime: &R,
         transports: &Transports,
         endpoints: &Endpoints,
+        credential: Option<BoxFuture<'static, Result<Credential, String>>>,
         conn: ConnId,
         timeout: Duration,
     ) -> Self {
@@ -70,6 +80,10 @@ impl Dial {
         let in_turn = endpoints.in_turn();
         let attempt = async move {
             let end = runtime.now() + timeout;
+            let credential = match credential {
+                Some(fetching) => Some(fetching.await.map_err(no_credential)?),
+                None => None,
+            };
             let detail = "no endpoint of a coordinator is known".to_owned();
             let mut last = DialError { reason: Reason::Unreachable, detail };
             let mut waiting = u32::try_from(in_turn.len()).unwrap_or(u32::MAX);
@@ -79,7 +93,9 @@ impl Dial {
                 waiting = waiting.saturating_sub(1);
                 let dial = transports.dial(&endpoint);
                 match future::select(dial, runtime.sleep_until(limit)).await {
-                    Either::Left((Ok(connection), _)) => return Ok((place, connection)),
+                    Either::Left((Ok(connection), _)) => {
+                        return Ok(Dialled { place, connection, credential });
+                    }
                     Either::Left((Err(error), _)) => last = error,
                     Either::Right(((), _)) => {
                         let detail = format!("{endpoint} did not answer in {:?}", limit.since(now));
@@ -99,12 +115,19 @@ impl Dial {
         Self { conn, attempt: attempt.boxed() }
     }
 
-    pub(crate) fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(Place, Connection), DialError>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Dialled, DialError>> {
         self.attempt.poll_unpin(cx)
     }
+}
+
+fn no_credential(detail: String) -> DialError {
+    tracing::warn!(
+        event = "link.no_credential",
+        role = "worker",
+        reason = %Reason::CredentialFailed,
+        "There is no credential to show: {detail}"
+    );
+    DialError { reason: Reason::CredentialFailed, detail }
 }
 
 /// Until when the next of `waiting` endpoints may be tried.

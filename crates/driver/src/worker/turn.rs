@@ -8,12 +8,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
-use moorline_link::{ConnId, Instant, Kick, Reason, State, Wake};
-use moorline_node::{Name, UpFrame, WorkerAction, WorkerEvent, WorkerInput, WorkerNode};
+use futures::future::BoxFuture;
+use moorline_link::{ConnId, Instant, Kick, Reason, Retry, State, Wake};
+use moorline_node::{
+    Credential, Name, UpFrame, WorkerAction, WorkerEvent, WorkerInput, WorkerNode,
+};
 use moorline_work::{AbortReason, RunId, TaskKey};
 
-use super::dial::{Dial, Endpoints, Place};
+use super::dial::{Dial, Dialled, Endpoints, Place};
 use super::{Command, Ending, WorkerStatus};
+use crate::auth::Credentials;
 use crate::connections::{Arrival, CLOSE_WITHIN, Connections};
 use crate::executor::{Completion, Executor, Finished, Job};
 use crate::log::worker::WorkerLog;
@@ -38,6 +42,7 @@ pub(crate) struct WorkerLoop<R> {
     pub(crate) node: WorkerNode,
     pub(crate) transports: Transports,
     pub(crate) endpoints: Endpoints,
+    pub(crate) credentials: Option<Credentials>,
     pub(crate) executor: Box<dyn Executor>,
     pub(crate) log: WorkerLog,
     pub(crate) counter: WorkerCounter,
@@ -65,6 +70,8 @@ pub(crate) struct LoopState {
     /// The end is near: from here on nothing is waited for beyond this time.
     end_at: Option<Instant>,
     failed: Option<Reason>,
+    /// Why it was disconnected last.
+    lost: Option<Reason>,
     /// Somebody watches the pulse: it turns at least this often.
     pulse_every: Option<Duration>,
 }
@@ -155,14 +162,18 @@ impl<R: Runtime> WorkerLoop<R> {
                 continue;
             };
             let conn = self.state.dials.swap_remove(at).conn;
-            self.state.inputs.push(match dialled {
-                Ok((place, connection)) => {
+            let input = match dialled {
+                Ok(Dialled { place, connection, credential }) => {
                     self.connections.insert(conn, connection);
                     self.state.places.insert(conn, (place, false));
+                    let shown =
+                        credential.map(|credential| WorkerInput::Credential { conn, credential });
+                    self.state.inputs.extend(shown);
                     WorkerInput::Opened { conn }
                 }
                 Err(error) => WorkerInput::DialFailed { conn, reason: error.reason },
-            });
+            };
+            self.state.inputs.push(input);
         }
     }
 
@@ -231,6 +242,7 @@ impl<R: Runtime> WorkerLoop<R> {
                         &self.runtime,
                         &self.transports,
                         &self.endpoints,
+                        self.credential(),
                         conn,
                         timeout,
                     );
@@ -252,6 +264,12 @@ impl<R: Runtime> WorkerLoop<R> {
             }
         }
         self.state.has_more = true;
+    }
+
+    /// What the next attempt is to show, if it is to show something.
+    fn credential(&self) -> Option<BoxFuture<'static, Result<Credential, String>>> {
+        let refused = self.state.lost.filter(|reason| reason.retry() == Retry::Renew);
+        self.credentials.as_ref().map(|credentials| credentials.fetch(refused))
     }
 
     fn start(&mut self, now: Instant, job: Job) {
@@ -290,10 +308,12 @@ impl<R: Runtime> WorkerLoop<R> {
             *taken_in = true;
             self.endpoints.good(*place);
         }
-        if let WorkerEvent::Link(transition) = event
-            && transition.to == State::Failed
-        {
-            self.state.failed = transition.reason;
+        if let WorkerEvent::Link(transition) = event {
+            match transition.to {
+                State::Failed => self.state.failed = transition.reason,
+                State::Disconnected => self.state.lost = transition.reason,
+                State::Connecting | State::Registered | State::Active | State::Shutdown => {}
+            }
         }
         let place = link.conn.and_then(|conn| self.state.places.get(&conn));
         let endpoint = place.and_then(|(place, _)| self.endpoints.get(*place));

@@ -102,6 +102,11 @@ impl Connection {
         self.writable && !self.offered && !self.marks.0.due
     }
 
+    /// Whether it has not said Hello yet.
+    pub(super) fn is_greeting(&self) -> bool {
+        matches!(self.state, ConnState::Greeting { .. })
+    }
+
     pub(super) fn is_closing(&self) -> bool {
         matches!(self.state, ConnState::Closing(_))
     }

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use crate::{
-    ConnId, CoordinatorFrame, EnqueueError, Incarnation, Instant, Lane, MessageHead, Reason,
-    SessionId, Statistics, Sym, Tag, Violation, WorkerFrame, WorkerId,
+    ConnId, CoordinatorFrame, Dismissal, EnqueueError, Incarnation, Instant, Lane, MessageHead,
+    Reason, SessionId, Statistics, Sym, Tag, Violation, WorkerFrame, WorkerId,
 };
 
 /// Everything a [`Hub`](crate::Hub) can be told.
@@ -40,6 +40,14 @@ pub enum HubInput {
     Violation {
         /// On which connection.
         conn: ConnId,
+    },
+    /// Somebody who has said Hello is not let in, for a reason of the embedder: in the place of that
+    /// frame.
+    Refuse {
+        /// On which connection.
+        conn: ConnId,
+        /// What it is told.
+        dismissal: Dismissal,
     },
     /// The connection takes packets again. A new connection is writable.
     Writable {

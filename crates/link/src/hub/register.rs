@@ -165,7 +165,7 @@ impl Hub {
         self.note_conn(conn);
     }
 
-    fn refuse(&mut self, conn: ConnId, dismissal: Dismissal) {
+    pub(super) fn refuse(&mut self, conn: ConnId, dismissal: Dismissal) {
         self.shut(conn, dismissal.reason, Some(Farewell::Refused(dismissal)), true);
     }
 

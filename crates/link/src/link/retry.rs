@@ -1,5 +1,6 @@
 //! Losing a connection, and when to dial again: one flight, one backoff, one place that decides.
 
+use core::mem;
 use core::time::Duration;
 
 use super::wish::not_before;
@@ -34,6 +35,8 @@ pub(super) struct Attempts {
     round: u64,
     /// The slot the coordinator reserved: shown in the next Hello, once.
     pub(super) ticket: Option<Ticket>,
+    /// A refused credential was renewed.
+    renewed: bool,
     last_dial: Option<Instant>,
     last_kick: Option<Instant>,
     /// The time allowed for reconnecting ends here.
@@ -53,6 +56,7 @@ impl Attempts {
             spread: Spread::default(),
             round: 0,
             ticket: None,
+            renewed: false,
             last_dial: None,
             last_kick: None,
             give_up_at: None,
@@ -67,6 +71,7 @@ impl Attempts {
         self.down_since = None;
         self.down = Duration::ZERO;
         self.round += 1;
+        self.renewed = false;
         self.give_up_at = None;
     }
 
@@ -167,7 +172,11 @@ impl Link {
         let backoff = &reconnect.backoff;
         let seed = self.attempts.seed(self.seed);
         let next = self.attempts.next();
-        let delay = match (come_back, reason.retry()) {
+        // A fresh credential helps once, if at all.
+        let again =
+            reason.retry() == Retry::Renew && mem::replace(&mut self.attempts.renewed, true);
+        let retry = if again { Retry::Slow } else { reason.retry() };
+        let delay = match (come_back, retry) {
             // A coordinator may ask for patience, but cannot park a worker (P84).
             // Our own spacing holds even where it is longer than any hint we would follow.
             (ComeBack::After(after) | ComeBack::Slot { after, .. }, _) => {
@@ -176,9 +185,12 @@ impl Link {
             (ComeBack::ByReason | ComeBack::Never, Retry::Slow | Retry::Never) => {
                 backoff.slow_delay(seed, next)
             }
-            (ComeBack::ByReason | ComeBack::Never, Retry::Backoff) if next == 1 => {
+            // Many may have lost theirs at once.
+            (ComeBack::ByReason | ComeBack::Never, Retry::Backoff | Retry::Renew) if next == 1 => {
                 backoff.first_delay(seed, self.first_window())
             }
+            // The dial that was refused was spread already.
+            (ComeBack::ByReason | ComeBack::Never, Retry::Renew) => Duration::ZERO,
             (ComeBack::ByReason | ComeBack::Never, Retry::Backoff) => {
                 backoff.delay_with(self.attempts.spread, seed, next, self.attempts.delay)
             }
@@ -191,7 +203,7 @@ impl Link {
     }
 
     fn wait(&mut self, now: Instant, delay: Duration) {
-        self.attempts.previous = core::mem::replace(&mut self.attempts.delay, delay);
+        self.attempts.previous = mem::replace(&mut self.attempts.delay, delay);
         #[cfg(moorline_planted = "LIVE-1")]
         if self.attempts.made == 2 {
             return;

@@ -127,7 +127,7 @@ impl LinkStatus {
                     "Nothing by itself: it must be started again.".to_owned()
                 }
                 // It would have come back, but was told not to, or for no longer.
-                Some(Retry::Backoff | Retry::Slow) => {
+                Some(Retry::Backoff | Retry::Slow | Retry::Renew) => {
                     "Nothing by itself: it is not allowed to come back.".to_owned()
                 }
             },

@@ -129,6 +129,12 @@ pub(crate) fn hello(id: u128, name: &str, handlers: &[&str], slots: u16) -> UpFr
             ticket: None,
             holds_work: false,
         },
-        about: About { name: word(name), slots, handlers, software: word("stranger") },
+        about: About {
+            name: word(name),
+            slots,
+            handlers,
+            software: word("stranger"),
+            credential: None,
+        },
     }
 }

@@ -177,7 +177,7 @@ impl Pair {
                     assert_eq!(reply, ClientReply::Work(Reply::Submitted { again: false }));
                 }
                 CoordinatorAction::Ended { .. } => self.ended += 1,
-                CoordinatorAction::Event(_) => {}
+                CoordinatorAction::Authenticate { .. } | CoordinatorAction::Event(_) => {}
             }
         }
     }

@@ -27,6 +27,7 @@ impl CoordinatorNode {
             // How many wait is known from the store; else for people.
             events: _,
             out,
+            authenticates,
             waiting,
             // The time of the last input.
             now: _,
@@ -34,7 +35,8 @@ impl CoordinatorNode {
         moorline_link::Canonical::new(hub, now, far).hash(state);
         let effective = convert::instant(hub.effective(now));
         moorline_work::Canonical::new(dispatcher, effective, far).hash(state);
-        (epoch, software, retry, seed, handlers, names, workers, conns, out, waiting).hash(state);
+        (epoch, software, retry, seed, handlers, names, workers, conns, out).hash(state);
+        (authenticates, waiting).hash(state);
         outbox.feed(state);
         storage.feed(state);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use moorline_link::WorkerId;
+use moorline_link::{Hello, WorkerId};
 use moorline_work::{Judgement, TaskKey, WorkerMessage};
 
 use crate::About;
@@ -11,6 +11,10 @@ use crate::parts::{Assembly, Rest};
 /// One connection of the coordinator.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Conn {
+    /// The name that the transport has seen proven, if it asked for that.
+    pub(super) proven: Option<String>,
+    /// Its Hello, while it is found out whether what it shows is good.
+    pub(super) held: Option<Hello>,
     /// What its Hello said, until it is welcomed or refused.
     pub(super) about: Option<About>,
     /// Who it belongs to, once welcomed.
@@ -30,6 +34,8 @@ pub(super) struct Conn {
 impl Conn {
     pub(super) fn new() -> Self {
         Self {
+            proven: None,
+            held: None,
             about: None,
             worker: None,
             asked: BTreeMap::new(),

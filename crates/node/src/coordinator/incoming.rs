@@ -1,9 +1,12 @@
 //! Frames from workers: headers go to the hub, and what it says counts goes on to the dispatcher.
 
-use moorline_link::{ConnId, Hello, HubInput, HubVerdict, Lane, MessageHead, WorkerFrame};
+use moorline_link::{
+    ComeBack, ConnId, Dismissal, Hello, HubInput, HubVerdict, Lane, MessageHead, Reason,
+    WorkerFrame,
+};
 use moorline_work::{DispatcherInput, Holding, TaskKey, WorkerMessage};
 
-use super::CoordinatorNode;
+use super::{Applicant, CoordinatorAction, CoordinatorNode};
 use crate::frame::{convert, lane_of};
 use crate::parts::{BadPart, Whole};
 use crate::{About, Message, Part, UpFrame};
@@ -63,8 +66,46 @@ impl CoordinatorNode {
             return self.violation(conn);
         }
         head.name = self.names.hold(&about.name);
-        state.about = Some(about);
-        self.header(conn, WorkerFrame::Hello(head));
+        let is_other = state.proven.as_deref().is_some_and(|proven| proven != about.name.as_str());
+        let applicant = self.authenticates.then(|| Applicant {
+            worker: head.worker,
+            incarnation: head.incarnation,
+            name: about.name.clone(),
+            proven: state.proven.clone(),
+            credential: about.credential.clone(),
+        });
+        // A secret is not kept for longer than it is needed.
+        state.about = Some(About { credential: None, ..about });
+        if is_other {
+            // Whoever has a certificate can be that one worker, and nobody else.
+            let come_back = ComeBack::ByReason;
+            return self.turn_away(conn, Dismissal { reason: Reason::AuthRejected, come_back });
+        }
+        match applicant {
+            Some(applicant) => {
+                state.held = Some(head);
+                self.out.push_back(CoordinatorAction::Authenticate { conn, applicant });
+            }
+            None => {
+                self.header(conn, WorkerFrame::Hello(head));
+            }
+        }
+    }
+
+    fn turn_away(&mut self, conn: ConnId, dismissal: Dismissal) {
+        self.ask(HubInput::Refuse { conn, dismissal });
+    }
+
+    /// What came of looking at what a Hello showed. It may have been closed meanwhile.
+    pub(super) fn authenticated(&mut self, conn: ConnId, judged: Result<(), Dismissal>) {
+        let held = self.conns.get_mut(&conn).and_then(|state| state.held.take());
+        match (held, judged) {
+            (Some(head), Ok(())) => {
+                self.header(conn, WorkerFrame::Hello(head));
+            }
+            (Some(_), Err(dismissal)) => self.turn_away(conn, dismissal),
+            (None, _) => {}
+        }
     }
 
     fn item(&mut self, conn: ConnId, index: u32, key: TaskKey, holding: Holding) {

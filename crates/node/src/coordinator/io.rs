@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use moorline_link::{Backoff, ConnId, Epoch, Flapping, HubConfig, Reason, Statistics, WorkerId};
+use moorline_link::{
+    Backoff, ConnId, Dismissal, Epoch, Flapping, HubConfig, Incarnation, Reason, Statistics,
+    WorkerId,
+};
 use moorline_work::{Attempt, DispatcherConfig, Disposition, Reply, TaskId, TaskKey, Ticket};
 
-use crate::{Done, Name, Persist, PersistId, Spec, UpFrame};
+use crate::{Credential, Done, Name, Persist, PersistId, Spec, UpFrame};
 
 /// Everything a [`CoordinatorNode`](crate::CoordinatorNode) is made of.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -23,6 +26,21 @@ pub struct CoordinatorConfig {
     pub software: Name,
     /// Random, and a secret: feeds jitter and the key of admission tickets.
     pub seed: u128,
+}
+
+/// Who somebody says to be, and what there is to show for it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Applicant {
+    /// Which worker.
+    pub worker: WorkerId,
+    /// Which process of it.
+    pub incarnation: Incarnation,
+    /// Its name.
+    pub name: Name,
+    /// The name its certificate proves, where it was asked for one: the same.
+    pub proven: Option<String>,
+    /// What its Hello showed.
+    pub credential: Option<Credential>,
 }
 
 /// Everything a [`CoordinatorNode`](crate::CoordinatorNode) can be told.
@@ -49,6 +67,21 @@ pub enum CoordinatorInput {
     Accepted {
         /// Its name, chosen by the driver, never used before.
         conn: ConnId,
+    },
+    /// The name that the transport has seen proven by a certificate: told before a packet. Whoever says
+    /// Hello under another one is refused.
+    Proven {
+        /// On which connection.
+        conn: ConnId,
+        /// The name; empty: none, and nobody has that.
+        name: String,
+    },
+    /// The answer to [`CoordinatorAction::Authenticate`].
+    Authenticated {
+        /// On which connection.
+        conn: ConnId,
+        /// Whether its worker is let in, or what it is told.
+        judged: Result<(), Dismissal>,
     },
     /// A connection ended, as the transport says.
     Closed {
@@ -163,6 +196,15 @@ pub enum CoordinatorInput {
 pub enum CoordinatorAction {
     /// Make this durable, after all with smaller numbers.
     Persist(Persist),
+    /// Find out whether a worker is who it says, and say it by [`CoordinatorInput::Authenticated`].
+    /// There are as many of these under way as connections may wait for their Hello, each for as long as
+    /// that may take: what is answered later is not heard.
+    Authenticate {
+        /// On which connection.
+        conn: ConnId,
+        /// What it says, and what it shows.
+        applicant: Applicant,
+    },
     /// Close a connection, after what is written has left as far as it can.
     Close {
         /// Which.

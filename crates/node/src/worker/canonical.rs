@@ -17,6 +17,7 @@ impl WorkerNode {
             // These two follow from what it was made of.
             names: _,
             about,
+            credential,
             bodies,
             wire,
             // For an event.
@@ -27,7 +28,9 @@ impl WorkerNode {
         } = self;
         moorline_link::Canonical::new(link, now, far).hash(state);
         moorline_work::Canonical::new(runner, convert::instant(now), far).hash(state);
-        (about, told, due, freed).hash(state);
+        // Of which connection it is follows from the link.
+        let credential = credential.as_ref().map(|(_, credential)| credential);
+        (about, credential, told, due, freed).hash(state);
         bodies.feed(state);
         wire.is_some().hash(state);
         if let Some(Wire { conn, incoming, outgoing, inventory, answered }) = wire {

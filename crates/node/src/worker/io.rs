@@ -12,7 +12,7 @@ use moorline_work::{
     AbortReason, Disposition, Instant, Outcome, RunId, RunnerConfig, RunnerTimer, TaskKey,
 };
 
-use crate::{DownFrame, Name};
+use crate::{Credential, DownFrame, Name};
 
 /// Everything a [`WorkerNode`](crate::WorkerNode) is made of.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -129,6 +129,13 @@ pub enum WorkerTimer {
 pub enum WorkerInput {
     /// The time of `next_wake` has come (an early one changes nothing).
     Timeout,
+    /// What the Hello of a dial is to show: told before it opens. Another one takes its place.
+    Credential {
+        /// The dial.
+        conn: ConnId,
+        /// The secret.
+        credential: Credential,
+    },
     /// A dial succeeded.
     Opened {
         /// The dial.

@@ -6,7 +6,7 @@ use moorline_link::{
 
 use super::{Freed, WorkerNode};
 use crate::parts::{Rest, Room};
-use crate::{Message, Packet, UpFrame};
+use crate::{About, Message, Packet, UpFrame};
 
 /// What any frame but a Hello or one with a body needs at most in a packet.
 const FRAME_MAX: usize = 96;
@@ -48,7 +48,7 @@ impl WorkerNode {
             && let Some(transmit) = self.link.poll_transmit(now, conn, Lane::C)
         {
             let frame = match transmit {
-                LinkTransmit::Frame(frame) => self.join(frame),
+                LinkTransmit::Frame(frame) => self.join(conn, frame),
                 LinkTransmit::Message { head, tag } => {
                     self.message(head, tag).map(UpFrame::Message)
                 }
@@ -109,9 +109,14 @@ impl WorkerNode {
         })
     }
 
-    fn join(&self, frame: WorkerFrame) -> Option<UpFrame> {
+    fn join(&mut self, conn: ConnId, frame: WorkerFrame) -> Option<UpFrame> {
         Some(match frame {
-            WorkerFrame::Hello(head) => UpFrame::Hello { head, about: self.about.clone() },
+            WorkerFrame::Hello(head) => {
+                // Shown once: the next connection has one of its own.
+                let shown = self.credential.take_if(|(of, _)| *of == conn);
+                let credential = shown.map(|(_, credential)| credential);
+                UpFrame::Hello { head, about: About { credential, ..self.about.clone() } }
+            }
             WorkerFrame::InventoryItem { index } => {
                 let item = usize::try_from(index)
                     .ok()

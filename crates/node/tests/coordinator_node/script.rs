@@ -171,6 +171,7 @@ pub(crate) fn hello_with(slots: u16, limits: &LaneLimits) -> UpFrame {
             slots,
             handlers: vec![name("hash")],
             software: name("test"),
+            credential: None,
         },
     }
 }

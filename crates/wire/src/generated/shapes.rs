@@ -214,6 +214,7 @@ pub(crate) static HELLO: Shape = Shape {
         Field::text(14, "Hello.software", limits::NAME, usize::MAX),
         Field::message(15, "Hello.ticket", &TICKET),
         Field::number(16, "Hello.holds_work"),
+        Field::bytes(17, "Hello.credential"),
     ],
 };
 

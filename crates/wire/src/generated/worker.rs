@@ -286,6 +286,8 @@ pub struct Hello {
     pub ticket: ::core::option::Option<Ticket>,
     #[prost(bool, tag = "16")]
     pub holds_work: bool,
+    #[prost(bytes = "bytes", tag = "17")]
+    pub credential: ::prost::bytes::Bytes,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Ticket {
@@ -709,6 +711,7 @@ pub enum Reason {
     Unreachable = 2204,
     TlsFailed = 2205,
     ProxyRefused = 2206,
+    CredentialFailed = 2207,
     AuthMissing = 3101,
     AuthRejected = 3102,
     AuthExpired = 3103,
@@ -763,6 +766,7 @@ impl Reason {
             Self::Unreachable => "REASON_UNREACHABLE",
             Self::TlsFailed => "REASON_TLS_FAILED",
             Self::ProxyRefused => "REASON_PROXY_REFUSED",
+            Self::CredentialFailed => "REASON_CREDENTIAL_FAILED",
             Self::AuthMissing => "REASON_AUTH_MISSING",
             Self::AuthRejected => "REASON_AUTH_REJECTED",
             Self::AuthExpired => "REASON_AUTH_EXPIRED",
@@ -814,6 +818,7 @@ impl Reason {
             "REASON_UNREACHABLE" => Some(Self::Unreachable),
             "REASON_TLS_FAILED" => Some(Self::TlsFailed),
             "REASON_PROXY_REFUSED" => Some(Self::ProxyRefused),
+            "REASON_CREDENTIAL_FAILED" => Some(Self::CredentialFailed),
             "REASON_AUTH_MISSING" => Some(Self::AuthMissing),
             "REASON_AUTH_REJECTED" => Some(Self::AuthRejected),
             "REASON_AUTH_EXPIRED" => Some(Self::AuthExpired),

@@ -9,7 +9,9 @@ use moorline_link::{
     Lane, Reason, Resume, Seq, SessionId, Standing, Statistics, Sym, Ticket, Versions, Welcome,
     WorkerId,
 };
-use moorline_node::{About, DownFrame, Message, Name, Packet, Part, ToWorker, UpFrame, lane_of};
+use moorline_node::{
+    About, Credential, DownFrame, Message, Name, Packet, Part, ToWorker, UpFrame, lane_of,
+};
 use moorline_work::{
     Attempt, Disposition, Holding, Judgement, Outcome, Refusal, TaskId, TaskKey, WorkerMessage,
 };
@@ -144,11 +146,15 @@ fn ticket() -> impl Strategy<Value = Ticket> {
 }
 
 fn about() -> impl Strategy<Value = About> {
-    (name(), any::<u16>(), vec(name(), 0..12), name()).prop_map(
-        |(name, slots, mut handlers, software)| {
+    let credential = option::of(
+        vec(any::<u8>(), 1..200)
+            .prop_map(|bytes| Credential::new(bytes).expect("neither empty nor too long")),
+    );
+    (name(), any::<u16>(), vec(name(), 0..12), name(), credential).prop_map(
+        |(name, slots, mut handlers, software, credential)| {
             handlers.sort_unstable();
             handlers.dedup();
-            About { name, slots, handlers, software }
+            About { name, slots, handlers, software, credential }
         },
     )
 }

@@ -120,7 +120,10 @@ impl World {
                     CoordinatorAction::Close { conn, .. } => self.closed_by_coordinator(conn),
                     CoordinatorAction::Flush { conn } => self.flush(conn),
                     CoordinatorAction::Event(event) => self.judge(bounds, &event)?,
-                    CoordinatorAction::Reply { .. } | CoordinatorAction::Ended { .. } => {}
+                    // It was not made to authenticate anybody.
+                    CoordinatorAction::Authenticate { .. }
+                    | CoordinatorAction::Reply { .. }
+                    | CoordinatorAction::Ended { .. } => {}
                 }
             }
             let Some(last) = wanted.last() else { return Ok(()) };

@@ -102,6 +102,9 @@ impl Subject {
         Some(match self.reason()?.retry() {
             Retry::Backoff => "The worker comes back by itself, by its reconnect policy.",
             Retry::Slow => "The worker comes back by itself, each time after its longest delay.",
+            Retry::Renew => {
+                "The worker comes back by itself: once with a fresh credential, then each time after its longest delay."
+            }
             Retry::Never => "The worker does not come back until it is started again.",
         })
     }
@@ -128,6 +131,7 @@ impl Subject {
         let reason = self.reason().map(|reason| match reason.retry() {
             Retry::Backoff => (reason.name(), "backoff"),
             Retry::Slow => (reason.name(), "slow"),
+            Retry::Renew => (reason.name(), "renew"),
             Retry::Never => (reason.name(), "never"),
         });
         json!({

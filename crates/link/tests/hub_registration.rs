@@ -362,3 +362,22 @@ fn a_worker_that_comes_back_under_another_name_does_not_free_the_one_that_others
     desk.register(5, named(4, 60));
     assert_eq!(desk.frames(5), [refusal(Reason::NameConflict, ComeBack::ByReason)]);
 }
+
+#[test]
+fn whom_the_embedder_does_not_let_in_is_refused_in_the_place_of_its_hello() {
+    let mut desk = Desk::default();
+    desk.accept(1);
+    let dismissal = Dismissal { reason: Reason::AuthRejected, come_back: ComeBack::ByReason };
+    let refuse = HubInput::Refuse { conn: ConnId(1), dismissal };
+    assert_eq!(desk.tell(refuse), HubVerdict::Accepted);
+    assert_eq!(desk.frames(1), [refusal(Reason::AuthRejected, ComeBack::ByReason)]);
+    let reason = Reason::AuthRejected;
+    assert_eq!(desk.news(), [refused(1, reason), closed(1, reason)]);
+    assert_eq!(desk.tell(refuse), HubVerdict::Stale, "it is being closed");
+    // Who is in is not refused any more: there are other words for that.
+    desk.register(2, hello(7, 1));
+    desk.restore(2);
+    let too_late = HubInput::Refuse { conn: ConnId(2), dismissal };
+    assert_eq!(desk.tell(too_late), HubVerdict::Stale);
+    assert_eq!(desk.presence(7), Some(Presence::Active));
+}

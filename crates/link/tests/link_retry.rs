@@ -45,6 +45,11 @@ fn dismissed(bench: &mut Bench, reason: Reason, come_back: ComeBack) -> LinkVerd
     bench.frame(CoordinatorFrame::GoAway(Dismissal { reason, come_back }))
 }
 
+fn refused(bench: &mut Bench, reason: Reason) {
+    let come_back = ComeBack::ByReason;
+    bench.frame(CoordinatorFrame::Refused(Dismissal { reason, come_back }));
+}
+
 #[test]
 fn the_very_first_connect_follows_the_policy_too() {
     let mut bench = Bench::new(config(exact()));
@@ -395,7 +400,7 @@ fn a_lone_worker_with_a_window_of_zero_comes_back_at_once() {
 fn refused_for_now_is_retried_by_the_policy_and_slowly_where_haste_cannot_help() {
     for (reason, delay) in [
         (Reason::CoordinatorOverloaded, SECOND),
-        (Reason::AuthRejected, 60 * SECOND),
+        (Reason::AuthMissing, 60 * SECOND),
         (Reason::NameConflict, 60 * SECOND),
     ] {
         let mut bench = Bench::active(config(exact()));
@@ -403,6 +408,42 @@ fn refused_for_now_is_retried_by_the_policy_and_slowly_where_haste_cannot_help()
         dismissed(&mut bench, reason, ComeBack::ByReason);
         assert_eq!(bench.link.snapshot().delay, Some(delay), "{reason}");
     }
+}
+
+#[test]
+fn a_credential_that_is_refused_is_renewed_once_and_then_shown_slowly() {
+    for reason in [Reason::AuthRejected, Reason::AuthExpired] {
+        let mut bench = Bench::active(config(exact()));
+        bench.pass(60 * SECOND);
+        bench.listening = false;
+        let mut delays = Vec::new();
+        dismissed(&mut bench, reason, ComeBack::ByReason);
+        for _ in 0..2 {
+            let delay = bench.link.snapshot().delay.expect("it comes back");
+            delays.push(delay);
+            bench.pass(delay + SECOND);
+            refused(&mut bench, reason);
+        }
+        delays.extend(bench.link.snapshot().delay);
+        // Many may have lost theirs at once, so the first dial is spread as after any loss.
+        assert_eq!(delays[0], SECOND, "{reason}");
+        assert_eq!(delays[1..], [60 * SECOND; 2], "{reason}");
+    }
+}
+
+#[test]
+fn a_credential_that_is_refused_at_the_door_is_renewed_at_once() {
+    let mut bench = Bench::new(config(exact()));
+    bench.listening = false;
+    bench.pass(5 * SECOND);
+    refused(&mut bench, Reason::AuthExpired);
+    assert_eq!(bench.link.snapshot().delay, Some(Duration::ZERO));
+    // No sooner than dials may follow each other.
+    let before = bench.dials().len();
+    bench.pass(SECOND);
+    assert_eq!(bench.dials().len(), before + 1);
+    refused(&mut bench, Reason::AuthExpired);
+    assert_eq!(bench.link.snapshot().delay, Some(60 * SECOND));
 }
 
 #[test]

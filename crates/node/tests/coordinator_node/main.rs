@@ -2,6 +2,7 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one variant")]
 
+mod admit;
 mod adopt;
 mod events;
 mod laws;

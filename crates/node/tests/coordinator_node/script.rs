@@ -33,6 +33,7 @@ pub(crate) struct Rig {
     pub(crate) events: Vec<CoordinatorEvent>,
     pub(crate) closed: Vec<(ConnId, Reason)>,
     pub(crate) packets: Vec<(Lane, Vec<DownFrame>)>,
+    pub(crate) applicants: Vec<(ConnId, Applicant)>,
     pub(crate) writable: bool,
     pub(crate) payload: Bytes,
     pub(crate) ended: bool,
@@ -40,6 +41,10 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new() -> Self {
+        Self::with(|node| node)
+    }
+
+    pub(crate) fn with(change: impl FnOnce(CoordinatorNode) -> CoordinatorNode) -> Self {
         let config = CoordinatorConfig {
             hub: HubConfig::default(),
             dispatcher: DispatcherConfig::default(),
@@ -50,13 +55,14 @@ impl Rig {
         };
         let now = Instant::from_nanos(1_000_000_000);
         let mut rig = Self {
-            node: CoordinatorNode::new(config, now),
+            node: change(CoordinatorNode::new(config, now)),
             now,
             persists: Vec::new(),
             replies: Vec::new(),
             events: Vec::new(),
             closed: Vec::new(),
             packets: Vec::new(),
+            applicants: Vec::new(),
             writable: true,
             payload: Bytes::from_static(b"payload"),
             ended: false,
@@ -83,6 +89,9 @@ impl Rig {
                         assert!(size <= PACKET_MAX, "a packet of at most {size} bytes");
                         self.packets.push((packet.lane, packet.frames));
                     }
+                }
+                CoordinatorAction::Authenticate { conn, applicant } => {
+                    self.applicants.push((conn, applicant));
                 }
                 CoordinatorAction::Reply { reply, .. } => self.replies.push(reply),
                 CoordinatorAction::Ended { .. } => {}

@@ -138,7 +138,8 @@ impl Yard {
                     }
                 }
                 Some(
-                    CoordinatorAction::Reply { .. }
+                    CoordinatorAction::Authenticate { .. }
+                    | CoordinatorAction::Reply { .. }
                     | CoordinatorAction::Ended { .. }
                     | CoordinatorAction::Event(_),
                 ) => {}

@@ -298,11 +298,15 @@ fn a_worker_that_cannot_announce_itself_is_not_made() {
         matches!(error, Some(WorkerConfigError::HelloTooLarge { bytes, .. }) if bytes > PACKET_MAX)
     );
 
-    // As much as fits goes in one packet.
-    let handlers: Vec<_> = (0..490).map(|n| name(&format!("{n:0>128}"))).collect();
+    // As much as fits goes in one packet, with the longest credential.
+    let handlers: Vec<_> = (0..430).map(|n| name(&format!("{n:0>128}"))).collect();
     let mut rig = Rig::new(WorkerConfig { handlers: handlers.clone(), ..config() });
-    let (_, about) = rig.open();
-    assert_eq!(about.handlers, handlers);
+    let conn = rig.dials();
+    let credential = Credential::new(vec![7; Credential::MAX]).expect("the longest");
+    rig.input(WorkerInput::Credential { conn, credential: credential.clone() });
+    let (head, about) = rig.open();
+    assert_eq!((&about.handlers, &about.credential), (&handlers, &Some(credential)));
+    assert!(UpFrame::Hello { head, about }.size_bound() <= PACKET_MAX);
     assert_eq!(Script::epoch(), Epoch(9));
 }
 

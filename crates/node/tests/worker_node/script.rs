@@ -282,14 +282,20 @@ impl Rig {
         self.now = end;
     }
 
-    /// Waits for a dial and opens it, up to the Hello.
-    pub(crate) fn open(&mut self) -> (Hello, About) {
+    /// Waits for a dial.
+    pub(crate) fn dials(&mut self) -> ConnId {
         while self.dialling.is_none() {
             let deadline = self.node.next_wake().deadline().expect("it waits to dial");
             self.now = self.now.max(deadline);
             self.input(WorkerInput::Timeout);
         }
-        let conn = self.dialling.take().expect("it dials");
+        self.dialling.expect("it dials")
+    }
+
+    /// Waits for a dial and opens it, up to the Hello.
+    pub(crate) fn open(&mut self) -> (Hello, About) {
+        let conn = self.dials();
+        self.dialling = None;
         self.conn = Some(conn);
         self.input(WorkerInput::Opened { conn });
         let packet = self.packet().expect("the Hello");

@@ -354,3 +354,20 @@ fn a_coordinator_that_never_settles_cannot_make_it_hold_more_than_an_inventory_l
     assert_eq!(rig.node.link().reason, Some(Reason::ProtocolError));
     assert_eq!(rig.node.runs().count(), INVENTORY_MAX);
 }
+
+#[test]
+fn a_credential_is_shown_once_on_its_own_connection() {
+    let mut rig = Rig::new(crate::script::config());
+    let credential = |text: &'static str| Credential::new(text).expect("a credential");
+    let mut shown = Vec::new();
+    for text in [Some("first"), None, Some("third")] {
+        let conn = rig.dials();
+        if let Some(text) = text {
+            rig.input(WorkerInput::Credential { conn, credential: credential(text) });
+        }
+        let (_, about) = rig.open();
+        shown.push(about.credential);
+        rig.input(WorkerInput::Closed { conn, reason: Reason::StreamLost });
+    }
+    assert_eq!(shown, [Some(credential("first")), None, Some(credential("third"))]);
+}

@@ -13,7 +13,9 @@ use moorline_link::{
     Lane, Reason, Resume, Seq, SessionId, Standing, Statistics, Sym, Ticket, Versions, Welcome,
     WorkerId,
 };
-use moorline_node::{About, DownFrame, Message, Name, Packet, Part, ToWorker, UpFrame, lane_of};
+use moorline_node::{
+    About, Credential, DownFrame, Message, Name, Packet, Part, ToWorker, UpFrame, lane_of,
+};
 use moorline_wire::{decode_down, decode_up, encode_down, encode_up};
 use moorline_work::{
     Attempt, Disposition, Holding, Judgement, Outcome, Refusal, TaskId, TaskKey, WorkerMessage,
@@ -72,7 +74,14 @@ fn up_frames() -> Vec<UpFrame> {
     let mut frames = vec![
         UpFrame::Hello { head, about: about.clone() },
         UpFrame::Hello { head: Hello { resume, ..head }, about: about.clone() },
-        UpFrame::Hello { head: Hello { ticket: Some(TICKET), holds_work: true, ..head }, about },
+        UpFrame::Hello {
+            head: Hello { ticket: Some(TICKET), holds_work: true, ..head },
+            about: about.clone(),
+        },
+        UpFrame::Hello {
+            head,
+            about: About { credential: Some(Credential::new("a token").unwrap()), ..about },
+        },
         UpFrame::InventoryItem { index: 0, key: KEY, holding: Holding::Running { progress: 9 } },
         UpFrame::InventoryItem {
             index: 1,

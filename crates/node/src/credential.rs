@@ -1,6 +1,7 @@
 //! What a worker proves itself with.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -17,7 +18,7 @@ use bytes::Bytes;
 /// # Ok::<(), moorline_node::CredentialError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Credential(Bytes);
+pub struct Credential(Arc<[u8]>);
 
 /// Why bytes are no credential.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,7 +59,8 @@ impl Credential {
         match bytes.len() {
             0 => Err(CredentialError::Empty),
             len if len > Self::MAX => Err(CredentialError::TooLong { len }),
-            _ => Ok(Self(bytes)),
+            // A copy of its own: what it was read from is not kept for it.
+            _ => Ok(Self(Arc::from(&bytes[..]))),
         }
     }
 
@@ -68,10 +70,10 @@ impl Credential {
         &self.0
     }
 
-    /// The same, without a copy.
+    /// A copy of it.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
-        self.0.clone()
+        Bytes::copy_from_slice(&self.0)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -255,8 +255,7 @@ fn read_credential(bytes: Bytes) -> Result<Option<Credential>, DecodeError> {
     }
     let (field, len) = ("Hello.credential", bytes.len());
     let too_long = |_| DecodeError::TextTooLong { field, len, max: Credential::MAX };
-    // A copy: the packet is not kept for it.
-    Credential::new(Bytes::copy_from_slice(&bytes)).map(Some).map_err(too_long)
+    Credential::new(bytes).map(Some).map_err(too_long)
 }
 
 fn write_head(message: &WorkerMessage) -> Head<'static> {

@@ -11,7 +11,7 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{ASN1Time, FromDer, X509Certificate};
 
 /// Where keys and certificates are, all as PEM.
 ///
@@ -69,6 +69,30 @@ pub enum TlsError {
         /// What there is not.
         missing: &'static str,
     },
+    /// A certificate is not valid any more.
+    #[error("{} has expired: it was valid until {until}", path.display())]
+    Expired {
+        /// Which.
+        path: PathBuf,
+        /// Its last moment.
+        until: String,
+    },
+    /// A certificate is not valid yet.
+    #[error("{} is not valid before {from}", path.display())]
+    NotYetValid {
+        /// Which.
+        path: PathBuf,
+        /// Its first moment.
+        from: String,
+    },
+    /// The certificate was issued for another key.
+    #[error("the key in {} is not the one that the certificate in {} is for", key.display(), cert.display())]
+    Mismatch {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
     /// A server needs a certificate and its key.
     #[error("a listener with TLS needs a certificate and its key")]
     NoCertificate,
@@ -78,7 +102,7 @@ pub enum TlsError {
         /// In words.
         detail: String,
     },
-    /// Key and certificate do not belong together, or are of a kind that is not supported.
+    /// A key or a certificate is of a kind that is not supported.
     #[error("these keys and certificates cannot be used: {detail}")]
     Unusable {
         /// In words.
@@ -202,7 +226,9 @@ fn client_config(files: &TlsFiles) -> Result<ClientConfig, TlsError> {
         .map_err(unusable)?
         .with_root_certificates(roots);
     match identity(files)? {
-        Some((certs, key)) => builder.with_client_auth_cert(certs, key).map_err(unusable),
+        Some((certs, key)) => {
+            builder.with_client_auth_cert(certs, key).map_err(|error| misfit(files, error))
+        }
         None => Ok(builder.with_no_client_auth()),
     }
 }
@@ -220,7 +246,7 @@ fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
         }
         None => builder.with_no_client_auth(),
     };
-    let mut config = builder.with_single_cert(certs, key).map_err(unusable)?;
+    let mut config = builder.with_single_cert(certs, key).map_err(|error| misfit(files, error))?;
     if files.ca.is_some() {
         // A session that is resumed is not proven again: a certificate would outlive its end.
         config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -235,11 +261,40 @@ fn identity(files: &TlsFiles) -> Result<Option<Identity>, TlsError> {
     match (&files.cert, &files.key) {
         (Some(cert), Some(key)) => {
             let key = PrivateKeyDer::from_pem_file(key).map_err(|error| said(key, error, "key"))?;
-            Ok(Some((certificates(cert)?, key)))
+            let certs = certificates(cert)?;
+            in_force(cert, &certs)?;
+            Ok(Some((certs, key)))
         }
         (Some(_), None) => Err(TlsError::Half { given: "a certificate", missing: "its key" }),
         (None, Some(_)) => Err(TlsError::Half { given: "a key", missing: "its certificate" }),
         (None, None) => Ok(None),
+    }
+}
+
+/// Nobody would believe a certificate that is not: better said here than by every peer.
+fn in_force(path: &Path, certs: &[CertificateDer<'_>]) -> Result<(), TlsError> {
+    // What cannot be read as a certificate is refused when it is used.
+    let Some((_, own)) = certs.first().and_then(|own| X509Certificate::from_der(own).ok()) else {
+        return Ok(());
+    };
+    let (valid, now, path) = (own.validity(), ASN1Time::now(), path.to_owned());
+    if now > valid.not_after {
+        return Err(TlsError::Expired { path, until: valid.not_after.to_string() });
+    }
+    if now < valid.not_before {
+        return Err(TlsError::NotYetValid { path, from: valid.not_before.to_string() });
+    }
+    Ok(())
+}
+
+/// Why rustls does not take a key and a certificate.
+#[allow(clippy::wildcard_enum_match_arm, reason = "they are rustls', and may become more")]
+fn misfit(files: &TlsFiles, error: rustls::Error) -> TlsError {
+    let path = |file: &Option<PathBuf>| file.clone().unwrap_or_default();
+    let (cert, key) = (path(&files.cert), path(&files.key));
+    match error {
+        rustls::Error::InconsistentKeys(_) => TlsError::Mismatch { cert, key },
+        error => unusable(format_args!("{} with {}: {error}", cert.display(), key.display())),
     }
 }
 

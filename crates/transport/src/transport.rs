@@ -203,9 +203,7 @@ pub enum ListenError {
         endpoint: Endpoint,
     },
     /// A listener with TLS needs a certificate.
-    #[error(
-        "{endpoint} is served with TLS, and there is no certificate and no key for it: give them to the transport"
-    )]
+    #[error("{endpoint} is served with TLS, and there is no certificate and no key for it")]
     NoCertificate {
         /// The address.
         endpoint: Endpoint,

@@ -177,9 +177,37 @@ fn files_that_cannot_be_used_are_named() {
     let swapped = TlsFiles { cert: files.key.clone(), ..files.clone() };
     assert_eq!(refused(swapped), "DIR/key.pem holds no certificate");
     let foreign = TlsFiles { key: path("foreign", &issued(&ca, "x").1), ..files.clone() };
-    assert!(refused(foreign).starts_with("these keys and certificates cannot be used: "));
+    let key = "the key in DIR/foreign is not the one that the certificate in DIR/cert.pem is for";
+    assert_eq!(refused(foreign), key);
     let none = ServerTls::from_files(TlsFiles::default()).expect_err("there is none");
     assert_eq!(none.to_string(), "a listener with TLS needs a certificate and its key");
+}
+
+#[test]
+fn a_certificate_is_used_in_its_time_only() {
+    let ca = authority();
+    let at = |from: i32, until: i32| {
+        let mut params = CertificateParams::default();
+        (params.not_before, params.not_after) =
+            (rcgen::date_time_ymd(from, 1, 1), rcgen::date_time_ymd(until, 1, 1));
+        let key = KeyPair::generate().expect("a key");
+        let issued = (params.signed_by(&key, &ca).expect("signed").pem(), key.serialize_pem());
+        let Files { dir, files } = Files::new(&ca, &issued);
+        let both = [ClientTls::from_files(files.clone()).err(), ServerTls::from_files(files).err()];
+        both.map(|error| {
+            let dir = dir.path().to_string_lossy();
+            error.map(|error| error.to_string().replace(&*dir, "DIR"))
+        })
+    };
+    assert_eq!(at(2000, 2400), [None, None]);
+    for told in at(2000, 2001) {
+        let told = told.expect("its time is over");
+        assert!(told.starts_with("DIR/cert.pem has expired: it was valid until Jan"), "{told}");
+    }
+    for told in at(2400, 2401) {
+        let told = told.expect("its time has not begun");
+        assert!(told.starts_with("DIR/cert.pem is not valid before Jan"), "{told}");
+    }
 }
 
 #[test]

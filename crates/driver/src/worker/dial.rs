@@ -9,6 +9,7 @@ use moorline_link::{ConnId, Instant, Reason};
 use moorline_node::Credential;
 use moorline_transport::{Connection, DialError, Endpoint};
 
+use crate::log::Code;
 use crate::runtime::Runtime;
 use crate::transports::Transports;
 
@@ -86,6 +87,7 @@ impl Dial {
             };
             let detail = "no endpoint of a coordinator is known".to_owned();
             let mut last = DialError { reason: Reason::Unreachable, detail };
+            let mut first_failed = None;
             let mut waiting = u32::try_from(in_turn.len()).unwrap_or(u32::MAX);
             for (place, endpoint) in in_turn {
                 let now = runtime.now();
@@ -94,6 +96,9 @@ impl Dial {
                 let dial = transports.dial(&endpoint);
                 match future::select(dial, runtime.sleep_until(limit)).await {
                     Either::Left((Ok(connection), _)) => {
+                        if let Some((from, reason)) = &first_failed {
+                            tell_of_fallback(&transports, from, *reason, &endpoint);
+                        }
                         return Ok(Dialled { place, connection, credential });
                     }
                     Either::Left((Err(error), _)) => last = error,
@@ -109,6 +114,7 @@ impl Dial {
                     reason = %last.reason,
                     "{endpoint}: {last}"
                 );
+                first_failed.get_or_insert((endpoint, last.reason));
             }
             Err(last)
         };
@@ -128,6 +134,28 @@ fn no_credential(detail: String) -> DialError {
         "There is no credential to show: {detail}"
     );
     DialError { reason: Reason::CredentialFailed, detail }
+}
+
+/// Said when the endpoint that was to be used answers no more and one of another transport does: what is
+/// good is tried first from then on, so it is said once.
+fn tell_of_fallback(transports: &Transports, from: &Endpoint, reason: Reason, to: &Endpoint) {
+    let name = |endpoint: &Endpoint| {
+        transports.get(endpoint.scheme()).and_then(|one| one.schemes().first().copied())
+    };
+    if name(from) == name(to) {
+        return;
+    }
+    tracing::info!(
+        event = "transport.fallback",
+        role = "worker",
+        transport = to.scheme(),
+        remote = %to,
+        reason = %reason,
+        code = %Code(reason),
+        "{} unreachable, using {}: {from} is not reached ({reason}), {to} is",
+        from.scheme(),
+        to.scheme()
+    );
 }
 
 /// Until when the next of `waiting` endpoints may be tried.

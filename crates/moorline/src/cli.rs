@@ -26,6 +26,7 @@ mod signals;
 mod sim;
 mod systemd;
 mod task;
+mod tls;
 pub(crate) mod values;
 mod version;
 mod watch;

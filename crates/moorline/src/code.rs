@@ -112,13 +112,28 @@ codes! {
         "Stop the other process, or give another --listen address.";
     LISTEN_NOT_LOOPBACK 1202
         "Without TLS a coordinator serves only this machine."
-        "Listen on 127.0.0.1 or [::1], and bring remote workers in through a tunnel.";
+        "Listen with grpcs://, quic:// or wss:// and a certificate; in a network that you trust as a whole give --insecure and set coordinator.insecure = true.";
     LISTEN 1203
         "The coordinator cannot listen at the address."
-        "Check that the address belongs to this machine and that its scheme is grpc.";
+        "Check that the address belongs to this machine, and its scheme: grpc, grpcs, quic, ws or wss.";
     HEALTH_LISTEN 1204
         "Health and metrics cannot be served at their address."
         "Stop what listens there, or give another --health-listen address.";
+    NO_CERTIFICATE 1205
+        "TLS needs a certificate and its key, and they are not both given."
+        "Give both, with --tls-cert and --tls-key; without TLS, listen with grpc:// or ws:// on 127.0.0.1.";
+    TLS_FILE 1206
+        "A file of keys or certificates cannot be read."
+        "Check its path and its permissions: this process has to be able to read it.";
+    TLS_PEM 1207
+        "A file of keys or certificates does not hold what it should."
+        "Write it as PEM: a certificate begins with -----BEGIN CERTIFICATE-----, a key with -----BEGIN PRIVATE KEY-----.";
+    TLS_MISMATCH 1208
+        "A key and a certificate cannot be used together."
+        "Give the key for which the certificate was issued: an ECDSA, Ed25519 or RSA key.";
+    TLS_EXPIRED 1209
+        "A certificate is not valid now."
+        "Have it renewed, and look at this machine's clock. A file that is replaced is read by itself.";
     BACKOFF_DELAYS 1210
         "The delays between retries contradict each other or are out of range."
         "Let initial_delay be at least 1ms, and max_delay at least as long and at most 7d.";
@@ -140,6 +155,12 @@ codes! {
     STABLE_AFTER 1216
         "A connection counts as stable before a silent peer would be noticed."
         "Set stable_after to twice heartbeat.timeout, or leave it out.";
+    DIAL_IN_CLEAR 1217
+        "A worker would reach a coordinator on another machine without TLS."
+        "Write its URL with grpcs://, quic:// or wss://, and give --tls-ca if its authority is your own; in a network that you trust as a whole give --insecure and set worker.insecure = true.";
+    QUIC_KEY 1218
+        "A coordinator's key for QUIC cannot be read or kept."
+        "Look at the permissions of the directory of its store; if the file is damaged, remove it: a new one is made.";
     SUSPECT_AFTER 1220
         "A worker would be disconnected before it is suspect."
         "Set suspect_after below disconnect_after.";

@@ -24,7 +24,7 @@ mod table;
 mod timing;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -102,6 +102,8 @@ impl Surroundings {
 pub(crate) struct Config {
     layer: Layer,
     file: Option<PathBuf>,
+    /// Settings whose flag was given, where what they say needs that.
+    confirmed: BTreeSet<Key>,
 }
 
 /// Reads every source. What is wrong is found at once; what remains holds for the rest.
@@ -125,7 +127,8 @@ pub(crate) fn load(sources: &Sources, surroundings: &Surroundings) -> (Config, V
     let mut given = in_file;
     given.extend(in_environment);
     given.extend(in_flags);
-    (Config { layer: layered(given), file }, problems)
+    let confirmed = flags::confirmed(&sources.flags);
+    (Config { layer: layered(given), file, confirmed }, problems)
 }
 
 /// What was given, above the preset it names and what is built in.
@@ -170,7 +173,7 @@ pub(crate) fn said_of_logs(flags: &Given) -> (Config, Vec<Problem>) {
     let (in_flags, wrong) = flags::read(flags);
     layer.extend(in_flags);
     problems.extend(wrong);
-    (Config { layer, file: None }, problems)
+    (Config { layer, file: None, confirmed: BTreeSet::new() }, problems)
 }
 
 /// The file and what is in it, if there is one. One that was named has to be there.
@@ -268,6 +271,11 @@ impl Config {
     /// A flag that has a standard value.
     pub(crate) fn flag(&self, key: Key) -> bool {
         matches!(self.get(key), Some(Value::Bool(true)))
+    }
+
+    /// Whether this is set, and its flag confirms it.
+    pub(crate) fn is_confirmed(&self, key: Key) -> bool {
+        self.flag(key) && self.confirmed.contains(&key)
     }
 
     /// Texts; none without a value.

@@ -2,6 +2,8 @@
 
 mod admin;
 mod builder;
+#[cfg(feature = "quic")]
+mod quic_key;
 mod store_at;
 
 use std::net::SocketAddr;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use moorline_link::Reason;
-use moorline_transport::{EndpointError, ListenError};
+use moorline_transport::{Endpoint, EndpointError, ListenError};
 use moorline_work::TaskState;
 
 use crate::{Code, TaskId};
@@ -83,6 +83,27 @@ pub enum Error {
     /// The coordinator cannot listen.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// A worker would talk to another machine without TLS.
+    #[error(
+        "{endpoint} is on another machine and has no TLS: whoever is in between could be the coordinator"
+    )]
+    InClear {
+        /// Where the coordinator is.
+        endpoint: Endpoint,
+    },
+    /// Keys and certificates cannot be used.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Tls(#[from] moorline_transport::TlsError),
+    /// The coordinator's key for QUIC cannot be read or kept.
+    #[cfg(all(feature = "quic", feature = "coordinator"))]
+    #[error("the key for QUIC in {} cannot be used: {source}", path.display())]
+    QuicKey {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The worker's link has failed for good.
     #[error("{}{}", reason.meaning(), hint.as_deref().map(|hint| format!(" {hint}")).unwrap_or_default())]
     Ended {
@@ -276,7 +297,13 @@ impl Error {
             Self::Start(_) => Code::START,
             Self::Listen(ListenError::InUse { .. }) => Code::LISTEN_IN_USE,
             Self::Listen(ListenError::NotLoopback { .. }) => Code::LISTEN_NOT_LOOPBACK,
+            Self::Listen(ListenError::NoCertificate { .. }) => Code::NO_CERTIFICATE,
             Self::Listen(_) => Code::LISTEN,
+            Self::InClear { .. } => Code::DIAL_IN_CLEAR,
+            #[cfg(feature = "tls")]
+            Self::Tls(error) => tls_code(error),
+            #[cfg(all(feature = "quic", feature = "coordinator"))]
+            Self::QuicKey { .. } => Code::QUIC_KEY,
             Self::Ended { reason, .. } => Code::from(*reason),
             Self::NotActive { .. } => Code::NOT_ACTIVE,
             Self::Stopped => Code::STOPPING,
@@ -350,6 +377,12 @@ impl Error {
             | Self::WriteFile { source, .. }
             | Self::Start(source)
             | Self::Output(source) => Some(source.to_string()),
+            #[cfg(all(feature = "quic", feature = "coordinator"))]
+            Self::QuicKey { source, .. } => Some(source.to_string()),
+            #[cfg(feature = "tls")]
+            Self::Tls(moorline_transport::TlsError::Read { error, .. }) => Some(error.to_string()),
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => None,
             Self::Listen(ListenError::Other { detail, .. })
             | Self::Store(
                 StoreError::Damaged { detail, .. }
@@ -364,6 +397,7 @@ impl Error {
             Self::NotActive { reason, .. } => reason.map(|reason| reason.meaning().to_owned()),
             // Their texts are all there is to say.
             Self::Listen(_)
+            | Self::InClear { .. }
             | Self::Store(_)
             | Self::Setting { .. }
             | Self::Endpoint(_)
@@ -406,12 +440,17 @@ impl Error {
             | Self::Start(_) => true,
             #[cfg(feature = "cli")]
             Self::Command { .. } | Self::WriteFile { .. } => false,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => false,
+            #[cfg(all(feature = "quic", feature = "coordinator"))]
+            Self::QuicKey { .. } => false,
             Self::Setting { .. }
             | Self::Endpoint(_)
             | Self::NoRuntime
             | Self::DataDir { .. }
             | Self::DataDirInUse { .. }
             | Self::Listen(_)
+            | Self::InClear { .. }
             | Self::AdminListen { .. }
             | Self::HealthListen { .. }
             | Self::Input { .. }
@@ -441,6 +480,18 @@ impl Error {
         problem: impl ToString,
     ) -> Self {
         Self::Setting { setting: setting.into(), problem: problem.to_string(), code }
+    }
+}
+
+#[cfg(feature = "tls")]
+fn tls_code(error: &moorline_transport::TlsError) -> Code {
+    use moorline_transport::TlsError;
+    match error {
+        TlsError::Read { .. } | TlsError::NoRoots { .. } => Code::TLS_FILE,
+        TlsError::Empty { .. } | TlsError::Damaged { .. } => Code::TLS_PEM,
+        TlsError::Half { .. } | TlsError::NoCertificate => Code::NO_CERTIFICATE,
+        TlsError::Expired { .. } | TlsError::NotYetValid { .. } => Code::TLS_EXPIRED,
+        TlsError::Mismatch { .. } | TlsError::Unusable { .. } | _ => Code::TLS_MISMATCH,
     }
 }
 

@@ -102,6 +102,7 @@ mod preset;
 #[cfg(all(feature = "process", unix))]
 mod process;
 mod random;
+mod reach;
 mod reconnect;
 mod task;
 #[cfg(all(test, feature = "client", feature = "coordinator"))]
@@ -112,6 +113,8 @@ pub use moorline_link::{
     Degraded, First, Jitter, OutageEnd, Reason as DisconnectReason, State as LinkState,
 };
 pub use moorline_node::EventKind;
+#[cfg(feature = "tls")]
+pub use moorline_transport::{TlsError, TlsFiles};
 pub use moorline_work::TaskState;
 
 #[cfg(any(feature = "client", feature = "coordinator"))]
@@ -135,16 +138,7 @@ pub use reconnect::Reconnect;
 pub use task::{Fatal, TaskCtx};
 pub use worker::{LinkChanges, LinkStatus, OutageStatus, Why, Worker, WorkerBuilder, WorkerHandle};
 
-use moorline_driver::Transports;
 use moorline_node::Name;
-
-/// The transports of the caller, and after them those that are built in.
-#[cfg_attr(not(feature = "grpc"), allow(clippy::let_and_return))]
-fn transports(given: Transports) -> Transports {
-    #[cfg(feature = "grpc")]
-    let given = given.with(moorline_grpc::GrpcTransport::new());
-    given
-}
 
 /// The version of this software, as workers and coordinators tell each other.
 fn software() -> Name {

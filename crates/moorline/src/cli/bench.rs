@@ -12,8 +12,9 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::exit::Exit;
 use super::signals::Signals;
+use super::tls::TlsArgs;
 use super::{Outcome, output};
-use crate::{Coordinator, Error};
+use crate::{Coordinator, CoordinatorBuilder, Error, Worker, WorkerBuilder};
 
 /// The type of every task.
 const HANDLER: &str = "bench";
@@ -36,18 +37,31 @@ pub(super) enum Command {
 /// Where the coordinator is.
 #[derive(clap::Args, Debug)]
 pub(super) struct At {
-    /// How packets travel, such as `grpc`.
+    /// How packets travel: grpc, grpcs, quic, ws or wss.
     #[arg(value_name = "TRANSPORT")]
     transport: String,
 
     /// HOST:PORT.
     #[arg(value_name = "ADDR")]
     address: String,
+
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 impl At {
     fn url(&self) -> String {
         format!("{}://{}", self.transport, self.address)
+    }
+
+    /// A worker that dials it.
+    fn worker(&self) -> WorkerBuilder {
+        Worker::builder(self.url()).tls(self.tls.of_worker()).insecure(true)
+    }
+
+    /// A coordinator that listens there.
+    fn coordinator(&self) -> CoordinatorBuilder {
+        Coordinator::builder().listen(self.url()).tls(self.tls.of_coordinator())
     }
 }
 
@@ -63,7 +77,7 @@ pub(super) async fn run(command: Command) -> Outcome {
 async fn serve(at: &At) -> Outcome {
     allow_descriptors();
     let mut signals = Signals::new()?;
-    let coordinator = Coordinator::builder().listen(at.url()).start().await?;
+    let coordinator = at.coordinator().start().await?;
     output::line("READY")?;
     tokio::select! {
         _ = signals.next() => {}

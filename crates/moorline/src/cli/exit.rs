@@ -153,6 +153,12 @@ impl From<Code> for Exit {
             | Code::START_GRACE
             | Code::NOT_RELOADED
             | Code::LISTEN_NOT_LOOPBACK
+            | Code::NO_CERTIFICATE
+            | Code::TLS_FILE
+            | Code::TLS_PEM
+            | Code::TLS_MISMATCH
+            | Code::TLS_EXPIRED
+            | Code::DIAL_IN_CLEAR
             | Code::LISTEN
             | Code::ADMIN_LISTEN
             | Code::HEALTH_LISTEN
@@ -165,6 +171,7 @@ impl From<Code> for Exit {
             | Code::STORE_IO
             | Code::STORE_FULL
             | Code::STORE_READ_ONLY
+            | Code::QUIC_KEY
             | Code::OUTPUT
             | Code::OUTPUT_FILE => Self::Io,
             Code::INPUT_FILE

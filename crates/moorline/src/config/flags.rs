@@ -1,6 +1,6 @@
 //! Flags, made from the table for each role.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::builder::ValueParser;
 use clap::parser::ValueSource;
@@ -77,13 +77,17 @@ fn arg(row: &'static Setting, flag: Flag) -> Arg {
     let arg = Arg::new(row.path).long(flag.long).aliases(flag.aliases);
     let arg = if row.role().is_none() {
         arg.global(true).help_heading("Global options")
-    } else if row.path.starts_with("worker.heartbeat") || row.path.starts_with("worker.reconnect") {
+    } else if is_of_connections(row) {
         arg.help_heading("Connection")
     } else {
         arg
     };
     if flag.negates {
         return arg.action(ArgAction::SetTrue).help("End at the first loss or failed dial");
+    }
+    if flag.confirms {
+        let help = format!("Do without TLS what {} = true allows", row.path);
+        return arg.action(ArgAction::SetTrue).help(help);
     }
     let many = matches!(row.kind, Kind::List | Kind::Map);
     let standard = match row.standard {
@@ -100,6 +104,12 @@ fn arg(row: &'static Setting, flag: Flag) -> Arg {
         }))
 }
 
+fn is_of_connections(row: &Setting) -> bool {
+    let sections = ["worker.heartbeat", "worker.reconnect", "worker.tls", "coordinator.tls"];
+    let of_worker = [Key::Transport, Key::Proxy, Key::WorkerInsecure, Key::CoordinatorInsecure];
+    sections.contains(&row.section().0) || of_worker.contains(&row.key)
+}
+
 /// What was given on the command line.
 fn given(role: Option<Role>, matches: &ArgMatches) -> Given {
     rows(role)
@@ -107,6 +117,8 @@ fn given(role: Option<Role>, matches: &ArgMatches) -> Given {
         .map(|(row, flag)| {
             let texts = if flag.negates {
                 vec![false.to_string()]
+            } else if flag.confirms {
+                vec![true.to_string()]
             } else {
                 matches.get_many::<String>(row.path).into_iter().flatten().cloned().collect()
             };
@@ -115,12 +127,18 @@ fn given(role: Option<Role>, matches: &ArgMatches) -> Given {
         .collect()
 }
 
+/// The settings that were confirmed: what they say holds.
+pub(super) fn confirmed(given: &Given) -> BTreeSet<Key> {
+    let confirms = |key: &&Key| key.setting().flag.is_some_and(|flag| flag.confirms);
+    given.keys().filter(confirms).copied().collect()
+}
+
 /// Reads what was given.
 pub(super) fn read(given: &Given) -> (Layer, Vec<Problem>) {
     let (mut layer, mut problems) = (Layer::new(), Vec::new());
     for (&key, texts) in given {
         let row = key.setting();
-        let Some(flag) = row.flag else { continue };
+        let Some(flag) = row.flag.filter(|flag| !flag.confirms) else { continue };
         let origin = Origin::Flag(flag.long);
         match row.kind.parse_all(texts) {
             Ok(value) => {

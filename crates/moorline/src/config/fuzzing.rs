@@ -1,5 +1,6 @@
 //! What a configuration file may say, for the fuzz target of the same name.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::file;
@@ -25,7 +26,8 @@ pub fn config(bytes: &[u8]) {
         }
     }
     shown(&given);
-    let config = Config { layer: layered(given), file: Some(path.to_owned()) };
+    let (file, confirmed) = (Some(path.to_owned()), BTreeSet::new());
+    let config = Config { layer: layered(given), file, confirmed };
     problems.extend(config.problems(&[Role::Worker, Role::Coordinator]));
     for problem in &problems {
         assert!(!problem.to_string().is_empty() && problem.json().is_object());

@@ -1,12 +1,14 @@
 //! A configuration as calls of the library's builders, which parse what belongs together.
 
 use std::num::{NonZeroU8, NonZeroU32};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::values;
 use crate::coordinator::CoordinatorBuilder;
+use crate::reach::Only;
 use crate::worker::WorkerBuilder;
-use crate::{Coordinator, Reconnect, StoreAt, Worker};
+use crate::{Coordinator, Reconnect, StoreAt, TlsFiles, Worker};
 
 use super::Config;
 use super::table::Key;
@@ -27,6 +29,15 @@ pub(super) fn worker(config: &Config) -> WorkerBuilder {
         .drain_timeout(config.duration(Key::DrainTimeout))
         .max_control_silence(config.duration(Key::MaxControlSilence))
         .log_repeat_every(config.duration(Key::LogRepeatEvery));
+    builder = builder
+        .insecure(config.is_confirmed(Key::WorkerInsecure))
+        .tls(tls(config, [Key::WorkerCertFile, Key::WorkerKeyFile, Key::WorkerCaFile]));
+    if let Some(only) = config.text(Key::Transport).and_then(Only::parse) {
+        builder = builder.only(only);
+    }
+    if let Some(proxy) = config.text(Key::Proxy) {
+        builder = builder.proxy(proxy);
+    }
     if let Some(address) = config.text(Key::WorkerHealth) {
         builder = builder.health(address);
     }
@@ -120,10 +131,30 @@ pub(super) fn coordinator(config: &Config) -> CoordinatorBuilder {
     if let Some(time) = config.time(Key::DisconnectAfter) {
         builder = builder.disconnect_after(time);
     }
-    for url in config.list(Key::Listen) {
+    builder = builder.insecure(config.is_confirmed(Key::CoordinatorInsecure)).tls(tls(
+        config,
+        [Key::CoordinatorCertFile, Key::CoordinatorKeyFile, Key::CoordinatorCaFile],
+    ));
+    let standard: &[&str] =
+        if config.text(Key::CoordinatorCertFile).is_some() { &LISTEN_TLS } else { &LISTEN };
+    let given = config.list(Key::Listen).iter().map(String::as_str);
+    let standard = standard.iter().copied().filter(|_| !config.is_given(Key::Listen));
+    for url in given.chain(standard) {
         builder = builder.listen(url);
     }
     builder
+}
+
+/// Where a coordinator listens when nobody says: QUIC is there only with a certificate, for it has TLS
+/// always.
+const LISTEN: [&str; 2] = ["grpc://127.0.0.1:8740", "ws://127.0.0.1:8743"];
+const LISTEN_TLS: [&str; 3] =
+    ["grpcs://127.0.0.1:8740", "quic://127.0.0.1:8740", "wss://127.0.0.1:8743"];
+
+/// The files of one side: certificate, key, authorities.
+fn tls(config: &Config, keys: [Key; 3]) -> TlsFiles {
+    let [cert, key, ca] = keys.map(|key| config.text(key).map(PathBuf::from));
+    TlsFiles { cert, key, ca }
 }
 
 impl Config {

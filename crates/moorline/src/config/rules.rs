@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use moorline_link::{HubConfig, LinkConfig};
+use moorline_transport::ListenError;
 
 use super::Config;
 use super::problem::{Level, Problem};
@@ -237,12 +238,37 @@ impl Config {
             error.to_string()
         };
         let keys = about(role, error);
-        let problem = Problem::new(error.code(), text);
+        let problem = Problem::new(error.code(), text + self.half_insecure(error.code()));
         let problem = match keys {
             [key] if error.code() == Code::SETTING => problem.hint(key.setting().such_as()),
             _ => problem,
         };
+        // Of files that cannot be used, those there are.
+        if matches!(error, Error::Tls(_)) {
+            let given: Vec<_> = keys.iter().copied().filter(|&key| self.is_given(key)).collect();
+            return self.point(problem, &given);
+        }
         self.point(problem, keys)
+    }
+
+    /// What is missing where only one half was said of what takes two.
+    fn half_insecure(&self, code: Code) -> &'static str {
+        let key = if code == Code::LISTEN_NOT_LOOPBACK {
+            Key::CoordinatorInsecure
+        } else if code == Code::DIAL_IN_CLEAR {
+            Key::WorkerInsecure
+        } else {
+            return "";
+        };
+        match (self.confirmed.contains(&key), self.flag(key)) {
+            (true, false) => {
+                "; --insecure alone does not allow that: the configuration has to, too"
+            }
+            (false, true) => {
+                "; the configuration alone does not allow that: --insecure has to, too"
+            }
+            (true, true) | (false, false) => "",
+        }
     }
 
     /// A problem with these settings, their values and where those came from.
@@ -287,6 +313,8 @@ fn about(role: Role, error: &Error) -> &'static [Key] {
     let by_name: &[(&str, &[Key])] = match role {
         Role::Worker => &[
             ("name", &[Key::Name]),
+            ("transport", &[Key::Coordinator, Key::Transport]),
+            ("proxy", &[Key::Proxy]),
             ("slots", &[Key::Slots]),
             ("coordinator", &[Key::Coordinator]),
             ("heartbeat", &[Key::HeartbeatTimeout, Key::HeartbeatInterval]),
@@ -317,6 +345,22 @@ fn about(role: Role, error: &Error) -> &'static [Key] {
     ];
     if let Some((_, keys)) = by_code.iter().find(|(code, _)| *code == error.code()) {
         return keys;
+    }
+    match (role, error) {
+        (Role::Worker, Error::InClear { .. }) => return &[Key::Coordinator, Key::WorkerInsecure],
+        (Role::Worker, Error::Tls(_)) => {
+            return &[Key::WorkerCertFile, Key::WorkerKeyFile, Key::WorkerCaFile];
+        }
+        (Role::Coordinator, Error::Listen(ListenError::NotLoopback { .. })) => {
+            return &[Key::Listen, Key::CoordinatorInsecure];
+        }
+        (Role::Coordinator, Error::Tls(_)) => {
+            return &[Key::CoordinatorCertFile, Key::CoordinatorKeyFile, Key::CoordinatorCaFile];
+        }
+        (Role::Coordinator, Error::Listen(ListenError::NoCertificate { .. })) => {
+            return &[Key::Listen, Key::CoordinatorCertFile, Key::CoordinatorKeyFile];
+        }
+        _ => {}
     }
     let Error::Setting { setting, .. } = error else {
         return match role {

@@ -42,6 +42,8 @@ pub(crate) struct Flag {
     pub(crate) placeholder: Option<&'static str>,
     /// It takes no value and means `false`.
     pub(crate) negates: bool,
+    /// It takes no value and is none: what is set elsewhere holds only if this is given too.
+    pub(crate) confirms: bool,
 }
 
 /// Which process a setting is for.
@@ -75,7 +77,7 @@ impl Setting {
 
     /// It has this flag.
     pub(super) const fn flag(self, long: &'static str) -> Self {
-        let flag = Flag { long, aliases: &[], placeholder: None, negates: false };
+        let flag = Flag { long, aliases: &[], placeholder: None, negates: false, confirms: false };
         Self { flag: Some(flag), ..self }
     }
 
@@ -101,6 +103,14 @@ impl Setting {
     pub(super) const fn negates(self) -> Self {
         match self.flag {
             Some(flag) => Self { flag: Some(Flag { negates: true, ..flag }), ..self },
+            None => self,
+        }
+    }
+
+    /// What is set elsewhere holds only if its flag is given too.
+    pub(super) const fn confirms(self) -> Self {
+        match self.flag {
+            Some(flag) => Self { flag: Some(Flag { confirms: true, ..flag }), ..self },
             None => self,
         }
     }

@@ -47,12 +47,31 @@ const TIME_OR_NONE: Kind = Kind::Duration { zero: true };
 const TEXT: Kind = Kind::Text(checks::any);
 
 settings! {
-    Listen "coordinator.listen" Kind::List, Is("grpc://127.0.0.1:8740"),
-        "Where workers come in; several are served, and port 0 takes any free one."
+    Listen "coordinator.listen" Kind::List,
+        Unset {
+            words: "grpc://127.0.0.1:8740 and ws://127.0.0.1:8743; with a certificate grpcs://127.0.0.1:8740, quic://127.0.0.1:8740 and wss://127.0.0.1:8743",
+            example: "grpc://127.0.0.1:8740"
+        },
+        "Where workers come in, over grpc, grpcs, quic, ws or wss; several are served, and port 0 takes any free one. HOST:PORT alone means gRPC, with TLS if there is a certificate."
         => flag("listen"), named("URL");
     CoordinatorDrain "coordinator.drain_timeout" TIME_OR_NONE, Is("30s"),
         "When the coordinator is told to stop, all workers are sent away within this time, no faster than they can register elsewhere; 0s is at once."
         => flag("drain-timeout");
+    CoordinatorInsecure "coordinator.insecure" Kind::Bool, Is("false"),
+        "Whether other machines may reach listeners without TLS, and be any worker; it holds only if --insecure is given too."
+        => flag("insecure"), confirms();
+    CoordinatorCertFile "coordinator.tls.cert" TEXT,
+        Unset { words: "none", example: "/etc/moorline/coordinator.pem" },
+        "The file with the coordinator's certificate and those that lead to its authority, as PEM; it is read again when it changes, like key and ca."
+        => flag("tls-cert"), named("FILE");
+    CoordinatorKeyFile "coordinator.tls.key" TEXT,
+        Unset { words: "none", example: "/etc/moorline/coordinator.key" },
+        "The file with the key of that certificate, as PEM."
+        => flag("tls-key"), named("FILE");
+    CoordinatorCaFile "coordinator.tls.ca" TEXT,
+        Unset { words: "none: workers need no certificate", example: "/etc/moorline/workers-ca.pem" },
+        "The file with the certificates of who signs workers' certificates, as PEM: with it no other worker is let in over TLS."
+        => flag("tls-ca"), named("FILE");
     AdminListen "coordinator.admin.listen" TEXT, Is("127.0.0.1:8741"),
         "Where the admin API is served: for this machine only."
         => flag("admin-listen"), named("ADDRESS");
@@ -108,8 +127,21 @@ settings! {
 
     Coordinator "worker.coordinator" Kind::List,
         Unset { words: "none; it has to be given", example: "grpc://127.0.0.1:8740" },
-        "The coordinator's URL; several are tried in order."
+        "The coordinator's URL, over grpc, grpcs, quic, ws or wss; several are tried in order, what worked last first. HOST or HOST:PORT alone is taken as transport says; with auto it means gRPC, with TLS if that is set up."
         => flag("coordinator"), aliases(&["master", "core-url"]), named("URL");
+    Transport "worker.transport" Kind::Choice(&["auto", "grpc", "quic", "websocket"]), Is("auto"),
+        "How packets travel: auto by what each URL says; with a name all of them have to be its own, and one without scheme and port means its port, 8740 or for websocket 8743."
+        => flag("transport");
+    Proxy "worker.proxy" TEXT,
+        Unset {
+            words: "what HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say",
+            example: "http://proxy.example.com:3128"
+        },
+        "The HTTP proxy through which ws and wss are reached, or none. One that wants a password is named by HTTPS_PROXY or HTTP_PROXY."
+        => flag("proxy"), named("URL");
+    WorkerInsecure "worker.insecure" Kind::Bool, Is("false"),
+        "Whether the worker may talk to coordinators on other machines without TLS; it holds only if --insecure is given too."
+        => flag("insecure"), confirms();
     Name "worker.name" TEXT, Unset { words: "the host name", example: "gpu-1" },
         "The worker's name; two live workers cannot have the same."
         => flag("name"), aliases(&["worker-id"]), named("NAME");
@@ -135,6 +167,18 @@ settings! {
     Preset "worker.preset" Kind::Choice(preset::NAMES), Is("production"),
         "Which set of values holds where nothing else is said: below the file, above the defaults."
         => flag("preset"), named("PRESET");
+    WorkerCaFile "worker.tls.ca" TEXT,
+        Unset { words: "whom the system trusts", example: "/etc/moorline/ca.pem" },
+        "The file with the certificates of who signs the coordinator's certificate, as PEM; it is read again when it changes, like cert and key."
+        => flag("tls-ca"), named("FILE");
+    WorkerCertFile "worker.tls.cert" TEXT,
+        Unset { words: "none", example: "/etc/moorline/gpu-1.pem" },
+        "The file with the worker's certificate, as PEM: for coordinators that ask for one."
+        => flag("tls-cert"), named("FILE");
+    WorkerKeyFile "worker.tls.key" TEXT,
+        Unset { words: "none", example: "/etc/moorline/gpu-1.key" },
+        "The file with the key of that certificate, as PEM."
+        => flag("tls-key"), named("FILE");
     WorkerHealth "worker.health.listen" Kind::Text(checks::health_address),
         Unset { words: "not at all", example: "127.0.0.1:8742" },
         "Where health, metrics and status are served, on a thread of their own."

@@ -60,7 +60,8 @@ fn a_flag_goes_before_a_variable_a_variable_before_the_file_and_the_file_before_
         let [in_flag, in_variable, in_file] = samples(row.key);
         for sources in 0..8 {
             let (flag, variable, file) = (sources & 1 != 0, sources & 2 != 0, sources & 4 != 0);
-            if flag && row.flag.is_none() {
+            // One that only confirms what others say has no value of its own.
+            if flag && row.flag.is_none_or(|flag| flag.confirms) {
                 continue;
             }
             home.surroundings.variables =
@@ -155,6 +156,7 @@ fn the_defaults_are_the_librarys() {
         .store("sqlite:moorline.db".parse().unwrap())
         .admin("127.0.0.1:8741")
         .listen("grpc://127.0.0.1:8740")
+        .listen("ws://127.0.0.1:8743")
         .listen("x");
     assert_eq!(given, format!("{standard:?}"));
 }
@@ -173,7 +175,9 @@ fn every_value_of_the_file_reaches_the_builder_of_its_role() {
         format!("{worker:?} {:?} {coordinator:?} {logs:?}", worker.link_config())
     };
     // Read by the command itself: they are no part of what a builder holds, or not shown by it.
-    let by_the_command = [Key::DataDir, Key::Handlers, Key::OnGiveUp];
+    let mut by_the_command = vec![Key::DataDir, Key::Handlers, Key::OnGiveUp];
+    // Nothing without their flag: see the test below.
+    by_the_command.extend([Key::WorkerInsecure, Key::CoordinatorInsecure]);
     let before = shape("");
     for row in SETTINGS.iter().filter(|row| !by_the_command.contains(&row.key)) {
         let samples = samples(row.key);
@@ -182,6 +186,44 @@ fn every_value_of_the_file_reaches_the_builder_of_its_role() {
         let text = if row.key == Key::Preset { "edge" } else { samples[other.unwrap()] };
         assert_ne!(shape(&file_with(row.key, text)), before, "{} does nothing", row.path);
     }
+}
+
+#[test]
+fn other_machines_are_reached_without_tls_only_if_both_the_configuration_and_a_flag_say_so() {
+    let home = Home::new();
+    for (key, role) in [(Key::WorkerInsecure, "worker"), (Key::CoordinatorInsecure, "coordinator")]
+    {
+        for (in_file, by_flag) in [(false, false), (false, true), (true, false), (true, true)] {
+            home.write("local.toml", &format!("config_version = 1\n{role}.insecure = {in_file}\n"));
+            let flags = if by_flag { [(key, Vec::new())].into() } else { Default::default() };
+            let sources = Sources { flags, file: None };
+            let (config, problems) = load(&sources, &home.surroundings);
+            assert_eq!(problems, []);
+            assert_eq!(config.is_confirmed(key), in_file && by_flag, "{role}");
+            let built = format!("{:?} {:?}", config.worker(), config.coordinator());
+            assert_eq!(built.contains("is_insecure: true"), in_file && by_flag, "{role}");
+        }
+    }
+}
+
+#[test]
+fn without_a_word_a_coordinator_listens_by_all_transports_that_need_no_more_than_there_is() {
+    let home = Home::new();
+    let listens = |text: &str| {
+        home.write("local.toml", &format!("config_version = 1\n{text}"));
+        let (config, problems) = load(&Sources::default(), &home.surroundings);
+        assert_eq!(problems, []);
+        let built = format!("{:?}", config.coordinator());
+        let listen = built.split("listen: [").nth(1).unwrap().split(']').next().unwrap();
+        listen.replace('"', "")
+    };
+    assert_eq!(listens(""), "grpc://127.0.0.1:8740, ws://127.0.0.1:8743");
+    assert_eq!(
+        listens("coordinator.tls.cert = \"a.pem\"\n"),
+        "grpcs://127.0.0.1:8740, quic://127.0.0.1:8740, wss://127.0.0.1:8743"
+    );
+    assert_eq!(listens("coordinator.listen = [\"quic://127.0.0.1:1\"]\n"), "quic://127.0.0.1:1");
+    assert_eq!(listens("coordinator.listen = []\n"), "", "nowhere, if somebody wants that");
 }
 
 #[test]

@@ -16,7 +16,10 @@ use moorline_work::{DispatcherConfig, DispatcherSettings};
 use super::store_at::StoreAt;
 use super::{Coordinator, ReloadHook, admin};
 use crate::health::{self, Bound, CoordinatorSubject, Health, Limits};
+use crate::reach::Reach;
 use crate::{Code, Error, Result};
+
+mod reach;
 
 /// How long a coordinator that was told to stop takes at most to send its workers away.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,6 +57,7 @@ pub struct CoordinatorBuilder {
     flap_losses: NonZeroU8,
     flap_window: Duration,
     transports: Transports,
+    reach: Reach,
     log_repeat_every: Duration,
     health: Option<String>,
     limits: Limits,
@@ -80,6 +84,7 @@ impl CoordinatorBuilder {
             flap_losses: hub.flap_losses,
             flap_window: hub.flap_window,
             transports: Transports::new(),
+            reach: Reach::default(),
             log_repeat_every: Duration::from_secs(30),
             health: None,
             limits: Limits::default(),
@@ -101,7 +106,12 @@ impl CoordinatorBuilder {
     }
 
     /// Listens for workers here, such as `grpc://127.0.0.1:8740`; port 0 takes any free one. May be
-    /// given several times. Only loopback addresses are served as long as there is no TLS.
+    /// given several times, with several schemes.
+    ///
+    /// `grpc://` and `ws://` have no TLS, and are for this machine only unless
+    /// [`insecure`](Self::insecure) says otherwise; `grpcs://`, `quic://` and `wss://` want a certificate
+    /// ([`tls`](Self::tls)). An address without a scheme means gRPC: with TLS if there is a certificate. Its
+    /// port is 8740 if it has none.
     ///
     /// ```
     /// let builder = moorline::Coordinator::builder().listen("grpc://127.0.0.1:0");
@@ -356,8 +366,8 @@ impl CoordinatorBuilder {
     /// Opens the store, listens, and returns as soon as workers and clients can come.
     ///
     /// # Errors
-    /// [`Error::Setting`] or [`Error::Endpoint`] for values that make no sense, [`Error::Store`],
-    /// [`Error::Listen`], [`Error::AdminListen`], [`Error::HealthListen`].
+    /// [`Error::Setting`] or [`Error::Endpoint`] for values that make no sense, `Error::Tls` for keys and
+    /// certificates, `Error::QuicKey`, [`Error::Store`], [`Error::Listen`], [`Error::AdminListen`], [`Error::HealthListen`].
     ///
     /// ```
     /// # async fn example() -> moorline::Result<()> {
@@ -377,12 +387,22 @@ impl CoordinatorBuilder {
             Some(address) => Some(Bound::to(health::address(address)?)?),
             None => None,
         };
-        let transports = crate::transports(self.transports.clone());
+        let transports = self.reach.listening(self.transports.clone(), None)?;
         let options = self.options(&transports)?;
-        let store = self.store.clone();
-        let store = tokio::task::spawn_blocking(move || store.open())
+        let store_at = self.store.clone();
+        let has_quic = options.listen.iter().any(|endpoint| endpoint.scheme() == "quic");
+        // The key behind the store: its lock is held then, so nobody else makes one.
+        let opening = move || {
+            let store = store_at.open()?;
+            Ok::<_, Error>((store, if has_quic { store_at.quic_key()? } else { None }))
+        };
+        let (store, key) = tokio::task::spawn_blocking(opening)
             .await
             .map_err(|error| Error::Start(std::io::Error::other(error)))??;
+        let transports = match key {
+            Some(_) => self.reach.listening(self.transports.clone(), key)?,
+            None => transports,
+        };
         let driver = start_coordinator_thread(transports, store, options).await?;
         driver.summarise_every(self.log_repeat_every);
         let subject = CoordinatorSubject::new(driver.clone(), self.metrics_per_worker, self.limits);
@@ -459,8 +479,13 @@ impl CoordinatorBuilder {
     #[cfg(feature = "cli")]
     pub(crate) fn problems(&self) -> Vec<Error> {
         let admin = self.admin.as_deref().and_then(|address| loopback_address(address).err());
-        let transports = crate::transports(self.transports.clone());
-        let listen = self.listen.iter().filter_map(|url| transports.endpoint(url).err());
+        let listening = self.reach.listening(self.transports.clone(), None);
+        let (transports, unusable) = self.reach.problems(listening);
+        let listen =
+            self.listen.iter().filter_map(|url| match self.reach.listener(&transports, url) {
+                Ok(endpoint) => self.reach.without_certificate(&endpoint),
+                Err(error) => Some(error),
+            });
         let health = self.health.as_deref().and_then(|text| health::address(text).err());
         // What is wrong with the rest does not depend on what is wrong there.
         let hub = self.hub_config();
@@ -468,7 +493,8 @@ impl CoordinatorBuilder {
         admin
             .into_iter()
             .chain(health)
-            .chain(listen.map(Error::from))
+            .chain(unusable)
+            .chain(listen)
             .chain(hub.err())
             .chain(self.dispatcher_config(&of_hub).err())
             .collect()
@@ -480,8 +506,8 @@ impl CoordinatorBuilder {
         let listen = self
             .listen
             .iter()
-            .map(|url| transports.endpoint(url))
-            .collect::<std::result::Result<Vec<_>, _>>()?;
+            .map(|url| self.reach.listener(transports, url))
+            .collect::<Result<Vec<_>>>()?;
         let mut options = CoordinatorOptions::new();
         options.hub = hub;
         options.dispatcher = dispatcher;

@@ -55,6 +55,19 @@ impl std::fmt::Display for StoreAt {
 }
 
 impl StoreAt {
+    /// The key with which a coordinator of this store names and resets its QUIC connections; none where
+    /// nothing outlives the process. It is made if it is not there. Blocking, and only for who has the
+    /// store open.
+    pub(super) fn quic_key(&self) -> Result<Option<[u8; 32]>> {
+        match self {
+            #[cfg(feature = "quic")]
+            Self::Sqlite(file) => super::quic_key::beside(file).map(Some),
+            #[cfg(not(feature = "quic"))]
+            Self::Sqlite(_) => Ok(None),
+            Self::Memory => Ok(None),
+        }
+    }
+
     /// Opens it. Blocking.
     pub(super) fn open(&self) -> Result<Box<dyn Store>> {
         Ok(match self {

@@ -14,10 +14,12 @@ use serde::de::DeserializeOwned;
 use super::LinkStatus;
 use super::listener::Listeners;
 use super::settings::LinkSettings;
+use crate::reach::Reach;
 use crate::task::{Handler, Typed};
 use crate::{BoxError, Preset, Reconnect, Result, TaskCtx};
 
 mod build;
+mod reach;
 
 #[cfg(feature = "cli")]
 pub(crate) use build::host_name;
@@ -48,6 +50,7 @@ pub struct WorkerBuilder {
     data_dir: Option<PathBuf>,
     listeners: Listeners,
     transports: Transports,
+    reach: Reach,
     log_repeat_every: Duration,
     /// Once a handler is a child process.
     #[cfg(any(feature = "health", all(feature = "process", unix)))]
@@ -71,6 +74,7 @@ impl std::fmt::Debug for WorkerBuilder {
             .field("handlers", &self.handlers.keys())
             .field("task_timeout", &self.task_timeout)
             .field("drain_timeout", &self.drain_timeout)
+            .field("reach", &self.reach)
             .field("log_repeat_every", &self.log_repeat_every)
             .field("health", &health)
             .finish_non_exhaustive()
@@ -91,6 +95,7 @@ impl WorkerBuilder {
             data_dir: None,
             listeners: Listeners::default(),
             transports: Transports::new(),
+            reach: Reach::default(),
             log_repeat_every: Duration::from_secs(30),
             #[cfg(any(feature = "health", all(feature = "process", unix)))]
             child_exits: None,
@@ -101,7 +106,12 @@ impl WorkerBuilder {
         }
     }
 
-    /// One more URL of the coordinator, tried after those before it; one backoff is over all (P15).
+    /// One more URL of the coordinator, tried after those before it; one backoff is over all (P15). What
+    /// worked last is tried first.
+    ///
+    /// `grpc://` and `ws://` are not encrypted, and for this machine only unless
+    /// [`insecure`](Self::insecure) says otherwise; `grpcs://`, `quic://` and `wss://` are. An address
+    /// without a scheme means gRPC: with TLS if [`tls`](Self::tls) was given. Its port is 8740 if it has none.
     ///
     /// ```
     /// let builder = moorline::Worker::builder("mem://here").coordinator("mem://there");

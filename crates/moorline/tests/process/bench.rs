@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::rig::{MOORLINE, free_address, until};
+use crate::wire;
 
 /// A process whose stdin and stdout a test holds.
 pub(crate) struct Talk {
@@ -21,6 +22,7 @@ impl Talk {
         let mut child = Command::new(MOORLINE)
             .arg("bench")
             .args(args)
+            .args(wire::flags())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -58,10 +60,11 @@ fn tasks(store: &str) {
     let address = free_address().to_string();
     let begin = std::time::Instant::now();
     let flags = ["--window", "8", "--seconds", "2", "--store", store];
-    let mut coordinator =
-        Talk::start(&[["coordinator", "grpc", address.as_str()].as_slice(), &flags].concat());
+    let mut coordinator = Talk::start(
+        &[["coordinator", wire::scheme(), address.as_str()].as_slice(), &flags].concat(),
+    );
     assert_eq!(coordinator.line(), "READY");
-    let mut worker = Talk::start(&["worker", "grpc", &address]);
+    let mut worker = Talk::start(&["worker", wire::scheme(), &address]);
     let figures = coordinator.line();
     let figures: Value = serde_json::from_str(&figures).expect(&figures);
     assert_eq!(coordinator.line(), "", "one line and no more");
@@ -102,13 +105,14 @@ pub(crate) fn nanos() -> u64 {
 fn a_fleet_tells_when_each_of_its_workers_dialled_was_active_and_was_cut_off() {
     let begin = nanos();
     let address = free_address().to_string();
-    let mut serve = Talk::start(&["serve", "grpc", &address]);
+    let mut serve = Talk::start(&["serve", wire::scheme(), &address]);
     assert_eq!(serve.line(), "READY");
-    let mut fleet = Talk::start(&["fleet", "grpc", &address, "40", "--heartbeat-ms", "1000"]);
+    let mut fleet =
+        Talk::start(&["fleet", wire::scheme(), &address, "40", "--heartbeat-ms", "1000"]);
     assert_eq!(fleet.line(), "UP");
     let killed = nanos();
     serve.kill();
-    let mut serve = Talk::start(&["serve", "grpc", &address]);
+    let mut serve = Talk::start(&["serve", wire::scheme(), &address]);
     assert_eq!(serve.line(), "READY");
     assert_eq!(fleet.line(), "UP", "all came back");
     writeln!(fleet.stdin.as_mut().unwrap(), "tell").unwrap();

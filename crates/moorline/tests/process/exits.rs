@@ -22,8 +22,9 @@ fn run(home: &Path, args: &[&str]) -> Output {
     command(home, args).output().unwrap()
 }
 
-/// Ends with this code, and says so with this one of the table, which knows of no other exit code.
-pub(crate) fn ends(home: &Path, args: &[&str], exit: i32, code: &str) {
+/// Ends with this code, and says so with this one of the table, which knows of no other exit code. What it
+/// says is returned.
+pub(crate) fn ends(home: &Path, args: &[&str], exit: i32, code: &str) -> String {
     let output = run(home, &[args, &["--json"]].concat());
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(exit), "{args:?}: {said}");
@@ -36,6 +37,7 @@ pub(crate) fn ends(home: &Path, args: &[&str], exit: i32, code: &str) {
     let explained = run(home, &["explain", code, "--json"]);
     let explained: Value = serde_json::from_slice(&explained.stdout).unwrap();
     assert_eq!(explained["exit"], exit, "{explained}");
+    error["error"].as_str().unwrap_or_default().to_owned()
 }
 
 /// An admin API that answers every request with this problem document; its URL.

@@ -84,7 +84,8 @@ const BURST: u32 = 64;
 fn five_hundred_workers_come_back_at_the_admission_rate_within_the_forecast() {
     let mut rig = Rig::configured("90s", &format!("[coordinator.admission]\nrate = {RATE}\n"));
     let (address, count) = (rig.listen.to_string(), FLEET.to_string());
-    let mut fleet = Talk::start(&["fleet", "grpc", &address, &count, "--heartbeat-ms", "5000"]);
+    let mut fleet =
+        Talk::start(&["fleet", crate::wire::scheme(), &address, &count, "--heartbeat-ms", "5000"]);
     assert_eq!(fleet.line(), "UP");
     let killed = nanos();
     rig.coordinator.kill();

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::proxy::Proxy;
 use crate::rig::{MOORLINE, QUICK, Rig, SOON, free_address, until};
+use crate::wire;
 
 /// Asks over a connection of its own: status and body.
 pub(crate) fn get(at: SocketAddr, path: &str) -> Option<(u16, String)> {
@@ -143,7 +144,7 @@ fn a_coordinator_tells_its_readiness_at_both_addresses() {
         "coordinator",
         &[
             "coordinator",
-            &format!("--listen=grpc://{listen}"),
+            &format!("--listen={}", wire::url(listen)),
             &format!("--admin-listen={admin}"),
             &format!("--health-listen={health}"),
             &format!("--store=sqlite:{}", home.path().join("store.db").display()),
@@ -236,7 +237,7 @@ fn systemd_is_told_of_a_coordinator_from_its_start_to_its_end() {
     let (listen, admin) = (free_address(), free_address());
     let mut coordinator = systemd.start(&[
         "coordinator",
-        &format!("--listen=grpc://{listen}"),
+        &format!("--listen={}", wire::url(listen)),
         &format!("--admin-listen={admin}"),
         &format!("--store=sqlite:{}", home.path().join("store.db").display()),
     ]);
@@ -273,8 +274,8 @@ fn systemd_has_a_worker_ready_while_it_tries_and_gives_it_time_to_drain() {
     let systemd = Systemd::new(home.path());
     let nobody = free_address();
     let data = format!("--data-dir={}", home.path().join("w1").display());
-    let coordinator = format!("--coordinator=grpc://{nobody}");
-    let second = format!("--coordinator=grpc://{}", rig.listen);
+    let coordinator = format!("--coordinator={}", wire::url(nobody));
+    let second = format!("--coordinator={}", wire::url(rig.listen));
     let mut lonely =
         systemd.start(&[&["worker", "--name=w1", &data, &coordinator], QUICK].concat());
     systemd.until(|line| line == "READY=1");

@@ -92,7 +92,7 @@ fn a_coordinator_and_its_worker_meet_over_ipv6() {
     let rig = Rig::at("20s", address(port()), address(port()));
     let worker = rig.worker("six", &[STEADY, &["--handler=work=cat"]].concat());
     let seen = rig.until_worker("six", "active");
-    assert_eq!(seen["transport"], "grpc");
+    assert_eq!(seen["transport"], crate::wire::scheme());
     let registered = worker.log().wait("worker.registered");
     assert!(registered["msg"].as_str().unwrap().contains("[::1]:"), "{registered}");
     let task = rig.submit("work", "over and back", &[]);
@@ -108,7 +108,7 @@ fn a_second_coordinator_on_one_store_is_refused() {
         "second",
         &[
             "coordinator",
-            &format!("--listen=grpc://{listen}"),
+            &format!("--listen={}", crate::wire::url(listen)),
             &format!("--admin-listen={admin}"),
             &format!("--store=sqlite:{}", rig.home.path().join("store.db").display()),
         ],

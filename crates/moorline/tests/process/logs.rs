@@ -52,7 +52,8 @@ fn a_worker_whose_log_nobody_reads_for_a_while_stays_active_and_loses_nothing_th
     let rig = Rig::new("60s");
     let mut child = Command::new(MOORLINE)
         .args(["worker", "--name=mute", "--handler=work=cat", "--slots=8"])
-        .arg(format!("--coordinator=grpc://{}", rig.listen))
+        .arg(format!("--coordinator={}", crate::wire::url(rig.listen)))
+        .envs(crate::wire::variables())
         .arg(format!("--data-dir={}", rig.home.path().join("mute").display()))
         .args(QUICK)
         .args(["--log-format=json", "--log-level=trace"])
@@ -100,7 +101,8 @@ fn a_process_whose_log_nobody_reads_ends_all_the_same() {
     let rig = Rig::new("60s");
     let mut child = Command::new(MOORLINE)
         .args(["worker", "--name=mute", "--handler=work=cat"])
-        .arg(format!("--coordinator=grpc://{}", rig.listen))
+        .arg(format!("--coordinator={}", crate::wire::url(rig.listen)))
+        .envs(crate::wire::variables())
         .arg(format!("--data-dir={}", rig.home.path().join("mute").display()))
         .args(["--log-format=json", "--log-level=trace"])
         .args(QUICK)

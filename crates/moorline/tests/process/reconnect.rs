@@ -264,7 +264,7 @@ fn an_agent_started_before_its_master_keeps_trying_and_registers() {
         "coordinator",
         &[
             "coordinator",
-            &format!("--listen=grpc://{nobody}"),
+            &format!("--listen={}", crate::wire::url(nobody)),
             &format!("--admin-listen={admin}"),
             &format!("--store=sqlite:{}", store.display()),
         ],

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 
 use futures::future::poll_fn;
-use moorline_grpc::GrpcTransport;
 use moorline_link::{ComeBack, Dismissal, Lane, Reason};
 use moorline_node::{DownFrame, Packet, UpFrame};
-use moorline_transport::{Connection, Transport};
+use moorline_transport::Connection;
 use moorline_wire::{decode_up, encode_down};
 
 use crate::exits::ends;
+use crate::wire;
 
 /// A coordinator that answers every registration with one and the same refusal.
 struct Refusing {
@@ -30,8 +30,9 @@ impl Refusing {
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async {
-                let anywhere = "grpc://127.0.0.1:0".parse().expect("an endpoint");
-                let listener = GrpcTransport::new().listen(&anywhere).await;
+                let anywhere = wire::url(SocketAddr::from(([127, 0, 0, 1], 0)));
+                let anywhere = anywhere.parse().expect("an endpoint");
+                let listener = wire::transport().listen(&anywhere).await;
                 let mut listener = listener.expect("it listens");
                 bound.send(listener.endpoint().port()).expect("somebody waits for it");
                 while let Ok(connection) = listener.accept().await {
@@ -69,8 +70,12 @@ async fn refuse(mut connection: Connection, dismissal: Dismissal, count: Arc<Ato
 fn refused(reason: Reason, come_back: ComeBack, exit: i32, code: &str) {
     let home = tempfile::tempdir().unwrap();
     let coordinator = Refusing::start(Dismissal { reason, come_back });
-    let url = format!("--coordinator=grpc://{}", coordinator.address);
-    let args = ["worker", &url, "--name=w", "--data-dir=w", "--reconnect-max-delay=1s"];
+    let url = format!("--coordinator={}", wire::url(coordinator.address));
+    let mut args = vec!["worker", &url, "--name=w", "--data-dir=w", "--reconnect-max-delay=1s"];
+    let ca = format!("--tls-ca={}", wire::pki().path("ca.pem").display());
+    if wire::is_encrypted() {
+        args.push(&ca);
+    }
     ends(home.path(), &args, exit, code);
     assert_eq!(coordinator.refused.load(Ordering::SeqCst), 1, "{reason}: it does not try again");
 }

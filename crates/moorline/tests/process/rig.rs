@@ -1,7 +1,7 @@
 //! Processes of a test: started, watched, signalled by number, gone when the test is.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::wire;
 
 /// How long anything that has to happen may take; nothing waits that long when all is well.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
@@ -173,6 +175,7 @@ fn command(args: &[&str]) -> Command {
         .args(args)
         .args(["--log-format", "json"])
         .env("MOORLINE_LOG", "info,moorline_driver=debug")
+        .envs(wire::variables())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
@@ -199,8 +202,11 @@ pub(crate) fn free_address() -> SocketAddr {
     loop {
         let offset = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = 20_000 + (start + offset) % 12_000;
-        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            return listener.local_addr().unwrap();
+        // QUIC wants the port of the same number on UDP.
+        let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .and_then(|tcp| Ok((tcp.local_addr()?, UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?)));
+        if let Ok((address, _)) = bound {
+            return address;
         }
     }
 }
@@ -358,7 +364,7 @@ fn start_coordinator(
     let (store, config) = (home.join("store.db"), home.join(CONFIG));
     let mut args = vec![
         "coordinator".to_owned(),
-        format!("--listen=grpc://{listen}"),
+        format!("--listen={}", wire::url(listen)),
         format!("--admin-listen={admin}"),
         format!("--store=sqlite:{}", store.display()),
         format!("--lost-after={lost_after}"),
@@ -388,7 +394,8 @@ pub(crate) fn start_worker(
     flags: &[&str],
 ) -> Process {
     let data = home.join(data);
-    let (coordinator, name_flag) = (format!("--coordinator=grpc://{at}"), format!("--name={name}"));
+    let (coordinator, name_flag) =
+        (format!("--coordinator={}", wire::url(at)), format!("--name={name}"));
     let data = format!("--data-dir={}", data.display());
     let args = [&["worker", &coordinator, &name_flag, &data], flags].concat();
     Process::start(name, &args)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorline::{BoxError, TaskCtx, Worker};
+use moorline::{BoxError, TaskCtx};
 
 use crate::rig::Rig;
 
@@ -12,12 +12,12 @@ const BLOCKED: Duration = Duration::from_secs(30);
 #[test]
 fn a_handler_that_blocks_its_runtime_does_not_cost_the_connection() {
     let rig = Rig::new("90s");
-    let url = format!("grpc://{}", rig.listen);
+    let builder = crate::wire::worker(rig.listen);
     let worker = std::thread::spawn(move || {
         // One thread, and the handler keeps it.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
-            let worker = Worker::builder(url)
+            let worker = builder
                 .name("blocked")
                 .task("block", |_ctx: TaskCtx, (): ()| async move {
                     std::thread::sleep(BLOCKED);

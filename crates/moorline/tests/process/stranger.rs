@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::poll_fn;
-use moorline_grpc::GrpcTransport;
 use moorline_link::{
     Beat, Credit, Flags, Hello, Incarnation, Lane, Reason, Seq, Sym, Versions, WorkerId,
 };
 use moorline_node::{About, DownFrame, Name, Packet, UpFrame};
-use moorline_transport::{Connection, Transport};
+use moorline_transport::Connection;
 use moorline_wire::{decode_down, encode_up};
 
 use crate::rig::SOON;
+use crate::wire;
 
 /// One connection of it.
 pub(crate) struct Stranger {
@@ -33,8 +33,8 @@ impl Stranger {
 
     /// Dials; a coordinator that has enough connections may refuse.
     pub(crate) async fn try_dial(at: SocketAddr) -> Result<Self, Reason> {
-        let endpoint = format!("grpc://{at}").parse().expect("an endpoint");
-        let dialled = GrpcTransport::new().dial(&endpoint).await;
+        let endpoint = wire::url(at).parse().expect("an endpoint");
+        let dialled = wire::transport().dial(&endpoint).await;
         Ok(Self { connection: dialled.map_err(|error| error.reason)? })
     }
 

@@ -14,7 +14,7 @@ use super::{At, HANDLER, PAYLOAD};
 use crate::cli::exit::Exit;
 use crate::cli::{Outcome, output};
 use crate::coordinator::StoreAt;
-use crate::{Coordinator, Error, Result, TaskId};
+use crate::{Error, Result, TaskId};
 
 /// How often it looks whether the worker has come.
 const GLANCE: Duration = Duration::from_millis(10);
@@ -42,12 +42,8 @@ pub(in crate::cli) struct Args {
 
 pub(super) async fn run(args: Args) -> Outcome {
     let keep = KEEP + 2 * u64::from(args.window);
-    let coordinator = Coordinator::builder()
-        .listen(args.at.url())
-        .store(args.store)
-        .keep_finished(Duration::MAX, keep)
-        .start()
-        .await?;
+    let coordinator =
+        args.at.coordinator().store(args.store).keep_finished(Duration::MAX, keep).start().await?;
     output::line("READY")?;
     let driver = coordinator.driver();
     until_active(driver).await?;

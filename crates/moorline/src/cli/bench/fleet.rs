@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use moorline_driver::{Transports, WorkerHandle};
+use moorline_driver::WorkerHandle;
 use moorline_link::{ConnId, State};
 use moorline_transport::{Connection, DialError, Endpoint, ListenError, Listener, Transport};
 
 use super::{At, allow_descriptors};
 use crate::cli::exit::Exit;
 use crate::cli::{Outcome, output};
-use crate::{Error, Result, Worker};
+use crate::{Error, Result};
 use tally::Tally;
 
 /// Without an answer for so many heartbeats the connection is given up: the ratio of the defaults.
@@ -78,11 +78,13 @@ struct Member {
 impl Member {
     fn new(args: &Args, n: u32, tally: &Arc<Tally>) -> Result<Self> {
         let interval = Duration::from_millis(args.heartbeat_ms.into());
-        let mut builder = Worker::builder(args.at.url())
+        let mut builder = args
+            .at
+            .worker()
             .name(format!("bench-{}-{n}", std::process::id()))
             .heartbeat(interval, interval * MISSES);
         // What is not built in is refused below, by name.
-        if let Some(dials) = crate::transports(Transports::new()).get(&args.at.transport) {
+        if let Some(dials) = builder.built_in()?.get(&args.at.transport) {
             builder = builder.transport(Counted { dials, tally: Arc::clone(tally) });
         }
         let (handle, run) = builder.build()?.into_loop()?;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{At, HANDLER, PAYLOAD};
 use crate::cli::Outcome;
 use crate::cli::exit::Exit;
-use crate::{BoxError, TaskCtx, Worker, WorkerHandle};
+use crate::{BoxError, TaskCtx, WorkerHandle};
 
 /// More than any window that makes sense: tasks queue up in the coordinator, not here.
 const SLOTS: u16 = 8_192;
@@ -16,7 +16,8 @@ const SLOTS: u16 = 8_192;
 const GLANCE: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(at: &At) -> Outcome {
-    let worker = Worker::builder(at.url())
+    let worker = at
+        .worker()
         .name(format!("bench-{}", std::process::id()))
         .slots(SLOTS)
         .task(HANDLER, |_: TaskCtx, _: Bytes| async { Ok::<_, BoxError>(PAYLOAD) })

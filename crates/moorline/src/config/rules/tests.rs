@@ -41,6 +41,27 @@ fn every_refusal_is_told_as_it_was_reviewed() {
             WORKER,
             "[worker]\ncoordinator = [\"127.0.0.1\", \"smoke://x:1\"]\nname = \"\"\nhandlers = { a = \"echo 'x\" }\n",
         ),
+        (
+            "worker's transports",
+            WORKER,
+            "[worker]\ncoordinator = [\"grpc://192.0.2.1:1\", \"192.0.2.1\", \"ws://example.com\"]\nproxy = \"http://me:secret@192.0.2.1:3128\"\ntls.ca = \"gone.pem\"\n",
+        ),
+        (
+            "another transport",
+            WORKER,
+            "[worker]\ntransport = \"quic\"\ncoordinator = [\"quic://a:1\", \"b\", \"wss://c\"]\n",
+        ),
+        (
+            "in the clear, half said",
+            BOTH,
+            "[worker]\ninsecure = true\ncoordinator = [\"grpc://192.0.2.1:1\"]\n[coordinator]\ninsecure = true\nlisten = [\"ws://0.0.0.0:1\"]\n",
+        ),
+        (
+            "coordinator's transports",
+            COORDINATOR,
+            "[coordinator]\nlisten = [\"grpc://0.0.0.0:1\", \"quic://127.0.0.1:1\", \"smoke://x:1\"]\n",
+        ),
+        ("key without certificate", COORDINATOR, "[coordinator]\ntls.key = \"a.key\"\n"),
         ("delays", WORKER, &format!("{URL}[worker.reconnect]\ninitial_delay = \"2m\"\n")),
         ("delay too long", WORKER, &format!("{URL}[worker.reconnect]\nmax_delay = \"8d\"\n")),
         ("multiplier", WORKER, &format!("{URL}[worker.reconnect]\nmultiplier = 0.5\n")),

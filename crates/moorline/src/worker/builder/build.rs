@@ -18,7 +18,9 @@ impl WorkerBuilder {
     /// Checks everything and opens the data directory. Nothing is dialled before [`Worker::run`].
     ///
     /// # Errors
-    /// [`Error::Setting`] or [`Error::Endpoint`] for values that make no sense, [`Error::DataDir`] or
+    /// [`Error::Setting`] or [`Error::Endpoint`] for values that make no sense, [`Error::InClear`] for a
+    /// coordinator on another machine without TLS, `Error::Tls` for keys and certificates,
+    /// [`Error::DataDir`] or
     /// [`Error::DataDirInUse`] for the data directory, [`Error::HealthListen`] if health cannot be served
     /// where it is asked for, [`Error::NoRuntime`] outside a tokio runtime.
     ///
@@ -37,12 +39,12 @@ impl WorkerBuilder {
             return Err(Error::setting("task", format!("`{name}` has two handlers")));
         }
         let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
-        let transports = crate::transports(self.transports);
+        let transports = self.reach.dialling(self.transports)?;
         let endpoints = self
             .coordinators
             .iter()
-            .map(|url| transports.endpoint(url))
-            .collect::<std::result::Result<Vec<_>, _>>()?;
+            .map(|url| self.reach.coordinator(&transports, url))
+            .collect::<Result<Vec<_>>>()?;
         let name = self.name.unwrap_or_else(host_name);
         let name = parse_name(&name)?;
         some_slots(self.slots)?;
@@ -87,6 +89,12 @@ impl WorkerBuilder {
         })
     }
 
+    /// What it would dial with, but for the caller's own transports.
+    #[cfg(feature = "cli")]
+    pub(crate) fn built_in(&self) -> Result<moorline_driver::Transports> {
+        self.reach.dialling(moorline_driver::Transports::new())
+    }
+
     /// What the link is told.
     pub(crate) fn link_config(&self) -> Result<LinkConfig> {
         self.link.parse()
@@ -95,10 +103,11 @@ impl WorkerBuilder {
     /// Everything [`build`](Self::build) would refuse for its value, not only the first.
     #[cfg(feature = "cli")]
     pub(crate) fn problems(&self) -> Vec<Error> {
-        let transports = crate::transports(self.transports.clone());
-        let endpoints = self.coordinators.iter().map(|url| transports.endpoint(url));
-        let mut problems: Vec<_> =
-            endpoints.filter_map(|read| read.err().map(Error::from)).collect();
+        let dialling = self.reach.dialling(self.transports.clone());
+        let (transports, unusable) = self.reach.problems(dialling);
+        let endpoints = self.coordinators.iter();
+        let endpoints = endpoints.map(|url| self.reach.coordinator(&transports, url));
+        let mut problems: Vec<_> = endpoints.filter_map(Result::err).chain(unusable).collect();
         problems.extend(self.name.as_ref().and_then(|name| parse_name(name).err()));
         problems.extend(some_slots(self.slots).err());
         problems.extend(self.handlers.keys().filter_map(|name| handler_name(name).err()));

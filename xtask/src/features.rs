@@ -1,5 +1,6 @@
 //! `features`: the libraries compile, without a warning, with every combination of their features.
 //!
+//! Features that are alike ([`ALIKE`]) are combined with each other, and with the others all of them or none.
 //! Combinations that switch on the same features (because one brings others along) are one. Everything
 //! is checked in the target directory of the workspace, dependencies once for all that can share them.
 
@@ -14,6 +15,10 @@ use crate::write::root;
 
 /// Packages whose features users combine.
 const PACKAGES: &[&str] = &["moorline", "moorline-driver"];
+
+/// Transports do not know each other: what else there is sees only that there are some. They would make
+/// eight times as many combinations.
+const ALIKE: &[&str] = &["grpc", "quic", "tls", "websocket"];
 
 type Features = BTreeMap<String, Vec<String>>;
 
@@ -68,16 +73,29 @@ fn features(metadata: &Value, package: &str) -> Result<Features, String> {
 
 /// Every set of features that differs from the others, each as short as it can be written.
 fn combinations(features: &Features) -> Vec<Vec<String>> {
-    let names: Vec<&String> = features.keys().filter(|name| *name != "default").collect();
-    let mut sets: Vec<Vec<String>> = vec![Vec::new()];
-    for name in names {
-        let with: Vec<_> =
-            sets.iter().map(|set| [set.as_slice(), std::slice::from_ref(name)].concat()).collect();
-        sets.extend(with);
-    }
+    let names = || features.keys().filter(|name| *name != "default");
+    let (alike, others): (Vec<&String>, Vec<&String>) =
+        names().partition(|name| ALIKE.contains(&name.as_str()));
+    let mut sets = every(&others);
+    let all_alike: Vec<String> = alike.iter().copied().cloned().collect();
+    let with_all: Vec<_> =
+        sets.iter().map(|set| [set.as_slice(), all_alike.as_slice()].concat()).collect();
+    sets.extend(with_all);
+    sets.extend(every(&alike));
     sets.sort_by_key(Vec::len);
     let mut seen = BTreeSet::new();
     sets.retain(|set| seen.insert(closure(features, set)));
+    sets
+}
+
+/// Every set of these.
+fn every(names: &[&String]) -> Vec<Vec<String>> {
+    let mut sets: Vec<Vec<String>> = vec![Vec::new()];
+    for name in names {
+        let with: Vec<_> =
+            sets.iter().map(|set| [set.as_slice(), &[(*name).clone()]].concat()).collect();
+        sets.extend(with);
+    }
     sets
 }
 
@@ -112,6 +130,19 @@ mod tests {
         .into();
         let found: Vec<String> = combinations(&features).iter().map(|set| set.join(",")).collect();
         assert_eq!(found, ["", "all", "client", "grpc", "client,grpc"]);
+    }
+
+    #[test]
+    fn transports_are_combined_with_each_other_and_all_of_them_with_the_rest() {
+        let names = ["client", "grpc", "health", "quic", "websocket"];
+        let features: Features = names.map(|name| (name.to_owned(), Vec::new())).into();
+        let found: Vec<String> = combinations(&features).iter().map(|set| set.join(",")).collect();
+        for wanted in ["", "grpc", "quic,websocket", "client", "client,health,grpc,quic,websocket"]
+        {
+            assert!(found.iter().any(|set| set == wanted), "{wanted} in {found:?}");
+        }
+        assert!(!found.iter().any(|set| set == "client,quic"), "{found:?}");
+        assert_eq!(found.len(), 4 + 4 + 8 - 2, "{found:?}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod e2e;
 mod examples;
 mod features;
 mod fuzz;
+mod matrix;
 mod mutants;
 mod no_std;
 mod planted;
@@ -55,6 +56,11 @@ const CHORES: &[Chore] = &[
         "fuzz",
         "[TARGET..] [--time 60s] [--minimize]  look for inputs that break a promise",
         fuzz::run,
+    ),
+    (
+        "matrix",
+        "[--transport T].. [--runtime R].. [--jobs N] [--program FILE]  run the process tests over every transport",
+        matrix::run,
     ),
     (
         "mutants",

@@ -188,6 +188,7 @@ impl Systemd {
         let child = Command::new(MOORLINE)
             .args(args)
             .env("NOTIFY_SOCKET", &self.path)
+            .envs(wire::variables())
             .env("WATCHDOG_USEC", "600000")
             .env_remove("WATCHDOG_PID")
             .stdin(Stdio::null())

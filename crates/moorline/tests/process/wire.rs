@@ -132,7 +132,7 @@ impl Pki {
 
     /// The same with something changed.
     pub(crate) fn issue_with(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) {
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
         let mut params = CertificateParams::new(names).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages =

@@ -31,6 +31,14 @@ pub(super) struct Args {
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
 
+    /// How packets travel: grpc, grpcs, ws or wss. What makes a connection half-open here sees TCP only.
+    #[arg(long, value_name = "TRANSPORT", default_value = "grpc")]
+    #[arg(value_parser = ["grpc", "grpcs", "ws", "wss"], hide_possible_values = true)]
+    transport: String,
+
+    #[command(flatten)]
+    tls: super::tls::TlsArgs,
+
     /// At most so many files [default: 1000 of DIR, else 96].
     #[arg(long, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(i64::from(plan::FILES_MIN)..=10_000))]

@@ -7,18 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use super::exit::Exit;
 use super::signals::Signals;
+use super::tls::TlsArgs;
 use super::{Context, Outcome, output};
 use crate::coordinator::StoreAt;
-use crate::{BoxError, Coordinator, Error, Result, TaskCtx, Worker};
+use crate::{BoxError, Coordinator, CoordinatorBuilder, Error, Result, TaskCtx, TlsFiles, Worker};
 
 /// The worker's name.
 const WORKER: &str = "dev-worker";
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Where workers come in.
+    /// Where workers come in: grpc, grpcs, quic, ws or wss. The worker takes the first of several.
     #[arg(long, value_name = "URL", default_value = "grpc://127.0.0.1:8740")]
-    listen: String,
+    listen: Vec<String>,
+
+    #[command(flatten)]
+    tls: TlsArgs,
 
     /// Where the admin API is served.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8741")]
@@ -32,14 +36,11 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: Context) -> Outcome {
     let mut signals = Signals::new()?;
-    let coordinator = Coordinator::builder()
-        .store(StoreAt::Memory)
-        .listen(args.listen)
-        .admin(args.admin_listen)
-        .start()
-        .await?;
+    let builder = Coordinator::builder().store(StoreAt::Memory).tls(args.tls.of_coordinator());
+    let builder = args.listen.into_iter().fold(builder, CoordinatorBuilder::listen);
+    let coordinator = builder.admin(args.admin_listen).start().await?;
     let endpoint = coordinator.endpoints().first().map(ToString::to_string).unwrap_or_default();
-    let worker = worker(&endpoint, args.slots)?;
+    let worker = worker(&endpoint, args.tls.of_worker(), args.slots)?;
     let handle = worker.handle();
     let mut running = tokio::spawn(worker.run());
     announce(&endpoint, &coordinator.admin_url().unwrap_or_default(), context)?;
@@ -62,8 +63,9 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
     }
 }
 
-fn worker(endpoint: &str, slots: u16) -> Result<Worker> {
+fn worker(endpoint: &str, tls: TlsFiles, slots: u16) -> Result<Worker> {
     Worker::builder(endpoint)
+        .tls(tls)
         .name(WORKER)
         .slots(slots)
         .task("sleep", sleep)

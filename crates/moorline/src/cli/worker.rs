@@ -1,5 +1,6 @@
 //! `moorline worker`: run one, list, get, steer.
 
+mod agent;
 mod list;
 mod select;
 mod steer;
@@ -57,6 +58,9 @@ enum Command {
 struct RunArgs {
     #[command(flatten)]
     settings: WorkerFlags,
+
+    #[command(flatten)]
+    agent: agent::AgentArgs,
 }
 
 pub(super) async fn run(args: Args, sources: Sources, context: Context) -> Outcome {
@@ -101,7 +105,12 @@ async fn work(args: RunArgs, mut sources: Sources, context: Context) -> Outcome 
     };
     let groups = ProcessGroups::new();
     let name = config.text(Key::Name).map_or_else(crate::worker::host_name, str::to_owned);
+    if args.agent.is_daemon() {
+        return agent::start(&name, &data_dir(&config, &name)?, context).await;
+    }
     let mut worker = build(&config, &name, &groups)?;
+    let _pid_file = args.agent.settle(&data_dir(&config, &name)?)?;
+    args.agent.note(&name);
     let handle = worker.handle();
     let of_reload = handle.clone();
     let reloader = Reloader::new(
@@ -188,15 +197,19 @@ async fn stay(error: &Error, signals: &mut Signals, hangups: &mut Hangups, reloa
 }
 
 fn build(config: &Config, name: &str, groups: &ProcessGroups) -> Result<Worker> {
-    let data_dir = match config.text(Key::DataDir) {
-        Some(data_dir) => PathBuf::from(data_dir),
-        None => default_data_dir(name)?,
-    };
-    let mut builder = config.worker().name(name).data_dir(data_dir);
+    let mut builder = config.worker().name(name).data_dir(data_dir(config, name)?);
     for (name, command) in config.map(Key::Handlers) {
         builder = builder.command(name, command, groups)?;
     }
     builder.build()
+}
+
+/// Where a worker of this name lives.
+fn data_dir(config: &Config, name: &str) -> Result<PathBuf> {
+    match config.text(Key::DataDir) {
+        Some(data_dir) => Ok(PathBuf::from(data_dir)),
+        None => default_data_dir(name),
+    }
 }
 
 /// Where a worker of this name lives when nobody says.

@@ -4,6 +4,7 @@
 #![cfg(unix)]
 #![allow(clippy::print_stderr, reason = "a test that fails says what its processes said")]
 
+mod agents;
 mod bench;
 mod commands;
 mod configuration;

@@ -128,6 +128,31 @@ fn one_coordinator_is_reached_by_every_transport_and_says_which() {
 }
 
 #[test]
+fn the_command_to_try_things_out_takes_every_transport() {
+    let home = tempfile::tempdir().unwrap();
+    let pki = Pki::new(home.path());
+    pki.issue("dev");
+    let flag = |name: &str, file: &str| format!("--tls-{name}={}", pki.path(file).display());
+    let files = [flag("cert", "dev.pem"), flag("key", "dev.key"), flag("ca", "ca.pem")];
+    for scheme in SCHEMES {
+        let (listen, admin) = (free_address(), free_address());
+        let (listen, own) =
+            (format!("--listen={scheme}://{listen}"), format!("--admin-listen={admin}"));
+        let files: Vec<_> = files.iter().map(String::as_str).collect();
+        let dev = Process::start("dev", &[&["dev", &listen, &own], &files[..]].concat());
+        let server = format!("http://{admin}");
+        let get = ["worker", "get", "dev-worker", "--json", "-s", &server];
+        let seen = until("its worker is active", || {
+            let output = Command::new(MOORLINE).args(get).output().unwrap();
+            let seen: Value = serde_json::from_slice(&output.stdout).ok()?;
+            (seen["state"] == "active").then_some(seen)
+        });
+        assert_eq!(seen["transport"], scheme);
+        drop(dev);
+    }
+}
+
+#[test]
 fn a_named_transport_takes_addresses_as_its_own_and_refuses_other_urls() {
     let everywhere = Everywhere::new(false);
     let mut running = Vec::new();
@@ -173,28 +198,35 @@ fn a_transport_that_does_not_work_is_left_for_the_next_which_is_remembered() {
 #[test]
 fn a_coordinator_that_asks_for_certificates_lets_nobody_else_in() {
     let everywhere = Everywhere::new(true);
-    everywhere.pki.issue("known");
     let others = Pki::new(&everywhere.pki.path("others"));
     others.issue("stranger");
-    let with = |cert: &str, key: &str| [format!("--tls-cert={cert}"), format!("--tls-key={key}")];
-    let known = with(&everywhere.file("known.pem"), &everywhere.file("known.key"));
-    let stranger = with(
-        &others.path("stranger.pem").display().to_string(),
-        &others.path("stranger.key").display().to_string(),
-    );
+    let shows = |pki: &Pki, name: &str| {
+        ["cert=", "key="].map(|flag| {
+            let file = format!("{name}.{}", if flag == "cert=" { "pem" } else { "key" });
+            format!("--tls-{flag}{}", pki.path(&file).display())
+        })
+    };
     for scheme in ["grpcs", "quic", "wss"] {
         let url = format!("--coordinator={scheme}://{}", everywhere.at(scheme));
-        for (name, flags) in [("nobody", &[][..]), ("stranger", &stranger[..])] {
+        let worker = |name: &str, flags: &[String]| {
             let flags: Vec<_> = flags.iter().map(String::as_str).chain([url.as_str()]).collect();
-            let worker = everywhere.worker(&format!("{name}-{scheme}"), &flags);
-            let failed = worker.log().wait("link.attempt_failed");
+            everywhere.worker(name, &flags)
+        };
+        let stranger = shows(&others, "stranger");
+        for (name, flags) in [("nobody", &[][..]), ("stranger", &stranger)] {
+            let refused = worker(&format!("{name}-{scheme}"), flags);
+            let failed = refused.log().wait("link.attempt_failed");
             assert_eq!(failed["reason"], "tls_failed", "{scheme}: {failed}");
         }
-        let flags: Vec<_> = known.iter().map(String::as_str).chain([url.as_str()]).collect();
         let name = format!("known-{scheme}");
-        let worker = everywhere.worker(&name, &flags);
+        everywhere.pki.issue(&name);
+        let known = worker(&name, &shows(&everywhere.pki, &name));
         everywhere.until_active(&name);
-        drop(worker);
+        // A certificate is its own worker's alone.
+        let other = worker(&format!("other-{scheme}"), &shows(&everywhere.pki, &name));
+        let failed = other.log().wait("link.attempt_failed");
+        assert_eq!(failed["reason"], "auth_rejected", "{scheme}: {failed}");
+        drop(known);
     }
 }
 

@@ -17,8 +17,9 @@ use super::view::View;
 use super::{Args, Failure, unproven};
 use crate::cli::output::{roughly, short, table};
 use crate::cli::progress::bar;
+use crate::cli::tls::TlsArgs;
 use crate::client::{Client, TaskQuery};
-use crate::{Error, Result, Submit, TaskId, TaskInfo, TaskState, WorkerInfo};
+use crate::{Error, Result, Submit, TaskId, TaskInfo, TaskState, TlsFiles, WorkerInfo};
 
 /// How long anything that has to happen may take.
 const SOON: Duration = Duration::from_secs(30);
@@ -33,6 +34,8 @@ pub(super) struct Stage {
     home: PathBuf,
     heartbeat: Duration,
     lost_after: Duration,
+    transport: String,
+    tls: TlsArgs,
     listen: SocketAddr,
     admin: SocketAddr,
     handler: String,
@@ -55,6 +58,8 @@ impl Stage {
             home: home.to_owned(),
             heartbeat: args.heartbeat_interval,
             lost_after: args.lost_after,
+            transport: args.transport.clone(),
+            tls: args.tls.clone(),
             listen,
             admin,
             handler: format!("hash={program} hash-file --pace {}ms", plan.pace.as_millis()),
@@ -103,9 +108,9 @@ impl Stage {
 
     pub(super) fn start_coordinator(&mut self) -> Result<(), Failure> {
         let store = self.home.join("demo.db");
-        let args = [
+        let mut args = vec![
             "coordinator".to_owned(),
-            format!("--listen=grpc://{}", self.listen),
+            format!("--listen={}://{}", self.transport, self.listen),
             format!("--admin-listen={}", self.admin),
             format!("--store=sqlite:{}", store.display()),
             format!("--lost-after={}", flag(self.lost_after)),
@@ -114,6 +119,7 @@ impl Stage {
             // What it cannot ask its workers: whether they can be told from lost ones in this time.
             format!("--config={}", self.config()?.display()),
         ];
+        args.extend(flags(&self.tls.of_coordinator()));
         self.coordinator = Some(Process::spawn("coordinator", &args, &self.logbook)?);
         Ok(())
     }
@@ -127,9 +133,9 @@ impl Stage {
         let name = worker_name(nth);
         // The last one is reached through the proxy, so that its connection can be half-open.
         let through = self.proxy.as_ref().filter(|_| nth + 1 == WORKERS).map(Proxy::address);
-        let args = [
+        let mut args = vec![
             "worker".to_owned(),
-            format!("--coordinator=grpc://{}", through.unwrap_or(self.listen)),
+            format!("--coordinator={}://{}", self.transport, through.unwrap_or(self.listen)),
             format!("--name={name}"),
             format!("--slots={}", self.slots),
             format!("--data-dir={}", self.home.join(&name).display()),
@@ -140,6 +146,7 @@ impl Stage {
             "--reconnect-max-delay=1s".to_owned(),
             format!("--config={}", self.config()?.display()),
         ];
+        args.extend(flags(&self.tls.of_worker()));
         Process::spawn(&name, &args, &self.logbook)
     }
 
@@ -335,6 +342,15 @@ async fn picture(client: &Client, tasks: usize) -> Vec<String> {
     lines.extend(table(&["  WORKER", "STATE", "", "", ""], &rows).lines().map(str::to_owned));
     lines.push(format!("  {}", bar(tasks, ended(TaskState::Succeeded) + failed, failed)));
     lines
+}
+
+/// Files as the flags of either role name them.
+fn flags(files: &TlsFiles) -> impl Iterator<Item = String> {
+    let named = [("cert", &files.cert), ("key", &files.key), ("ca", &files.ca)];
+    let flag = |(name, path): (&str, &Option<PathBuf>)| {
+        path.as_ref().map(|path| format!("--tls-{name}={}", path.display()))
+    };
+    named.map(flag).into_iter().flatten()
 }
 
 /// The name of the n-th worker.

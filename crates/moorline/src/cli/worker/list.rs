@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use moorline_link::Reason;
 
-use super::select::{Filter, reason};
+use super::select::{Filter, INACTIVE, reason};
 use crate::api::WORKER_STATES;
 use crate::cli::exit::Exit;
 use crate::cli::global::Format;
@@ -18,9 +18,9 @@ use crate::{WorkerInfo, WorkerLink};
 #[derive(clap::Args, Debug)]
 pub(super) struct ListArgs {
     /// Only workers in one of these states: expected, restoring, active, suspect, disconnected, lost,
-    /// draining, departed.
+    /// draining, departed; or inactive: expected, disconnected, lost or departed.
     #[arg(long, value_name = "STATE", value_delimiter = ',')]
-    #[arg(value_parser = PossibleValuesParser::new(WORKER_STATES))]
+    #[arg(value_parser = PossibleValuesParser::new(WORKER_STATES.into_iter().chain([INACTIVE])))]
     #[arg(hide_possible_values = true)]
     state: Vec<String>,
 

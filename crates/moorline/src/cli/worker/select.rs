@@ -22,11 +22,19 @@ impl<'a> Filter<'a> {
 
     pub(super) fn takes(&self, worker: &WorkerInfo) -> bool {
         let reason = worker.reason.as_deref();
-        (self.states.is_empty() || self.states.contains(&worker.state))
+        (self.states.is_empty() || self.states.iter().any(|state| is_in(worker, state)))
             && (self.reasons.is_empty()
                 || self.reasons.iter().any(|one| Some(one.name()) == reason))
             && self.name.as_ref().is_none_or(|name| name.matches(&worker.name))
     }
+}
+
+/// The word for every state in which a worker has no connection.
+pub(super) const INACTIVE: &str = "inactive";
+
+fn is_in(worker: &WorkerInfo, state: &str) -> bool {
+    let inactive = ["expected", "disconnected", "lost", "departed"];
+    worker.state == state || (state == INACTIVE && inactive.contains(&worker.state.as_str()))
 }
 
 pub(super) fn reason(text: &str) -> Result<Reason, String> {

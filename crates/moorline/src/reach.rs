@@ -3,7 +3,7 @@
 
 use moorline_driver::Transports;
 #[cfg(feature = "tls")]
-use moorline_transport::{ClientTls, Security, ServerTls, TlsFiles};
+use moorline_transport::{ClientTls, Security, TlsFiles};
 use moorline_transport::{Endpoint, EndpointError};
 
 use crate::{Error, Result};
@@ -111,7 +111,8 @@ impl Reach {
         let given = {
             let mut security = Security::new();
             if self.has_tls() {
-                security = security.with_server(ServerTls::from_files(self.tls.clone())?);
+                security = security
+                    .with_server(moorline_transport::ServerTls::from_files(self.tls.clone())?);
             }
             if self.is_insecure {
                 security = security.with_clear_listeners();

@@ -45,7 +45,9 @@ impl Answers {
             | DownFrame::Probe
             | DownFrame::Ack(_)
             | DownFrame::Message(_)
-            | DownFrame::Part(_) => {}
+            | DownFrame::Part(_)
+            | DownFrame::Endpoints(_)
+            | DownFrame::Redirect(_) => {}
         }
     }
 

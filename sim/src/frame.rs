@@ -51,6 +51,8 @@ kinds! {
     Revoke "revoke" "An assignment is taken back, if it was not begun.";
     CoordinatorPart "coordinator-part" "A further piece of what the coordinator says.";
     GoAway "go-away" "The coordinator ends a connection.";
+    Endpoints "endpoints" "The coordinator tells where it can be reached too.";
+    Redirect "redirect" "The coordinator sends a worker elsewhere.";
 }
 
 impl FrameKind {
@@ -102,6 +104,8 @@ impl FrameKind {
             },
             DownFrame::Part(_) => (Self::CoordinatorPart, None),
             DownFrame::GoAway { .. } => (Self::GoAway, None),
+            DownFrame::Endpoints(_) => (Self::Endpoints, None),
+            DownFrame::Redirect(_) => (Self::Redirect, None),
         }
     }
 }

@@ -69,8 +69,12 @@ fn shape(message: &DescriptorProto) -> Result<String, String> {
                 format!("message({number}, {path:?}, &{})", constant(inner))
             }
             Type::String => {
-                let max = if name == "hint" { "limits::HINT" } else { "limits::NAME" };
-                let count = if repeated { "limits::HANDLERS" } else { "usize::MAX" };
+                let (max, most) = match name {
+                    "hint" => ("limits::HINT", "usize::MAX"),
+                    "endpoints" => ("limits::ADDRESS", "limits::ADDRESSES"),
+                    _ => ("limits::NAME", "limits::HANDLERS"),
+                };
+                let count = if repeated { most } else { "usize::MAX" };
                 format!("text({number}, {path:?}, {max}, {count})")
             }
             Type::Bytes => format!("bytes({number}, {path:?})"),

@@ -58,7 +58,7 @@ struct Open {
 
 impl Connections {
     pub(crate) fn insert(&mut self, conn: ConnId, connection: Connection) {
-        let Connection { sender, receiver, peer: _, identity: _ } = connection;
+        let Connection { sender, receiver, peer: _, identity: _, authority: _ } = connection;
         let waker = Ready::mark(&self.ready, conn);
         // Something may have arrived already, and nothing has been asked to wake us yet.
         waker.wake_by_ref();

@@ -12,7 +12,9 @@ use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, select};
 use futures::{FutureExt, SinkExt};
 use moorline_link::{Backoff, ConnId, Epoch, HubConfig, HubSettings, Reason, WorkerId};
-use moorline_node::{ClientReply, CoordinatorConfig, CoordinatorNode, Name, Spec, WorkerView};
+use moorline_node::{
+    Address, ClientReply, CoordinatorConfig, CoordinatorNode, Name, Spec, WorkerView,
+};
 use moorline_store::{Reader, Retention, Store, StoreError};
 use moorline_transport::Endpoint;
 use moorline_work::{Attempt, DispatcherConfig, TaskId};
@@ -32,6 +34,7 @@ use crate::wall::Wall;
 use crate::watch::Watch;
 
 mod accept;
+mod elsewhere;
 pub(crate) mod errors;
 pub(crate) mod peer;
 pub(crate) mod store_state;
@@ -105,6 +108,9 @@ pub(crate) enum Control {
     Disconnect { worker: WorkerId, reason: Reason, reply: oneshot::Sender<()> },
     PulseEvery(Duration),
     Reconnect { worker: WorkerId, reply: oneshot::Sender<()> },
+    Advertise { endpoints: Vec<Address> },
+    Instead { to: Vec<Address> },
+    Redirect { worker: WorkerId, to: Vec<Address>, reply: oneshot::Sender<bool> },
     Cordon { worker: WorkerId, cordoned: bool, reply: oneshot::Sender<()> },
     Forget { worker: WorkerId, reply: oneshot::Sender<bool> },
     Drain { drain: Drain, reply: oneshot::Sender<usize> },

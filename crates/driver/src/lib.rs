@@ -94,6 +94,7 @@
 mod auth;
 mod connections;
 mod coordinator;
+mod elsewhere;
 mod executor;
 mod log;
 mod ready;

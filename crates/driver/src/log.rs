@@ -51,6 +51,19 @@ impl fmt::Display for Key {
     }
 }
 
+/// Places in order, as people write them: `grpcs://a:1, wss://b:2`.
+pub(crate) struct List<'a, T>(pub(crate) &'a [T]);
+
+impl<T: fmt::Display> fmt::Display for List<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, item) in self.0.iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}{item}")?;
+        }
+        Ok(())
+    }
+}
+
 /// A time as people say it: `7.4s`, `2m10s`, `4h12m`.
 pub(crate) struct Time(pub(crate) Duration);
 

@@ -10,10 +10,10 @@ use moorline_link::{Instant, LinkSnapshot, LinkStatistics, Reason, State};
 use moorline_node::{WorkerConfig, WorkerConfigError, WorkerNode};
 use moorline_transport::Endpoint;
 
-use self::dial::Endpoints;
 use self::turn::{End, LoopState, WorkerLoop};
 use crate::auth::Credentials;
 use crate::connections::Connections;
+use crate::elsewhere::address;
 use crate::executor::Executor;
 use crate::log::worker::WorkerLog;
 use crate::runtime::Runtime;
@@ -237,7 +237,8 @@ pub fn worker<R: Runtime>(
     let log = WorkerLog::new(config.name.clone(), config.handlers.clone(), now);
     let counter = WorkerCounter::new(&config.handlers, now);
     let tally = Arc::clone(counter.tally());
-    let node = WorkerNode::new(config, now)?;
+    let node = WorkerNode::new(config, now)?
+        .with_endpoints(endpoints.iter().filter_map(address).collect());
     // As many as a caller asks for and runs there are: both are taken in every turn.
     let (commands, asked) = mpsc::unbounded();
     let (completions, finished) = mpsc::unbounded();
@@ -249,7 +250,6 @@ pub fn worker<R: Runtime>(
         runtime,
         node,
         transports,
-        endpoints: Endpoints::new(endpoints),
         credentials,
         executor,
         log,

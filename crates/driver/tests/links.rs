@@ -302,9 +302,9 @@ impl Transport for Watched {
     fn dial(&self, endpoint: &Endpoint) -> BoxFuture<'static, Result<Connection, DialError>> {
         let (dial, seen) = (self.inner.dial(endpoint), Arc::clone(&self.seen));
         async move {
-            let Connection { sender, receiver, peer, identity } = dial.await?;
+            let Connection { sender, receiver, peer, identity, authority } = dial.await?;
             let sender = Box::new(WatchedSender { inner: sender, seen });
-            Ok(Connection { sender, receiver, peer, identity })
+            Ok(Connection { sender, receiver, peer, identity, authority })
         }
         .boxed()
     }

@@ -122,8 +122,10 @@ pub enum Features {}
 impl Features {
     /// The worker tells its link's [`Statistics`].
     pub const STATISTICS: u64 = 1;
+    /// The coordinator tells where it can be reached too, and sends the worker elsewhere.
+    pub const ENDPOINTS: u64 = 2;
     /// Every feature of this build.
-    pub const SPOKEN: u64 = Self::STATISTICS;
+    pub const SPOKEN: u64 = Self::STATISTICS | Self::ENDPOINTS;
 }
 
 /// What a worker says of itself in beats, and what a coordinator believes of it in answers.

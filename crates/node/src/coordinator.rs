@@ -2,6 +2,7 @@
 
 mod canonical;
 mod conn;
+mod elsewhere;
 mod events;
 mod incoming;
 mod io;
@@ -23,6 +24,7 @@ use moorline_link::{Backoff, ConnId, Epoch, Hub, HubInput, Instant, WorkerId};
 use moorline_work::{Dispatcher, DispatcherInput};
 
 use self::conn::Conn;
+use self::elsewhere::Places;
 use self::events::Events;
 use self::names::WorkerNames;
 use self::outbox::Outbox;
@@ -92,6 +94,7 @@ pub struct CoordinatorNode {
     outbox: Outbox,
     storage: Storage,
     events: Events,
+    places: Places,
     out: VecDeque<CoordinatorAction>,
     /// Nobody is let in unheard.
     authenticates: bool,
@@ -128,6 +131,7 @@ impl CoordinatorNode {
             outbox: Outbox::default(),
             storage: Storage::default(),
             events: Events::default(),
+            places: Places::default(),
             out: VecDeque::new(),
             authenticates: false,
             waiting: false,
@@ -184,7 +188,7 @@ impl CoordinatorNode {
                 self.ask(HubInput::Writable { conn });
                 if let Some(state) = self.conns.get_mut(&conn) {
                     state.writable = true;
-                    if state.outgoing.is_some() {
+                    if state.outgoing.is_some() || !state.redirect.is_empty() {
                         self.out.push_back(CoordinatorAction::Flush { conn });
                     }
                 }
@@ -218,6 +222,9 @@ impl CoordinatorNode {
             CoordinatorInput::Reconnect { worker } => {
                 self.ask(HubInput::Reconnect { worker });
             }
+            CoordinatorInput::Endpoints { endpoints } => self.set_endpoints(endpoints),
+            CoordinatorInput::Instead { to } => self.set_instead(to),
+            CoordinatorInput::Redirect { worker, to } => self.send_elsewhere(worker, to),
             CoordinatorInput::Cordon { worker, cordoned } => self.cordon(worker, cordoned),
             CoordinatorInput::Forget { worker } => {
                 if self.is_forgettable(worker) {

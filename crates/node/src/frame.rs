@@ -11,7 +11,7 @@ use moorline_link::{Lane, Seq};
 use moorline_work as work;
 use moorline_work::{Disposition, Holding, Judgement, TaskKey, WorkerMessage};
 
-use crate::{Credential, Name};
+use crate::{Address, Credential, Name};
 
 /// Largest packet in bytes, encoded: 64 KiB.
 pub const PACKET_MAX: usize = 64 << 10;
@@ -270,6 +270,12 @@ pub enum DownFrame {
         /// In words, for people: at most 512 bytes.
         hint: String,
     },
+    /// Where the coordinator can be reached too: at most [`Address::COUNT_MAX`]. It takes the place of
+    /// what was told before.
+    Endpoints(Vec<Address>),
+    /// Go there: at most [`Address::COUNT_MAX`], in order. Beside a connection that stands, without
+    /// giving it up before; in front of a `Refused` or a `GoAway`, instead of coming back here.
+    Redirect(Vec<Address>),
 }
 
 /// Longest hint in bytes.
@@ -333,6 +339,9 @@ impl DownFrame {
             | Self::Probe
             | Self::BeatAnswer(_)
             | Self::Ack(_) => 96,
+            Self::Endpoints(addresses) | Self::Redirect(addresses) => {
+                16 + addresses.iter().map(|address| address.as_str().len() + 4).sum::<usize>()
+            }
         }
     }
 }

@@ -54,6 +54,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod address;
 mod canonical;
 mod coordinator;
 mod credential;
@@ -65,6 +66,7 @@ mod parts;
 mod persist;
 mod worker;
 
+pub use address::Address;
 pub use canonical::Canonical;
 pub use coordinator::*;
 pub use credential::{Credential, CredentialError};

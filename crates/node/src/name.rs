@@ -23,10 +23,12 @@ pub struct Name(Arc<str>);
 pub enum NameError {
     /// It is empty.
     Empty,
-    /// It is longer than [`Name::MAX`] bytes.
+    /// It is longer than [`Name::MAX`] bytes, or [`Address::MAX`](crate::Address::MAX).
     TooLong {
         /// Its length in bytes.
         len: usize,
+        /// The limit.
+        max: usize,
     },
     /// It holds a control character.
     Control {
@@ -39,8 +41,8 @@ impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => write!(f, "a name must not be empty"),
-            Self::TooLong { len } => {
-                write!(f, "a name has at most {} bytes, this one has {len}", Name::MAX)
+            Self::TooLong { len, max } => {
+                write!(f, "a name has at most {max} bytes, this one has {len}")
             }
             Self::Control { at } => write!(f, "a name has no control characters (byte {at})"),
         }
@@ -48,6 +50,22 @@ impl fmt::Display for NameError {
 }
 
 impl std::error::Error for NameError {}
+
+impl NameError {
+    /// Whether a text of at most `max` bytes is fit to be shown to people.
+    pub(crate) fn check(text: &str, max: usize) -> Result<(), Self> {
+        if text.is_empty() {
+            return Err(Self::Empty);
+        }
+        if text.len() > max {
+            return Err(Self::TooLong { len: text.len(), max });
+        }
+        match text.char_indices().find(|(_, c)| c.is_control()) {
+            Some((at, _)) => Err(Self::Control { at }),
+            None => Ok(()),
+        }
+    }
+}
 
 impl Name {
     /// Longest name in bytes.
@@ -58,15 +76,7 @@ impl Name {
     /// # Errors
     /// [`NameError`] says what is wrong with it.
     pub fn new(text: &str) -> Result<Self, NameError> {
-        if text.is_empty() {
-            return Err(NameError::Empty);
-        }
-        if text.len() > Self::MAX {
-            return Err(NameError::TooLong { len: text.len() });
-        }
-        if let Some((at, _)) = text.char_indices().find(|(_, c)| c.is_control()) {
-            return Err(NameError::Control { at });
-        }
+        NameError::check(text, Self::MAX)?;
         Ok(Self(text.into()))
     }
 

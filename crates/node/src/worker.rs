@@ -2,13 +2,15 @@
 
 mod bodies;
 mod canonical;
+mod directory;
+mod elsewhere;
 mod incoming;
 mod io;
 mod pump;
 mod transmit;
 
 pub use io::{
-    WorkerAction, WorkerConfig, WorkerConfigError, WorkerEvent, WorkerInput, WorkerTimer,
+    Vet, WorkerAction, WorkerConfig, WorkerConfigError, WorkerEvent, WorkerInput, WorkerTimer,
     WorkerVerdict,
 };
 
@@ -25,9 +27,10 @@ use moorline_work::{
 };
 
 use self::bodies::{Bodies, Outgoing};
+use self::directory::Directory;
 use crate::frame::{BODY_MAX, PACKET_MAX, convert};
 use crate::parts::{Assembly, Rest};
-use crate::{About, Credential, Name, Names, ToWorker, UpFrame, WorkerLoad};
+use crate::{About, Address, Credential, Name, Names, ToWorker, UpFrame, WorkerLoad};
 
 /// The worker's machine: stays connected, runs what it is assigned, and offers every result until the
 /// coordinator has answered it, over any number of connections and sessions (P50).
@@ -78,6 +81,7 @@ pub struct WorkerNode {
     about: About,
     /// What the Hello of this connection is to show.
     credential: Option<(ConnId, Credential)>,
+    directory: Directory,
     bodies: Bodies,
     /// The registered connection's half-sent and half-received bodies, and its inventory.
     wire: Option<Wire>,
@@ -168,6 +172,7 @@ impl WorkerNode {
             names,
             about,
             credential: None,
+            directory: Directory::default(),
             bodies: Bodies::default(),
             wire: None,
             coordinator: None,
@@ -177,6 +182,14 @@ impl WorkerNode {
         };
         node.pump(now);
         Ok(node)
+    }
+
+    /// With the endpoints of its coordinators, in the order in which to try them. Without any the driver is
+    /// left to know them: [`WorkerAction::Dial`] names none.
+    #[must_use]
+    pub fn with_endpoints(mut self, endpoints: Vec<Address>) -> Self {
+        self.directory = Directory::new(endpoints);
+        self
     }
 
     /// Tells the node what happened at `now`, which never goes back. The only door in.
@@ -190,12 +203,19 @@ impl WorkerNode {
                 self.credential = Some((conn, credential));
                 WorkerVerdict::Accepted
             }
+            WorkerInput::Reached { conn, at } => {
+                self.directory.reached(conn, at);
+                WorkerVerdict::Accepted
+            }
+            WorkerInput::Vetted { vet, endpoints } => self.vetted(now, vet, endpoints),
             WorkerInput::Opened { conn } => self.ask(now, LinkInput::Opened { conn }),
             WorkerInput::DialFailed { conn, reason } => {
+                self.gone(conn, reason);
                 self.ask(now, LinkInput::DialFailed { conn, reason })
             }
             WorkerInput::Closed { conn, reason } => {
                 self.wire.take_if(|wire| wire.conn == conn);
+                self.gone(conn, reason);
                 self.credential.take_if(|(of, _)| *of == conn);
                 self.ask(now, LinkInput::Closed { conn, reason })
             }

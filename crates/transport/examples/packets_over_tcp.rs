@@ -23,7 +23,7 @@ use futures::stream::FuturesUnordered;
 use moorline_link::{Lane, Reason};
 use moorline_transport::conformance::{Socket, Subject, run};
 use moorline_transport::{
-    AcceptError, Connection, DialError, Endpoint, ListenError, Listener, PacketReceiver,
+    AcceptError, Authority, Connection, DialError, Endpoint, ListenError, Listener, PacketReceiver,
     PacketSender, Resolver, Transport, UNWRITTEN_MAX, connect_reason, race,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -221,7 +221,13 @@ fn connection(stream: TcpStream, peer: String) -> Connection {
     let sender =
         Sender { both: Arc::clone(&both), unwritten: BytesMut::new(), says_goodbye: false };
     let receiver = Receiver { both, unread: BytesMut::new(), has_ended: false };
-    Connection { sender: Box::new(sender), receiver: Box::new(receiver), peer, identity: None }
+    Connection {
+        sender: Box::new(sender),
+        receiver: Box::new(receiver),
+        peer,
+        identity: None,
+        authority: Authority::nobody(),
+    }
 }
 
 struct Sender {

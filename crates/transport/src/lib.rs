@@ -32,6 +32,7 @@
 //! }
 //! ```
 
+mod authority;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod dial;
@@ -43,6 +44,7 @@ mod security;
 mod tls;
 mod transport;
 
+pub use authority::{Authority, AuthorityError};
 pub use dial::{Resolver, connect_reason, race};
 pub use endpoint::{Endpoint, EndpointError};
 pub use listen::{accept_error, bind_error, own_addresses};

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use moorline_link::{Lane, Reason};
 
-use crate::Endpoint;
+use crate::{Authority, Endpoint};
 
 /// One way of moving packets.
 ///
@@ -95,6 +95,8 @@ pub struct Connection {
     /// The name that the other end has proven with a certificate; empty if its certificate proves none,
     /// and nobody has that name. `None` if it was not asked for one.
     pub identity: Option<String>,
+    /// For which places the other end may speak: a coordinator that was dialled tells workers where to go.
+    pub authority: Authority,
 }
 
 impl fmt::Debug for Connection {

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use moorline_link::{Lane, Reason};
 use moorline_transport::conformance::{Broken, PROMISES, Socket, Subject, Verdict};
 use moorline_transport::{
-    AcceptError, Connection, DialError, Endpoint, ListenError, Listener, PacketReceiver,
+    AcceptError, Authority, Connection, DialError, Endpoint, ListenError, Listener, PacketReceiver,
     PacketSender, Transport,
 };
 use packets_over_tcp::{Packets, block_on};
@@ -94,6 +94,7 @@ impl Listener for FaultyListener {
                         receiver: Box::new(Nothing),
                         peer: peer.clone(),
                         identity: None,
+                        authority: Authority::nobody(),
                     })
                 }
                 _ => accepted,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use moorline_link::{BeatAnswer, ComeBack, Dismissal, Epoch, Lane, Reason, Welcome};
-use moorline_node::{DownFrame, Name, ToWorker};
+use moorline_node::{Address, DownFrame, Name, ToWorker};
 use moorline_work::{Attempt, Judgement};
 
 use crate::DecodeError;
@@ -56,6 +56,14 @@ pub(crate) fn write(packet: &mut Vec<u8>, frame: &DownFrame) {
             let away = pb::GoAway { reason, come_back, after_us, hint };
             write_rare(packet, Kind::GoAway, &away);
         }
+        DownFrame::Endpoints(addresses) => {
+            let endpoints = pb::Endpoints { endpoints: write_addresses(addresses) };
+            write_rare(packet, Kind::Endpoints, &endpoints);
+        }
+        DownFrame::Redirect(addresses) => {
+            let redirect = pb::Redirect { endpoints: write_addresses(addresses) };
+            write_rare(packet, Kind::Redirect, &redirect);
+        }
     }
 }
 
@@ -82,6 +90,8 @@ pub(crate) fn read(said: &mut Said<'_>) -> Result<DownFrame, DecodeError> {
         Kind::Active => said.rare().map(|pb::Active {}| DownFrame::Active),
         Kind::Probe => said.rare().map(|pb::Probe {}| DownFrame::Probe),
         Kind::GoAway => said.rare().map(read_go_away),
+        Kind::Endpoints => read_endpoints(said.rare()?),
+        Kind::Redirect => read_redirect(said.rare()?),
         Kind::Beat => said.other_way("Beat"),
         Kind::Statistics => said.other_way("Statistics"),
         Kind::Hello => said.other_way("Hello"),
@@ -162,6 +172,24 @@ pub(crate) fn read_refused(refused: pb::Refused) -> DownFrame {
 pub(crate) fn read_go_away(away: pb::GoAway) -> DownFrame {
     let dismissal = read_dismissal(away.reason, away.come_back, away.after_us);
     DownFrame::GoAway { dismissal, hint: away.hint }
+}
+
+fn write_addresses(addresses: &[Address]) -> Vec<String> {
+    addresses.iter().map(|address| address.as_str().to_owned()).collect()
+}
+
+fn read_addresses(field: &'static str, texts: &[String]) -> Result<Vec<Address>, DecodeError> {
+    let read =
+        |text: &String| Address::new(text).map_err(|error| DecodeError::Name { field, error });
+    texts.iter().map(read).collect()
+}
+
+pub(crate) fn read_endpoints(said: pb::Endpoints) -> Result<DownFrame, DecodeError> {
+    read_addresses("Endpoints.endpoints", &said.endpoints).map(DownFrame::Endpoints)
+}
+
+pub(crate) fn read_redirect(said: pb::Redirect) -> Result<DownFrame, DecodeError> {
+    read_addresses("Redirect.endpoints", &said.endpoints).map(DownFrame::Redirect)
 }
 
 fn write_come_back(come_back: ComeBack) -> (i32, u64) {

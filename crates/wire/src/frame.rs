@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     GoAway = 15,
     Goodbye = 16,
     Statistics = 20,
+    Endpoints = 25,
+    Redirect = 26,
 }
 
 impl Kind {
@@ -56,6 +58,8 @@ impl Kind {
             15 => Self::GoAway,
             16 => Self::Goodbye,
             20 => Self::Statistics,
+            25 => Self::Endpoints,
+            26 => Self::Redirect,
             _ => return None,
         })
     }
@@ -78,7 +82,9 @@ impl Kind {
             | Self::Probe
             | Self::GoAway
             | Self::Goodbye
-            | Self::Statistics => Lane::C,
+            | Self::Statistics
+            | Self::Endpoints
+            | Self::Redirect => Lane::C,
         }
     }
 }

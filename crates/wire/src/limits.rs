@@ -1,7 +1,7 @@
 //! The bounds a decoder holds a peer to, before it allocates anything.
 
 use moorline_link::Lane;
-use moorline_node::{About, HINT_MAX, MESSAGE_COST, Name};
+use moorline_node::{About, Address, HINT_MAX, MESSAGE_COST, Name};
 
 pub use moorline_node::{BODY_MAX, PACKET_MAX};
 
@@ -11,6 +11,10 @@ pub const FRAMES: usize = 1_024;
 pub const NAME: usize = Name::MAX;
 /// Handlers of one worker: 1,024.
 pub const HANDLERS: usize = About::HANDLERS_MAX;
+/// Bytes of an endpoint's URL: 512.
+pub const ADDRESS: usize = Address::MAX;
+/// Endpoints told at once: 16.
+pub const ADDRESSES: usize = Address::COUNT_MAX;
 /// Bytes of a hint in words: 512.
 pub const HINT: usize = HINT_MAX;
 

@@ -92,6 +92,8 @@ pub(crate) fn read(said: &mut Said<'_>) -> Result<UpFrame, DecodeError> {
         Kind::InventoryAnswer => said.other_way("InventoryAnswer"),
         Kind::Probe => said.other_way("Probe"),
         Kind::GoAway => said.other_way("GoAway"),
+        Kind::Endpoints => said.other_way("Endpoints"),
+        Kind::Redirect => said.other_way("Redirect"),
     }
 }
 

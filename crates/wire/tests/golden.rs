@@ -14,7 +14,7 @@ use moorline_link::{
     WorkerId,
 };
 use moorline_node::{
-    About, Credential, DownFrame, Message, Name, Packet, Part, ToWorker, UpFrame, lane_of,
+    About, Address, Credential, DownFrame, Message, Name, Packet, Part, ToWorker, UpFrame, lane_of,
 };
 use moorline_wire::{decode_down, decode_up, encode_down, encode_up};
 use moorline_work::{
@@ -192,6 +192,10 @@ fn down_frames() -> Vec<DownFrame> {
     let come_back = ComeBack::Slot { after: Duration::from_millis(1_500), ticket: TICKET };
     let dismissal = Dismissal { reason: Reason::RateLimited, come_back };
     frames.push(DownFrame::Refused { dismissal, hint: String::new() });
+    let urls = ["grpcs://eu.example.com:8740", "wss://eu.example.com:443/moorline"];
+    let addresses = urls.map(|url| Address::new(url).unwrap());
+    frames.push(DownFrame::Endpoints(addresses.to_vec()));
+    frames.push(DownFrame::Redirect(addresses.to_vec()));
     frames.extend(judgements.into_iter().map(|judgement| DownFrame::InventoryAnswer {
         index: 1,
         key: KEY,

@@ -127,7 +127,8 @@ fn worker_acts(
         WorkerAction::Event(WorkerEvent::Link(transition)) => {
             judge_reason("a worker", transition.reason.unwrap_or(Reason::Moved))?;
         }
-        WorkerAction::Abort { .. } | WorkerAction::Event(_) => {}
+        // Nobody is sent elsewhere here.
+        WorkerAction::Abort { .. } | WorkerAction::Vet { .. } | WorkerAction::Event(_) => {}
     }
     Ok(None)
 }

@@ -117,6 +117,7 @@ impl Fleet {
             WorkerAction::Start { .. } | WorkerAction::Abort { .. } => {
                 unreachable!("nobody hands in a task")
             }
+            WorkerAction::Vet { .. } => unreachable!("nobody is sent elsewhere"),
         }
     }
 

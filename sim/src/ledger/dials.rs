@@ -186,7 +186,9 @@ impl Ledger {
             | DownFrame::Probe
             | DownFrame::Ack(_)
             | DownFrame::Message(_)
-            | DownFrame::Part(_) => {}
+            | DownFrame::Part(_)
+            | DownFrame::Endpoints(_)
+            | DownFrame::Redirect(_) => {}
         }
     }
 

@@ -409,6 +409,8 @@ impl Ledger {
             | DownFrame::Ack(_)
             | DownFrame::Message(_)
             | DownFrame::Part(_) => {}
+            // What is told beside a session, or in front of a last word.
+            DownFrame::Endpoints(_) | DownFrame::Redirect(_) => return Ok(()),
         }
         let worker = &mut self.talk.workers[state.is];
         if worker.session.map(|of| of.2) != Some(conn) {
@@ -446,7 +448,9 @@ impl Ledger {
             | DownFrame::BeatAnswer(_)
             | DownFrame::Welcome { .. }
             | DownFrame::Refused { .. }
-            | DownFrame::GoAway { .. } => {}
+            | DownFrame::GoAway { .. }
+            | DownFrame::Endpoints(_)
+            | DownFrame::Redirect(_) => {}
         }
         self.talk.conns[conn] = state;
         Ok(())

@@ -299,7 +299,12 @@ impl Drawing<'_> {
                 worker,
                 nudge: match draw(13, 5) {
                     0 => Nudge::Reconnect,
-                    1 => Nudge::Migrate,
+                    // Three ways to change a connection while it stands.
+                    1 => match draw(35, 3) {
+                        0 => Nudge::Redirect { nowhere: false },
+                        1 => Nudge::Redirect { nowhere: true },
+                        _ => Nudge::Migrate,
+                    },
                     2 => Nudge::Kick,
                     3 => Nudge::Disconnect,
                     _ => Nudge::Stop {

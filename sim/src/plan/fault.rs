@@ -365,6 +365,11 @@ pub enum Nudge {
     Kick,
     /// The coordinator is to end the worker's connection.
     Disconnect,
+    /// The coordinator is to send the worker elsewhere.
+    Redirect {
+        /// Where nobody is; otherwise it is this coordinator again.
+        nowhere: bool,
+    },
     /// The worker is to drain; it comes back as a new process.
     Stop {
         /// At the latest after this time.

@@ -118,7 +118,9 @@ const fn moment(kind: FrameKind) -> Option<Moment> {
         | FrameKind::BeatAnswer
         | FrameKind::Probe
         | FrameKind::CoordinatorAck
-        | FrameKind::GoAway => return None,
+        | FrameKind::GoAway
+        | FrameKind::Endpoints
+        | FrameKind::Redirect => return None,
     })
 }
 

@@ -58,7 +58,9 @@ fn down(mut frame: DownFrame) -> DownFrame {
         | DownFrame::Active
         | DownFrame::Probe
         | DownFrame::Ack(_)
-        | DownFrame::Part(_) => {}
+        | DownFrame::Part(_)
+        | DownFrame::Endpoints(_)
+        | DownFrame::Redirect(_) => {}
     }
     frame
 }

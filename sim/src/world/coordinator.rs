@@ -543,6 +543,8 @@ fn is_heartbeat(frame: &DownFrame) -> bool {
         | DownFrame::Ack(_)
         | DownFrame::Message(_)
         | DownFrame::Part(_)
-        | DownFrame::GoAway { .. } => false,
+        | DownFrame::GoAway { .. }
+        | DownFrame::Endpoints(_)
+        | DownFrame::Redirect(_) => false,
     }
 }

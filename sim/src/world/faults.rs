@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use moorline_link::{Kick, Reason, WorkerId};
-use moorline_node::{CoordinatorInput, WorkerInput};
+use moorline_node::{Address, CoordinatorInput, WorkerInput};
 
+use super::wires::{HERE, NOWHERE};
 use super::{Event, World};
 use crate::decide::{Decide, Site};
 use crate::network::End;
@@ -255,6 +256,14 @@ impl World {
                     let reason = Reason::OperatorDisconnect;
                     self.ledger.disconnected_by_hand(worker);
                     self.tell_coordinator(CoordinatorInput::Disconnect { worker: id, reason });
+                }
+            }
+            Nudge::Redirect { nowhere } => {
+                if coordinator_runs {
+                    let to = if nowhere { NOWHERE } else { HERE };
+                    let to = Address::new(to).into_iter().collect();
+                    let id = WorkerId(self.plan.workers[worker].id);
+                    self.tell_coordinator(CoordinatorInput::Redirect { worker: id, to });
                 }
             }
             Nudge::Reconnect | Nudge::Migrate | Nudge::Kick | Nudge::Stop { .. } if frozen => {}

@@ -150,9 +150,11 @@ impl World {
                     self.seen.taken_over += u64::from(dismissal.reason == Reason::WorkerRestarted);
                     continue;
                 }
-                DownFrame::Refused { .. } | DownFrame::BeatAnswer(_) | DownFrame::Ack(_) => {
-                    continue;
-                }
+                DownFrame::Refused { .. }
+                | DownFrame::BeatAnswer(_)
+                | DownFrame::Ack(_)
+                | DownFrame::Endpoints(_)
+                | DownFrame::Redirect(_) => continue,
             };
             self.moment(moment, Some(worker));
         }

@@ -11,12 +11,24 @@ use crate::plan::{Dialled, Ending, Manner, Side, Told, Who};
 use crate::trace::{What, fingerprint};
 use crate::{Rule, Sabotage};
 
+/// Where workers are sent: to the same coordinator again, or where nobody is.
+pub(super) const HERE: &str = "mem://here";
+pub(super) const NOWHERE: &str = "mem://nowhere";
+
 impl World {
     /// A worker dials: the first packet is under way.
     pub(super) fn dial(&mut self, conn: usize) {
         self.dials += 1;
         let delay = self.latency(conn, Side::Worker);
         self.after(delay, Event::Knock { conn });
+    }
+
+    /// A worker dials where nobody is.
+    pub(super) fn dial_nowhere(&mut self, conn: usize) {
+        self.dials += 1;
+        let back = self.latency(conn, Side::Worker) + self.latency(conn, Side::Coordinator);
+        self.network.close(conn, Side::Coordinator);
+        self.after(back, Event::DialFailed { conn, reason: Reason::Unreachable });
     }
 
     /// A dial reaches the coordinator's machine, which answers even while the process is frozen.

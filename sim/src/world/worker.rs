@@ -16,6 +16,7 @@ use super::moments::Sent;
 use super::process::Process;
 use super::spells::Around;
 use super::twin::Twinned;
+use super::wires::NOWHERE;
 use super::{Event, World};
 use crate::decide::{Decide, Site, mix};
 use crate::frame::FrameKind;
@@ -148,10 +149,12 @@ impl World {
             | WorkerInput::Reconnect
             | WorkerInput::Migrate
             | WorkerInput::Stop { .. }
+            | WorkerInput::Vetted { .. }
             | WorkerInput::Restart => self.ledger.disturbed(index, now.as_nanos()),
             WorkerInput::Timeout
             | WorkerInput::Credential { .. }
             | WorkerInput::Opened { .. }
+            | WorkerInput::Reached { .. }
             | WorkerInput::DialFailed { .. }
             | WorkerInput::Closed { .. }
             | WorkerInput::Packet { .. }
@@ -303,7 +306,7 @@ impl World {
 
     fn worker_action(&mut self, index: usize, action: WorkerAction) {
         match action {
-            WorkerAction::Dial { conn: name, attempt, .. } => {
+            WorkerAction::Dial { conn: name, attempt, timeout: _, to } => {
                 let registered = |conn: &&usize| !self.ledger.is_registered(**conn);
                 let others = self.network.of(index).iter().filter(registered).count();
                 let conn = self.network.dial(index, name);
@@ -317,7 +320,12 @@ impl World {
                 if self.dials >= self.plan.present().count() as u64 {
                     self.unless_back(Some(index), || format!("w{index} dials again"));
                 }
-                self.dial(conn);
+                let is_misled = to.first().is_some_and(|to| to.as_str() == NOWHERE);
+                if is_misled { self.dial_nowhere(conn) } else { self.dial(conn) }
+            }
+            // Whom to believe is not for the machines to find out.
+            WorkerAction::Vet { conn: _, vet, endpoints } => {
+                self.tell_worker(index, WorkerInput::Vetted { vet, endpoints });
             }
             WorkerAction::Close { conn: name, reason } => {
                 if let Some(conn) = self.conn_of_worker(index, name) {

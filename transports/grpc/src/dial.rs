@@ -11,7 +11,7 @@ use h2::client::{self, SendRequest};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use moorline_link::Reason;
 use moorline_transport::{
-    ClientTls, Connection, DialError, Endpoint, PACKET_MAX, Resolver, Security, race,
+    Authority, ClientTls, Connection, DialError, Endpoint, PACKET_MAX, Resolver, Security, race,
 };
 use tokio::net::TcpStream;
 use tokio::time::sleep;
@@ -40,13 +40,18 @@ pub(crate) async fn dial(
     let lookup = async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) };
     let addresses = resolver.resolve(&endpoint, lookup, sleep).await?;
     let stream = race(&addresses, connect, sleep).await?;
-    let peer =
-        stream.peer_addr().map_or_else(|_| endpoint.to_string(), |address| address.to_string());
-    let stream = match tls {
+    let address = stream.peer_addr();
+    let (stream, authority) = match tls {
         Some(tls) => encrypt(&endpoint, stream, &tls).await?,
-        None => Stream::Clear(stream),
+        None => (Stream::Clear(stream), unproven(&address)),
     };
-    attach(&endpoint, stream, peer).await
+    let peer = address.map_or_else(|_| endpoint.to_string(), |address| address.to_string());
+    Ok(Connection { authority, ..attach(&endpoint, stream, peer).await? })
+}
+
+fn unproven(address: &io::Result<SocketAddr>) -> Authority {
+    let ip = address.as_ref().map(SocketAddr::ip);
+    ip.map_or_else(|_| Authority::nobody(), Authority::unproven)
 }
 
 fn failed(reason: Reason, detail: impl Into<String>) -> DialError {
@@ -64,14 +69,16 @@ async fn encrypt(
     endpoint: &Endpoint,
     stream: TcpStream,
     tls: &ClientTls,
-) -> Result<Stream, DialError> {
+) -> Result<(Stream, Authority), DialError> {
     let host = endpoint.host();
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| failed(Reason::TlsFailed, format!("no certificate can be for `{host}`")))?;
     let connector = TlsConnector::from(tls.config(PROTOCOL));
     let encrypted = connector.connect(name, stream).await;
     let encrypted = encrypted.map_err(|error| failed(tls_reason(&error), error.to_string()))?;
-    Ok(Stream::Tls(Box::new(encrypted.into())))
+    let proven = encrypted.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let authority = proven.map_or_else(Authority::nobody, Authority::certificate);
+    Ok((Stream::Tls(Box::new(encrypted.into())), authority))
 }
 
 /// A connection that broke while keys were exchanged, or an exchange that failed: what rustls finds is

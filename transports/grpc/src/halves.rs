@@ -10,7 +10,7 @@ use futures::Stream;
 use h2::SendStream;
 use http::{HeaderMap, HeaderValue};
 use moorline_link::{Lane, Reason};
-use moorline_transport::{Connection, PacketReceiver, PacketSender, UNWRITTEN_MAX};
+use moorline_transport::{Authority, Connection, PacketReceiver, PacketSender, UNWRITTEN_MAX};
 use tonic::{Code, Status, Streaming};
 
 use crate::inflow::http2_error;
@@ -45,6 +45,8 @@ pub(crate) fn connection(
         receiver: Box::new(Receiver { role, stream: Some(incoming), shared: Arc::clone(shared) }),
         peer,
         identity,
+        // Who dials, says more.
+        authority: Authority::nobody(),
     }
 }
 

@@ -7,7 +7,9 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use moorline_link::{Lane, Reason};
-use moorline_transport::{Connection, PACKET_MAX, PacketReceiver, PacketSender, UNWRITTEN_MAX};
+use moorline_transport::{
+    Authority, Connection, PACKET_MAX, PacketReceiver, PacketSender, UNWRITTEN_MAX,
+};
 
 /// The two ends of a new connection; each is told how to call the other one.
 pub(crate) fn connection(dialled: String, accepted: String) -> (Connection, Connection) {
@@ -17,6 +19,7 @@ pub(crate) fn connection(dialled: String, accepted: String) -> (Connection, Conn
         receiver: Box::new(Receiver { side, shared: Arc::clone(&shared) }),
         peer,
         identity: None,
+        authority: Authority::this_machine(),
     };
     (end(0, dialled), end(1, accepted))
 }

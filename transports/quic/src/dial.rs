@@ -12,11 +12,11 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use futures::future::{self, Either, FutureExt};
 use moorline_link::{Lane, Reason};
-use moorline_transport::{Connection, DialError, Endpoint, Resolver, Security, race};
+use moorline_transport::{Authority, Connection, DialError, Endpoint, Resolver, Security, race};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ConnectError, EndpointConfig, ReadExactError};
 
-use crate::halves::{Streams, connection};
+use crate::halves::{Streams, chain_of, connection};
 use crate::reason::{Guard, dial_error, protocol_error, read_reason, unanswered, write_reason};
 use crate::runtime::{Gone, Runtime, Which, gone};
 use crate::settings::{self, PROTOCOL, SOCKET_BUFFER, Timing, name_of_lane};
@@ -277,7 +277,9 @@ async fn attach(connected: quinn::Connection, gone: Gone) -> Result<Connection, 
     let (c, b) = future::try_join(open(Lane::C), open(Lane::B)).await?;
     guard.release();
     let peer = connected.remote_address().to_string();
-    Ok(connection(connected, gone, Streams { c, b }, peer, None))
+    let chain = chain_of(&connected).unwrap_or_default();
+    let authority = chain.first().map_or_else(Authority::nobody, Authority::certificate);
+    Ok(Connection { authority, ..connection(connected, gone, Streams { c, b }, peer, None) })
 }
 
 /// What ended the connection says more than what ended a stream.

@@ -7,8 +7,9 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures::future::{self, BoxFuture, FusedFuture, FutureExt};
 use moorline_link::{Lane, Reason};
-use moorline_transport::{Connection, PacketReceiver, PacketSender, UNWRITTEN_MAX};
+use moorline_transport::{Authority, Connection, PacketReceiver, PacketSender, UNWRITTEN_MAX};
 use quinn::{RecvStream, SendStream, StoppedError};
+use rustls::pki_types::CertificateDer;
 
 use crate::lane::{Incoming, NoPacket, Outgoing};
 use crate::reason::{code, end_reason, is_left, protocol_error, read_reason, write_reason};
@@ -43,7 +44,19 @@ pub(crate) fn connection(
     let lanes = [Incoming::new(receive_c), Incoming::new(receive_b)];
     let receiver =
         Receiver { lanes: Some(lanes), ends: [None; 2], first: Lane::C.index(), gone, shared };
-    Connection { sender: Box::new(sender), receiver: Box::new(receiver), peer, identity }
+    Connection {
+        sender: Box::new(sender),
+        receiver: Box::new(receiver),
+        peer,
+        identity,
+        // Who dials, says more.
+        authority: Authority::nobody(),
+    }
+}
+
+/// The certificates that the other end has shown, its own first; `None` if it was asked for none.
+pub(crate) fn chain_of(quic: &quinn::Connection) -> Option<Vec<CertificateDer<'static>>> {
+    quic.peer_identity().map(|proven| *proven.downcast().unwrap_or_default())
 }
 
 /// What the halves know of each other.

@@ -14,9 +14,8 @@ use futures::task::AtomicWaker;
 use moorline_link::{Lane, Reason};
 use moorline_transport::{AcceptError, Connection, ServerTls, name_of};
 use quinn::{ConnectionError, ReadExactError, ServerConfig, VarInt};
-use rustls::pki_types::CertificateDer;
 
-use crate::halves::{Streams, connection};
+use crate::halves::{Streams, chain_of, connection};
 use crate::listen::server_tls;
 use crate::reason::{Guard, code, end_reason, protocol_error, read_reason, write_reason};
 use crate::runtime::{Gone, Runtime, Sleep, gone};
@@ -278,10 +277,7 @@ async fn attach(
         }
     };
     guard.release();
-    let identity = connected.peer_identity().map(|proven| {
-        let chain = proven.downcast::<Vec<CertificateDer<'static>>>().unwrap_or_default();
-        chain.first().map(name_of).unwrap_or_default()
-    });
+    let identity = chain_of(&connected).map(|chain| chain.first().map(name_of).unwrap_or_default());
     Ok(connection(connected, gone, streams, peer.to_string(), identity))
 }
 

@@ -1,7 +1,7 @@
 //! Dialling: resolve, connect, through a proxy or not, and ask for WebSocket.
 
 use moorline_link::Reason;
-use moorline_transport::{Connection, DialError, Endpoint, Resolver, Security, race};
+use moorline_transport::{Authority, Connection, DialError, Endpoint, Resolver, Security, race};
 use tungstenite::protocol::Role;
 
 use crate::halves::connection;
@@ -21,26 +21,29 @@ pub(crate) async fn dial(
     let tls = tls.map_err(|error| failed(Reason::TlsFailed, error.to_string()))?;
     let runtime =
         Runtime::current().map_err(|error| failed(Reason::Unreachable, error.to_string()))?;
-    let (stream, peer) = match proxies.lead_to(&endpoint)? {
+    let (stream, peer, unproven) = match proxies.lead_to(&endpoint)? {
         None => {
             let tcp = connect(&endpoint, &resolver, runtime).await?;
-            let peer = tcp.peer().map_or_else(|_| endpoint.to_string(), |peer| peer.to_string());
-            (Stream::Clear(tcp), peer)
+            let at = tcp.peer();
+            let unproven = at.as_ref().map(|at| Authority::unproven(at.ip()));
+            let peer = at.as_ref().map_or_else(|_| endpoint.to_string(), ToString::to_string);
+            (Stream::Clear(tcp), peer, unproven.unwrap_or_else(|_| Authority::nobody()))
         }
         Some(proxy) => {
             let stream = tunnel(&proxy, &endpoint, &resolver, runtime).await?;
-            (stream, format!("{} through {proxy}", endpoint.authority()))
+            let peer = format!("{} through {proxy}", endpoint.authority());
+            (stream, peer, Authority::nobody())
         }
     };
-    let mut stream = match tls {
+    let (mut stream, authority) = match tls {
         Some(tls) => {
             let encrypted = stream.encrypt(&tls, endpoint.host()).await;
             encrypted.map_err(|(reason, detail)| failed(reason, detail))?
         }
-        None => stream,
+        None => (stream, unproven),
     };
     let said = ask(&mut stream, &endpoint).await?;
-    Ok(connection((stream, said), Role::Client, runtime, peer, None))
+    Ok(Connection { authority, ..connection((stream, said), Role::Client, runtime, peer, None) })
 }
 
 fn failed(reason: Reason, detail: String) -> DialError {
@@ -77,7 +80,7 @@ async fn tunnel(
                 .map_err(|error| of_proxy(Reason::TlsFailed, error.to_string()))?,
         };
         let encrypted = stream.encrypt(&tls, proxy.at().host()).await;
-        stream = encrypted.map_err(|(reason, detail)| of_proxy(reason, detail))?;
+        (stream, _) = encrypted.map_err(|(reason, detail)| of_proxy(reason, detail))?;
     }
     proxy.open(&mut stream, endpoint).await?;
     Ok(stream)

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use bytes::Bytes;
 use futures::task::AtomicWaker;
 use moorline_link::{Lane, Reason};
-use moorline_transport::{Connection, PacketReceiver, PacketSender, UNWRITTEN_MAX};
+use moorline_transport::{Authority, Connection, PacketReceiver, PacketSender, UNWRITTEN_MAX};
 use tungstenite::protocol::Role;
 
 use crate::net::Runtime;
@@ -31,6 +31,8 @@ pub(crate) fn connection<S: Duplex>(
         receiver: Box::new(Receiver(shared)),
         peer,
         identity,
+        // Who dials, says more.
+        authority: Authority::nobody(),
     }
 }
 

@@ -9,7 +9,7 @@ use futures_rustls::rustls;
 use futures_rustls::rustls::pki_types::ServerName;
 use futures_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use moorline_link::Reason;
-use moorline_transport::{ClientTls, ServerTls, name_of};
+use moorline_transport::{Authority, ClientTls, ServerTls, name_of};
 
 use crate::net::Tcp;
 use crate::settings::PROTOCOL;
@@ -22,17 +22,20 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// The certificate has to be for the host as it was configured, wherever that led (P14).
+    /// The certificate has to be for the host as it was configured, wherever that led (P14). And for which
+    /// places it speaks.
     pub(crate) async fn encrypt(
         self,
         tls: &ClientTls,
         host: &str,
-    ) -> Result<Self, (Reason, String)> {
+    ) -> Result<(Self, Authority), (Reason, String)> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| (Reason::TlsFailed, format!("no certificate can be for `{host}`")))?;
         let connecting = TlsConnector::from(tls.config(PROTOCOL)).connect(name, self);
         let encrypted = connecting.await.map_err(|error| (reason_of(&error), error.to_string()))?;
-        Ok(Self::Tls(Box::new(encrypted.into())))
+        let proven = encrypted.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        let authority = proven.map_or_else(Authority::nobody, Authority::certificate);
+        Ok((Self::Tls(Box::new(encrypted.into())), authority))
     }
 
     /// Exchanges keys with who has dialled. And the name that it has proven, if it was asked for one.

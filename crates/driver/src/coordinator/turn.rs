@@ -248,6 +248,17 @@ impl<R: Runtime> CoordinatorLoop<R> {
                 self.inputs.push(CoordinatorInput::Reconnect { worker });
                 let _ = reply.send(());
             }
+            Control::Advertise { endpoints } => {
+                self.inputs.push(CoordinatorInput::Endpoints { endpoints });
+            }
+            Control::Instead { to } => self.inputs.push(CoordinatorInput::Instead { to }),
+            Control::Redirect { worker, to, reply } => {
+                let may = self.parts.node.is_movable(worker);
+                if may {
+                    self.inputs.push(CoordinatorInput::Redirect { worker, to });
+                }
+                let _ = reply.send(may);
+            }
             Control::Cordon { worker, cordoned, reply } => {
                 self.inputs.push(CoordinatorInput::Cordon { worker, cordoned });
                 let _ = reply.send(());

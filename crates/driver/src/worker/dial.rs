@@ -1,4 +1,4 @@
-//! One attempt to reach a coordinator: the endpoints in turn, the last good one first.
+//! One attempt to reach a coordinator: the endpoints that the node names, in turn.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,45 +13,6 @@ use crate::log::Code;
 use crate::runtime::Runtime;
 use crate::transports::Transports;
 
-/// Where a worker's coordinators are, and where to begin.
-pub(crate) struct Endpoints {
-    all: Vec<Endpoint>,
-    first: usize,
-}
-
-/// An endpoint, by its place in the list.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Place(usize);
-
-impl Endpoints {
-    pub(crate) fn new(all: Vec<Endpoint>) -> Self {
-        Self { all, first: 0 }
-    }
-
-    pub(crate) fn get(&self, place: Place) -> Option<&Endpoint> {
-        self.all.get(place.0)
-    }
-
-    /// All of them, each once, in the order to try them.
-    fn in_turn(&self) -> Vec<(Place, Endpoint)> {
-        let count = self.all.len();
-        let places = (0..count).map(|n| Place((self.first + n) % count));
-        places.filter_map(|place| Some((place, self.get(place)?.clone()))).collect()
-    }
-
-    /// The coordinator there took the worker in: the next attempt begins with it.
-    pub(crate) fn good(&mut self, place: Place) {
-        self.first = place.0;
-    }
-
-    /// A connection to it ended before that: the next attempt begins behind it.
-    pub(crate) fn bad(&mut self, place: Place) {
-        if place.0 == self.first && !self.all.is_empty() {
-            self.first = (place.0 + 1) % self.all.len();
-        }
-    }
-}
-
 /// An attempt that is under way. Dropping it cancels it.
 pub(crate) struct Dial {
     pub(crate) conn: ConnId,
@@ -60,7 +21,7 @@ pub(crate) struct Dial {
 
 /// An attempt that has reached somebody.
 pub(crate) struct Dialled {
-    pub(crate) place: Place,
+    pub(crate) endpoint: Endpoint,
     pub(crate) connection: Connection,
     /// What is to be shown there.
     pub(crate) credential: Option<Credential>,
@@ -72,13 +33,12 @@ impl Dial {
     pub(crate) fn start<R: Runtime>(
         runtime: &R,
         transports: &Transports,
-        endpoints: &Endpoints,
+        endpoints: Vec<Endpoint>,
         credential: Option<BoxFuture<'static, Result<Credential, String>>>,
         conn: ConnId,
         timeout: Duration,
     ) -> Self {
         let (runtime, transports) = (runtime.clone(), transports.clone());
-        let in_turn = endpoints.in_turn();
         let attempt = async move {
             let end = runtime.now() + timeout;
             let credential = match credential {
@@ -88,8 +48,8 @@ impl Dial {
             let detail = "no endpoint of a coordinator is known".to_owned();
             let mut last = DialError { reason: Reason::Unreachable, detail };
             let mut first_failed = None;
-            let mut waiting = u32::try_from(in_turn.len()).unwrap_or(u32::MAX);
-            for (place, endpoint) in in_turn {
+            let mut waiting = u32::try_from(endpoints.len()).unwrap_or(u32::MAX);
+            for endpoint in endpoints {
                 let now = runtime.now();
                 let limit = share(now, end, waiting);
                 waiting = waiting.saturating_sub(1);
@@ -99,7 +59,7 @@ impl Dial {
                         if let Some((from, reason)) = &first_failed {
                             tell_of_fallback(&transports, from, *reason, &endpoint);
                         }
-                        return Ok(Dialled { place, connection, credential });
+                        return Ok(Dialled { endpoint, connection, credential });
                     }
                     Either::Left((Err(error), _)) => last = error,
                     Either::Right(((), _)) => {

@@ -13,12 +13,14 @@ use moorline_link::{ConnId, Instant, Kick, Reason, Retry, State, Wake};
 use moorline_node::{
     Credential, Name, UpFrame, WorkerAction, WorkerEvent, WorkerInput, WorkerNode,
 };
+use moorline_transport::{Authority, Endpoint};
 use moorline_work::{AbortReason, RunId, TaskKey};
 
-use super::dial::{Dial, Dialled, Endpoints, Place};
+use super::dial::{Dial, Dialled};
 use super::{Command, Ending, WorkerStatus};
 use crate::auth::Credentials;
 use crate::connections::{Arrival, CLOSE_WITHIN, Connections};
+use crate::elsewhere::{address, endpoints, vet};
 use crate::executor::{Completion, Executor, Finished, Job};
 use crate::log::worker::WorkerLog;
 use crate::runtime::Runtime;
@@ -41,7 +43,6 @@ pub(crate) struct WorkerLoop<R> {
     pub(crate) runtime: R,
     pub(crate) node: WorkerNode,
     pub(crate) transports: Transports,
-    pub(crate) endpoints: Endpoints,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) executor: Box<dyn Executor>,
     pub(crate) log: WorkerLog,
@@ -60,8 +61,8 @@ pub(crate) struct WorkerLoop<R> {
 #[derive(Default)]
 pub(crate) struct LoopState {
     dials: Vec<Dial>,
-    /// The endpoint of each connection, and whether its coordinator took the worker in.
-    places: BTreeMap<ConnId, (Place, bool)>,
+    /// Where each connection leads, and for whom who is there may speak.
+    places: BTreeMap<ConnId, (Endpoint, Authority)>,
     runs: BTreeMap<RunId, Run>,
     timer: Timer,
     inputs: Vec<WorkerInput>,
@@ -163,12 +164,13 @@ impl<R: Runtime> WorkerLoop<R> {
             };
             let conn = self.state.dials.swap_remove(at).conn;
             let input = match dialled {
-                Ok(Dialled { place, connection, credential }) => {
-                    self.connections.insert(conn, connection);
-                    self.state.places.insert(conn, (place, false));
+                Ok(Dialled { endpoint, connection, credential }) => {
+                    let at = address(&endpoint).map(|at| WorkerInput::Reached { conn, at });
                     let shown =
                         credential.map(|credential| WorkerInput::Credential { conn, credential });
-                    self.state.inputs.extend(shown);
+                    self.state.inputs.extend(at.into_iter().chain(shown));
+                    self.state.places.insert(conn, (endpoint, connection.authority.clone()));
+                    self.connections.insert(conn, connection);
                     WorkerInput::Opened { conn }
                 }
                 Err(error) => WorkerInput::DialFailed { conn, reason: error.reason },
@@ -195,7 +197,7 @@ impl<R: Runtime> WorkerLoop<R> {
         let mut inputs = std::mem::take(&mut self.state.inputs);
         for input in inputs.drain(..) {
             if let WorkerInput::Closed { conn, .. } = &input {
-                self.forget(*conn);
+                self.state.places.remove(conn);
             }
             self.node.handle(now, input);
         }
@@ -235,13 +237,13 @@ impl<R: Runtime> WorkerLoop<R> {
         for _ in 0..ACTIONS {
             let Some(action) = self.node.poll_action() else { return };
             match action {
-                WorkerAction::Dial { conn, attempt, timeout } => {
+                WorkerAction::Dial { conn, attempt, timeout, to } => {
                     self.log.dials(attempt);
                     self.counter.dials(now);
                     let dial = Dial::start(
                         &self.runtime,
                         &self.transports,
-                        &self.endpoints,
+                        endpoints(&to),
                         self.credential(),
                         conn,
                         timeout,
@@ -253,7 +255,15 @@ impl<R: Runtime> WorkerLoop<R> {
                 WorkerAction::Close { conn, reason: _ } => {
                     self.state.dials.retain(|dial| dial.conn != conn);
                     self.connections.close(now, conn);
-                    self.forget(conn);
+                    self.state.places.remove(&conn);
+                }
+                WorkerAction::Vet { conn, vet: what, endpoints } => {
+                    let nobody = Authority::nobody();
+                    let place = self.state.places.get(&conn);
+                    let authority = place.map_or(&nobody, |(_, authority)| authority);
+                    let endpoints = vet(&self.transports, authority, what, &endpoints);
+                    self.state.inputs.push(WorkerInput::Vetted { vet: what, endpoints });
+                    self.state.has_more = true;
                 }
                 WorkerAction::Start { run, key, handler, payload, deadline } => {
                     let deadline = deadline.map(|at| Instant::from_nanos(at.as_nanos()).since(now));
@@ -301,13 +311,6 @@ impl<R: Runtime> WorkerLoop<R> {
             return;
         }
         let link = self.node.link();
-        if let WorkerEvent::Registered { .. } = event
-            && let Some(conn) = link.conn
-            && let Some((place, taken_in)) = self.state.places.get_mut(&conn)
-        {
-            *taken_in = true;
-            self.endpoints.good(*place);
-        }
         if let WorkerEvent::Link(transition) = event {
             match transition.to {
                 State::Failed => self.state.failed = transition.reason,
@@ -316,17 +319,9 @@ impl<R: Runtime> WorkerLoop<R> {
             }
         }
         let place = link.conn.and_then(|conn| self.state.places.get(&conn));
-        let endpoint = place.and_then(|(place, _)| self.endpoints.get(*place));
+        let endpoint = place.map(|(endpoint, _)| endpoint);
         self.log.event(now, event, &link, self.node.statistics(), endpoint);
         self.counter.event(now, event);
-    }
-
-    fn forget(&mut self, conn: ConnId) {
-        if let Some((place, taken_in)) = self.state.places.remove(&conn)
-            && !taken_in
-        {
-            self.endpoints.bad(place);
-        }
     }
 
     fn transmit(&mut self, now: Instant) {

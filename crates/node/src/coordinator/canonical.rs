@@ -26,6 +26,7 @@ impl CoordinatorNode {
             storage,
             // How many wait is known from the store; else for people.
             events: _,
+            places,
             out,
             authenticates,
             waiting,
@@ -36,7 +37,7 @@ impl CoordinatorNode {
         let effective = convert::instant(hub.effective(now));
         moorline_work::Canonical::new(dispatcher, effective, far).hash(state);
         (epoch, software, retry, seed, handlers, names, workers, conns, out).hash(state);
-        (authenticates, waiting).hash(state);
+        (authenticates, waiting, places).hash(state);
         outbox.feed(state);
         storage.feed(state);
     }

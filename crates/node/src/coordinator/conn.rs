@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use moorline_link::{Hello, WorkerId};
 use moorline_work::{Judgement, TaskKey, WorkerMessage};
 
-use crate::About;
 use crate::parts::{Assembly, Rest};
+use crate::{About, Address};
 
 /// One connection of the coordinator.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -29,6 +29,12 @@ pub(super) struct Conn {
     pub(super) outgoing: Option<Rest>,
     /// The transport takes packets.
     pub(super) writable: bool,
+    /// The worker understands where it is told to go.
+    pub(super) moves: bool,
+    /// Which list of endpoints it was told: 0, none yet.
+    pub(super) told: u64,
+    /// Where the worker is to be sent next.
+    pub(super) redirect: Vec<Address>,
 }
 
 impl Conn {
@@ -43,6 +49,9 @@ impl Conn {
             incoming: Assembly::new(),
             outgoing: None,
             writable: true,
+            moves: false,
+            told: 0,
+            redirect: Vec::new(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Frames from workers: headers go to the hub, and what it says counts goes on to the dispatcher.
 
 use moorline_link::{
-    ComeBack, ConnId, Dismissal, Hello, HubInput, HubVerdict, Lane, MessageHead, Reason,
+    ComeBack, ConnId, Dismissal, Features, Hello, HubInput, HubVerdict, Lane, MessageHead, Reason,
     WorkerFrame,
 };
 use moorline_work::{DispatcherInput, Holding, TaskKey, WorkerMessage};
@@ -74,6 +74,7 @@ impl CoordinatorNode {
             proven: state.proven.clone(),
             credential: about.credential.clone(),
         });
+        state.moves = head.features & Features::ENDPOINTS != 0;
         // A secret is not kept for longer than it is needed.
         state.about = Some(About { credential: None, ..about });
         if is_other {

@@ -9,7 +9,7 @@ use moorline_link::{
 };
 use moorline_work::{Attempt, DispatcherConfig, Disposition, Reply, TaskId, TaskKey, Ticket};
 
-use crate::{Credential, Done, Name, Persist, PersistId, Spec, UpFrame};
+use crate::{Address, Credential, Done, Name, Persist, PersistId, Spec, UpFrame};
 
 /// Everything a [`CoordinatorNode`](crate::CoordinatorNode) is made of.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -157,6 +157,26 @@ pub enum CoordinatorInput {
     Reconnect {
         /// Whose.
         worker: WorkerId,
+    },
+    /// Where this coordinator can be reached too: told to every worker with its Welcome and with the next
+    /// answer to a beat. At most [`Address::COUNT_MAX`], the rest is left out.
+    Endpoints {
+        /// In the order in which to try them; none takes back what was told.
+        endpoints: Vec<Address>,
+    },
+    /// Where workers go that are sent away because this coordinator stops. At most
+    /// [`Address::COUNT_MAX`], the rest is left out.
+    Instead {
+        /// In the order in which to try them; nowhere in particular if there are none.
+        to: Vec<Address>,
+    },
+    /// Send a worker elsewhere: it leaves when it is registered there, and stays if it cannot be. One
+    /// for which [`is_movable`](crate::CoordinatorNode::is_movable) does not hold stays.
+    Redirect {
+        /// Whom.
+        worker: WorkerId,
+        /// In the order in which to try them: at most [`Address::COUNT_MAX`], the rest is left out.
+        to: Vec<Address>,
     },
     /// Give a worker nothing new, or let it go on; durably.
     Cordon {

@@ -2,13 +2,14 @@
 
 use moorline_link::{ConnId, CoordinatorFrame, HubTransmit, Instant, Lane, Reason};
 
+use super::elsewhere::LIST_MAX;
 use super::{CoordinatorAction, CoordinatorNode};
 use crate::frame::PACKET_MAX;
 use crate::parts::{Rest, Room};
 use crate::{DownFrame, Message, Packet, ToWorker};
 
 /// A packet of lane C is full when it has less than this left: every frame of that lane fits.
-const C_RESERVE: usize = 4 << 10;
+const C_RESERVE: usize = (4 << 10) + LIST_MAX;
 /// What a lane-B message needs in a packet beside its body.
 const HEAD_MAX: usize = 96 + crate::Name::MAX;
 
@@ -33,12 +34,25 @@ impl CoordinatorNode {
     fn small_packet(&mut self, conn: ConnId) -> Option<Packet<DownFrame>> {
         let mut frames = Vec::new();
         let mut room = Room::new();
+        let mut put = |frame: DownFrame, room: &mut Room| {
+            room.take(frame.size_bound());
+            frames.push(frame);
+        };
+        if let Some(redirect) = self.redirect_due(conn) {
+            put(redirect, &mut room);
+        }
         while room.fits(C_RESERVE)
             && let Some(transmit) = self.hub.poll_transmit(self.now, conn, Lane::C)
         {
-            let frame = self.join(conn, transmit);
-            room.take(frame.size_bound());
-            frames.push(frame);
+            let (before, after) = match &transmit {
+                HubTransmit::Frame(frame) => {
+                    (self.in_front_of(conn, frame), self.behind(conn, frame))
+                }
+                HubTransmit::Message { .. } => (None, None),
+            };
+            for frame in before.into_iter().chain([self.join(conn, transmit)]).chain(after) {
+                put(frame, &mut room);
+            }
         }
         (!frames.is_empty()).then_some(Packet { lane: Lane::C, frames })
     }

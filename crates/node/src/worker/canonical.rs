@@ -18,6 +18,7 @@ impl WorkerNode {
             names: _,
             about,
             credential,
+            directory,
             bodies,
             wire,
             // For an event.
@@ -31,6 +32,7 @@ impl WorkerNode {
         // Of which connection it is follows from the link.
         let credential = credential.as_ref().map(|(_, credential)| credential);
         (about, credential, told, due, freed).hash(state);
+        directory.feed(now, far, state);
         bodies.feed(state);
         wire.is_some().hash(state);
         if let Some(Wire { conn, incoming, outgoing, inventory, answered }) = wire {

@@ -4,7 +4,7 @@
 use moorline_link::{ConnId, CoordinatorFrame, Instant, LinkInput, LinkVerdict, MessageHead, Sym};
 use moorline_work::{Assign, CoordinatorMessage, Judgement, RunnerInput, RunnerVerdict, TaskKey};
 
-use super::{Due, UNKNOWN, WorkerAction, WorkerEvent, WorkerNode, WorkerVerdict};
+use super::{Due, UNKNOWN, Vet, WorkerAction, WorkerEvent, WorkerNode, WorkerVerdict};
 use crate::frame::{INVENTORY_MAX, convert};
 use crate::parts::{BadPart, Whole};
 use crate::{DownFrame, Name, ToWorker};
@@ -33,6 +33,8 @@ impl WorkerNode {
                 }
                 verdict
             }
+            DownFrame::Endpoints(endpoints) => self.told(now, conn, Vet::Endpoints, endpoints),
+            DownFrame::Redirect(endpoints) => self.told(now, conn, Vet::Redirect, endpoints),
             DownFrame::InventoryAnswer { index, key, judgement } => {
                 self.answer(now, conn, index, key, judgement)
             }

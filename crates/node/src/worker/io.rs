@@ -12,7 +12,7 @@ use moorline_work::{
     AbortReason, Disposition, Instant, Outcome, RunId, RunnerConfig, RunnerTimer, TaskKey,
 };
 
-use crate::{Credential, DownFrame, Name};
+use crate::{Address, Credential, DownFrame, Name};
 
 /// Everything a [`WorkerNode`](crate::WorkerNode) is made of.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -136,6 +136,20 @@ pub enum WorkerInput {
         /// The secret.
         credential: Credential,
     },
+    /// Which of the endpoints of a dial answered: told before it opens.
+    Reached {
+        /// The dial.
+        conn: ConnId,
+        /// The endpoint.
+        at: Address,
+    },
+    /// The answer to [`WorkerAction::Vet`].
+    Vetted {
+        /// What for.
+        vet: Vet,
+        /// Those that the peer may speak for, in the same order.
+        endpoints: Vec<Address>,
+    },
     /// A dial succeeded.
     Opened {
         /// The dial.
@@ -194,6 +208,25 @@ pub enum WorkerInput {
     ResetStatistics,
 }
 
+/// What endpoints that a peer told are for.
+///
+/// ```
+/// use moorline_node::{Vet, WorkerInput};
+///
+/// /// The peer may speak for none of them.
+/// fn refused(vet: Vet) -> WorkerInput {
+///     WorkerInput::Vetted { vet, endpoints: Vec::new() }
+/// }
+/// # let _ = refused(Vet::Redirect);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Vet {
+    /// To be tried too, whenever the worker dials.
+    Endpoints,
+    /// To be gone to now.
+    Redirect,
+}
+
 /// What the driver can always do at once.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum WorkerAction {
@@ -205,6 +238,18 @@ pub enum WorkerAction {
         attempt: u32,
         /// Give up after this time.
         timeout: Duration,
+        /// Where to, in the order to try them; empty if the node was told of no endpoints.
+        to: Vec<Address>,
+    },
+    /// A peer told where to go; answer [`WorkerInput::Vetted`] with those of them that this peer may
+    /// speak for. The connection is closed behind this action at the earliest.
+    Vet {
+        /// The connection on which it was told.
+        conn: ConnId,
+        /// What for.
+        vet: Vet,
+        /// As told.
+        endpoints: Vec<Address>,
     },
     /// Close a connection or cancel a dial, after what is written has left as far as it can.
     Close {
@@ -289,6 +334,22 @@ pub enum WorkerEvent {
     CandidateLost {
         /// Which.
         conn: ConnId,
+        /// Why.
+        reason: Reason,
+    },
+    /// The coordinator sends this worker elsewhere, and it goes: beside a connection that stands without
+    /// giving it up before it is registered there.
+    Redirected {
+        /// Where to, in order.
+        to: Vec<Address>,
+    },
+    /// It was sent elsewhere too often lately: it does not follow.
+    RedirectIgnored {
+        /// So many were followed within the last minute.
+        followed: usize,
+    },
+    /// The place it was sent to did not take it in: it stays, or comes back to where it was.
+    RedirectFailed {
         /// Why.
         reason: Reason,
     },

@@ -25,17 +25,19 @@ impl WorkerNode {
         self.act(WorkerAction::Event(event));
     }
 
-    fn act(&mut self, action: WorkerAction) {
+    pub(super) fn act(&mut self, action: WorkerAction) {
         self.due.push_back(Due { action, credit: 0 });
     }
 
     fn obey_link(&mut self, now: Instant, action: LinkAction) {
         match action {
             LinkAction::Dial { conn, attempt, timeout } => {
-                self.act(WorkerAction::Dial { conn, attempt, timeout });
+                let to = self.directory.dial(now, conn, self.link.snapshot().conn.is_some());
+                self.act(WorkerAction::Dial { conn, attempt, timeout, to });
             }
             LinkAction::Close { conn, reason } => {
                 self.wire.take_if(|wire| wire.conn == conn);
+                self.gone(conn, reason);
                 self.act(WorkerAction::Close { conn, reason });
             }
             LinkAction::TakeInventory { session, resumed } => {
@@ -91,6 +93,9 @@ impl WorkerNode {
             inventory,
             answered: 0,
         });
+        if let Some(conn) = self.wire.as_ref().map(|wire| wire.conn) {
+            self.directory.registered(conn);
+        }
         self.link.handle(now, LinkInput::Inventory { items: held });
         self.event(WorkerEvent::Registered {
             resumed,

@@ -4,6 +4,7 @@
 
 mod admit;
 mod adopt;
+mod elsewhere;
 mod events;
 mod laws;
 mod members;

@@ -210,7 +210,7 @@ impl Yard {
                     }
                 }
                 WorkerAction::Start { run, .. } => self.sites[at].runs.push(run),
-                WorkerAction::Abort { .. } | WorkerAction::Event(_) => {}
+                WorkerAction::Abort { .. } | WorkerAction::Vet { .. } | WorkerAction::Event(_) => {}
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The worker's node against a scripted coordinator: frames as values, time as a number.
 
 mod drain;
+mod elsewhere;
 mod laws;
 mod parts;
 mod script;

@@ -159,6 +159,7 @@ impl Rig {
                 }
                 WorkerAction::Start { .. }
                 | WorkerAction::Abort { .. }
+                | WorkerAction::Vet { .. }
                 | WorkerAction::Event(_) => {}
             }
             self.actions.push(action);
@@ -253,6 +254,7 @@ impl Rig {
             WorkerAction::Dial { .. }
             | WorkerAction::Close { .. }
             | WorkerAction::Abort { .. }
+            | WorkerAction::Vet { .. }
             | WorkerAction::Event(_) => None,
         })
     }
@@ -332,6 +334,7 @@ impl Rig {
             WorkerAction::Dial { .. }
             | WorkerAction::Close { .. }
             | WorkerAction::Start { .. }
+            | WorkerAction::Vet { .. }
             | WorkerAction::Abort { .. } => None,
         })
     }

@@ -97,6 +97,8 @@ fn read_up(kind: Kind) -> Result<UpFrame, DecodeError> {
         Kind::InventoryAnswer(_) => other_way("InventoryAnswer"),
         Kind::Probe(_) => other_way("Probe"),
         Kind::GoAway(_) => other_way("GoAway"),
+        Kind::Endpoints(_) => other_way("Endpoints"),
+        Kind::Redirect(_) => other_way("Redirect"),
     }
 }
 
@@ -113,6 +115,8 @@ fn read_down(kind: Kind) -> Result<DownFrame, DecodeError> {
         Kind::Active(pb::Active {}) => Ok(DownFrame::Active),
         Kind::Probe(pb::Probe {}) => Ok(DownFrame::Probe),
         Kind::GoAway(away) => Ok(down::read_go_away(away)),
+        Kind::Endpoints(said) => down::read_endpoints(said),
+        Kind::Redirect(said) => down::read_redirect(said),
         Kind::Beat(_) => other_way("Beat"),
         Kind::Statistics(_) => other_way("Statistics"),
         Kind::Hello(_) => other_way("Hello"),

@@ -27,6 +27,8 @@ pub(crate) static FRAME: Shape = Shape {
         Field::message(15, "Frame.go_away", &GO_AWAY),
         Field::message(16, "Frame.goodbye", &GOODBYE),
         Field::message(20, "Frame.statistics", &STATISTICS),
+        Field::message(25, "Frame.endpoints", &ENDPOINTS),
+        Field::message(26, "Frame.redirect", &REDIRECT),
     ],
 };
 
@@ -257,6 +259,18 @@ pub(crate) static GO_AWAY: Shape = Shape {
         Field::number(2, "GoAway.come_back"),
         Field::number(3, "GoAway.after_us"),
         Field::text(4, "GoAway.hint", limits::HINT, usize::MAX),
+    ],
+};
+
+pub(crate) static ENDPOINTS: Shape = Shape {
+    fields: &[
+        Field::text(1, "Endpoints.endpoints", limits::ADDRESS, limits::ADDRESSES),
+    ],
+};
+
+pub(crate) static REDIRECT: Shape = Shape {
+    fields: &[
+        Field::text(1, "Redirect.endpoints", limits::ADDRESS, limits::ADDRESSES),
     ],
 };
 

@@ -8,7 +8,7 @@ pub struct Packet {
 pub struct Frame {
     #[prost(
         oneof = "frame::Kind",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 25, 26"
     )]
     pub kind: ::core::option::Option<frame::Kind>,
 }
@@ -50,6 +50,10 @@ pub mod frame {
         Goodbye(super::Goodbye),
         #[prost(message, tag = "20")]
         Statistics(super::Statistics),
+        #[prost(message, tag = "25")]
+        Endpoints(super::Endpoints),
+        #[prost(message, tag = "26")]
+        Redirect(super::Redirect),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -344,6 +348,16 @@ pub struct GoAway {
     pub after_us: u64,
     #[prost(string, tag = "4")]
     pub hint: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Endpoints {
+    #[prost(string, repeated, tag = "1")]
+    pub endpoints: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Redirect {
+    #[prost(string, repeated, tag = "1")]
+    pub endpoints: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Goodbye {

@@ -10,7 +10,7 @@ use moorline_link::{
     WorkerId,
 };
 use moorline_node::{
-    About, Credential, DownFrame, Message, Name, Packet, Part, ToWorker, UpFrame, lane_of,
+    About, Address, Credential, DownFrame, Message, Name, Packet, Part, ToWorker, UpFrame, lane_of,
 };
 use moorline_work::{
     Attempt, Disposition, Holding, Judgement, Outcome, Refusal, TaskId, TaskKey, WorkerMessage,
@@ -271,6 +271,12 @@ fn hint() -> impl Strategy<Value = String> {
     prop_oneof![4 => ".{0,40}", 1 => "[a-z]{512}"]
 }
 
+fn addresses() -> impl Strategy<Value = Vec<Address>> {
+    let address = prop_oneof![8 => "[a-z]{2,5}://[a-zä.]{1,24}:[0-9]{1,5}", 1 => "[a-z]{512}"]
+        .prop_map(|text| Address::new(&text).unwrap());
+    vec(address, 0..=Address::COUNT_MAX)
+}
+
 fn welcome() -> impl Strategy<Value = Welcome> {
     let times = (duration(), option::of(duration()), duration());
     (any::<u16>(), number(), session(), any::<bool>(), [standing(), standing()], times).prop_map(
@@ -346,6 +352,8 @@ pub(crate) fn down() -> impl Strategy<Value = DownFrame> {
         message(to_worker(), ToWorker::lane).prop_map(DownFrame::Message),
         part().prop_map(DownFrame::Part),
         (dismissal(), hint()).prop_map(|(dismissal, hint)| DownFrame::GoAway { dismissal, hint }),
+        addresses().prop_map(DownFrame::Endpoints),
+        addresses().prop_map(DownFrame::Redirect),
     ]
 }
 
@@ -375,7 +383,9 @@ pub(crate) fn lane_of_down(frame: &DownFrame) -> Lane {
         | DownFrame::Probe
         | DownFrame::BeatAnswer(_)
         | DownFrame::Ack(_)
-        | DownFrame::GoAway { .. } => Lane::C,
+        | DownFrame::GoAway { .. }
+        | DownFrame::Endpoints(_)
+        | DownFrame::Redirect(_) => Lane::C,
     }
 }
 

@@ -246,7 +246,10 @@ impl World {
                         let body = Bytes::new();
                         self.workers[index].handle(now, WorkerInput::Done { run, outcome, body });
                     }
-                    WorkerAction::Start { .. } | WorkerAction::Event(_) => {}
+                    // Nobody is sent elsewhere here.
+                    WorkerAction::Start { .. }
+                    | WorkerAction::Vet { .. }
+                    | WorkerAction::Event(_) => {}
                 }
             }
             for place in 0..self.wires[index].len() {

@@ -404,6 +404,8 @@ fn nudge(form: &mut dyn Form, nudge: &mut Nudge) {
         Nudge::Kick,
         Nudge::Disconnect,
         Nudge::Stop { within: 30 * SEC, back: SEC },
+        Nudge::Redirect { nowhere: false },
+        Nudge::Redirect { nowhere: true },
     ];
     let mut kind = match nudge {
         Nudge::Reconnect => 0,
@@ -411,9 +413,19 @@ fn nudge(form: &mut dyn Form, nudge: &mut Nudge) {
         Nudge::Kick => 2,
         Nudge::Disconnect => 3,
         Nudge::Stop { .. } => 4,
+        Nudge::Redirect { nowhere: false } => 5,
+        Nudge::Redirect { nowhere: true } => 6,
     };
     let before: usize = kind;
-    let words = Kind::Word(&["reconnect", "migrate", "kick", "disconnect", "stop"]);
+    let words = Kind::Word(&[
+        "reconnect",
+        "migrate",
+        "kick",
+        "disconnect",
+        "stop",
+        "redirect",
+        "redirect-nowhere",
+    ]);
     form.put(Key::new("nudge", "What an operator does.").needed(), words, &mut kind);
     if kind != before {
         *nudge = all[kind];

@@ -139,7 +139,7 @@ impl Faulty {
     }
 
     fn wrap(&self, role: Role, connection: Connection) -> Connection {
-        let Connection { sender, receiver, peer, identity } = connection;
+        let Connection { sender, receiver, peer, identity, authority } = connection;
         let end = Arc::new(End {
             fault: self.fault,
             role,
@@ -153,6 +153,7 @@ impl Faulty {
             receiver: Box::new(FaultyReceiver::new(receiver, end)),
             peer,
             identity,
+            authority,
         }
     }
 }

@@ -56,13 +56,14 @@ impl Transport for Faulty {
                 let detail = "refused for a test".to_owned();
                 return Err(DialError { reason: Reason::ConnectRefused, detail });
             }
-            let Connection { sender, receiver, peer, identity } = dial.await?;
+            let Connection { sender, receiver, peer, identity, authority } = dial.await?;
             let sender = Box::new(Sender { inner: sender, faults: Arc::clone(&faults) });
             Ok(Connection {
                 sender,
                 receiver: Box::new(Receiver { inner: receiver, faults }),
                 peer,
                 identity,
+                authority,
             })
         })
     }

@@ -1,0 +1,103 @@
+//! Where workers are told that they find the coordinator too, and where they are sent.
+
+use moorline_link::{ConnId, CoordinatorFrame, Reason, WorkerId};
+
+use super::{CoordinatorAction, CoordinatorNode};
+use crate::{Address, DownFrame};
+
+/// What the coordinator tells of places.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Places {
+    /// Where it can be reached too.
+    endpoints: Vec<Address>,
+    /// Counts the lists that were set.
+    version: u64,
+    /// Where those go who are sent away because it stops.
+    instead: Vec<Address>,
+}
+
+/// What a list of addresses needs in a packet at most.
+pub(super) const LIST_MAX: usize = 16 + Address::COUNT_MAX * (Address::MAX + 4);
+
+impl CoordinatorNode {
+    /// Tells everybody from now on: with the Welcome, and with the next answer to a beat.
+    pub(super) fn set_endpoints(&mut self, mut endpoints: Vec<Address>) {
+        endpoints.truncate(Address::COUNT_MAX);
+        if endpoints != self.places.endpoints {
+            self.places.endpoints = endpoints;
+            self.places.version += 1;
+        }
+    }
+
+    /// Where those who are sent away because this coordinator stops shall go.
+    pub(super) fn set_instead(&mut self, mut to: Vec<Address>) {
+        to.truncate(Address::COUNT_MAX);
+        self.places.instead = to;
+    }
+
+    /// Sends a worker elsewhere: it leaves when it is registered there.
+    pub(super) fn send_elsewhere(&mut self, worker: WorkerId, mut to: Vec<Address>) {
+        to.truncate(Address::COUNT_MAX);
+        let Some(conn) = self.workers.get(&worker).and_then(|file| file.conn) else { return };
+        let Some(state) = self.conns.get_mut(&conn).filter(|state| state.moves) else { return };
+        state.redirect = to;
+        if state.writable && !state.redirect.is_empty() {
+            self.out.push_back(CoordinatorAction::Flush { conn });
+        }
+    }
+
+    /// Whether this worker can be sent elsewhere: it is connected, and understands it.
+    #[must_use]
+    pub fn is_movable(&self, worker: WorkerId) -> bool {
+        let conn = self.workers.get(&worker).and_then(|file| file.conn);
+        conn.and_then(|conn| self.conns.get(&conn)).is_some_and(|state| state.moves)
+    }
+
+    /// What goes out before everything else of this connection.
+    pub(super) fn redirect_due(&mut self, conn: ConnId) -> Option<DownFrame> {
+        let state = self.conns.get_mut(&conn)?;
+        let to = std::mem::take(&mut state.redirect);
+        (!to.is_empty()).then_some(DownFrame::Redirect(to))
+    }
+
+    /// What goes out in front of a frame of the hub.
+    pub(super) fn in_front_of(&self, conn: ConnId, frame: &CoordinatorFrame) -> Option<DownFrame> {
+        let reason = match frame {
+            CoordinatorFrame::Refused(dismissal) | CoordinatorFrame::GoAway(dismissal) => {
+                dismissal.reason
+            }
+            CoordinatorFrame::Welcome(_)
+            | CoordinatorFrame::InventoryAnswer { .. }
+            | CoordinatorFrame::Active
+            | CoordinatorFrame::BeatAnswer(_)
+            | CoordinatorFrame::Probe
+            | CoordinatorFrame::Ack(_)
+            | CoordinatorFrame::Message(_) => return None,
+        };
+        let instead = &self.places.instead;
+        let moves = self.conns.get(&conn).is_some_and(|state| state.moves);
+        let is_sent_away = moves && reason == Reason::CoordinatorStopping && !instead.is_empty();
+        is_sent_away.then(|| DownFrame::Redirect(instead.clone()))
+    }
+
+    /// What goes out behind a frame of the hub.
+    pub(super) fn behind(&mut self, conn: ConnId, frame: &CoordinatorFrame) -> Option<DownFrame> {
+        match frame {
+            CoordinatorFrame::Welcome(_) | CoordinatorFrame::BeatAnswer(_) => {}
+            CoordinatorFrame::Refused(_)
+            | CoordinatorFrame::GoAway(_)
+            | CoordinatorFrame::InventoryAnswer { .. }
+            | CoordinatorFrame::Active
+            | CoordinatorFrame::Probe
+            | CoordinatorFrame::Ack(_)
+            | CoordinatorFrame::Message(_) => return None,
+        }
+        let version = self.places.version;
+        let state = self.conns.get_mut(&conn)?;
+        if !state.moves || state.told == version {
+            return None;
+        }
+        state.told = version;
+        Some(DownFrame::Endpoints(self.places.endpoints.clone()))
+    }
+}

@@ -1,0 +1,70 @@
+//! What a coordinator tells of other places: looked at by the driver first, then kept or gone to.
+
+use moorline_link::{ConnId, Instant, LinkInput, LinkVerdict, Reason, State};
+
+use super::{Vet, WorkerAction, WorkerEvent, WorkerNode, WorkerVerdict};
+use crate::Address;
+
+impl WorkerNode {
+    /// A peer told of endpoints: whether it may is for the driver to say, which knows who the peer is.
+    pub(super) fn told(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        vet: Vet,
+        mut endpoints: Vec<Address>,
+    ) -> WorkerVerdict {
+        match self.link.handle(now, LinkInput::Received { conn }) {
+            LinkVerdict::Accepted => {}
+            LinkVerdict::Stale
+            | LinkVerdict::Deliver
+            | LinkVerdict::Duplicate
+            | LinkVerdict::Answer
+            | LinkVerdict::Later { .. }
+            | LinkVerdict::Rejected(_)
+            | LinkVerdict::Violation(_) => return WorkerVerdict::Stale,
+        }
+        endpoints.truncate(Address::COUNT_MAX);
+        self.act(WorkerAction::Vet { conn, vet, endpoints });
+        WorkerVerdict::Accepted
+    }
+
+    pub(super) fn vetted(
+        &mut self,
+        now: Instant,
+        vet: Vet,
+        endpoints: Vec<Address>,
+    ) -> WorkerVerdict {
+        match vet {
+            Vet::Endpoints => self.directory.tell(endpoints),
+            Vet::Redirect if endpoints.is_empty() => {}
+            Vet::Redirect => return self.redirected(now, endpoints),
+        }
+        WorkerVerdict::Accepted
+    }
+
+    fn redirected(&mut self, now: Instant, endpoints: Vec<Address>) -> WorkerVerdict {
+        let to = endpoints.clone();
+        if !self.directory.redirect(now, endpoints) {
+            let followed = self.directory.followed();
+            self.event(WorkerEvent::RedirectIgnored { followed });
+            return WorkerVerdict::Accepted;
+        }
+        self.event(WorkerEvent::Redirected { to });
+        match self.link.state() {
+            // The place is proven beside the connection that stands.
+            State::Registered | State::Active => self.ask(now, LinkInput::Migrate),
+            // The next dial begins there.
+            State::Disconnected | State::Connecting | State::Failed | State::Shutdown => {
+                WorkerVerdict::Accepted
+            }
+        }
+    }
+
+    /// A connection or a dial ended, or is given up.
+    pub(super) fn gone(&mut self, conn: ConnId, reason: Reason) {
+        if self.directory.ended(conn) {
+            self.event(WorkerEvent::RedirectFailed { reason });
+        }
+    }
+}

@@ -195,9 +195,10 @@ impl<R: Runtime> WorkerLoop<R> {
         let now = self.runtime.now();
         self.counter.tally().pulse.beat(now);
         let mut inputs = std::mem::take(&mut self.state.inputs);
+        let mut closed = Vec::new();
         for input in inputs.drain(..) {
             if let WorkerInput::Closed { conn, .. } = &input {
-                self.state.places.remove(conn);
+                closed.push(*conn);
             }
             self.node.handle(now, input);
         }
@@ -208,6 +209,10 @@ impl<R: Runtime> WorkerLoop<R> {
         }
         self.connections.expire(now);
         self.act(now);
+        // What it said last may have been where to go: who it was had to be known until then.
+        for conn in closed {
+            self.state.places.remove(&conn);
+        }
         // A handler that needed no time has ended already: its result travels with its accept.
         for _ in 0..INPUTS {
             let Ok(finished) = self.finished.try_recv() else { break };

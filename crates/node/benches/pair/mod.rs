@@ -197,7 +197,7 @@ impl Pair {
                 }
                 WorkerAction::Close { reason, .. } => panic!("nothing breaks here: {reason:?}"),
                 WorkerAction::Abort { key, .. } => panic!("nothing is cancelled here: {key:?}"),
-                WorkerAction::Event(_) => {}
+                WorkerAction::Vet { .. } | WorkerAction::Event(_) => {}
             }
         }
     }

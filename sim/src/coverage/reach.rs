@@ -22,8 +22,13 @@ impl Met {
     /// - Messages and acknowledgements go to workers that are active.
     /// - An answer to a beat is due when the beat was heard, so that the worker is not silent; who has been
     ///   silent for long enough to be disconnected is not probed, but displaced.
+    /// - No world has a coordinator that can be reached elsewhere too, and tells so. A redirect is written when
+    ///   an operator wants it.
     #[must_use]
     pub const fn can_meet(self, kind: F) -> bool {
+        if matches!(kind, F::Endpoints) {
+            return false;
+        }
         match self {
             Self::Link(state) => link(state, kind),
             Self::Presence(presence) => seen(presence, kind),
@@ -62,7 +67,7 @@ const fn seen(presence: Presence, kind: F) -> bool {
     if matches!(presence, P::Expected | P::Lost | P::Departed) {
         matches!(kind, F::Refused)
     } else if matches!(presence, P::Restoring) {
-        restores || matches!(kind, F::Refused | F::BeatAnswer | F::Probe | F::GoAway)
+        restores || matches!(kind, F::Refused | F::BeatAnswer | F::Probe | F::GoAway | F::Redirect)
     } else if matches!(presence, P::Suspect) {
         !matches!(kind, F::Welcome)
     } else if matches!(presence, P::Disconnected) {

@@ -73,6 +73,12 @@ fn kept_out(plan: &Plan) -> u64 {
     plan.episodes.iter().map(|episode| of(&episode.fault)).max().unwrap_or(0)
 }
 
+/// How long after the last fault a worker is let in again whose credential was not good: it may have used
+/// its one quick dial already, or was told that it is final and is started again.
+fn turned_away(plan: &Plan) -> u64 {
+    if plan.authenticates() { RESTART + plan.settings.max_delay * 5 / 2 + SEC * 2 } else { 0 }
+}
+
 /// How long after the last fault every worker is active: a sum of what each step may take.
 pub(crate) fn back(plan: &Plan) -> u64 {
     let settings = &plan.settings;
@@ -82,6 +88,7 @@ pub(crate) fn back(plan: &Plan) -> u64 {
     let dialled = settings.max_delay * 5 / 4 + SEC * 2;
     let steps = fading(plan) + unanswered(plan) + settings.connect + dialled * 2;
     let steps = steps + slowest_commit(plan) + settings.restore + herd(plan) + kept_out(plan);
+    let steps = steps + turned_away(plan);
     let steps = steps + written_down(plan);
     // Clocks that run slowly.
     steps + steps / 1_000

@@ -66,6 +66,8 @@ pub enum Site {
     Swizzle,
     /// How a second process of a worker ends.
     Second,
+    /// Whose credential is refused and when, and how long it takes to find out.
+    Credential,
 }
 
 impl Site {
@@ -93,6 +95,7 @@ impl Site {
         Self::Retransmit,
         Self::Swizzle,
         Self::Second,
+        Self::Credential,
     ];
 }
 

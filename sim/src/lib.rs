@@ -49,8 +49,8 @@ pub use frame::FrameKind;
 pub use invariant::{Class, Invariant, UnknownInvariant};
 pub use plan::{
     CoordinatorPlan, Dialled, Ending, Episode, Families, Family, Fault, Kept, Latency, Lull,
-    Manner, Mode, Moment, Nudge, Origin, Plan, Settings, Side, Size, TaskPlan, Temper, Told, Twin,
-    Unfit, Way, Who, Whom, WorkerPlan, Workers,
+    Manner, Mode, Moment, Nudge, Origin, Plan, Refusal, Settings, Side, Size, TaskPlan, Temper,
+    Told, Twin, Unfit, Way, Who, Whom, WorkerPlan, Workers,
 };
 pub use report::{Failure, Report, Seen, Violation};
 pub use rule::Rule;

@@ -33,6 +33,8 @@ pub(crate) struct Conn {
     pub(crate) answers: [bool; 2],
     /// What is under way arrives also where the receiver has closed it.
     pub(crate) haunts: bool,
+    /// Who its worker is was found out, and that it may come in.
+    pub(crate) is_let_in: bool,
     worker_end: End,
     coordinator_end: End,
     up: Pipe,
@@ -93,6 +95,7 @@ impl Network {
             cut: false,
             answers: [false; 2],
             haunts: false,
+            is_let_in: false,
             worker_end: End::Waiting,
             coordinator_end: End::Waiting,
             up: Pipe::default(),

@@ -5,6 +5,7 @@
 //! is marked absent, so that the others keep theirs.
 
 mod config;
+mod credential;
 mod crowd;
 mod episodes;
 mod family;
@@ -23,7 +24,7 @@ mod workers;
 pub(crate) use config::Configs;
 pub use config::Unfit;
 pub use family::{Families, Family};
-pub use fault::{Dialled, Ending, Episode, Fault, Kept, Manner, Nudge, Told, Twin};
+pub use fault::{Dialled, Ending, Episode, Fault, Kept, Manner, Nudge, Refusal, Told, Twin};
 pub use latency::Latency;
 pub use moment::Moment;
 pub use origin::Origin;

@@ -131,6 +131,9 @@ seen! {
     challenged "Newcomers that waited for an incumbent.";
     conflicts "Newcomers that were refused for the sake of an incumbent.";
     taken_over "Connections that gave way to a newer process.";
+    turned_away "Workers that were not let in because of what they have shown.";
+    renewed "Credentials that were got anew because one was refused.";
+    banned "Processes that were told that their credential was withdrawn.";
     superseded "Processes that were told that another one of the same worker has taken their place.";
     departed "Workers that left in order.";
     goaways "Connections that the coordinator ended.";

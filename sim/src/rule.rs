@@ -42,6 +42,7 @@ rules! {
     AnsweredWrongly Fenced "A result was answered before that was durable, or a success was turned away.";
     EndedWrongly Fenced "A task ended or changed in a way that nobody asked for or came to: failed without a failure or with retries left, dead before its cap, cancelled by nobody, by an attempt that is not current.";
     TwoSessions OneSession "A session goes on or begins where another one stands, or is talked to on another connection.";
+    Unproven OneSession "A worker was welcomed, or asked about, that has not shown what it was given to show.";
     SaidTooEarly OnlyWhenReady "Something was said before the other side may hear it.";
     GivenWrongly OnlyWhenReady "A worker was given a task that drains, is not active, or has no slot left.";
     TooManyAtOnce OnlyWhenReady "A worker ran more at once than it has slots.";

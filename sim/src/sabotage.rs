@@ -80,11 +80,13 @@ pub enum Sabotage {
     Impatient,
     /// Handlers never end, in processes that are gone and whose connections go on.
     Ghosts,
+    /// The coordinator lets in whoever knocks, although it is to look at everybody.
+    DoorOpen,
 }
 
 impl Sabotage {
     /// Every kind.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::StoreForgets,
         Self::StoreRepeats,
         Self::StoreConfuses,
@@ -122,6 +124,7 @@ impl Sabotage {
         Self::DialsTogether,
         Self::Impatient,
         Self::Ghosts,
+        Self::DoorOpen,
     ];
 
     /// The rule that is broken by it.
@@ -165,6 +168,7 @@ impl Sabotage {
             Self::DialsTogether => Rule::Herd,
             Self::Impatient => Rule::GivenUpEarly,
             Self::Ghosts => Rule::NotRerun,
+            Self::DoorOpen => Rule::Unproven,
         }
     }
 
@@ -208,7 +212,8 @@ impl Sabotage {
             | Self::CopiesDiffer
             | Self::AllPaused
             | Self::DialsTogether
-            | Self::Ghosts => None,
+            | Self::Ghosts
+            | Self::DoorOpen => None,
         }
     }
 

@@ -4,6 +4,7 @@ mod client;
 mod clocks;
 mod codec;
 mod coordinator;
+mod credential;
 mod event;
 mod faults;
 mod handled;
@@ -100,6 +101,8 @@ pub(crate) struct World {
     slow: (u64, u64),
     /// Commits fail, until then.
     fails_until: u64,
+    /// To find out who somebody is takes this much longer, until then.
+    vetting: (u64, u64),
     /// The interval of heartbeats, as it is assigned.
     beat: u64,
     /// Silence after which a worker is suspect, and disconnected.
@@ -168,6 +171,7 @@ impl World {
             armed: Vec::new(),
             slow: (0, 0),
             fails_until: 0,
+            vetting: (0, 0),
             beat,
             suspect_after: nanos(configs.hub.suspect_after(beat_interval)),
             disconnect_after,
@@ -419,7 +423,9 @@ impl World {
         };
         match *event {
             Event::Wake { who, .. } | Event::Writable { who, .. } => Some(who),
-            Event::Accepted { .. } | Event::Committed => Some(Who::Coordinator),
+            Event::Accepted { .. } | Event::Vetted { .. } | Event::Committed => {
+                Some(Who::Coordinator)
+            }
             Event::Opened { conn } | Event::DialFailed { conn, .. } => {
                 Some(end(conn, Side::Worker))
             }
@@ -483,6 +489,9 @@ impl World {
             Event::Notice { conn, to, reason } => self.notice(conn, to, reason),
             Event::Writable { conn, from, .. } => self.writable(conn, from),
             Event::Done { worker, run } => self.handler_done(worker, run),
+            Event::Vetted { conn, incarnation, refused } => {
+                self.vetted(conn, incarnation, refused);
+            }
             Event::Committed => self.committed(),
             Event::Submit { task } => self.submit(task),
             Event::Cancel { task } => self.cancel(task),

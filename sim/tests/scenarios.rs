@@ -1,6 +1,6 @@
 //! Scenarios as files: each comes to what it says, and what is to happen on the way happens in time.
 //!
-//! `scenarios/` has those of the systems that moorline replaces, `regressions/` those in which a promise
+//! `scenarios/` has those of the systems that moorline replaces and one of credentials, `regressions/` those in which a promise
 //! was broken once.
 
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ fn check(directory: &str) -> usize {
 
 #[test]
 fn the_scenarios_of_the_five_systems_go_as_they_were_told() {
-    assert_eq!(check("scenarios"), 11);
+    assert_eq!(check("scenarios"), 12);
 }
 
 #[test]

@@ -26,7 +26,8 @@ const PER: u64 = 2_000;
 const RARE: [&str; 2] = ["unknown", "conflicts"];
 
 /// What happens in worlds of its own only.
-const ELSEWHERE: [&str; 3] = ["swallowed", "unanswered", "replays"];
+const ELSEWHERE: [&str; 6] =
+    ["swallowed", "unanswered", "replays", "turned_away", "renewed", "banned"];
 
 /// So many worlds may pass before a rule notices what breaks it.
 const WORLDS_TO_NOTICE: usize = 200;
@@ -347,4 +348,39 @@ fn nothing_is_lost_and_everything_ends_in_time_where_workers_swallow_questions()
         swallowed += report.seen.swallowed;
     }
     assert!(unanswered > 15 && swallowed > 75, "{unanswered} of {swallowed}");
+}
+
+/// Worlds in which the coordinator looks at what workers show, and nothing is wrong but what that is.
+#[test]
+fn whose_credential_is_refused_comes_back_as_it_should_and_nobody_else_is_disturbed() {
+    let (mut turned_away, mut renewed, mut banned) = (0, 0, 0);
+    for seed in (0..2_000).filter(|seed| Plan::new(*seed).is_calm()) {
+        let mut plan = Plan::authenticating(seed);
+        plan.episodes.retain(|episode| {
+            matches!(episode.fault, Fault::Credential { .. } | Fault::Vetting { .. })
+        });
+        let result = recorded(plan);
+        let (report, _) = result.unwrap_or_else(|failure| panic!("\n{failure}"));
+        let seen = report.seen;
+        assert_eq!((seen.silent, seen.unacked, seen.conflicts), (0, 0, 0), "{report:?}");
+        assert_eq!(report.crashes, seen.banned, "{report:?}");
+        turned_away += seen.turned_away;
+        renewed += seen.renewed;
+        banned += seen.banned;
+    }
+    assert!(turned_away > 200 && renewed > 100 && banned > 50, "{turned_away} {renewed} {banned}");
+}
+
+/// The same while everything else goes wrong as well.
+#[test]
+fn nothing_is_lost_and_everybody_is_back_in_time_where_credentials_are_refused() {
+    let (mut turned_away, mut renewed, mut banned) = (0, 0, 0);
+    for seed in 0..200 {
+        let result = recorded(Plan::authenticating(seed));
+        let (report, _) = result.unwrap_or_else(|failure| panic!("\n{failure}"));
+        turned_away += report.seen.turned_away;
+        renewed += report.seen.renewed;
+        banned += report.seen.banned;
+    }
+    assert!(turned_away > 200 && renewed > 100 && banned > 50, "{turned_away} {renewed} {banned}");
 }

@@ -18,9 +18,8 @@ pub(super) struct Dialler {
     /// Those of them that were answered with a slot.
     put_off: u32,
     active_since: Option<u64>,
-    /// A refused credential was renewed since the last stable session, and whether that was the last
-    /// thing that happened.
-    renewed: (bool, bool),
+    /// It has dialled with a fresh credential, because one was refused, since the count began anew.
+    renewed: bool,
     /// When and why it was disconnected last.
     lost: (u64, Option<Reason>),
     last: Option<u64>,
@@ -40,7 +39,7 @@ impl Dialler {
             state: State::Disconnected,
             made: 0,
             put_off: 0,
-            renewed: (false, false),
+            renewed: false,
             active_since: None,
             lost: (now, None),
             last: None,
@@ -101,11 +100,11 @@ fn delays(policy: &Policy, dialler: &Dialler, next: u32) -> (Duration, Duration)
     match (dialler.come_back, retry) {
         (Some(ComeBack::After(after) | ComeBack::Slot { after, .. }), _) => hinted(after),
         (Some(ComeBack::ByReason | ComeBack::Never) | None, Retry::Renew)
-            if dialler.renewed.1 && next > 1 =>
+            if !dialler.renewed && next > 1 =>
         {
             (Duration::ZERO, Duration::ZERO)
         }
-        (Some(ComeBack::ByReason | ComeBack::Never) | None, Retry::Renew) if dialler.renewed.1 => {
+        (Some(ComeBack::ByReason | ComeBack::Never) | None, Retry::Renew) if !dialler.renewed => {
             by_backoff(policy, backoff, dialler.window, true, next)
         }
         (
@@ -205,11 +204,7 @@ impl Ledger {
                 let lasted = dialler.active_since.take().map_or(0, |since| now - since);
                 if lasted >= stable {
                     (dialler.made, dialler.put_off) = (0, 0);
-                    dialler.renewed = (false, false);
                 }
-                let renews = reason.map(Reason::retry) == Some(Retry::Renew);
-                let (was, _) = dialler.renewed;
-                dialler.renewed = (was || renews, renews && !was);
                 dialler.lost = (now, reason);
             }
             State::Connecting | State::Registered | State::Failed | State::Shutdown => {}
@@ -254,8 +249,11 @@ impl Ledger {
             return Ok(());
         }
         dialler.made = attempt;
+        // When a session counts as stable the worker knows: by then it counts anew.
+        dialler.renewed &= attempt > 1;
         let next = attempt.saturating_sub(dialler.put_off).max(1);
         let (low, high) = delays(&policy, dialler, next);
+        dialler.renewed |= dialler.lost.1.map(Reason::retry) == Some(Retry::Renew);
         let (low, high) = (nanos(low), nanos(high).max(nanos(reconnect.spacing())));
         let (lost, come_back) = (dialler.lost.0, dialler.come_back.take());
         let waited = now - lost;

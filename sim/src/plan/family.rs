@@ -70,7 +70,7 @@ families! {
     T3 "late timers" "Timers fire late, many at once.";
     D1 "disk" "Commits are slow or fail.";
     K1 "settings" "The library is set otherwise.";
-    O1 "operators" "What operators do: reconnect, migrate, disconnect, stop.";
+    O1 "operators" "What operators do: reconnect, migrate, disconnect, stop, withdraw credentials.";
 }
 
 impl Family {

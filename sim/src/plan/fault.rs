@@ -345,12 +345,47 @@ pub enum Fault {
         /// For how long.
         lasts: u64,
     },
+    /// What a worker proves itself with is not good any more (O1): in a world with such a fault the
+    /// coordinator looks at what everybody shows.
+    Credential {
+        /// Which worker.
+        worker: usize,
+        /// In which way.
+        refusal: Refusal,
+        /// Its connection is ended at once, for that reason; else it is found out at its next Hello.
+        ends: bool,
+    },
+    /// It takes a while to find out whether what workers show is good (O1).
+    Vetting {
+        /// How much longer.
+        delay: u64,
+        /// For how long.
+        lasts: u64,
+    },
     /// An operator does something to a worker (O1).
     Nudge {
         /// Which worker.
         worker: usize,
         /// What.
         nudge: Nudge,
+    },
+}
+
+/// Why a credential is not good any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// Its time is over: a fresh one is good.
+    Expired,
+    /// Nothing the worker shows is good for a while.
+    Rejected {
+        /// For how long.
+        lasts: u64,
+    },
+    /// It was withdrawn, which is final for the process that is told; whoever looks after it starts it
+    /// again.
+    Revoked {
+        /// For how long.
+        lasts: u64,
     },
 }
 
@@ -407,7 +442,7 @@ impl Fault {
             Self::SetClock { .. } => Family::T1,
             Self::Late { .. } => Family::T3,
             Self::Slow { .. } | Self::Fails { .. } => Family::D1,
-            Self::Nudge { .. } => Family::O1,
+            Self::Credential { .. } | Self::Vetting { .. } | Self::Nudge { .. } => Family::O1,
         }
     }
 
@@ -431,6 +466,7 @@ impl Fault {
             | Self::Jam { worker, .. }
             | Self::Twin { worker, .. }
             | Self::Swallow { worker, .. }
+            | Self::Credential { worker, .. }
             | Self::Nudge { worker, .. }
             | Self::Crash { who: Who::Worker(worker), .. }
             | Self::CrashLoop { who: Who::Worker(worker), .. }
@@ -444,7 +480,8 @@ impl Fault {
             | Self::Late { who: Who::Coordinator, .. }
             | Self::SetClock { .. }
             | Self::Slow { .. }
-            | Self::Fails { .. } => Whom::Coordinator,
+            | Self::Fails { .. }
+            | Self::Vetting { .. } => Whom::Coordinator,
         }
     }
 
@@ -479,8 +516,15 @@ impl Fault {
             | Self::Late { .. }
             | Self::Slow { .. }
             | Self::Fails { .. }
+            | Self::Credential { .. }
+            | Self::Vetting { .. }
             | Self::Nudge { .. } => false,
         }
+    }
+
+    /// Whether it ends a process for good.
+    pub(crate) const fn revokes(&self) -> bool {
+        matches!(self, Self::Credential { refusal: Refusal::Revoked { .. }, .. })
     }
 
     /// The same, happening to this worker if it happens to one.
@@ -506,13 +550,17 @@ impl Fault {
             | Self::Jam { worker, .. }
             | Self::Twin { worker, .. }
             | Self::Swallow { worker, .. }
+            | Self::Credential { worker, .. }
             | Self::Nudge { worker, .. } => *worker = at,
             Self::Crash { who, .. }
             | Self::CrashLoop { who, .. }
             | Self::Freeze { who, .. }
             | Self::Busy { who, .. }
             | Self::Late { who, .. } => *who = who.aimed(at),
-            Self::SetClock { .. } | Self::Slow { .. } | Self::Fails { .. } => {}
+            Self::SetClock { .. }
+            | Self::Slow { .. }
+            | Self::Fails { .. }
+            | Self::Vetting { .. } => {}
         }
         self
     }

@@ -1,6 +1,6 @@
 //! Whom a fault strikes, and for how long.
 
-use super::{Fault, Nudge, Plan, Who, Whom, Workers};
+use super::{Fault, Nudge, Plan, Refusal, Who, Whom, Workers};
 
 impl Fault {
     /// How long it lasts, in nanoseconds, until what it strikes is as before; 0 for what happens at once
@@ -30,7 +30,12 @@ impl Fault {
             | Self::Swallow { lasts, .. }
             | Self::Late { lasts, .. }
             | Self::Slow { lasts, .. }
-            | Self::Fails { lasts } => lasts,
+            | Self::Fails { lasts }
+            | Self::Credential {
+                refusal: Refusal::Rejected { lasts } | Refusal::Revoked { lasts },
+                ..
+            }
+            | Self::Vetting { lasts, .. } => lasts,
             Self::Partition { lasts, again, .. } => lasts.saturating_add(again),
             Self::Swizzle { lasts, spread, .. } => lasts.saturating_add(spread),
             Self::Crash { back, .. } => back,
@@ -42,6 +47,7 @@ impl Fault {
             | Self::Cut { .. }
             | Self::Rebind { .. }
             | Self::SetClock { .. }
+            | Self::Credential { refusal: Refusal::Expired, .. }
             | Self::Nudge { .. } => 0,
         }
     }

@@ -150,6 +150,8 @@ impl Fault {
             | Self::Late { .. }
             | Self::Slow { .. }
             | Self::Fails { .. }
+            | Self::Credential { .. }
+            | Self::Vetting { .. }
             | Self::Nudge { .. } => None,
         }
     }

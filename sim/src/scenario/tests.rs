@@ -11,7 +11,8 @@ fn errors(text: &str) -> Vec<(usize, String, String)> {
 #[test]
 fn a_plan_is_read_as_it_was_written() {
     for seed in 0..600 {
-        for plan in [Plan::new(seed), Plan::hostile(seed), Plan::swallowing(seed)] {
+        let own = [Plan::swallowing(seed), Plan::authenticating(seed)];
+        for plan in [Plan::new(seed), Plan::hostile(seed)].into_iter().chain(own) {
             let text = to_text(&plan);
             let read = parse(&text).unwrap_or_else(|errors| panic!("{errors:#?}\n{text}"));
             assert_eq!(read, plan, "{text}");

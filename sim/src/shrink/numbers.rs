@@ -2,8 +2,8 @@
 
 use super::Shrinker;
 use crate::plan::{
-    CoordinatorPlan, Dialled, Fault, Kept, Latency, MS, Mode, Nudge, Plan, SEC, TaskPlan, Temper,
-    WorkerPlan,
+    CoordinatorPlan, Dialled, Fault, Kept, Latency, MS, Mode, Nudge, Plan, Refusal, SEC, TaskPlan,
+    Temper, WorkerPlan,
 };
 
 /// Steps of a bisection: what is left then is within a thousandth of where it began.
@@ -226,6 +226,7 @@ fn calm_down(fault: &mut Fault) {
         Fault::Stalls { burst, .. } => *burst = 1,
         Fault::Replay { copies, .. } => *copies = 1,
         Fault::CrashLoop { times, .. } => *times = 1,
+        Fault::Credential { ends, .. } => *ends = false,
         Fault::Spikes { .. }
         | Fault::Corrupt { .. }
         | Fault::Partition { .. }
@@ -244,6 +245,7 @@ fn calm_down(fault: &mut Fault) {
         | Fault::Late { .. }
         | Fault::Slow { .. }
         | Fault::Fails { .. }
+        | Fault::Vetting { .. }
         | Fault::Nudge { .. } => {}
     }
 }
@@ -271,15 +273,23 @@ fn numbers(fault: &mut Fault) -> Vec<(&mut u64, u64)> {
         | Fault::Freeze { lasts, .. }
         | Fault::Twin { lasts, .. }
         | Fault::Swallow { lasts, .. }
+        | Fault::Credential {
+            refusal: Refusal::Rejected { lasts } | Refusal::Revoked { lasts },
+            ..
+        }
         | Fault::Fails { lasts } => vec![(lasts, MS)],
         Fault::Crash { back, .. } => vec![(back, MS)],
         Fault::CrashLoop { back, lives, .. } => vec![(back, MS), (lives, SEC)],
         Fault::Busy { each, lasts, .. } => vec![(each, MS), (lasts, MS)],
         Fault::Late { most, grain, lasts, .. } => vec![(most, MS), (grain, 0), (lasts, MS)],
-        Fault::Slow { delay, lasts } => vec![(delay, MS), (lasts, MS)],
-        Fault::Nudge { nudge: Nudge::Stop { within, back }, .. } => vec![(within, MS), (back, MS)],
-        Fault::Cut { .. } | Fault::Rebind { .. } | Fault::SetClock { .. } | Fault::Nudge { .. } => {
-            Vec::new()
+        Fault::Slow { delay, lasts } | Fault::Vetting { delay, lasts } => {
+            vec![(delay, MS), (lasts, MS)]
         }
+        Fault::Nudge { nudge: Nudge::Stop { within, back }, .. } => vec![(within, MS), (back, MS)],
+        Fault::Cut { .. }
+        | Fault::Rebind { .. }
+        | Fault::SetClock { .. }
+        | Fault::Credential { refusal: Refusal::Expired, .. }
+        | Fault::Nudge { .. } => Vec::new(),
     }
 }

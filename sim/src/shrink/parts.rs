@@ -61,6 +61,7 @@ fn episode_of(decision: &mut Decision) -> Option<&mut u64> {
         | Site::Thaw
         | Site::Reset
         | Site::Swallow
+        | Site::Credential
         | Site::Spike
         | Site::Stall
         | Site::Segment

@@ -52,7 +52,9 @@ impl World {
         let judgement = self.ledger.coordinator_began(epoch, self.judged_at());
         self.judge(judgement);
         let now = self.clock_of_coordinator();
-        self.coordinator.node = Some(Twinned::new(CoordinatorNode::new(config, now)));
+        let node = CoordinatorNode::new(config, now);
+        let node = if self.plan.authenticates() { node.authenticating() } else { node };
+        self.coordinator.node = Some(Twinned::new(node));
         self.settle_coordinator();
     }
 
@@ -153,8 +155,11 @@ impl World {
                 self.judge(judgement);
                 self.disk.wait(persist);
             }
-            // It was not made to authenticate anybody.
-            CoordinatorAction::Authenticate { .. } => {}
+            CoordinatorAction::Authenticate { conn, applicant } => {
+                if let Some(conn) = number(conn) {
+                    self.vet(conn, &applicant);
+                }
+            }
             CoordinatorAction::Close { conn, reason } => {
                 if let Some(conn) = number(conn) {
                     self.close(conn, Side::Coordinator, reason);
@@ -198,6 +203,7 @@ impl World {
             self.note_down(worker, &packet.frames);
             if packet.frames.iter().any(|frame| matches!(frame, DownFrame::Welcome { .. })) {
                 self.ledger.welcomed(self.is(worker), conn, self.judged_at());
+                self.unless_proven(conn);
             }
             let bytes = moorline_wire::encode_down(&packet);
             self.unless_decoded_down(&packet, &bytes);
@@ -386,6 +392,8 @@ impl World {
         let beat = frames.iter().rev().find_map(beat_of);
         for frame in &frames {
             match frame {
+                // Of a Hello nothing counts before it is known whose it is.
+                UpFrame::Hello { .. } if self.plan.authenticates() => {}
                 UpFrame::Hello { head, .. } => self.ledger.claimed(is, head.incarnation.0),
                 UpFrame::Goodbye { .. } => self.ledger.departed(is, conn),
                 UpFrame::InventoryItem { .. }

@@ -29,6 +29,8 @@ pub(crate) enum Event {
     Writable { conn: usize, from: Side, who: Who },
     /// A handler ends by itself (or when it has stopped).
     Done { worker: usize, run: RunId },
+    /// It was found out on this connection whether this process is who it says.
+    Vetted { conn: usize, incarnation: u64, refused: Option<Reason> },
     /// A commit is durable.
     Committed,
     /// A client hands in a task.
@@ -74,6 +76,7 @@ impl Event {
             | Self::Accepted { .. }
             | Self::Writable { .. }
             | Self::Done { .. }
+            | Self::Vetted { .. }
             | Self::Committed
             | Self::Submit { .. }
             | Self::Cancel { .. }

@@ -124,6 +124,8 @@ impl World {
             }
             Fault::Slow { delay, lasts } => self.slow = (delay, self.until(lasts)),
             Fault::Fails { lasts } => self.fails_until = self.until(lasts),
+            Fault::Credential { worker, refusal, ends } => self.bar(worker, refusal, ends),
+            Fault::Vetting { delay, lasts } => self.vetting = (delay, self.until(lasts)),
             Fault::Nudge { worker, nudge } => self.nudge(worker, nudge),
         }
     }
@@ -196,6 +198,8 @@ impl World {
             | Fault::Late { .. }
             | Fault::Slow { .. }
             | Fault::Fails { .. }
+            | Fault::Credential { .. }
+            | Fault::Vetting { .. }
             | Fault::Nudge { .. } => {}
         }
     }
@@ -248,18 +252,10 @@ impl World {
 
     pub(super) fn nudge(&mut self, worker: usize, nudge: Nudge) {
         let frozen = self.is_frozen(Who::Worker(worker));
-        let coordinator_runs = self.is_up(Who::Coordinator) && !self.is_frozen(Who::Coordinator);
         match nudge {
-            Nudge::Disconnect => {
-                if coordinator_runs {
-                    let id = WorkerId(self.plan.workers[worker].id);
-                    let reason = Reason::OperatorDisconnect;
-                    self.ledger.disconnected_by_hand(worker);
-                    self.tell_coordinator(CoordinatorInput::Disconnect { worker: id, reason });
-                }
-            }
+            Nudge::Disconnect => self.disconnect(worker, Reason::OperatorDisconnect),
             Nudge::Redirect { nowhere } => {
-                if coordinator_runs {
+                if self.is_up(Who::Coordinator) && !self.is_frozen(Who::Coordinator) {
                     let to = if nowhere { NOWHERE } else { HERE };
                     let to = Address::new(to).into_iter().collect();
                     let id = WorkerId(self.plan.workers[worker].id);

@@ -103,6 +103,8 @@ impl World {
             | Fault::Late { .. }
             | Fault::Slow { .. }
             | Fault::Fails { .. }
+            | Fault::Credential { .. }
+            | Fault::Vetting { .. }
             | Fault::Nudge { .. } => return,
         };
         for worker in self.present(workers) {
@@ -364,6 +366,8 @@ impl Link {
             | Fault::Late { .. }
             | Fault::Slow { .. }
             | Fault::Fails { .. }
+            | Fault::Credential { .. }
+            | Fault::Vetting { .. }
             | Fault::Nudge { .. } => {}
         }
     }

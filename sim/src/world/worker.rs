@@ -10,6 +10,7 @@ use moorline_node::{
 };
 use moorline_work::{AbortReason, Disposition, RunId, RunnerConfig, TaskId, TaskKey};
 
+use super::credential::{Held, Pass};
 use super::handlers::Run;
 use super::links::Link;
 use super::moments::Sent;
@@ -62,6 +63,10 @@ pub(super) struct Worker {
     pub(super) ended: BTreeMap<TaskId, u32>,
     /// What handlers of this process made of tasks.
     pub(super) results: BTreeMap<TaskId, Bytes>,
+    /// What it proves itself with.
+    pub(super) pass: Pass,
+    /// What its process knows of that.
+    pub(super) held: Held,
     /// It swallows questions until then, ...
     pub(super) swallows_until: u64,
     /// ... and never answers those about these attempts, in this session.
@@ -87,6 +92,8 @@ impl Default for Worker {
             runs: BTreeMap::new(),
             ended: BTreeMap::new(),
             results: BTreeMap::new(),
+            pass: Pass::default(),
+            held: Held::default(),
             swallows_until: 0,
             swallowed: BTreeSet::new(),
             sent: [Sent::default(); 2],
@@ -137,6 +144,7 @@ impl World {
         worker.back = None;
         worker.drained_by = None;
         worker.process.node = Some(Twinned::new(node));
+        self.hold_token(index);
         let begins = What::Begins.by(Who::Worker(index)).value(incarnation);
         self.note(begins, || format!("w{index} begins as {incarnation:x}"));
         self.settle_worker(index);
@@ -281,6 +289,8 @@ impl World {
                 let is_displaced = reason == Some(Reason::Superseded);
                 if is_displaced && self.ledger.is_twofold(self.is(index)) {
                     self.seen.superseded += 1;
+                } else if self.is_banned(reason) {
+                    self.seen.banned += 1;
                 } else {
                     self.break_promise(Rule::GaveUp, format!("w{index} gave up: {reason:?}"));
                 }
@@ -320,6 +330,7 @@ impl World {
                 if self.dials >= self.plan.present().count() as u64 {
                     self.unless_back(Some(index), || format!("w{index} dials again"));
                 }
+                self.show_token(index, name);
                 let is_misled = to.first().is_some_and(|to| to.as_str() == NOWHERE);
                 if is_misled { self.dial_nowhere(conn) } else { self.dial(conn) }
             }
@@ -399,6 +410,9 @@ impl World {
             }
             WorkerEvent::Link(transition) => {
                 let (to, reason) = (transition.to, transition.reason);
+                if to == State::Disconnected {
+                    self.token_refused(index, reason);
+                }
                 self.ledger.turned(index, to, reason, self.time_of(index));
                 if let Some(reason) = transition.reason {
                     self.seen.unacked += u64::from(reason == Reason::HeartbeatUnacked);

@@ -2,6 +2,7 @@
 //! record, and every promise is kept.
 
 mod connections;
+mod credentials;
 mod network;
 mod processes;
 mod surroundings;

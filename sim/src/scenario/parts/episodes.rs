@@ -2,8 +2,8 @@
 
 use crate::Workers;
 use crate::plan::{
-    Dialled, Ending, Episode, Fault, Kept, MS, Manner, Moment, Nudge, SEC, Side, Told, Twin, Way,
-    Who,
+    Dialled, Ending, Episode, Fault, Kept, MS, Manner, Moment, Nudge, Refusal, SEC, Side, Told,
+    Twin, Way, Who,
 };
 use crate::scenario::form::{Form, Key};
 use crate::scenario::kind::{Kind, kebab};
@@ -70,6 +70,8 @@ pub(in crate::scenario) const FAULTS: &[(&str, Fault)] = {
         ("late", Fault::Late { who: Who::Coordinator, most: SEC, grain: 0, lasts: 0 }),
         ("slow", Fault::Slow { delay: SEC, lasts: 0 }),
         ("fails", Fault::Fails { lasts: 0 }),
+        ("credential", Fault::Credential { worker: 0, refusal: Refusal::Expired, ends: false }),
+        ("vetting", Fault::Vetting { delay: SEC, lasts: 0 }),
         ("nudge", Fault::Nudge { worker: 0, nudge: Nudge::Reconnect }),
     ]
 };
@@ -101,7 +103,9 @@ pub(in crate::scenario) const fn place(fault: &Fault) -> usize {
         Fault::Late { .. } => 21,
         Fault::Slow { .. } => 22,
         Fault::Fails { .. } => 23,
-        Fault::Nudge { .. } => 24,
+        Fault::Credential { .. } => 24,
+        Fault::Vetting { .. } => 25,
+        Fault::Nudge { .. } => 26,
     }
 }
 
@@ -344,6 +348,17 @@ pub(in crate::scenario) fn fault(form: &mut dyn Form, fault: &mut Fault) {
             lasts(form, time);
         }
         Fault::Fails { lasts: time } => lasts(form, time),
+        Fault::Credential { worker: whose, refusal: why, ends } => {
+            worker(form, whose);
+            refusal(form, why);
+            let key = Key::new("ends", "Its connection is ended at once, for that reason.");
+            form.put(key.unless(0), Kind::Flag, ends);
+        }
+        Fault::Vetting { delay, lasts: time } => {
+            let key = Key::new("delay", "How much longer it takes to find out what is shown.");
+            form.put(key, TIME, delay);
+            lasts(form, time);
+        }
         Fault::Nudge { worker: whose, nudge: what } => {
             worker(form, whose);
             nudge(form, what);
@@ -393,6 +408,30 @@ fn store(form: &mut dyn Form, kept: &mut Kept) {
     if let Kept::Before { commits } = kept {
         let key = Key::new("commits", "So many commits before the last one.");
         form.put(key, Kind::Count { min: 1, max: 1_000_000 }, commits);
+    }
+}
+
+/// Why a credential is refused.
+fn refusal(form: &mut dyn Form, refusal: &mut Refusal) {
+    let all = [Refusal::Expired, Refusal::Rejected { lasts: SEC }, Refusal::Revoked { lasts: SEC }];
+    let mut kind = match refusal {
+        Refusal::Expired => 0,
+        Refusal::Rejected { .. } => 1,
+        Refusal::Revoked { .. } => 2,
+    };
+    let before: usize = kind;
+    let words = Kind::Word(&["expired", "rejected", "revoked"]);
+    let key = Key::new(
+        "refusal",
+        "A fresh one is good; nothing it shows is good for a while; the same, and that is final.",
+    );
+    form.put(key.needed(), words, &mut kind);
+    if kind != before {
+        *refusal = all[kind];
+    }
+    match refusal {
+        Refusal::Expired => {}
+        Refusal::Rejected { lasts: time } | Refusal::Revoked { lasts: time } => lasts(form, time),
     }
 }
 
@@ -447,6 +486,7 @@ pub(in crate::scenario) fn variants(kind: usize) -> Vec<Fault> {
             back: 0,
             kept: Kept::Before { commits: 1 },
         },
+        Fault::Credential { worker: 0, refusal: Refusal::Rejected { lasts: 0 }, ends: false },
         Fault::Nudge { worker: 0, nudge: Nudge::Stop { within: 30 * SEC, back: SEC } },
     ];
     all.into_iter().filter(|fault| place(fault) == kind).collect()

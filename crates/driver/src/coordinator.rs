@@ -68,6 +68,10 @@ pub struct CoordinatorOptions {
     pub seed: Option<u64>,
     /// Who looks at what workers show. Default `None`: nobody, and whoever reaches it is let in.
     pub authenticator: Option<Authenticator>,
+    /// Whoever comes over a connection on which no certificate was seen is refused
+    /// ([`Reason::AuthMissing`](moorline_link::Reason::AuthMissing)). Whoever has shown one is its worker
+    /// and no other in any case. Default `false`: that is for listeners to ask for.
+    pub wants_certificates: bool,
 }
 
 impl CoordinatorOptions {
@@ -89,6 +93,7 @@ impl Default for CoordinatorOptions {
             software: crate::software(),
             seed: None,
             authenticator: None,
+            wants_certificates: false,
         }
     }
 }
@@ -274,6 +279,7 @@ pub async fn start_coordinator<R: Runtime>(
         now,
     );
     let node = if options.authenticator.is_some() { node.authenticating() } else { node };
+    let node = if options.wants_certificates { node.with_certificates() } else { node };
     let (judged, verdicts) = mpsc::unbounded();
     let shared = Arc::new(Handle {
         endpoints,

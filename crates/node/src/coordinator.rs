@@ -2,6 +2,7 @@
 
 mod canonical;
 mod conn;
+mod door;
 mod elsewhere;
 mod events;
 mod incoming;
@@ -98,6 +99,8 @@ pub struct CoordinatorNode {
     out: VecDeque<CoordinatorAction>,
     /// Nobody is let in unheard.
     authenticates: bool,
+    /// Nobody is let in whose certificate was not seen.
+    wants_certificates: bool,
     waiting: bool,
     now: Instant,
 }
@@ -134,6 +137,7 @@ impl CoordinatorNode {
             places: Places::default(),
             out: VecDeque::new(),
             authenticates: false,
+            wants_certificates: false,
             waiting: false,
             now,
         };
@@ -147,6 +151,14 @@ impl CoordinatorNode {
     #[must_use]
     pub fn authenticating(mut self) -> Self {
         self.authenticates = true;
+        self
+    }
+
+    /// The same, but that it refuses whoever says Hello on a connection on which no certificate was seen:
+    /// [`CoordinatorInput::Proven`] was not told.
+    #[must_use]
+    pub fn with_certificates(mut self) -> Self {
+        self.wants_certificates = true;
         self
     }
 

@@ -29,6 +29,7 @@ impl CoordinatorNode {
             places,
             out,
             authenticates,
+            wants_certificates,
             waiting,
             // The time of the last input.
             now: _,
@@ -37,7 +38,7 @@ impl CoordinatorNode {
         let effective = convert::instant(hub.effective(now));
         moorline_work::Canonical::new(dispatcher, effective, far).hash(state);
         (epoch, software, retry, seed, handlers, names, workers, conns, out).hash(state);
-        (authenticates, waiting, places).hash(state);
+        (authenticates, wants_certificates, waiting, places).hash(state);
         outbox.feed(state);
         storage.feed(state);
     }

@@ -13,6 +13,8 @@ use crate::{About, Address};
 pub(super) struct Conn {
     /// The name that the transport has seen proven, if it asked for that.
     pub(super) proven: Option<String>,
+    /// What it is told beside the reason it is refused for; none: what is said of that reason.
+    pub(super) hint: Option<String>,
     /// Its Hello, while it is found out whether what it shows is good.
     pub(super) held: Option<Hello>,
     /// What its Hello said, until it is welcomed or refused.
@@ -41,6 +43,7 @@ impl Conn {
     pub(super) fn new() -> Self {
         Self {
             proven: None,
+            hint: None,
             held: None,
             about: None,
             worker: None,

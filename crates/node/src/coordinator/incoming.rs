@@ -1,12 +1,12 @@
 //! Frames from workers: headers go to the hub, and what it says counts goes on to the dispatcher.
 
 use moorline_link::{
-    ComeBack, ConnId, Dismissal, Features, Hello, HubInput, HubVerdict, Lane, MessageHead, Reason,
+    ComeBack, ConnId, Dismissal, Features, Hello, HubInput, HubVerdict, Lane, MessageHead,
     WorkerFrame,
 };
 use moorline_work::{DispatcherInput, Holding, TaskKey, WorkerMessage};
 
-use super::{Applicant, CoordinatorAction, CoordinatorNode};
+use super::{Applicant, CoordinatorAction, CoordinatorNode, door};
 use crate::frame::{convert, lane_of};
 use crate::parts::{BadPart, Whole};
 use crate::{About, Message, Part, UpFrame};
@@ -66,7 +66,7 @@ impl CoordinatorNode {
             return self.violation(conn);
         }
         head.name = self.names.hold(&about.name);
-        let is_other = state.proven.as_deref().is_some_and(|proven| proven != about.name.as_str());
+        let refusal = door::refusal(state.proven.as_deref(), &about.name, self.wants_certificates);
         let applicant = self.authenticates.then(|| Applicant {
             worker: head.worker,
             incarnation: head.incarnation,
@@ -77,10 +77,9 @@ impl CoordinatorNode {
         state.moves = head.features & Features::ENDPOINTS != 0;
         // A secret is not kept for longer than it is needed.
         state.about = Some(About { credential: None, ..about });
-        if is_other {
-            // Whoever has a certificate can be that one worker, and nobody else.
-            let come_back = ComeBack::ByReason;
-            return self.turn_away(conn, Dismissal { reason: Reason::AuthRejected, come_back });
+        if let Some((reason, hint)) = refusal {
+            state.hint = Some(hint);
+            return self.turn_away(conn, Dismissal { reason, come_back: ComeBack::ByReason });
         }
         match applicant {
             Some(applicant) => {

@@ -69,7 +69,8 @@ pub enum CoordinatorInput {
         conn: ConnId,
     },
     /// The name that the transport has seen proven by a certificate: told before a packet. Whoever says
-    /// Hello under another one is refused.
+    /// Hello under another one is refused with [`Reason::AuthRejected`] and a hint that has both names;
+    /// it comes back slowly, for certificates are read again when they change.
     Proven {
         /// On which connection.
         conn: ConnId,

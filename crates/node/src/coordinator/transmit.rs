@@ -118,7 +118,9 @@ impl CoordinatorNode {
                 DownFrame::Welcome { head, software: self.software.clone() }
             }
             CoordinatorFrame::Refused(dismissal) => {
-                DownFrame::Refused { dismissal, hint: hint(dismissal.reason) }
+                let own = self.conns.get_mut(&conn).and_then(|state| state.hint.take());
+                let hint = own.unwrap_or_else(|| hint(dismissal.reason));
+                DownFrame::Refused { dismissal, hint }
             }
             CoordinatorFrame::InventoryAnswer { index } => {
                 let answers = self.conns.get(&conn).map(|state| &state.answers);

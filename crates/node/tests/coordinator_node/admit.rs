@@ -9,6 +9,14 @@ use crate::script::*;
 
 const BY_REASON: ComeBack = ComeBack::ByReason;
 
+fn hints(rig: &mut Rig) -> Vec<String> {
+    let hints = rig.said().into_iter().filter_map(|frame| match frame {
+        DownFrame::Refused { hint, .. } => Some(hint),
+        _ => None,
+    });
+    hints.collect()
+}
+
 fn refused(rig: &mut Rig) -> Vec<(Reason, ComeBack)> {
     let refusals = rig.said().into_iter().filter_map(|frame| match frame {
         DownFrame::Refused { dismissal, .. } => Some((dismissal.reason, dismissal.come_back)),
@@ -45,6 +53,40 @@ fn who_has_a_certificate_has_its_name_and_no_other() {
         rig.give(CoordinatorInput::Closed { conn: CONN, reason: Reason::ClosedByPeer });
         assert_eq!(rig.node.worker_names(), 0);
     }
+}
+
+#[test]
+fn who_is_refused_for_a_name_is_told_both() {
+    let mut rig = Rig::new();
+    rig.give(CoordinatorInput::Accepted { conn: CONN });
+    rig.give(CoordinatorInput::Proven { conn: CONN, name: "w2".to_owned() });
+    rig.say(hello());
+    let hints = hints(&mut rig);
+    let [hint] = &hints[..] else { panic!("{hints:?}") };
+    assert!(hint.contains("for w2,") && hint.contains("itself w1."), "{hint}");
+}
+
+#[test]
+fn where_certificates_are_wanted_nobody_comes_in_without_one() {
+    let mut rig = Rig::with(CoordinatorNode::with_certificates);
+    rig.give(CoordinatorInput::Accepted { conn: CONN });
+    rig.say(showing("a token"));
+    rig.commit();
+    assert_eq!(refused(&mut rig), [(Reason::AuthMissing, BY_REASON)]);
+    assert_eq!(rig.closed, [(CONN, Reason::AuthMissing)]);
+
+    let mut rig = Rig::with(|node| node.authenticating().with_certificates());
+    rig.give(CoordinatorInput::Accepted { conn: CONN });
+    rig.say(hello());
+    assert_eq!(refused(&mut rig), [(Reason::AuthMissing, BY_REASON)]);
+    assert_eq!(rig.applicants, [], "nobody is bothered with it");
+
+    let mut rig = Rig::with(CoordinatorNode::with_certificates);
+    rig.give(CoordinatorInput::Accepted { conn: CONN });
+    rig.give(CoordinatorInput::Proven { conn: CONN, name: "w1".to_owned() });
+    rig.say(hello());
+    rig.commit();
+    assert!(welcomed(&mut rig));
 }
 
 #[test]

@@ -447,6 +447,20 @@ fn a_credential_that_is_refused_at_the_door_is_renewed_at_once() {
 }
 
 #[test]
+fn only_after_a_stable_session_another_fresh_credential_is_shown_at_once() {
+    for (lasts, delay) in [(60 * SECOND, SECOND), (10 * SECOND, 60 * SECOND)] {
+        let mut bench = Bench::active(config(exact()));
+        bench.pass(60 * SECOND);
+        dismissed(&mut bench, Reason::AuthExpired, ComeBack::ByReason);
+        bench.until_active();
+        bench.pass(lasts);
+        assert_eq!(bench.link.state(), State::Active);
+        dismissed(&mut bench, Reason::AuthExpired, ComeBack::ByReason);
+        assert_eq!(bench.link.snapshot().delay, Some(delay), "after {lasts:?}");
+    }
+}
+
+#[test]
 fn a_coordinators_hint_wins_within_bounds() {
     let day = Duration::from_secs(86_400);
     for (hint, delay) in

@@ -64,6 +64,7 @@
 //! | [`Worker`], [`WorkerHandle`], [`LinkStatus`], [`Reconnect`], [`Preset`] | run tasks, steer and watch the link |
 //! | [`TaskCtx`], [`Fatal`] | inside a handler |
 //! | [`Coordinator`] | embed a coordinator (feature `coordinator`) |
+//! | [`Credential`], [`Applicant`] | what a worker shows, and who is let in |
 //! | [`Client`], [`Submit`] | hand in tasks (feature `client`) |
 //! | [`Error`], [`Code`], [`DisconnectReason`] | what can go wrong, and what to do about it |
 //!
@@ -74,6 +75,7 @@
 
 #[cfg(any(feature = "client", feature = "coordinator"))]
 mod api;
+mod auth;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
@@ -112,7 +114,7 @@ mod worker;
 pub use moorline_link::{
     Degraded, First, Jitter, OutageEnd, Reason as DisconnectReason, State as LinkState,
 };
-pub use moorline_node::EventKind;
+pub use moorline_node::{Credential, CredentialError, EventKind};
 #[cfg(feature = "tls")]
 pub use moorline_transport::{TlsError, TlsFiles};
 pub use moorline_work::TaskState;
@@ -122,6 +124,8 @@ pub use api::{
     Cancelled, Draining, EventInfo, Overview, Retried, Submit, Submitted, TaskInfo, WorkerFlapping,
     WorkerInfo, WorkerLink,
 };
+#[cfg(feature = "coordinator")]
+pub use auth::{Applicant, Denial};
 #[cfg(feature = "client")]
 pub use client::{Client, EventQuery, TaskQuery};
 pub use code::Code;

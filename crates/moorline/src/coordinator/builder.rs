@@ -15,6 +15,7 @@ use moorline_work::{DispatcherConfig, DispatcherSettings};
 
 use super::store_at::StoreAt;
 use super::{Coordinator, ReloadHook, admin};
+use crate::auth::AskApplicants;
 use crate::health::{self, Bound, CoordinatorSubject, Health, Limits};
 use crate::reach::Reach;
 use crate::{Code, Error, Result};
@@ -63,7 +64,11 @@ pub struct CoordinatorBuilder {
     limits: Limits,
     metrics_per_worker: bool,
     reload: Option<ReloadHook>,
+    authenticator: Option<AskApplicants>,
+    wants_certificates: bool,
 }
+
+mod auth;
 
 impl CoordinatorBuilder {
     pub(crate) fn new() -> Self {
@@ -90,6 +95,8 @@ impl CoordinatorBuilder {
             limits: Limits::default(),
             metrics_per_worker: false,
             reload: None,
+            authenticator: None,
+            wants_certificates: false,
         }
     }
 
@@ -388,7 +395,9 @@ impl CoordinatorBuilder {
             None => None,
         };
         let transports = self.reach.listening(self.transports.clone(), None)?;
-        let options = self.options(&transports)?;
+        let mut options = self.options(&transports)?;
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::NoRuntime)?;
+        options.authenticator = self.authenticator.as_ref().map(|ask| ask.on(&runtime));
         let store_at = self.store.clone();
         let has_quic = options.listen.iter().any(|endpoint| endpoint.scheme() == "quic");
         // The key behind the store: its lock is held then, so nobody else makes one.
@@ -514,6 +523,7 @@ impl CoordinatorBuilder {
         options.listen = listen;
         options.retention = self.retention;
         options.software = crate::software();
+        options.wants_certificates = self.wants_certificates;
         Ok(options)
     }
 }

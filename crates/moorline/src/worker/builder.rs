@@ -14,10 +14,12 @@ use serde::de::DeserializeOwned;
 use super::LinkStatus;
 use super::listener::Listeners;
 use super::settings::LinkSettings;
+use crate::auth::GetCredentials;
 use crate::reach::Reach;
 use crate::task::{Handler, Typed};
 use crate::{BoxError, Preset, Reconnect, Result, TaskCtx};
 
+mod auth;
 mod build;
 mod reach;
 
@@ -51,6 +53,7 @@ pub struct WorkerBuilder {
     listeners: Listeners,
     transports: Transports,
     reach: Reach,
+    credentials: Option<GetCredentials>,
     log_repeat_every: Duration,
     /// Once a handler is a child process.
     #[cfg(any(feature = "health", all(feature = "process", unix)))]
@@ -96,6 +99,7 @@ impl WorkerBuilder {
             listeners: Listeners::default(),
             transports: Transports::new(),
             reach: Reach::default(),
+            credentials: None,
             log_repeat_every: Duration::from_secs(30),
             #[cfg(any(feature = "health", all(feature = "process", unix)))]
             child_exits: None,

@@ -74,9 +74,11 @@ impl WorkerBuilder {
             software: crate::software(),
             seed: random().map_err(Error::Start)?,
         };
+        let mut options = WorkerOptions::new(config, endpoints);
+        options.credentials = self.credentials.map(|credentials| credentials.on(&runtime));
         Ok(Worker {
             transports,
-            options: WorkerOptions::new(config, endpoints),
+            options,
             handlers: Handlers::new(self.handlers, &runtime),
             shared: Owner::new(Shared::new()),
             drain_timeout: self.drain_timeout,

@@ -1,6 +1,7 @@
 //! The `moorline` command: data on stdout, messages on stderr, exit codes from one table.
 
 mod bench;
+mod cert;
 mod check;
 mod config;
 mod confirm;
@@ -67,6 +68,9 @@ enum Command {
     /// See what happened, and what happens.
     #[command(subcommand)]
     Event(event::Command),
+    /// Certificates for workers and coordinators: a small private authority.
+    #[command(subcommand)]
+    Cert(cert::Command),
     /// Begin a configuration, check it, show it, and say what its times mean.
     #[command(subcommand)]
     Config(config::Command),
@@ -175,6 +179,7 @@ async fn run(command: Command, sources: Sources, context: Context) -> Outcome {
             logs::for_client(context.log);
             check::run(args).await
         }
+        Command::Cert(command) => cert::run(command, context),
         Command::Context(command) => contexts::run(command, context),
         Command::Completion(args) => shell::completion(&args),
         Command::Man(args) => shell::man(&args),

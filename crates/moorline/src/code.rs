@@ -194,6 +194,24 @@ codes! {
     UNCONFIRMED 1403
         "The command changes several things at once and was not confirmed."
         "Look first with --dry-run, then add --yes.";
+    AUTHORITY_EXISTS 1411
+        "There is an authority in the directory."
+        "Issue certificates with it, or give another --dir.";
+    NO_AUTHORITY 1412
+        "There is no authority in the directory."
+        "Say with --dir where it is, or make one with `moorline cert init`.";
+    CERT_FILE 1413
+        "A file of a key or a certificate cannot be used."
+        "Check the path and its permissions; if it is damaged, issue another one.";
+    CERT_EXISTS 1414
+        "There is a certificate or a key in this place."
+        "Renew it with `moorline cert renew`, or give another --out.";
+    CERT_FOREIGN 1415
+        "The certificate was issued by another authority."
+        "Say with --dir where that one is.";
+    CERT_NAME 1416
+        "A name, or a key of another kind, cannot stand in a certificate."
+        "A name has at most 64 bytes; a new key of the right kind comes with --new-key.";
     NOT_ACTIVE 2901
         "The worker's link was not active in the time allowed for waiting."
         "Look at why it is not; the worker goes on trying meanwhile.";

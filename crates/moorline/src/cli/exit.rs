@@ -177,10 +177,12 @@ impl From<Code> for Exit {
             Code::INPUT_FILE
             | Code::SCENARIO
             | Code::CONTEXT_FILE
+            | Code::CERT_FILE
+            | Code::CERT_NAME
             | Code::STORE_NEWER
             | Code::STORE_DAMAGED
             | Code::TOO_LARGE => Self::Input,
-            Code::NO_SUCH_TASK | Code::NO_SUCH_WORKER => Self::NotFound,
+            Code::NO_SUCH_TASK | Code::NO_SUCH_WORKER | Code::NO_AUTHORITY => Self::NotFound,
             Code::ID_TAKEN
             | Code::NO_RESULT
             | Code::ALREADY_ENDED
@@ -188,7 +190,10 @@ impl From<Code> for Exit {
             | Code::HAS_RESULT
             | Code::WORKER_PRESENT
             | Code::NOT_CONNECTED
-            | Code::NOTHING_TO_RELOAD => Self::Conflict,
+            | Code::NOTHING_TO_RELOAD
+            | Code::AUTHORITY_EXISTS
+            | Code::CERT_EXISTS
+            | Code::CERT_FOREIGN => Self::Conflict,
             Code::TASK_FAILED => Self::Failed,
             Code::WAIT_OVER | Code::NOT_ACTIVE => Self::NotMet,
             Code::UNREACHABLE | Code::STOPPING | Code::ANSWER => Self::Unavailable,

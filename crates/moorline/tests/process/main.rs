@@ -6,6 +6,7 @@
 
 mod agents;
 mod bench;
+mod cert;
 mod commands;
 mod configuration;
 mod exits;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use moorline_link::{ConnId, Lane};
+use moorline_node::UpFrame;
 
 use crate::plan::{Ending, Side};
 
@@ -35,6 +36,8 @@ pub(crate) struct Conn {
     pub(crate) haunts: bool,
     /// Who its worker is was found out, and that it may come in.
     pub(crate) is_let_in: bool,
+    /// What its worker said first, until that is found out: it does not count before.
+    pub(crate) hello: Option<UpFrame>,
     worker_end: End,
     coordinator_end: End,
     up: Pipe,
@@ -96,6 +99,7 @@ impl Network {
             answers: [false; 2],
             haunts: false,
             is_let_in: false,
+            hello: None,
             worker_end: End::Waiting,
             coordinator_end: End::Waiting,
             up: Pipe::default(),

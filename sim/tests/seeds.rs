@@ -375,7 +375,8 @@ fn whose_credential_is_refused_comes_back_as_it_should_and_nobody_else_is_distur
 #[test]
 fn nothing_is_lost_and_everybody_is_back_in_time_where_credentials_are_refused() {
     let (mut turned_away, mut renewed, mut banned) = (0, 0, 0);
-    for seed in 0..200 {
+    // In the last ones two processes of a worker wait for the answer at a time.
+    for seed in (0..200).chain([4_134, 4_324, 5_693, 9_492, 10_212]) {
         let result = recorded(Plan::authenticating(seed));
         let (report, _) = result.unwrap_or_else(|failure| panic!("\n{failure}"));
         turned_away += report.seen.turned_away;

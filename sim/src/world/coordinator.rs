@@ -386,7 +386,12 @@ impl World {
         }
         self.spoil_up(&mut frames);
         self.swallow_up(worker, &mut frames);
-        self.ledger.coordinator_hears(conn, &frames, self.judged_at());
+        let hello = frames.iter().find(|frame| matches!(frame, UpFrame::Hello { .. })).cloned();
+        if hello.is_some() && self.plan.authenticates() {
+            self.network.conn_mut(conn).hello = hello;
+        } else {
+            self.ledger.coordinator_hears(conn, &frames, self.judged_at());
+        }
         self.spoil_heard(&mut frames);
         let is = self.is(worker);
         let beat = frames.iter().rev().find_map(beat_of);

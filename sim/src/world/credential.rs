@@ -109,6 +109,9 @@ impl World {
         let judged = match refused {
             None => {
                 self.network.conn_mut(conn).is_let_in = true;
+                if let Some(hello) = self.network.conn_mut(conn).hello.take() {
+                    self.ledger.coordinator_hears(conn, &[hello], self.judged_at());
+                }
                 self.ledger.claimed(self.is(who), incarnation);
                 Ok(())
             }

@@ -21,6 +21,7 @@ use tonic::{Code, Status, Streaming};
 
 use crate::drive::{Http2, drive, end_reason};
 use crate::halves::{Role, connection};
+use crate::home::Home;
 use crate::inflow::{Inflow, Raw};
 use crate::settings::{
     CONTENT_TYPE, FRAME_MAX, HEADERS_MAX, PATH, PROTOCOL, RESETS, SEND_BUFFER, WINDOW,
@@ -32,6 +33,7 @@ pub(crate) async fn dial(
     endpoint: Endpoint,
     resolver: Resolver,
     security: Security,
+    home: Home,
 ) -> Result<Connection, DialError> {
     // First: what is wrong with the files is not worth a connection.
     let tls = endpoint.is_encrypted().then(|| security.client()).transpose();
@@ -46,7 +48,7 @@ pub(crate) async fn dial(
         None => (Stream::Clear(stream), unproven(&address)),
     };
     let peer = address.map_or_else(|_| endpoint.to_string(), |address| address.to_string());
-    Ok(Connection { authority, ..attach(&endpoint, stream, peer).await? })
+    Ok(Connection { authority, ..attach(&endpoint, stream, peer, &home).await? })
 }
 
 fn unproven(address: &io::Result<SocketAddr>) -> Authority {
@@ -93,6 +95,7 @@ async fn attach(
     endpoint: &Endpoint,
     stream: Stream,
     peer: String,
+    home: &Home,
 ) -> Result<Connection, DialError> {
     let (requests, mut http2) = client::Builder::new()
         .initial_window_size(WINDOW)
@@ -108,7 +111,7 @@ async fn attach(
     let pings = http2.ping_pong();
     let shared = Arc::new(Shared::default());
     let client = Client { http2, requests: Some(requests.clone()) };
-    tokio::spawn(drive(client, pings, Arc::clone(&shared)));
+    home.spawn(drive(client, pings, Arc::clone(&shared)));
     let guard = Guard(Some(Arc::clone(&shared)));
 
     let mut requests = requests.ready().await.map_err(|error| handshake_failed(&error))?;

@@ -1,4 +1,4 @@
-//! Moorline packets over gRPC: `grpc://HOST:PORT`, and `grpcs://HOST:PORT` over TLS. Runs on tokio.
+//! Moorline packets over gRPC: `grpc://HOST:PORT`, and `grpcs://HOST:PORT` over TLS.
 //!
 //! One bidirectional stream, `/moorline.worker.v1.WorkerService/Attach`, is one connection, and has
 //! an HTTP/2 connection to itself; each gRPC message is one packet. Both lanes share the stream, so
@@ -11,8 +11,15 @@
 //! Without TLS a listener on anything but loopback is refused unless that is asked for
 //! ([`Security`]), and what is dialled elsewhere travels in clear text.
 //!
-//! Everything here has to run inside a tokio runtime with its I/O and time drivers enabled;
-//! background tasks are spawned on the runtime that polls a dial or an accept.
+//! # Runtimes
+//!
+//! HTTP/2 and TLS are tokio's here. Polled inside a tokio runtime, which needs its I/O and time drivers, a
+//! dial or a listener has its sockets and its background tasks there. Anywhere else (smol, async-std, a
+//! plain thread) the transport begins a small tokio runtime of its own: one thread, `moorline-grpc`, for
+//! everything that this transport and its clones dial and listen to; and as long as a name is looked up,
+//! another. Packets are handed over between the threads, and wake whoever polls. The thread ends when the
+//! transport, its clones, its listeners and its connections are gone; dropping the last of them waits for
+//! nothing, so that may be done inside async code.
 //!
 //! ```
 //! use moorline_grpc::GrpcTransport;
@@ -33,18 +40,23 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use moorline_transport::{
     Connection, DialError, Endpoint, ListenError, Listener, Resolver, Security, Transport,
+    connect_reason,
 };
 
 mod dial;
 mod drive;
 mod halves;
+mod home;
 mod inflow;
 mod listen;
 mod settings;
 mod shared;
 mod stream;
 
-/// Packets over gRPC. Cloning shares the memory of addresses that worked.
+use home::Homes;
+
+/// Packets over gRPC. Cloning shares the memory of addresses that worked, and the thread of sockets where
+/// there is no tokio.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -64,6 +76,7 @@ mod stream;
 pub struct GrpcTransport {
     resolver: Resolver,
     security: Security,
+    homes: Homes,
 }
 
 impl GrpcTransport {
@@ -87,13 +100,36 @@ impl Transport for GrpcTransport {
     }
 
     fn dial(&self, endpoint: &Endpoint) -> BoxFuture<'static, Result<Connection, DialError>> {
-        dial::dial(endpoint.clone(), self.resolver.clone(), self.security.clone()).boxed()
+        let (endpoint, homes) = (endpoint.clone(), self.homes.clone());
+        let (resolver, security) = (self.resolver.clone(), self.security.clone());
+        async move {
+            let failed = |error: std::io::Error| {
+                let detail = format!("no runtime for its sockets: {error}");
+                DialError { reason: connect_reason(&error), detail }
+            };
+            let home = homes.here().map_err(failed)?;
+            let dial = dial::dial(endpoint, resolver, security, home.clone());
+            home.run(dial).await.map_err(failed)?
+        }
+        .boxed()
     }
 
     fn listen(
         &self,
         endpoint: &Endpoint,
     ) -> BoxFuture<'static, Result<Box<dyn Listener>, ListenError>> {
-        listen::listen(endpoint.clone(), self.security.clone()).boxed()
+        let (endpoint, homes) = (endpoint.clone(), self.homes.clone());
+        let security = self.security.clone();
+        async move {
+            let at = endpoint.clone();
+            let failed = |error: std::io::Error| {
+                let detail = format!("no runtime for its sockets: {error}");
+                ListenError::Other { endpoint: at.clone(), detail }
+            };
+            let home = homes.here().map_err(failed)?;
+            let listen = listen::listen(endpoint, security, home.clone());
+            home.run(listen).await.map_err(failed)?
+        }
+        .boxed()
     }
 }

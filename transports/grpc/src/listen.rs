@@ -29,6 +29,7 @@ use tonic::{Code, Status, Streaming};
 
 use crate::drive::{Http2, drive, end_reason};
 use crate::halves::{Role, connection};
+use crate::home::Home;
 use crate::inflow::{Inflow, Raw};
 use crate::settings::{
     ATTACH_WITHIN, BACKLOG, CONTENT_TYPE, FRAME_MAX, HEADERS_MAX, LINGER, PATH, PROTOCOL, RESETS,
@@ -43,6 +44,7 @@ const READY: usize = 64;
 pub(crate) async fn listen(
     endpoint: Endpoint,
     security: Security,
+    home: Home,
 ) -> Result<Box<dyn Listener>, ListenError> {
     let other = |endpoint: &Endpoint, error: &io::Error| ListenError::Other {
         endpoint: endpoint.clone(),
@@ -66,6 +68,7 @@ pub(crate) async fn listen(
                 let (attached, ready) = mpsc::channel(READY);
                 let (alive, gone) = oneshot::channel();
                 return Ok(Box::new(GrpcListener {
+                    home,
                     tcp,
                     tls,
                     endpoint: endpoint.with_port(port),
@@ -92,6 +95,8 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 struct GrpcListener {
+    /// Where it listens, and where whoever connects is served, whatever polls it.
+    home: Home,
     tcp: TcpListener,
     tls: Option<ServerTls>,
     endpoint: Endpoint,
@@ -117,6 +122,7 @@ struct Unattached {
 
 impl GrpcListener {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Connection, AcceptError>> {
+        let _entered = self.home.enter();
         loop {
             if let Poll::Ready(Some(taken)) = self.ready.poll_next_unpin(cx) {
                 return Poll::Ready(taken);
@@ -138,7 +144,7 @@ impl GrpcListener {
             let place = Place::take(&self.unattached);
             let tls = self.tls.as_ref().map(|tls| TlsAcceptor::from(tls.config(PROTOCOL)));
             let arrived = Arrived { stream, peer, tls };
-            tokio::spawn(serve(arrived, place, self.attached.clone(), self.gone.clone()));
+            self.home.spawn(serve(arrived, place, self.attached.clone(), self.gone.clone()));
         }
     }
 }

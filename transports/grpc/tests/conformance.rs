@@ -1,5 +1,5 @@
 //! The gRPC transport keeps what every transport has to keep: in clear text and with TLS, on several
-//! threads and on one.
+//! threads and on one, and where there is no tokio.
 
 #[allow(dead_code, reason = "what tests of TLS need beside this")]
 mod pki;
@@ -98,5 +98,23 @@ mod tls_on_one_thread {
     moorline_transport::conformance! {
         subject: subject(WithTls::new(), "grpcs://localhost:0"),
         block_on: on_one_thread,
+    }
+}
+
+mod clear_off_tokio {
+    use super::*;
+
+    moorline_transport::conformance! {
+        subject: subject(GrpcTransport::new(), "grpc://127.0.0.1:0"),
+        block_on: futures::executor::block_on,
+    }
+}
+
+mod tls_off_tokio {
+    use super::*;
+
+    moorline_transport::conformance! {
+        subject: subject(WithTls::new(), "grpcs://localhost:0"),
+        block_on: futures::executor::block_on,
     }
 }

@@ -1,21 +1,30 @@
 use super::*;
+use crate::home::Homes;
+
+fn home() -> Home {
+    Homes::default().here().expect("tokio's")
+}
 
 #[tokio::test]
 async fn only_loopback_is_listened_on() {
     for open in ["grpc://0.0.0.0:0", "grpc://[::]:0", "grpc://192.0.2.1:0"] {
         let endpoint: Endpoint = open.parse().expect("an endpoint");
-        let error =
-            listen(endpoint.clone(), Security::new()).await.map(|_| ()).expect_err("refused");
+        let error = listen(endpoint.clone(), Security::new(), home())
+            .await
+            .map(|_| ())
+            .expect_err("refused");
         assert_eq!(error, ListenError::NotLoopback { endpoint });
     }
     let bound = listen(
         "grpc://0.0.0.0:0".parse().expect("an endpoint"),
         Security::new().with_clear_listeners(),
+        home(),
     );
     assert_ne!(bound.await.expect("that was asked for").endpoint().port(), 0);
     for near in ["grpc://127.0.0.1:0", "grpc://127.9.9.9:0", "grpc://localhost:0"] {
-        let listener =
-            listen(near.parse().expect("an endpoint"), Security::new()).await.expect("listens");
+        let listener = listen(near.parse().expect("an endpoint"), Security::new(), home())
+            .await
+            .expect("listens");
         assert_ne!(listener.endpoint().port(), 0, "the real port is told");
     }
 }

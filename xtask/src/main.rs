@@ -10,6 +10,7 @@ mod e2e;
 mod examples;
 mod features;
 mod fuzz;
+mod loom;
 mod matrix;
 mod mutants;
 mod no_std;
@@ -50,13 +51,18 @@ const CHORES: &[Chore] = &[
     ("codegen", "[--check]  write the Rust code of the wire schema", codegen::run),
     ("diagrams", "[--check]  write docs/states.md from the table of states", diagrams::run),
     ("e2e", "             check metrics, alerts and units with promtool and systemd", e2e::run),
-    ("examples", "        find public items without an example", examples::run),
+    (
+        "examples",
+        "[--built]  find public items without an example, and run the programs that are",
+        examples::run,
+    ),
     ("features", "        compile the libraries with every combination of features", features::run),
     (
         "fuzz",
         "[TARGET..] [--time 60s] [--minimize]  look for inputs that break a promise",
         fuzz::run,
     ),
+    ("loom", "[TEST] [--preemptions N]  try every interleaving of what threads share", loom::run),
     (
         "matrix",
         "[--transport T].. [--runtime R].. [--jobs N] [--program FILE]  run the process tests over every transport",

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use moorline_link::{ConnId, Instant, Lane, Reason};
+use moorline_sync::{Mark, Ready};
 use moorline_transport::{Connection, PacketReceiver, PacketSender};
-
-use crate::ready::{Mark, Ready};
 
 /// How long a connection that is being closed may take to send what is written, and its peer to read
 /// it.
@@ -34,10 +33,10 @@ pub(crate) enum Arrival {
 pub(crate) struct Connections {
     open: HashMap<ConnId, Open>,
     closing: VecDeque<(Instant, ConnId)>,
-    ready: Arc<Ready>,
+    ready: Arc<Ready<ConnId>>,
     /// Those that are to be looked at: taken from `ready`, and those with more to say.
-    due: VecDeque<Arc<Mark>>,
-    scratch: Vec<Arc<Mark>>,
+    due: VecDeque<Arc<Mark<ConnId>>>,
+    scratch: Vec<Arc<Mark<ConnId>>>,
 }
 
 struct Open {
@@ -161,7 +160,7 @@ impl Connections {
             }
             let Some(mark) = self.due.pop_front() else { break };
             mark.seen();
-            let conn = mark.conn();
+            let conn = *mark.name();
             let Some(open) = self.open.get_mut(&conn) else { continue };
             match open.look(conn, left.min(PACKETS_AT_ONCE), &mut left, &mut say) {
                 Look::Waits => {}

@@ -16,6 +16,7 @@ use moorline_node::{
     Address, ClientReply, CoordinatorConfig, CoordinatorNode, Name, Spec, WorkerView,
 };
 use moorline_store::{Reader, Retention, Store, StoreError};
+use moorline_sync::{Sender, Watch, mailbox};
 use moorline_transport::Endpoint;
 use moorline_work::{Attempt, DispatcherConfig, TaskId};
 
@@ -31,7 +32,6 @@ use crate::store_thread::{self, Read};
 use crate::tally::CoordinatorTally;
 use crate::transports::Transports;
 use crate::wall::Wall;
-use crate::watch::Watch;
 
 mod accept;
 mod elsewhere;
@@ -198,7 +198,7 @@ struct Handle {
     hub: HubConfig,
     epoch: Epoch,
     requests: mpsc::Sender<Request>,
-    control: mpsc::UnboundedSender<Control>,
+    control: Sender<Control>,
     reads: Mutex<Option<SyncSender<Read>>>,
     retention: Watch<Retention>,
     state: SharedState,
@@ -262,7 +262,7 @@ pub async fn start_coordinator<R: Runtime>(
         .collect();
 
     let (requests, requested) = mpsc::channel(REQUESTS);
-    let (control, controlled) = mpsc::unbounded();
+    let (control, controlled) = mailbox();
     let waiters = Waiters::default();
     let stopped = Watch::new(false);
     // Everything is bound: from here on a worker could have come back (P59, P92).
@@ -367,7 +367,7 @@ impl CoordinatorHandle {
     /// whether it is stuck. Without it a loop sleeps as long as nothing is to be done.
     pub fn pulse_every(&self, every: Duration) {
         // One that has ended has no pulse any more.
-        let _ = self.shared.control.unbounded_send(Control::PulseEvery(every));
+        let _ = self.shared.control.send(Control::PulseEvery(every));
     }
 
     /// From now on things are kept so long. What is beyond it goes when the store is pruned the next
@@ -584,7 +584,7 @@ impl CoordinatorHandle {
     /// Takes at most some seconds, also while the store fails. Many may call it.
     pub async fn stop(&self) {
         // If it has stopped already there is nobody to be told.
-        let _ = self.shared.control.unbounded_send(Control::Stop);
+        let _ = self.shared.control.send(Control::Stop);
         self.stopped().await;
     }
 
@@ -602,7 +602,7 @@ impl CoordinatorHandle {
         ask: impl FnOnce(oneshot::Sender<T>) -> Control,
     ) -> Result<T, Stopped> {
         let (reply, answer) = oneshot::channel();
-        self.shared.control.unbounded_send(ask(reply)).map_err(|_| Stopped)?;
+        self.shared.control.send(ask(reply)).map_err(|_| Stopped)?;
         answer.await.map_err(|_| Stopped)
     }
 }

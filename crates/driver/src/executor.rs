@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::channel::mpsc::UnboundedSender;
 use moorline_node::Name;
+use moorline_sync::Sender;
 use moorline_work::{AbortReason, Outcome, RunId, TaskKey};
 
 /// Runs handlers. Called from the worker's own loop thread, so it must not block: it hands the job
@@ -41,7 +41,7 @@ pub struct Job {
 /// or a forgotten branch becomes a failure instead of a task that never ends.
 pub struct Completion {
     run: RunId,
-    done: Option<UnboundedSender<Finished>>,
+    done: Option<Sender<Finished>>,
 }
 
 /// How a run ended, on its way to the loop.
@@ -53,7 +53,7 @@ pub(crate) struct Finished {
 }
 
 impl Completion {
-    pub(crate) fn new(run: RunId, done: UnboundedSender<Finished>) -> Self {
+    pub(crate) fn new(run: RunId, done: Sender<Finished>) -> Self {
         Self { run, done: Some(done) }
     }
 
@@ -71,7 +71,7 @@ impl Completion {
     fn say(&mut self, outcome: Outcome, body: Bytes) {
         if let Some(done) = self.done.take() {
             // The loop has ended: nobody is left to be told.
-            let _ = done.unbounded_send(Finished { run: self.run, outcome, body });
+            let _ = done.send(Finished { run: self.run, outcome, body });
         }
     }
 }

@@ -97,14 +97,12 @@ mod coordinator;
 mod elsewhere;
 mod executor;
 mod log;
-mod ready;
 mod runtime;
 mod store_thread;
 mod tally;
 mod timer;
 mod transports;
 mod wall;
-mod watch;
 mod worker;
 
 pub use auth::{Authenticator, Credentials};

@@ -13,6 +13,7 @@ use futures::channel::oneshot;
 use moorline_link::Epoch;
 use moorline_node::{Done, Persist};
 use moorline_store::{Reader, Retention, Store, StoreError, WallTime};
+use moorline_sync::Watch;
 
 use crate::coordinator::errors::StartError;
 use crate::coordinator::store_state::SharedState;
@@ -20,7 +21,6 @@ use crate::log;
 use crate::runtime::Runtime;
 use crate::tally::CoordinatorTally;
 use crate::wall::Wall;
-use crate::watch::Watch;
 
 /// After a failed commit the same batch is tried again: first after this time, ...
 const RETRY_FIRST: Duration = Duration::from_millis(100);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::channel::mpsc::{self, UnboundedSender};
 use futures::future::BoxFuture;
 use moorline_link::{Instant, LinkSnapshot, LinkStatistics, Reason, State};
 use moorline_node::{WorkerConfig, WorkerConfigError, WorkerNode};
+use moorline_sync::{Sender, Watch, mailbox};
 use moorline_transport::Endpoint;
 
 use self::turn::{End, LoopState, WorkerLoop};
@@ -19,7 +19,6 @@ use crate::log::worker::WorkerLog;
 use crate::runtime::Runtime;
 use crate::tally::{WorkerCounter, WorkerTally};
 use crate::transports::Transports;
-use crate::watch::Watch;
 
 mod dial;
 mod turn;
@@ -109,7 +108,7 @@ pub struct Ending {
 /// ```
 #[derive(Clone)]
 pub struct WorkerHandle {
-    commands: UnboundedSender<Command>,
+    commands: Sender<Command>,
     status: Watch<WorkerStatus>,
     ended: Watch<Option<Ending>>,
     tally: Arc<WorkerTally>,
@@ -216,7 +215,7 @@ impl WorkerHandle {
 
     // A loop that has ended has nothing left to steer.
     fn ask(&self, command: Command) {
-        let _ = self.commands.unbounded_send(command);
+        let _ = self.commands.send(command);
     }
 }
 
@@ -240,8 +239,8 @@ pub fn worker<R: Runtime>(
     let node = WorkerNode::new(config, now)?
         .with_endpoints(endpoints.iter().filter_map(address).collect());
     // As many as a caller asks for and runs there are: both are taken in every turn.
-    let (commands, asked) = mpsc::unbounded();
-    let (completions, finished) = mpsc::unbounded();
+    let (commands, asked) = mailbox();
+    let (completions, finished) = mailbox();
     let status = Watch::new(turn::status(&node, now));
     let ended = Watch::new(None);
     let of_handle = runtime.clone();

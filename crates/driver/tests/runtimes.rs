@@ -1,4 +1,9 @@
-//! The same two loops under every runtime: tasks, an outage, a drain, a stop.
+//! The same two loops under every runtime: tasks, an outage, a drain, a stop. In memory, and over the real
+//! sockets of each transport, where there is no tokio too.
+
+#[path = "../../../transports/grpc/tests/pki/mod.rs"]
+#[allow(dead_code, reason = "what tests of TLS need beside this")]
+mod pki;
 
 use std::time::Duration;
 
@@ -7,15 +12,17 @@ use futures::executor::block_on;
 use futures::future::{BoxFuture, Either, select};
 use moorline_driver::{
     AsyncStd, Completion, CoordinatorHandle, CoordinatorOptions, Executor, Job, Runtime, Smol,
-    Threads, Tokio, Transports, WorkerHandle, WorkerOptions, start_coordinator, start_worker,
-    start_worker_thread,
+    StartError, Threads, Tokio, Transports, WorkerHandle, WorkerOptions, start_coordinator,
+    start_worker, start_worker_thread,
 };
-use moorline_link::{
-    Backoff, First, HubConfig, Incarnation, Jitter, LinkConfig, Reconnect, State, WorkerId,
-};
+use moorline_grpc::GrpcTransport;
+use moorline_link::{Backoff, First, Incarnation, Jitter, LinkConfig, Reconnect, State, WorkerId};
 use moorline_memory::MemoryTransport;
 use moorline_node::{ClientReply, Name, Spec, WorkerConfig};
+use moorline_quic::QuicTransport;
 use moorline_store::MemoryStore;
+use moorline_transport::{ClientTls, ListenError, Security, ServerTls};
+use moorline_websocket::WebSocketTransport;
 use moorline_work::{AbortReason, Outcome, Reply, RunId, RunnerConfig, TaskId};
 
 /// Longest wait for what has to happen; only a failure takes so long.
@@ -86,22 +93,41 @@ async fn run<R: Runtime>(runtime: &R, coordinator: &CoordinatorHandle, id: u128)
     assert_eq!(result.expect("read"), Some(payload));
 }
 
+/// A coordinator at an address that another one may hold for a moment longer.
+async fn coordinator<R: Runtime>(
+    runtime: &R,
+    transports: &Transports,
+    endpoint: &str,
+) -> CoordinatorHandle {
+    let mut options = CoordinatorOptions::new();
+    options.listen = vec![endpoint.parse().expect("an endpoint")];
+    soon(runtime, async {
+        loop {
+            let store = Box::new(MemoryStore::new());
+            let (runtime, transports) = (runtime.clone(), transports.clone());
+            match start_coordinator(runtime.clone(), transports, store, options.clone()).await {
+                Ok(coordinator) => return coordinator,
+                Err(StartError::Listen(ListenError::InUse { .. })) => {
+                    runtime.sleep_until(runtime.now() + Duration::from_millis(20)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    })
+    .await
+}
+
 /// Everything a runtime is needed for: a loop of each kind, timers, connections that come and go.
 async fn works<R: Runtime>(
     runtime: R,
+    transports: Transports,
+    endpoint: &str,
     start: impl FnOnce(Transports, WorkerOptions) -> std::io::Result<WorkerHandle>,
 ) {
-    let endpoint = "mem://coordinator";
-    let transports = Transports::new().with(MemoryTransport::new());
-    let mut options = CoordinatorOptions::new();
-    options.hub = HubConfig::default();
-    options.listen = vec![endpoint.parse().expect("an endpoint")];
-    let store = Box::new(MemoryStore::new());
     let worker = start(transports.clone(), worker_options(endpoint)).expect("started");
     // It waits for a coordinator by its timers.
     soon(&runtime, worker.changed(worker.status().version)).await;
-    let first = start_coordinator(runtime.clone(), transports.clone(), store, options.clone());
-    let first = first.await.expect("started");
+    let first = coordinator(&runtime, &transports, endpoint).await;
     until(&runtime, &worker, State::Active).await;
     for id in 1..=20 {
         run(&runtime, &first, id).await;
@@ -116,10 +142,13 @@ async fn works<R: Runtime>(
     until(&runtime, &worker, State::Active).await;
     soon(&runtime, first.stop()).await;
     drop(first);
-    until(&runtime, &worker, State::Disconnected).await;
-    let store = Box::new(MemoryStore::new());
-    let second = start_coordinator(runtime.clone(), transports, store, options).await;
-    let second = second.expect("started");
+    soon(&runtime, async {
+        while worker.status().link.state == State::Active {
+            worker.changed(worker.status().version).await;
+        }
+    })
+    .await;
+    let second = coordinator(&runtime, &transports, endpoint).await;
     until(&runtime, &worker, State::Active).await;
     run(&runtime, &second, 21).await;
     worker.drain(PATIENCE);
@@ -127,30 +156,121 @@ async fn works<R: Runtime>(
     soon(&runtime, second.stop()).await;
 }
 
-#[tokio::test]
-async fn tokio_runs_both_loops() {
-    works(Tokio, |transports, options| start_worker(transports, options, Box::new(Echo))).await;
+fn memory() -> (Transports, String) {
+    (Transports::new().with(MemoryTransport::new()), "mem://coordinator".into())
 }
 
-#[test]
-fn smol_runs_both_loops() {
-    smol::block_on(works(Smol, |transports, options| {
+/// A port that nobody listens on, as far as can be said.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("bound").port()
+}
+
+fn grpc() -> (Transports, String) {
+    let endpoint = format!("grpc://127.0.0.1:{}", free_port());
+    (Transports::new().with(GrpcTransport::new()), endpoint)
+}
+
+fn web_socket() -> (Transports, String) {
+    let endpoint = format!("ws://127.0.0.1:{}/moorline", free_port());
+    (Transports::new().with(WebSocketTransport::new()), endpoint)
+}
+
+/// With the files of its certificates.
+fn quic() -> (Transports, String, pki::Files) {
+    let ca = pki::authority();
+    let files = pki::Files::new(&ca, &pki::issued(&ca, "both ends"));
+    let security = Security::new()
+        .with_server(ServerTls::from_files(files.files.clone()).expect("files"))
+        .with_client(ClientTls::from_files(files.files.clone()).expect("files"));
+    let endpoint = format!("quic://127.0.0.1:{}", free_port());
+    (Transports::new().with(QuicTransport::new().with_security(security)), endpoint, files)
+}
+
+fn on_tokio((transports, endpoint): (Transports, String)) {
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let start = |transports, options| start_worker(transports, options, Box::new(Echo));
+    tokio.expect("a runtime").block_on(works(Tokio, transports, &endpoint, start));
+}
+
+fn on_smol((transports, endpoint): (Transports, String)) {
+    smol::block_on(works(Smol, transports, &endpoint, |transports, options| {
         start_worker_thread(Smol, transports, options, Box::new(Echo))
     }));
 }
 
-#[test]
-fn async_std_runs_both_loops() {
-    async_std::task::block_on(works(AsyncStd, |transports, options| {
+fn on_async_std((transports, endpoint): (Transports, String)) {
+    async_std::task::block_on(works(AsyncStd, transports, &endpoint, |transports, options| {
         start_worker_thread(AsyncStd, transports, options, Box::new(Echo))
     }));
 }
 
-#[test]
-fn plain_threads_run_both_loops() {
-    block_on(works(Threads, |transports, options| {
+fn on_threads((transports, endpoint): (Transports, String)) {
+    block_on(works(Threads, transports, &endpoint, |transports, options| {
         start_worker_thread(Threads, transports, options, Box::new(Echo))
     }));
+}
+
+#[test]
+fn tokio_runs_both_loops() {
+    on_tokio(memory());
+}
+
+#[test]
+fn smol_runs_both_loops() {
+    on_smol(memory());
+}
+
+#[test]
+fn async_std_runs_both_loops() {
+    on_async_std(memory());
+}
+
+#[test]
+fn plain_threads_run_both_loops() {
+    on_threads(memory());
+}
+
+#[test]
+fn grpc_runs_on_tokio() {
+    on_tokio(grpc());
+}
+
+#[test]
+fn grpc_runs_on_smol() {
+    on_smol(grpc());
+}
+
+#[test]
+fn grpc_runs_on_async_std() {
+    on_async_std(grpc());
+}
+
+#[test]
+fn grpc_runs_on_plain_threads() {
+    on_threads(grpc());
+}
+
+#[test]
+fn web_sockets_run_on_smols_reactor() {
+    on_smol(web_socket());
+}
+
+#[test]
+fn web_sockets_run_on_plain_threads() {
+    on_threads(web_socket());
+}
+
+#[test]
+fn quic_runs_on_smols_reactor() {
+    let (transports, endpoint, _files) = quic();
+    on_smol((transports, endpoint));
+}
+
+#[test]
+fn quic_runs_on_plain_threads() {
+    let (transports, endpoint, _files) = quic();
+    on_threads((transports, endpoint));
 }
 
 #[test]

@@ -62,7 +62,7 @@ pub(crate) struct Parts<R> {
     pub(crate) node: CoordinatorNode,
     pub(crate) log: CoordinatorLog,
     pub(crate) requested: Receiver<Request>,
-    pub(crate) controlled: UnboundedReceiver<Control>,
+    pub(crate) controlled: moorline_sync::Receiver<Control>,
     pub(crate) arriving: Receiver<Accepted>,
     /// One for each listener: dropped, it stops.
     pub(crate) listening: Vec<oneshot::Sender<()>>,
@@ -165,7 +165,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
     fn poll_inputs(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut something = std::mem::take(&mut self.has_more);
         for _ in 0..INPUTS {
-            let Poll::Ready(Some(control)) = self.parts.controlled.poll_next_unpin(cx) else {
+            let Poll::Ready(Some(control)) = self.parts.controlled.poll_next(cx) else {
                 break;
             };
             self.control(control);

@@ -6,13 +6,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt;
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use futures::future::BoxFuture;
 use moorline_link::{ConnId, Instant, Kick, Reason, Retry, State, Wake};
 use moorline_node::{
     Credential, Name, UpFrame, WorkerAction, WorkerEvent, WorkerInput, WorkerNode,
 };
+use moorline_sync::{Receiver, Sender, Watch};
 use moorline_transport::{Authority, Endpoint};
 use moorline_work::{AbortReason, RunId, TaskKey};
 
@@ -27,7 +26,6 @@ use crate::runtime::Runtime;
 use crate::tally::WorkerCounter;
 use crate::timer::{Pace, Timer};
 use crate::transports::Transports;
-use crate::watch::Watch;
 
 /// Packets taken in during one turn, before anything is written.
 const PACKETS: u32 = 64;
@@ -47,10 +45,10 @@ pub(crate) struct WorkerLoop<R> {
     pub(crate) executor: Box<dyn Executor>,
     pub(crate) log: WorkerLog,
     pub(crate) counter: WorkerCounter,
-    pub(crate) commands: UnboundedReceiver<Command>,
-    pub(crate) finished: UnboundedReceiver<Finished>,
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) finished: Receiver<Finished>,
     /// Goes with every run.
-    pub(crate) completions: UnboundedSender<Finished>,
+    pub(crate) completions: Sender<Finished>,
     pub(crate) status: Watch<WorkerStatus>,
     pub(crate) ended: End,
     pub(crate) connections: Connections,
@@ -101,12 +99,12 @@ impl<R: Runtime> WorkerLoop<R> {
     fn poll_inputs(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut something = std::mem::take(&mut self.state.has_more);
         for _ in 0..INPUTS {
-            let Poll::Ready(Some(command)) = self.commands.poll_next_unpin(cx) else { break };
+            let Poll::Ready(Some(command)) = self.commands.poll_next(cx) else { break };
             self.command(command);
         }
         for _ in 0..INPUTS {
             // The loop holds a sender of its own: this never ends.
-            let Poll::Ready(Some(finished)) = self.finished.poll_next_unpin(cx) else { break };
+            let Poll::Ready(Some(finished)) = self.finished.poll_next(cx) else { break };
             let done = self.done(self.runtime.now(), finished);
             self.state.inputs.push(done);
         }
@@ -215,7 +213,7 @@ impl<R: Runtime> WorkerLoop<R> {
         }
         // A handler that needed no time has ended already: its result travels with its accept.
         for _ in 0..INPUTS {
-            let Ok(finished) = self.finished.try_recv() else { break };
+            let Some(finished) = self.finished.try_next() else { break };
             let done = self.done(now, finished);
             self.node.handle(now, done);
         }

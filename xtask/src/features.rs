@@ -19,6 +19,9 @@ const PACKAGES: &[&str] = &["moorline", "moorline-driver"];
 /// Transports do not know each other: what else there is sees only that there are some. They would make
 /// eight times as many combinations.
 const ALIKE: &[&str] = &["grpc", "quic", "tls", "websocket"];
+/// Features that switch on one of a crate below, where it is checked in every combination, and add a
+/// variant or two here: each is checked alone, and all of them beside nothing and beside everything.
+const ASIDE: &[(&str, &[&str])] = &[("moorline", &["async-std", "smol", "threads"])];
 
 type Features = BTreeMap<String, Vec<String>>;
 
@@ -36,7 +39,8 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let metadata: Value = serde_json::from_slice(&metadata.stdout)?;
     let (begun, mut count, mut broken) = (Instant::now(), 0, Vec::new());
     for package in PACKAGES {
-        for combination in combinations(&features(&metadata, package)?) {
+        let aside = ASIDE.iter().find(|(of, _)| of == package).map_or(&[][..], |(_, aside)| aside);
+        for combination in combinations(&features(&metadata, package)?, aside) {
             let listed = combination.join(",");
             println!("{package}: {}", if listed.is_empty() { "nothing" } else { &listed });
             // Clippy, because it can refuse warnings in this package without building all others anew.
@@ -71,17 +75,24 @@ fn features(metadata: &Value, package: &str) -> Result<Features, String> {
     Ok(features.iter().map(|(name, brings)| (name.clone(), list(brings))).collect())
 }
 
-/// Every set of features that differs from the others, each as short as it can be written.
-fn combinations(features: &Features) -> Vec<Vec<String>> {
-    let names = || features.keys().filter(|name| *name != "default");
+/// Every set of features that differs from the others, each as short as it can be written; of those that
+/// are alike, and of those aside, only what [`ALIKE`] and [`ASIDE`] say.
+fn combinations(features: &Features, aside: &[&str]) -> Vec<Vec<String>> {
+    let names = features.keys().filter(|name| *name != "default");
+    let (aside, names): (Vec<&String>, Vec<&String>) =
+        names.partition(|name| aside.contains(&name.as_str()));
     let (alike, others): (Vec<&String>, Vec<&String>) =
-        names().partition(|name| ALIKE.contains(&name.as_str()));
+        names.iter().copied().partition(|name| ALIKE.contains(&name.as_str()));
     let mut sets = every(&others);
-    let all_alike: Vec<String> = alike.iter().copied().cloned().collect();
+    let all =
+        |names: &[&[&String]]| -> Vec<String> { names.concat().into_iter().cloned().collect() };
+    let all_alike = all(&[&alike]);
     let with_all: Vec<_> =
         sets.iter().map(|set| [set.as_slice(), all_alike.as_slice()].concat()).collect();
     sets.extend(with_all);
     sets.extend(every(&alike));
+    sets.extend(aside.iter().map(|name| vec![(*name).clone()]));
+    sets.extend([all(&[&aside]), all(&[&names, &aside])]);
     sets.sort_by_key(Vec::len);
     let mut seen = BTreeSet::new();
     sets.retain(|set| seen.insert(closure(features, set)));
@@ -128,15 +139,20 @@ mod tests {
             feature("all", &["grpc", "client", "dep:clap"]),
         ]
         .into();
-        let found: Vec<String> = combinations(&features).iter().map(|set| set.join(",")).collect();
-        assert_eq!(found, ["", "all", "client", "grpc", "client,grpc"]);
+        let found = |aside: &[&str]| -> Vec<String> {
+            combinations(&features, aside).iter().map(|set| set.join(",")).collect()
+        };
+        assert_eq!(found(&[]), ["", "all", "client", "grpc", "client,grpc"]);
+        assert_eq!(found(&["grpc"]), ["", "all", "client", "grpc"]);
+        assert_eq!(found(&["client", "grpc"]), ["", "all", "client", "grpc", "client,grpc"]);
     }
 
     #[test]
     fn transports_are_combined_with_each_other_and_all_of_them_with_the_rest() {
         let names = ["client", "grpc", "health", "quic", "websocket"];
         let features: Features = names.map(|name| (name.to_owned(), Vec::new())).into();
-        let found: Vec<String> = combinations(&features).iter().map(|set| set.join(",")).collect();
+        let found: Vec<String> =
+            combinations(&features, &[]).iter().map(|set| set.join(",")).collect();
         for wanted in ["", "grpc", "quic,websocket", "client", "client,health,grpc,quic,websocket"]
         {
             assert!(found.iter().any(|set| set == wanted), "{wanted} in {found:?}");

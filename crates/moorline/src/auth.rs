@@ -1,13 +1,18 @@
 //! What a worker proves itself with, and who is let in: the callbacks of programs that embed either.
 
+use std::convert::Infallible;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::channel::oneshot;
+use futures::future::{Either, select};
 use moorline_driver::Credentials;
 use moorline_node::Credential;
-use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
 
+use crate::worker::Host;
 use crate::{BoxError, DisconnectReason};
 
 #[cfg(feature = "coordinator")]
@@ -19,7 +24,7 @@ pub(crate) use applicant::AskApplicants;
 pub use applicant::{Applicant, Denial};
 
 /// A function that gets a credential, until it is known on which runtime.
-pub(crate) struct GetCredentials(Box<dyn FnOnce(&Handle) -> Credentials + Send + Sync>);
+pub(crate) struct GetCredentials(Box<dyn FnOnce(&Host) -> Credentials + Send + Sync>);
 
 impl GetCredentials {
     pub(crate) fn by<F, T>(fetch: F) -> Self
@@ -47,7 +52,7 @@ impl GetCredentials {
 
     /// Asks it for each attempt to connect, on the runtime that handlers run on: whatever it does there
     /// holds up no heartbeat.
-    pub(crate) fn on(self, runtime: &Handle) -> Credentials {
+    pub(crate) fn on(self, runtime: &Host) -> Credentials {
         (self.0)(runtime)
     }
 }
@@ -55,19 +60,20 @@ impl GetCredentials {
 /// Runs this on a runtime, and ends it when nobody waits for it any more. `None`: it panicked, or the
 /// runtime has ended.
 async fn on<T: Send + 'static>(
-    runtime: &Handle,
+    runtime: &Host,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {
-    let running = runtime.spawn(work);
-    let _wanted = Wanted(running.abort_handle());
-    running.await.ok()
-}
-
-/// Ends a task when it is dropped.
-struct Wanted(AbortHandle);
-
-impl Drop for Wanted {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    let (reply, answer) = oneshot::channel();
+    // Gone with whoever waits.
+    let (wanted, unwanted) = oneshot::channel::<Infallible>();
+    runtime.spawn(async move {
+        let work = pin!(AssertUnwindSafe(work).catch_unwind());
+        if let Either::Left((Ok(done), _)) = select(work, unwanted).await {
+            // Who asked may have stopped waiting.
+            let _ = reply.send(done);
+        }
+    });
+    let done = answer.await.ok();
+    drop(wanted);
+    done
 }

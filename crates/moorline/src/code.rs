@@ -70,7 +70,7 @@ codes! {
         "Write it as SCHEME://HOST:PORT, such as grpc://127.0.0.1:8740.";
     NO_RUNTIME 1003
         "There is no tokio runtime to run handlers on."
-        "Build and run the worker inside a tokio runtime.";
+        "Build the worker inside a tokio runtime, or give it another one by `runtime`.";
     UNKNOWN_SETTING 1004
         "The configuration has a key that is no setting."
         "Compare it with `moorline config init`, which lists every setting.";

@@ -63,6 +63,7 @@
 //! | --- | --- |
 //! | [`Worker`], [`WorkerHandle`], [`LinkStatus`], [`Reconnect`], [`Preset`] | run tasks, steer and watch the link |
 //! | [`TaskCtx`], [`Fatal`] | inside a handler |
+//! | [`Runtime`] | a worker without tokio (features `smol`, `threads`, `async-std`) |
 //! | [`Coordinator`] | embed a coordinator (feature `coordinator`) |
 //! | [`Credential`], [`Applicant`] | what a worker shows, and who is let in |
 //! | [`Client`], [`Submit`] | hand in tasks (feature `client`) |
@@ -140,7 +141,9 @@ pub use preset::Preset;
 pub use process::ProcessGroups;
 pub use reconnect::Reconnect;
 pub use task::{Fatal, TaskCtx};
-pub use worker::{LinkChanges, LinkStatus, OutageStatus, Why, Worker, WorkerBuilder, WorkerHandle};
+pub use worker::{
+    LinkChanges, LinkStatus, OutageStatus, Runtime, Why, Worker, WorkerBuilder, WorkerHandle,
+};
 
 use moorline_node::Name;
 

@@ -6,13 +6,16 @@ mod output;
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::channel::oneshot;
+use futures::future::{BoxFuture, Either, select};
 use moorline_work::AbortReason;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
+use tokio::runtime::{Builder, Handle};
 
 pub use group::ProcessGroups;
 
@@ -43,9 +46,10 @@ const FATAL: std::ops::RangeInclusive<i32> = 64..=78;
 /// - It leads a process group of its own. When the attempt is cancelled or its time is over, the
 ///   group gets SIGTERM, and SIGKILL when the grace is over or the worker ends. What is left of the
 ///   group when its leader has ended and the result is read, is killed.
-#[derive(Debug)]
+/// - Under a runtime other than tokio each child has a thread that attends to it.
+#[derive(Clone, Debug)]
 pub(crate) struct CommandHandler {
-    words: Vec<String>,
+    words: Arc<[String]>,
     groups: ProcessGroups,
     exits: ChildExits,
 }
@@ -58,7 +62,7 @@ impl CommandHandler {
         if words.first().is_none_or(String::is_empty) {
             return Err(Error::setting("handler", format!("`{command}` names no program")));
         }
-        Ok(Self { words, groups, exits })
+        Ok(Self { words: words.into(), groups, exits })
     }
 
     fn spawn(&self, ctx: &TaskCtx) -> std::io::Result<Child> {
@@ -88,6 +92,17 @@ fn is_withheld(name: &OsStr) -> bool {
 
 impl Handler for CommandHandler {
     fn call(&self, ctx: TaskCtx, input: Bytes) -> BoxFuture<'static, Finished> {
+        if Handle::try_current().is_ok() {
+            return self.attended(ctx, input);
+        }
+        let this = self.clone();
+        Box::pin(aside(move || this.attended(ctx, input)))
+    }
+}
+
+impl CommandHandler {
+    /// A child, and all that is done with it; needs tokio.
+    fn attended(&self, ctx: TaskCtx, input: Bytes) -> BoxFuture<'static, Finished> {
         let program = self.words[0].clone();
         match self.spawn(&ctx) {
             Ok(child) => {
@@ -105,6 +120,32 @@ impl Handler for CommandHandler {
             }
         }
     }
+}
+
+/// Does this on a thread with a small tokio of its own, which ends with it, or soon after this is dropped.
+async fn aside(work: impl FnOnce() -> BoxFuture<'static, Finished> + Send + 'static) -> Finished {
+    let failed =
+        |error| Finished::failed(true, format!("its child cannot be attended to: {error}"));
+    let (mut tell, told) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("moorline-child".into());
+    let begun = thread.spawn(move || {
+        let finished = match Builder::new_current_thread().enable_all().build() {
+            Ok(tokio) => tokio.block_on(async {
+                // Whoever waits no more has ended the attempt, and dropping its work ends the child.
+                match select(work(), tell.cancellation()).await {
+                    Either::Left((finished, _)) => Some(finished),
+                    Either::Right(_) => None,
+                }
+            }),
+            Err(error) => Some(failed(error)),
+        };
+        // Nobody may be left to be told.
+        finished.map(|finished| tell.send(finished))
+    });
+    if let Err(error) = begun {
+        return failed(error);
+    }
+    told.await.unwrap_or_else(|_| failed(std::io::Error::other("its thread panicked")))
 }
 
 /// Feeds the child, reads it, and says how it ended. The group is killed then, or when this is

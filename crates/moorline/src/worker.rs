@@ -12,6 +12,7 @@ mod data_dir;
 mod executor;
 mod handle;
 mod listener;
+mod runtime;
 mod settings;
 mod status;
 mod why;
@@ -19,7 +20,7 @@ mod why;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moorline_driver::{Transports, WorkerOptions, start_worker};
+use moorline_driver::{Transports, WorkerOptions};
 use moorline_link::State;
 
 pub use builder::WorkerBuilder;
@@ -33,6 +34,7 @@ pub(crate) use child_exits::ChildExits;
 #[cfg(feature = "health")]
 pub(crate) use handle::Shared;
 pub use handle::WorkerHandle;
+pub use runtime::Runtime;
 pub use status::{LinkStatus, OutageStatus};
 pub use why::Why;
 
@@ -41,12 +43,13 @@ use data_dir::DataDir;
 use executor::Handlers;
 use handle::Owner;
 use listener::Listeners;
-use tokio::runtime::Handle;
+pub(crate) use runtime::Host;
 
 /// Runs tasks for a coordinator, and finds back to it whatever happens to the connection.
 ///
 /// Its link lives on a thread of its own, so a handler that blocks every thread of the runtime does
-/// not cost the connection (P23). Handlers run on the tokio runtime in which it was built.
+/// not cost the connection (P23). Handlers run on the tokio runtime in which it was built, or on
+/// another [`Runtime`].
 ///
 /// ```no_run
 /// use moorline::{Result, TaskCtx, Worker};
@@ -72,7 +75,7 @@ pub struct Worker {
     #[cfg(feature = "health")]
     health: Watched,
     listeners: Listeners,
-    runtime: Handle,
+    host: Host,
     /// Held as long as the worker runs.
     data_dir: Option<DataDir>,
 }
@@ -163,7 +166,7 @@ impl Worker {
             shared,
             log_repeat_every,
             listeners,
-            runtime,
+            host,
             data_dir,
             ..
         } = this;
@@ -172,17 +175,17 @@ impl Worker {
         if !shared.get().may_start() {
             return Ok(());
         }
-        let driver = start_worker(transports, options, Box::new(handlers)).map_err(Error::Start)?;
+        let driver = host.start(transports, options, Box::new(handlers)).map_err(Error::Start)?;
         driver.summarise_every(log_repeat_every);
         #[cfg(feature = "health")]
         if is_watched {
             driver.pulse_every(crate::health::PULSE_EVERY);
         }
         let running = shared.get().started(driver.clone());
-        let told = listeners.start(&runtime, || handle.subscribe());
+        let told = listeners.start(&host, || handle.subscribe());
         let ending = driver.ended().await;
         drop(running);
-        told.of_the_end().await;
+        told.of_the_end(&host).await;
         match ending.state {
             State::Failed => {
                 let reason = ending.reason.unwrap_or(moorline_link::Reason::ClosedByPeer);

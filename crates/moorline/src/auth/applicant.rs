@@ -7,10 +7,10 @@ use std::sync::Arc;
 use moorline_driver::Authenticator;
 use moorline_link::{ComeBack, Dismissal};
 use moorline_node::Credential;
-use tokio::runtime::Handle;
 
 use super::on;
 use crate::DisconnectReason;
+use crate::worker::Host;
 
 /// A worker that wants to be let in: what it says, and what it shows for that.
 ///
@@ -75,7 +75,7 @@ impl From<Denial> for DisconnectReason {
 
 /// A function that looks at applicants, until it is known on which runtime.
 #[derive(Clone)]
-pub(crate) struct AskApplicants(Arc<dyn Fn(&Handle) -> Authenticator + Send + Sync>);
+pub(crate) struct AskApplicants(Arc<dyn Fn(&Host) -> Authenticator + Send + Sync>);
 
 impl AskApplicants {
     pub(crate) fn by<F, T>(judge: F) -> Self
@@ -105,7 +105,7 @@ impl AskApplicants {
     }
 
     /// Asks it about everybody, on this runtime: whatever it does there holds up nobody else.
-    pub(crate) fn on(&self, runtime: &Handle) -> Authenticator {
+    pub(crate) fn on(&self, runtime: &Host) -> Authenticator {
         (self.0)(runtime)
     }
 }

@@ -18,7 +18,7 @@ use super::{Context, Outcome, event, logs, output, systemd};
 use crate::client::WorkerAction;
 use crate::config::{Config, Key, Reloader, Role, Sources, Surroundings, WorkerFlags};
 use crate::process::ProcessGroups;
-use crate::{Error, Result, Worker};
+use crate::{Error, Result, Runtime, Worker};
 
 #[derive(clap::Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -197,7 +197,8 @@ async fn stay(error: &Error, signals: &mut Signals, hangups: &mut Hangups, reloa
 }
 
 fn build(config: &Config, name: &str, groups: &ProcessGroups) -> Result<Worker> {
-    let mut builder = config.worker().name(name).data_dir(data_dir(config, name)?);
+    let mut builder =
+        config.worker().name(name).data_dir(data_dir(config, name)?).runtime(runtime()?);
     for (name, command) in config.map(Key::Handlers) {
         builder = builder.command(name, command, groups)?;
     }
@@ -209,6 +210,15 @@ fn data_dir(config: &Config, name: &str) -> Result<PathBuf> {
     match config.text(Key::DataDir) {
         Some(data_dir) => Ok(PathBuf::from(data_dir)),
         None => default_data_dir(name),
+    }
+}
+
+/// For tests of moorline itself: the same command on every runtime of a build.
+fn runtime() -> Result<Runtime> {
+    match std::env::var("MOORLINE_RUNTIME") {
+        Ok(name) if !name.is_empty() => name.parse(),
+        Ok(_) | Err(std::env::VarError::NotPresent) => Ok(Runtime::default()),
+        Err(std::env::VarError::NotUnicode(name)) => name.to_string_lossy().parse(),
     }
 }
 

@@ -24,6 +24,7 @@ const OTHERS: &[&str] = &[
     "MOORLINE_IDEMPOTENCY_KEY",
     // For tests of moorline itself.
     "MOORLINE_BLESS",
+    "MOORLINE_RUNTIME",
     "MOORLINE_WRITE_DOCS",
 ];
 

@@ -18,7 +18,8 @@ use super::{Coordinator, ReloadHook, admin};
 use crate::auth::AskApplicants;
 use crate::health::{self, Bound, CoordinatorSubject, Health, Limits};
 use crate::reach::Reach;
-use crate::{Code, Error, Result};
+use crate::worker::Host;
+use crate::{Code, Error, Result, Runtime};
 
 mod reach;
 
@@ -396,7 +397,7 @@ impl CoordinatorBuilder {
         };
         let transports = self.reach.listening(self.transports.clone(), None)?;
         let mut options = self.options(&transports)?;
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::NoRuntime)?;
+        let runtime = Host::of(Runtime::Tokio)?;
         options.authenticator = self.authenticator.as_ref().map(|ask| ask.on(&runtime));
         let store_at = self.store.clone();
         let has_quic = options.listen.iter().any(|endpoint| endpoint.scheme() == "quic");

@@ -1,9 +1,11 @@
 //! The context of an attempt.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use futures::future::{Either, select};
 use moorline_work::{AbortReason, TaskKey};
 use tokio::sync::watch;
 
@@ -193,11 +195,11 @@ impl Abort {
 
     /// Resolves when the handler's future is to be dropped: at once if the handler does not look,
     /// else after the grace.
-    pub(crate) async fn over(&self, grace: Duration) -> Stop {
+    pub(crate) async fn over<G: Future<Output = ()>>(&self, grace: impl FnOnce() -> G) -> Stop {
         let stop = self.told().await;
         if stop != Stop::Now && self.asked.load(Ordering::Relaxed) {
-            let now = self.wait(|stop| *stop == Stop::Now);
-            if let Ok(now) = tokio::time::timeout(grace, now).await {
+            let now = pin!(self.wait(|stop| *stop == Stop::Now));
+            if let Either::Left((now, _)) = select(now, pin!(grace())).await {
                 return now;
             }
         }

@@ -89,14 +89,14 @@ async fn a_handler_that_does_not_look_is_dropped_at_once_and_one_that_looks_gets
     let blind = Abort::new();
     blind.tell(Stop::Asked(AbortReason::Cancelled));
     let start = tokio::time::Instant::now();
-    assert_eq!(blind.over(grace).await, Stop::Asked(AbortReason::Cancelled));
+    assert_eq!(blind.over(|| tokio::time::sleep(grace)).await, Stop::Asked(AbortReason::Cancelled));
     assert_eq!(start.elapsed(), Duration::ZERO);
 
     let seeing = Abort::new();
     let ctx = TaskCtx::new(TaskKey::default(), None, Arc::clone(&seeing));
     seeing.tell(Stop::Asked(AbortReason::TimedOut));
     ctx.cancelled().await;
-    assert_eq!(seeing.over(grace).await, Stop::Asked(AbortReason::TimedOut));
+    assert_eq!(seeing.over(|| tokio::time::sleep(grace)).await, Stop::Asked(AbortReason::TimedOut));
     assert_eq!(start.elapsed(), grace);
 }
 
@@ -107,10 +107,11 @@ async fn the_end_of_the_worker_waits_for_no_grace() {
     abort.tell(Stop::Asked(AbortReason::Cancelled));
     assert!(ctx.is_cancelled());
     let start = tokio::time::Instant::now();
-    let (over, ()) = tokio::join!(abort.over(Duration::from_secs(10)), async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        abort.tell(Stop::Now);
-    });
+    let (over, ()) =
+        tokio::join!(abort.over(|| tokio::time::sleep(Duration::from_secs(10))), async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            abort.tell(Stop::Now);
+        });
     assert_eq!((over, start.elapsed()), (Stop::Now, Duration::from_secs(1)));
 }
 

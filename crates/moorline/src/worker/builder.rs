@@ -11,9 +11,9 @@ use moorline_transport::Transport;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::LinkStatus;
 use super::listener::Listeners;
 use super::settings::LinkSettings;
+use super::{LinkStatus, Runtime};
 use crate::auth::GetCredentials;
 use crate::reach::Reach;
 use crate::task::{Handler, Typed};
@@ -54,6 +54,7 @@ pub struct WorkerBuilder {
     transports: Transports,
     reach: Reach,
     credentials: Option<GetCredentials>,
+    runtime: Runtime,
     log_repeat_every: Duration,
     /// Once a handler is a child process.
     #[cfg(any(feature = "health", all(feature = "process", unix)))]
@@ -76,6 +77,7 @@ impl std::fmt::Debug for WorkerBuilder {
             .field("slots", &self.slots)
             .field("handlers", &self.handlers.keys())
             .field("task_timeout", &self.task_timeout)
+            .field("runtime", &self.runtime)
             .field("drain_timeout", &self.drain_timeout)
             .field("reach", &self.reach)
             .field("log_repeat_every", &self.log_repeat_every)
@@ -100,6 +102,7 @@ impl WorkerBuilder {
             transports: Transports::new(),
             reach: Reach::default(),
             credentials: None,
+            runtime: Runtime::default(),
             log_repeat_every: Duration::from_secs(30),
             #[cfg(any(feature = "health", all(feature = "process", unix)))]
             child_exits: None,
@@ -405,6 +408,19 @@ impl WorkerBuilder {
     pub fn on_link_change(mut self, listener: impl FnMut(LinkStatus) + Send + 'static) -> Self {
         self.listeners.add(listener);
         self
+    }
+
+    /// Where handlers run, and what its loop waits by. Default: the tokio runtime in which it is built.
+    ///
+    /// ```
+    /// use moorline::{Runtime, Worker};
+    ///
+    /// // With the feature `smol`: `Runtime::Smol`, and no tokio anywhere.
+    /// let builder = Worker::builder("mem://here").runtime(Runtime::Tokio);
+    /// # let _ = builder;
+    /// ```
+    pub fn runtime(self, runtime: Runtime) -> Self {
+        Self { runtime, ..self }
     }
 
     /// How long an attempt may run when its task does not say; the shorter of both counts. Default:

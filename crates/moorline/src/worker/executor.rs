@@ -11,8 +11,8 @@ use futures::channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use futures::{FutureExt, StreamExt};
 use moorline_driver::{Completion, Executor, Job};
 use moorline_work::{AbortReason, Outcome, RunId};
-use tokio::runtime::Handle;
 
+use super::runtime::Host;
 use crate::task::{Abort, Finished, Handler, Stop, TaskCtx};
 
 /// How long a handler that looks at its cancellation may take to end.
@@ -21,7 +21,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The runs that have not ended, to stop them. Locked only to copy.
 type Runs = Arc<Mutex<BTreeMap<RunId, Arc<Abort>>>>;
 
-/// The handlers of a worker, each attempt a task of the user's runtime. Dropping it ends what runs.
+/// The handlers of a worker, each attempt a task of its runtime. Dropping it ends what runs.
 pub(crate) struct Handlers {
     handlers: BTreeMap<String, Arc<dyn Handler>>,
     /// To the task that starts attempts: what comes in one turn of the loop wakes the runtime once.
@@ -45,26 +45,26 @@ impl std::fmt::Debug for Handlers {
 }
 
 impl Handlers {
-    pub(crate) fn new(handlers: BTreeMap<String, Arc<dyn Handler>>, runtime: &Handle) -> Self {
+    pub(crate) fn new(handlers: BTreeMap<String, Arc<dyn Handler>>, host: &Host) -> Self {
         let (attempts, coming) = mpsc::unbounded();
-        runtime.spawn(start(coming));
+        host.spawn(start(coming, host.clone()));
         Self { handlers, attempts, runs: Runs::default() }
     }
 }
 
 /// Until the worker is gone.
-async fn start(mut coming: UnboundedReceiver<Attempt>) {
+async fn start(mut coming: UnboundedReceiver<Attempt>, host: Host) {
     while let Some(attempt) = coming.next().await {
-        tokio::spawn(attempt.run());
+        host.spawn(attempt.run(host.clone()));
     }
 }
 
 impl Attempt {
-    async fn run(self) {
+    async fn run(self, host: Host) {
         let Self { handler, job, done, abort, entry: _entry } = self;
         let ctx = TaskCtx::new(job.key, job.deadline, Arc::clone(&abort));
         // The future is gone, and what it held is free, before anybody hears that it ended.
-        let finished = run(handler, ctx, job.payload, &abort).await;
+        let finished = run(handler, ctx, job.payload, &abort, &host).await;
         done.complete(finished.outcome, finished.body);
     }
 }
@@ -100,7 +100,13 @@ impl Drop for Handlers {
     }
 }
 
-async fn run(handler: Arc<dyn Handler>, ctx: TaskCtx, input: Bytes, abort: &Abort) -> Finished {
+async fn run(
+    handler: Arc<dyn Handler>,
+    ctx: TaskCtx,
+    input: Bytes,
+    abort: &Abort,
+    host: &Host,
+) -> Finished {
     let work = AssertUnwindSafe(async move { handler.call(ctx, input).await }).catch_unwind();
     tokio::select! {
         // A result that is there counts, whatever was asked meanwhile.
@@ -111,7 +117,7 @@ async fn run(handler: Arc<dyn Handler>, ctx: TaskCtx, input: Bytes, abort: &Abor
             });
             explained(finished, abort.stop())
         }
-        stop = abort.over(GRACE) => match stop {
+        stop = abort.over(|| host.sleep(GRACE)) => match stop {
             Stop::Asked(reason) => stopped(reason, None),
             Stop::Now | Stop::No => Finished { outcome: Outcome::Cancelled, body: Bytes::new() },
         },

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use moorline_link::{Instant, LinkSnapshot, Reason, State};
 use tokio::sync::watch;
 
+use super::runtime::Host;
 use super::{LinkChanges, LinkStatus};
 use crate::{Error, Result};
 
@@ -119,10 +121,11 @@ impl WorkerHandle {
     /// # }
     /// ```
     pub async fn wait_active(&self, timeout: Duration) -> Result<LinkStatus> {
-        let ended = match tokio::time::timeout(timeout, self.until_active()).await {
-            Ok(Ok(status)) => return Ok(status),
-            Ok(Err(ended)) => ended,
-            Err(_) => {
+        let limit = self.shared.host.sleep(timeout);
+        let ended = match select(Box::pin(self.until_active()), limit).await {
+            Either::Left((Ok(status), _)) => return Ok(status),
+            Either::Left((Err(ended), _)) => ended,
+            Either::Right(_) => {
                 let reason = self.link().reason;
                 return Err(Error::NotActive { limit: timeout, reason });
             }
@@ -270,6 +273,7 @@ impl WorkerHandle {
 /// What a worker and its handles share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    host: Host,
     phase: Mutex<Phase>,
     /// Told of every change of the phase.
     changed: watch::Sender<()>,
@@ -335,8 +339,9 @@ enum Phase {
 }
 
 impl Shared {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { phase: Mutex::new(Phase::Built), changed: watch::Sender::new(()) })
+    pub(crate) fn new(host: Host) -> Arc<Self> {
+        let (phase, changed) = (Mutex::new(Phase::Built), watch::Sender::new(()));
+        Arc::new(Self { host, phase, changed })
     }
 
     /// What it looks like now.

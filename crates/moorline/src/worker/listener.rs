@@ -5,10 +5,10 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use futures::future::join_all;
-use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use futures::channel::oneshot;
+use futures::future::{join_all, select};
 
+use super::runtime::Host;
 use super::{LinkChanges, LinkStatus};
 
 /// How long the end of a worker waits for its listeners to have been told of it.
@@ -33,19 +33,30 @@ impl Listeners {
 
     /// Each gets a task of its own, outside of every lock and of the worker's thread: one that blocks
     /// blocks no other and not the link (P100, P103). They end with the worker.
-    pub(crate) fn start(self, runtime: &Handle, changes: impl Fn() -> LinkChanges) -> Told {
-        Told(self.0.into_iter().map(|listener| runtime.spawn(tell(changes(), listener))).collect())
+    pub(crate) fn start(self, host: &Host, changes: impl Fn() -> LinkChanges) -> Told {
+        let start = |listener| {
+            let (over, told) = oneshot::channel();
+            let changes = changes();
+            host.spawn(async move {
+                tell(changes, listener).await;
+                drop(over);
+            });
+            told
+        };
+        Told(self.0.into_iter().map(start).collect())
     }
 }
 
 /// Listeners that are told until the worker has ended.
 #[must_use]
-pub(crate) struct Told(Vec<JoinHandle<()>>);
+pub(crate) struct Told(Vec<oneshot::Receiver<()>>);
 
 impl Told {
     /// Waits until they have been told of the end, for a moment: none of them can hold the worker.
-    pub(crate) async fn of_the_end(self) {
-        let _ = tokio::time::timeout(FAREWELL, join_all(self.0)).await;
+    pub(crate) async fn of_the_end(self, host: &Host) {
+        if !self.0.is_empty() {
+            select(join_all(self.0), host.sleep(FAREWELL)).await;
+        }
     }
 }
 

@@ -28,6 +28,7 @@ mod reconnect;
 mod refused;
 mod rig;
 mod runtime;
+mod runtimes;
 #[cfg(feature = "sim")]
 mod sim;
 mod slow;

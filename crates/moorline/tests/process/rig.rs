@@ -282,6 +282,13 @@ impl Rig {
         start_worker(self.home.path(), at, name, name, flags)
     }
 
+    /// Starts a worker whose handlers run on this runtime.
+    pub(crate) fn worker_on(&self, runtime: &str, name: &str, flags: &[&str]) -> Process {
+        let mut command = worker_command(self.home.path(), self.listen, name, name, flags);
+        command.env("MOORLINE_RUNTIME", runtime);
+        Process::spawn(name, command)
+    }
+
     /// Runs a client command and returns what it printed.
     pub(crate) fn run(&self, args: &[&str]) -> Value {
         let output = Command::new(MOORLINE)
@@ -393,10 +400,13 @@ pub(crate) fn start_worker(
     name: &str,
     flags: &[&str],
 ) -> Process {
+    Process::spawn(name, worker_command(home, at, data, name, flags))
+}
+
+fn worker_command(home: &Path, at: SocketAddr, data: &str, name: &str, flags: &[&str]) -> Command {
     let data = home.join(data);
     let (coordinator, name_flag) =
         (format!("--coordinator={}", wire::url(at)), format!("--name={name}"));
     let data = format!("--data-dir={}", data.display());
-    let args = [&["worker", &coordinator, &name_flag, &data], flags].concat();
-    Process::start(name, &args)
+    command(&[&["worker", &coordinator, &name_flag, &data], flags].concat())
 }

@@ -4,11 +4,11 @@ use moorline_driver::WorkerOptions;
 use moorline_link::{Incarnation, LinkConfig};
 use moorline_node::{Name, WorkerConfig};
 use moorline_work::RunnerConfig;
-use tokio::runtime::Handle;
 
 use super::super::data_dir::DataDir;
 use super::super::executor::Handlers;
 use super::super::handle::{Owner, Shared};
+use super::super::runtime::Host;
 use super::WorkerBuilder;
 use crate::id::worker_of_name;
 use crate::random::random;
@@ -22,7 +22,7 @@ impl WorkerBuilder {
     /// coordinator on another machine without TLS, `Error::Tls` for keys and certificates,
     /// [`Error::DataDir`] or
     /// [`Error::DataDirInUse`] for the data directory, [`Error::HealthListen`] if health cannot be served
-    /// where it is asked for, [`Error::NoRuntime`] outside a tokio runtime.
+    /// where it is asked for, [`Error::NoRuntime`] outside a tokio runtime, if it is to run on tokio.
     ///
     /// ```
     /// use moorline::{Code, Worker};
@@ -38,7 +38,7 @@ impl WorkerBuilder {
         if let Some(name) = self.twice {
             return Err(Error::setting("task", format!("`{name}` has two handlers")));
         }
-        let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
+        let host = Host::of(self.runtime)?;
         let transports = self.reach.dialling(self.transports)?;
         let endpoints = self
             .coordinators
@@ -75,18 +75,18 @@ impl WorkerBuilder {
             seed: random().map_err(Error::Start)?,
         };
         let mut options = WorkerOptions::new(config, endpoints);
-        options.credentials = self.credentials.map(|credentials| credentials.on(&runtime));
+        options.credentials = self.credentials.map(|credentials| credentials.on(&host));
         Ok(Worker {
             transports,
             options,
-            handlers: Handlers::new(self.handlers, &runtime),
-            shared: Owner::new(Shared::new()),
+            handlers: Handlers::new(self.handlers, &host),
+            shared: Owner::new(Shared::new(host.clone())),
             drain_timeout: self.drain_timeout,
             log_repeat_every: self.log_repeat_every,
             #[cfg(feature = "health")]
             health,
             listeners: self.listeners,
-            runtime,
+            host,
             data_dir,
         })
     }

@@ -4,7 +4,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use moorline_work::{AbortReason, Outcome, TaskKey};
 
-use super::run;
+use tokio::runtime::Handle;
+
+use super::{Host, run};
 use crate::task::{Abort, Finished, Handler, Stop, TaskCtx, Typed};
 use crate::{BoxError, Fatal};
 
@@ -13,7 +15,8 @@ async fn told(handler: impl Handler, stop: Stop) -> Finished {
     let abort = Abort::new();
     abort.tell(stop);
     let ctx = TaskCtx::new(TaskKey::default(), None, Arc::clone(&abort));
-    run(Arc::new(handler), ctx, Bytes::new(), &abort).await
+    let host = Host::Tokio(Handle::current());
+    run(Arc::new(handler), ctx, Bytes::new(), &abort, &host).await
 }
 
 /// A handler that ends when it is told to, and then fails for good.

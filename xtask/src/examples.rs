@@ -1,12 +1,16 @@
 //! `examples`: every public item of the facade, and every public type of the crates below it, has an
-//! example. `cargo test --doc` says whether they compile; this says which are missing.
+//! example. `cargo test --doc` says whether they compile; this says which are missing. And the programs
+//! that are examples, and end by themselves, are run.
 //!
 //! It reads the sources as a compiler does that knows no macros: from `lib.rs` along `mod` and
 //! `pub use`, whatever the features. What a macro of ours makes is found by its text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use syn::{Attribute, Expr, ExprLit, ImplItem, Item, Lit, Meta, UseTree, Visibility};
 
@@ -23,15 +27,81 @@ const INNER: &[&str] = &[
     "crates/wire",
     "crates/transport",
     "crates/store",
+    "crates/sync",
     "crates/driver",
     "transports/grpc",
     "transports/memory",
 ];
 
+/// Programs that end by themselves, and what each says when it does what it is for.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("by_hand", "Active to Shutdown"),
+    ("on_async_std", "hello you, from async-std"),
+    ("on_smol", "hello you, from smol"),
+    ("on_threads", "hello you, from a thread"),
+    ("on_tokio", "hello you, from tokio"),
+];
+
+/// Longest time that one of them may take; they take a second or less.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub(crate) fn run(args: &[String]) -> Outcome {
-    if !args.is_empty() {
-        return Err(format!("takes nothing, got {args:?}").into());
+    let built = match args {
+        [] => false,
+        [flag] if flag == "--built" => true,
+        other => return Err(format!("takes --built or nothing, got {other:?}").into()),
+    };
+    documented()?;
+    if !built {
+        // As `cargo test --workspace` builds them: one set of features.
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--workspace", "--examples"])
+            .current_dir(root())
+            .status()?;
+        if !status.success() {
+            return Err("the examples do not compile".into());
+        }
     }
+    let here = std::env::current_exe()?;
+    let programs = here.parent().ok_or("this program has no folder")?.join("examples");
+    for (name, says) in PROGRAMS {
+        let said = program(&programs.join(name)).map_err(|error| format!("{name}: {error}"))?;
+        if !said.contains(says) {
+            return Err(format!("{name} does not say {says:?}, but:\n{said}").into());
+        }
+    }
+    println!("{} programs do what they are examples of", PROGRAMS.len());
+    Ok(())
+}
+
+/// What a program says until it ends well.
+fn program(path: &Path) -> Result<String, Box<dyn std::error::Error>> {
+    let mut child = Command::new(path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if begun.elapsed() > PATIENCE {
+            child.kill()?;
+            child.wait()?;
+            return Err(format!("does not end within {PATIENCE:?}").into());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let mut said = String::new();
+    if let Some(mut stdout) = child.stdout.take() {
+        stdout.read_to_string(&mut said)?;
+    }
+    if status.success() { Ok(said) } else { Err(format!("{status}; it said:\n{said}").into()) }
+}
+
+/// Whether everything that needs an example has one.
+fn documented() -> Outcome {
     let (mut looked_at, mut missing) = (0, Vec::new());
     for (crates, strict) in [(FACADES, true), (INNER, false)] {
         for dir in crates {

@@ -1,15 +1,15 @@
 //! `loom`: every interleaving of what threads share, within a bound on preemptions.
 //!
 //! `crates/sync` has nothing beneath it, so it is built alone with `--cfg loom`, in a target directory of
-//! its own: everything else, tokio first, is not made to be built so.
+//! its own: the flag reaches everything that is built, and tokio has no sockets with it.
 
 use std::process::Command;
 
 use crate::Outcome;
 use crate::write::root;
 
-/// Times a thread may be interrupted where it could have gone on. Two find nearly every fault (see loom's
-/// own documentation); each further one costs several times as much.
+/// Times a thread may be interrupted where it could have gone on: loom's own documentation finds 2 or 3
+/// enough for most faults, and each one more multiplies the time.
 const PREEMPTIONS: &str = "3";
 
 pub(crate) fn run(args: &[String]) -> Outcome {

@@ -84,5 +84,5 @@ fn only_what_rustdoc_compiles_is_an_example() {
 
 #[test]
 fn every_public_item_has_its_example() {
-    super::run(&[]).unwrap();
+    super::documented().unwrap();
 }

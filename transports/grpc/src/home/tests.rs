@@ -1,7 +1,11 @@
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures::executor::block_on;
-use moorline_transport::Transport;
+use moorline_link::Lane;
+use moorline_transport::{Connection, Transport};
 
 use super::*;
 use crate::GrpcTransport;
@@ -26,6 +30,16 @@ fn witness(home: &Home) -> std::sync::mpsc::Receiver<()> {
     here
 }
 
+/// Sends a packet from one to the other.
+async fn pass(one: &mut Connection, other: &mut Connection) {
+    let packet = Bytes::from_static(b"over");
+    poll_fn(|cx| Pin::new(&mut *one.sender).poll_ready(cx)).await.expect("it is open");
+    Pin::new(&mut *one.sender).send(packet.clone(), Lane::C).expect("it takes a packet");
+    poll_fn(|cx| Pin::new(&mut *one.sender).poll_flush(cx)).await.expect("it is sent");
+    let received = poll_fn(|cx| Pin::new(&mut *other.receiver).poll_receive(cx)).await;
+    assert_eq!(received, Ok(packet));
+}
+
 #[test]
 fn without_tokio_a_transport_has_one_private_runtime_and_with_tokio_none() {
     let homes = Homes::default();
@@ -43,7 +57,7 @@ fn without_tokio_a_transport_has_one_private_runtime_and_with_tokio_none() {
 #[test]
 fn the_private_runtime_ends_with_the_last_that_needs_it() {
     let transport = GrpcTransport::new();
-    let (one, other, listener) = block_on(async {
+    let (mut one, mut other, listener) = block_on(async {
         let nowhere = "grpc://127.0.0.1:0".parse().expect("an endpoint");
         let mut listener = transport.listen(&nowhere).await.expect("listens");
         let dial = transport.dial(&listener.endpoint());
@@ -56,6 +70,9 @@ fn the_private_runtime_ends_with_the_last_that_needs_it() {
         for last in [Box::new(transport) as Box<dyn std::any::Any>, Box::new(listener)] {
             drop(last);
             assert_eq!(witness.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty));
+        }
+        for _ in 0..10 {
+            pass(&mut one, &mut other).await;
         }
         drop(one);
         drop(other);

@@ -176,10 +176,10 @@ fn web_socket() -> (Transports, String) {
     (Transports::new().with(WebSocketTransport::new()), endpoint)
 }
 
-/// With the files of its certificates.
+/// With the files of its certificates, which are for the name that the worker gives.
 fn quic() -> (Transports, String, pki::Files) {
     let ca = pki::authority();
-    let files = pki::Files::new(&ca, &pki::issued(&ca, "both ends"));
+    let files = pki::Files::new(&ca, &pki::issued(&ca, "worker"));
     let security = Security::new()
         .with_server(ServerTls::from_files(files.files.clone()).expect("files"))
         .with_client(ClientTls::from_files(files.files.clone()).expect("files"));

@@ -29,6 +29,7 @@ const INNER: &[&str] = &[
     "crates/store",
     "crates/sync",
     "crates/driver",
+    "crates/chaos",
     "transports/grpc",
     "transports/memory",
 ];

@@ -41,7 +41,8 @@
 //! At most 64 KiB or 256 pieces wait on each way of a TCP connection: then its source is not read any
 //! more, and the operating system holds it up. At most 1 MiB or 1,024 datagrams wait on each way of a UDP flow:
 //! what comes then is dropped and counted. [`Builder::max_connections`] bounds connections and flows. A
-//! proxy with nothing to do sleeps: there is no timer while nothing waits for one.
+//! proxy with nothing to do sleeps: but for flows, which are forgotten after two minutes, there is no timer
+//! while nothing waits for one.
 
 mod counts;
 mod datagrams;

@@ -29,14 +29,37 @@ pub(crate) struct Origin {
 /// Carries datagrams until the flow is idle, or the route ends it.
 pub(crate) async fn carry(shared: Arc<Shared>, origin: Origin) {
     let id = origin.id;
-    let fate = match open(&shared.target).await {
-        Ok(target) => run(&shared, origin, &target).await,
+    let fate = begin(&shared, origin).await;
+    shared.leave(id, fate);
+}
+
+async fn begin(shared: &Shared, origin: Origin) -> Fate {
+    let mut changes = shared.changes();
+    let mut opens = std::pin::pin!(open(&shared.target));
+    let opened = loop {
+        if let Some(fate) = ending(shared, origin.id) {
+            return fate;
+        }
+        tokio::select! {
+            opened = &mut opens => break opened,
+            _ = changes.changed() => {}
+        }
+    };
+    match opened {
+        Ok(target) => run(shared, origin, &target).await,
         Err(_) => {
             shared.route(|route| route.miss_target());
             Fate::Unreachable
         }
-    };
-    shared.leave(id, fate);
+    }
+}
+
+/// Whether the route ends it.
+fn ending(shared: &Shared, id: Id) -> Option<Fate> {
+    Some(match shared.route(|route| route.ending(id))? {
+        Ending::Close => Fate::Cut,
+        Ending::Reset => Fate::Reset,
+    })
 }
 
 async fn open(target: &str) -> io::Result<UdpSocket> {
@@ -62,10 +85,8 @@ async fn run(shared: &Shared, mut origin: Origin, target: &UdpSocket) -> Fate {
     let mut seen = shared.now();
     let (id, peer) = (origin.id, origin.peer);
     loop {
-        match shared.route(|route| route.ending(id)) {
-            Some(Ending::Close) => return Fate::Cut,
-            Some(Ending::Reset) => return Fate::Reset,
-            None => {}
+        if let Some(fate) = ending(shared, id) {
+            return fate;
         }
         let now = shared.now();
         let mut wake = seen + IDLE;

@@ -2,6 +2,8 @@
 
 mod bench;
 mod cert;
+#[cfg(feature = "chaos")]
+mod chaos;
 mod check;
 mod config;
 mod confirm;
@@ -92,6 +94,10 @@ enum Command {
     #[cfg(feature = "sim")]
     #[command(subcommand)]
     Sim(sim::Command),
+    /// Do to real connections what bad networks do.
+    #[cfg(feature = "chaos")]
+    #[command(subcommand)]
+    Chaos(chaos::Command),
     /// Print what an init system needs: systemd units.
     #[command(subcommand)]
     Service(service::Command),
@@ -186,6 +192,11 @@ async fn run(command: Command, sources: Sources, context: Context) -> Outcome {
         Command::Explain(args) => explain::run(&args, context),
         #[cfg(feature = "sim")]
         Command::Sim(command) => sim::run(command, context),
+        #[cfg(feature = "chaos")]
+        Command::Chaos(command) => {
+            logs::for_client(context.log);
+            chaos::run(command, context).await
+        }
         Command::Service(command) => {
             logs::for_client(context.log);
             service::run(command, context).await

@@ -7,7 +7,8 @@ use moorline_link::{ConfigError, HubConfigError, Reason};
 
 /// The code of an error, written `ML4001`: stable, so that it can be looked up and filtered by.
 ///
-/// ML1 configuration and usage, ML2 link, ML3 session, ML4 tasks, ML5 store, ML6 admin API, ML7 simulator.
+/// ML1 configuration and usage, ML2 link, ML3 session, ML4 tasks, ML5 store, ML6 admin API, ML7 simulator and fault
+/// proxy.
 ///
 /// ```
 /// use moorline::{Code, DisconnectReason};
@@ -329,6 +330,18 @@ codes! {
     SCENARIO 7001
         "The file is no scenario of the simulator."
         "docs/scenarios.md has every key; `moorline sim plan --seed 42` prints a complete file.";
+    CHAOS_SCRIPT 7101
+        "The file is no script of the fault proxy."
+        "docs/chaos-proxy.md has every key.";
+    CHAOS_LISTEN 7102
+        "The fault proxy cannot listen at its address."
+        "Give --listen and --control addresses of this machine; the second one of its loopback interface.";
+    CHAOS_IN_USE 7103
+        "Another process listens where the fault proxy is to."
+        "Stop the other process, or give another --listen or --control address.";
+    CHAOS_REQUEST 7104
+        "The request is not one that the fault proxy understands."
+        "GET /status, or POST /set, /cut, /reset, /half-open, /one-way or /heal; see docs/chaos-proxy.md.";
 }
 
 impl Code {

@@ -15,6 +15,9 @@ use moorline_transport::Endpoint;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// For what else is steered over HTTP on this machine.
+#[cfg(feature = "chaos")]
+pub(crate) use admin::{Refusal, guard};
 pub use builder::CoordinatorBuilder;
 pub use store_at::StoreAt;
 

@@ -164,9 +164,13 @@ impl From<Code> for Exit {
             | Code::HEALTH_LISTEN
             | Code::STORE_UNSAFE
             | Code::SERVER_URL
-            | Code::CONTEXT => Self::Config,
+            | Code::CONTEXT
+            | Code::CHAOS_LISTEN => Self::Config,
             Code::UNCONFIRMED => Self::Usage,
-            Code::DATA_DIR_IN_USE | Code::LISTEN_IN_USE | Code::STORE_IN_USE => Self::InUse,
+            Code::DATA_DIR_IN_USE
+            | Code::LISTEN_IN_USE
+            | Code::STORE_IN_USE
+            | Code::CHAOS_IN_USE => Self::InUse,
             Code::DATA_DIR
             | Code::STORE_IO
             | Code::STORE_FULL
@@ -176,6 +180,7 @@ impl From<Code> for Exit {
             | Code::OUTPUT_FILE => Self::Io,
             Code::INPUT_FILE
             | Code::SCENARIO
+            | Code::CHAOS_SCRIPT
             | Code::CONTEXT_FILE
             | Code::CERT_FILE
             | Code::CERT_NAME

@@ -33,7 +33,9 @@ use crate::api::{Overview, ReloadReport, Version};
 use crate::health::{Answer, CoordinatorSubject, PATHS, answer, response};
 use crate::metrics::Traffic;
 use crate::{Code, Error, Result};
-use problem::Refusal;
+#[cfg(feature = "chaos")]
+pub(crate) use guard::guard;
+pub(crate) use problem::Refusal;
 
 /// What every handler needs.
 #[derive(Clone)]

@@ -54,6 +54,7 @@ pub(super) const GROUPS: &[(u16, &str, &str)] = &[
         "A client and a coordinator's admin API do not find or understand each other.",
     ),
     (70, "The simulator", "A scenario is to be run that cannot be."),
+    (71, "The fault proxy", "A proxy between real sockets is to do what it cannot."),
 ];
 
 impl Subject {

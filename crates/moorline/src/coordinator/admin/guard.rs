@@ -10,7 +10,7 @@ use super::problem::Refusal;
 use crate::Code;
 
 /// Passes on what is not from a page of another origin.
-pub(super) async fn guard(request: Request, next: Next) -> Response {
+pub(crate) async fn guard(request: Request, next: Next) -> Response {
     match check(&request) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),

@@ -11,13 +11,13 @@ use crate::{Code, Error};
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     code: Code,
     detail: String,
 }
 
 impl Refusal {
-    pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into() }
     }
 }
@@ -31,7 +31,7 @@ impl From<Error> for Refusal {
 /// The HTTP status of a code.
 fn status(code: Code) -> StatusCode {
     match code {
-        Code::SETTING | Code::BAD_REQUEST => StatusCode::BAD_REQUEST,
+        Code::SETTING | Code::BAD_REQUEST | Code::CHAOS_REQUEST => StatusCode::BAD_REQUEST,
         Code::FOREIGN_HOST | Code::FOREIGN_ORIGIN => StatusCode::FORBIDDEN,
         Code::NOT_JSON_REQUEST => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::NO_SUCH_TASK | Code::NO_SUCH_WORKER | Code::NO_ROUTE => StatusCode::NOT_FOUND,
@@ -40,7 +40,9 @@ fn status(code: Code) -> StatusCode {
         | Code::HAS_RESULT
         | Code::WORKER_PRESENT
         | Code::NOT_CONNECTED
-        | Code::NOTHING_TO_RELOAD => StatusCode::CONFLICT,
+        | Code::NOTHING_TO_RELOAD
+        | Code::CHAOS_LISTEN
+        | Code::CHAOS_IN_USE => StatusCode::CONFLICT,
         Code::TOO_LARGE | Code::REQUEST_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
         // More handlers than the coordinator takes stays so until it is restarted.
         Code::TOO_MANY_HANDLERS | Code::NOT_RELOADED => StatusCode::UNPROCESSABLE_ENTITY,

@@ -77,7 +77,7 @@ fn a_dead_stream_on_a_live_connection_is_red_on_both_sides_and_heals_without_a_r
     );
     until_ready(health, 200);
     rig.until_worker("w1", "active");
-    proxy.cut();
+    proxy.half_open();
     let cut = Instant::now();
     let red = until_ready(health, 503);
     // The default of `max_control_silence`; the link's own heartbeats are quicker.

@@ -7,6 +7,8 @@
 mod agents;
 mod bench;
 mod cert;
+#[cfg(feature = "chaos")]
+mod chaos_proxy;
 mod commands;
 mod configuration;
 mod exits;

@@ -28,7 +28,7 @@ fn a_worker_that_is_cut_off_shows_less_stability_and_what_it_could_not_get_rid_o
         |unit: &str| metrics(health)[&format!("moorline_worker_outbox_{unit}{{lane=\"b\"}}")];
     assert_eq!((outbox("messages"), outbox("bytes")), (0.0, 0.0));
 
-    proxy.cut();
+    proxy.half_open();
     std::fs::write(&go, "").unwrap();
     worker.log().wait("link.lost");
     // Its acceptance may not have got through either.

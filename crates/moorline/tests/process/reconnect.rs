@@ -125,7 +125,7 @@ fn a_network_loss_of_seconds_costs_one_attempt_and_no_task() {
 
     stable(worker.log());
     let mark = worker.log().mark();
-    proxy.cut();
+    proxy.half_open();
     worker.log().wait_from(mark, "link.lost", |line| line["reason"] == "heartbeat_unacked");
     proxy.heal();
     assert_eq!(misses(worker.log(), mark), ["1/3", "2/3", "3/3"]);
@@ -220,7 +220,7 @@ fn after_a_network_interruption_tasks_run_again() {
     let flags = [QUICK, &["--handler=work=cat"]].concat();
     let worker = rig.worker_at(proxy.address(), "agent-1", &flags);
     rig.until_worker("agent-1", "active");
-    proxy.cut();
+    proxy.half_open();
     worker.log().wait("link.lost");
     // Dials in vain while the network is away, and is shown as away.
     rig.until_worker("agent-1", "disconnected");

@@ -6,7 +6,7 @@ use crate::proxy::Proxy;
 use crate::rig::{Rig, SOON};
 
 /// 5 Mbit/s.
-const THIN: usize = 5_000_000 / 8;
+const THIN: u64 = 5_000_000 / 8;
 
 /// Results of a megabyte each: with heartbeats of a second, a dozen of these would be missed if one had
 /// to wait until they are through. `cargo xtask e2e` sends fifty.

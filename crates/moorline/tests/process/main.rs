@@ -24,6 +24,8 @@ mod identity;
 mod leaving;
 mod logs;
 mod metrics;
+#[cfg(target_os = "linux")]
+mod netns;
 mod proxy;
 mod reach;
 mod reconnect;

@@ -41,6 +41,15 @@ pub struct Member {
 }
 
 /// How everything stands.
+///
+/// ```
+/// use moorline_chaos::{Member, Snapshot};
+///
+/// fn silent_ones(snapshot: &Snapshot) -> impl Iterator<Item = &Member> {
+///     snapshot.open.iter().filter(|member| !member.answered)
+/// }
+/// # let _ = silent_ones;
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Snapshot {
     /// The seed of all decisions.

@@ -39,6 +39,28 @@ pub enum Fate {
 }
 
 /// Something that happened, and when: counted from the start of the proxy.
+///
+/// ```
+/// use moorline_chaos::{Builder, Counts, Event, Fate, Id, Kind, Origin, WayCounts};
+/// use tokio::sync::mpsc;
+///
+/// fn watched(proxy: Builder) -> (Builder, mpsc::Receiver<Event>) {
+///     let (events, told) = mpsc::channel(1_024);
+///     (proxy.events(events), told)
+/// }
+///
+/// fn in_words(event: &Event) -> Option<String> {
+///     match event {
+///         Event::Changed { change, origin: Origin::Timeline, .. } => Some(format!("{change:?}")),
+///         Event::Ended { id: Id { kind: Kind::Tcp, number }, fate: Fate::Broken, counts, .. } => {
+///             let Counts { back: WayCounts { bytes, .. }, .. } = counts;
+///             Some(format!("connection {number} was reset after {bytes} bytes"))
+///         }
+///         _ => None,
+///     }
+/// }
+/// # let _ = (watched, in_words);
+/// ```
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A connection was taken, or a flow has begun.

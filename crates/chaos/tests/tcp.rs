@@ -151,6 +151,23 @@ async fn a_cut_closes_what_is_open_refuses_what_is_new_and_heals() {
     assert_eq!(proxy.snapshot().ended, 3);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_a_cut_or_a_reset_is_made_every_connection_has_ended() {
+    let proxy = in_front(|proxy| proxy).await;
+    for change in [Change::Cut, Change::Reset] {
+        let mut sockets = Vec::new();
+        for _ in 0..200 {
+            let mut socket = dial(&proxy).await;
+            round_trip(&mut socket, b"a").await.unwrap();
+            sockets.push(socket);
+        }
+        assert_eq!(proxy.snapshot().open.len(), 200);
+        proxy.apply(change).await.unwrap();
+        assert_eq!(proxy.snapshot().open.len(), 0, "{change:?}");
+        proxy.apply(Change::Heal).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_reset_is_a_reset_at_both_ends_and_new_connections_work() {
     let listener = TcpListener::bind(ANY).await.unwrap();

@@ -7,6 +7,7 @@ mod chaos;
 mod check;
 mod config;
 mod confirm;
+mod conformance;
 mod contexts;
 mod coordinator;
 mod demo;
@@ -84,6 +85,9 @@ enum Command {
     /// Look at a coordinator, a worker or all workers as a monitoring plugin: exit code 0 ok, 1 warning,
     /// 2 critical, 3 unknown.
     Check(check::Args),
+    /// Judge a worker or a coordinator of any make by what it says on the wire.
+    #[command(subcommand)]
+    Conformance(conformance::Command),
     /// Names for coordinators.
     #[command(subcommand)]
     Context(contexts::Command),
@@ -186,6 +190,10 @@ async fn run(command: Command, sources: Sources, context: Context) -> Outcome {
             check::run(args).await
         }
         Command::Cert(command) => cert::run(command, context),
+        Command::Conformance(command) => {
+            logs::for_client(context.log);
+            conformance::run(command, context).await
+        }
         Command::Context(command) => contexts::run(command, context),
         Command::Completion(args) => shell::completion(&args),
         Command::Man(args) => shell::man(&args),

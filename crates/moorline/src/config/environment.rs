@@ -22,6 +22,9 @@ const OTHERS: &[&str] = &[
     "MOORLINE_TASK_ID",
     "MOORLINE_ATTEMPT",
     "MOORLINE_IDEMPOTENCY_KEY",
+    // What `moorline conformance` tells the worker that it judges.
+    "MOORLINE_COORDINATOR",
+    "MOORLINE_DATA_DIR",
     // For tests of moorline itself.
     "MOORLINE_BLESS",
     "MOORLINE_RUNTIME",

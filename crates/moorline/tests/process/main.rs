@@ -11,6 +11,7 @@ mod cert;
 mod chaos_proxy;
 mod commands;
 mod configuration;
+mod conformance;
 mod exits;
 mod experience;
 mod explain;

@@ -1,0 +1,172 @@
+//! `moorline conformance`: whether a worker or a coordinator of any make keeps what the protocol promises.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+use moorline_conformance::{Judged, Program, Promise, Report, Verdict, worker};
+use moorline_driver::Transports;
+use moorline_transport::Endpoint;
+
+use super::exit::Exit;
+use super::global::Format;
+use super::values::some_duration;
+use super::{Context, Outcome, output};
+use crate::Result;
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Start a worker against a coordinator that plays one promise after the other, and judge what it
+    /// does. It needs the handlers `echo` (gives back its payload) and `sleep` (runs as many seconds as
+    /// its payload says).
+    Worker(WorkerArgs),
+}
+
+/// What both have in common.
+#[derive(clap::Args, Debug)]
+struct Which {
+    /// List the promises and where they are written, and judge nothing.
+    #[arg(long)]
+    list: bool,
+
+    /// How long to wait for each thing that has to happen.
+    #[arg(long, value_name = "DURATION", value_parser = some_duration, default_value = "20s")]
+    patience: Duration,
+
+    /// How long a whole promise may take.
+    #[arg(long, value_name = "DURATION", value_parser = some_duration, default_value = "2m")]
+    limit: Duration,
+
+    /// How many promises are judged at the same time.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    jobs: usize,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct WorkerArgs {
+    #[command(flatten)]
+    which: Which,
+
+    /// Judge this promise and no other; may be given several times.
+    #[arg(long, value_name = "NAME", hide_possible_values = true)]
+    #[arg(value_parser = PossibleValuesParser::new(worker::PROMISES.iter().map(|one| one.name)))]
+    only: Vec<String>,
+
+    /// The transport to listen with, by its scheme.
+    #[arg(long, value_name = "SCHEME", default_value = "grpc")]
+    transport: String,
+
+    /// The handler that gives back its payload.
+    #[arg(long, value_name = "HANDLER", default_value = "echo")]
+    echo: String,
+
+    /// The handler that runs as many seconds as its payload says in decimal.
+    #[arg(long, value_name = "HANDLER", default_value = "sleep")]
+    sleep: String,
+
+    /// What starts the worker. `{url}` in an argument is where the coordinator is and `{dir}` the worker's
+    /// own directory, as in MOORLINE_COORDINATOR and MOORLINE_DATA_DIR.
+    #[arg(last = true, value_name = "COMMAND", required_unless_present = "list")]
+    command: Vec<String>,
+}
+
+pub(super) async fn run(command: Command, context: Context) -> Outcome {
+    match command {
+        Command::Worker(args) => judge_worker(args, context).await,
+    }
+}
+
+async fn judge_worker(args: WorkerArgs, context: Context) -> Outcome {
+    let promises = chosen(worker::PROMISES, &args.only);
+    if args.which.list {
+        return list(&promises, context);
+    }
+    let transports = crate::reach::Reach::default().dialling(Transports::new())?;
+    let listen = listen_at(&transports, &args.transport)?;
+    let Some(transport) = transports.get(listen.scheme()) else {
+        return Ok(output::usage("--transport is none of this build"));
+    };
+    let mut command = args.command.into_iter();
+    let program = Program::new(command.next().unwrap_or_default(), command);
+    let subject = worker::Subject::shared(Arc::clone(&transport), listen, program)
+        .with_handlers(args.echo, args.sleep)
+        .with_patience(args.which.patience)
+        .with_limit(args.which.limit)
+        .with_jobs(args.which.jobs);
+    let mut progress = Progress { done: 0, all: promises.len() };
+    let report = worker::run(&subject, &promises, |judged| progress.told(judged)).await;
+    tell(&report, context)
+}
+
+/// Any free port of this machine.
+fn listen_at(transports: &Transports, scheme: &str) -> Result<Endpoint> {
+    let text = format!("{scheme}://127.0.0.1:0");
+    transports
+        .endpoint(&text)
+        .map_err(|error| crate::Error::setting("transport", error.to_string()))
+}
+
+/// The promises that were named; all if none was.
+fn chosen(promises: &[Promise], only: &[String]) -> Vec<Promise> {
+    let is_wanted =
+        |promise: &&Promise| only.is_empty() || only.iter().any(|one| one == promise.name);
+    promises.iter().filter(is_wanted).copied().collect()
+}
+
+fn list(promises: &[Promise], context: Context) -> Outcome {
+    let name = |promise: &Promise| promise.name.to_owned();
+    output::list(context, promises, name, |_| {
+        let row = |one: &Promise| {
+            vec![one.name.to_owned(), one.written.to_owned(), one.proves.to_owned()]
+        };
+        output::table(
+            &["PROMISE", "WRITTEN", "HOW IT IS SEEN"],
+            &promises.iter().map(row).collect::<Vec<_>>(),
+        )
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Tells whoever waits how far it is.
+struct Progress {
+    done: usize,
+    all: usize,
+}
+
+impl Progress {
+    fn told(&mut self, judged: &Judged) {
+        self.done += 1;
+        let name = judged.promise.name;
+        output::note(&format!("{}/{} {}: {name}", self.done, self.all, word(&judged.verdict)));
+    }
+}
+
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Kept => "kept",
+        Verdict::NotJudged { .. } => "not judged",
+        Verdict::Broken(_) => "broken",
+    }
+}
+
+fn tell(report: &Report, context: Context) -> Outcome {
+    let name = |judged: &Judged| judged.promise.name.to_owned();
+    output::list(context, &report.judged, name, |_| {
+        let row = |one: &Judged| {
+            let took = format!("{:.1}s", one.took.as_secs_f64());
+            vec![one.promise.name.to_owned(), word(&one.verdict).to_owned(), took]
+        };
+        let rows: Vec<_> = report.judged.iter().map(row).collect();
+        output::table(&["PROMISE", "VERDICT", "TOOK"], &rows)
+    })?;
+    if matches!(context.format, Format::Table | Format::Wide) {
+        let told = report.judged.iter().filter(|one| one.verdict != Verdict::Kept);
+        for judged in told {
+            output::line(&format!("\n{}", output::printable(&judged.to_string())))?;
+        }
+        let [kept, broken, not_judged] = report.counts();
+        output::line(&format!("\n{kept} kept, {broken} broken, {not_judged} not judged"))?;
+    }
+    Ok(if report.is_kept() { Exit::Done } else { Exit::Failed })
+}

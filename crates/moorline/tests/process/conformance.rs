@@ -1,0 +1,55 @@
+//! What others are judged by is kept here.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::rig::MOORLINE;
+
+/// What `moorline conformance` says, each promise by its name, and its exit code.
+fn judged(args: &[&str]) -> (Vec<Value>, Option<i32>) {
+    let output = Command::new(MOORLINE)
+        .args(["conformance"])
+        .args(args)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    (said.as_array().cloned().unwrap_or_default(), output.status.code())
+}
+
+#[test]
+fn our_own_worker_keeps_every_promise_of_a_worker() {
+    let worker = [
+        "worker",
+        "-o",
+        "json",
+        "--patience=40s",
+        "--",
+        MOORLINE,
+        "worker",
+        "--coordinator={url}",
+        "--data-dir={dir}",
+        "--name=judged",
+        "--slots=4",
+        "--handler=echo=cat",
+        "--handler=sleep=sh -c 'exec sleep $(cat)'",
+    ];
+    let (promises, code) = judged(&worker);
+    let broken: Vec<_> = promises.iter().filter(|one| one["verdict"] != "kept").collect();
+    assert!(broken.is_empty(), "{broken:#?}");
+    assert_eq!(code, Some(0));
+    assert!(promises.len() > 50, "{}", promises.len());
+}
+
+#[test]
+fn a_program_that_is_no_worker_keeps_none_and_that_is_said() {
+    let only = "--only=a_hello_comes_first_and_is_whole";
+    let (promises, code) = judged(&["worker", "-o", "json", only, "--patience=1s", "--", "true"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(promises.len(), 1);
+    let saw = promises[0]["saw"].as_str().unwrap();
+    assert_eq!(saw, "the program has ended, with exit code 0");
+    assert_eq!(promises[0]["written"], "docs/protocol.md#4-registration");
+}

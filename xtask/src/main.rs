@@ -5,6 +5,7 @@ mod acceptance;
 mod bench;
 mod check;
 mod codegen;
+mod conformance;
 mod diagrams;
 mod e2e;
 mod examples;
@@ -47,6 +48,11 @@ const CHORES: &[Chore] = &[
         "check",
         "[--time SECONDS] [--check] [MODEL.. | --bugs [ID..]]  visit every state of small worlds around the real nodes",
         check::run,
+    ),
+    (
+        "conformance",
+        "             judge the worker in Python of the documents by `moorline conformance`",
+        conformance::run,
     ),
     ("codegen", "[--check]  write the Rust code of the wire schema", codegen::run),
     ("diagrams", "[--check]  write docs/states.md from the table of states", diagrams::run),

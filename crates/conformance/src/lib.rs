@@ -1,8 +1,11 @@
-//! What every worker keeps, as a list of promises, judged on the wire.
+//! What every worker and every coordinator keeps, as a list of promises, judged on the wire.
 //!
-//! [`worker::run`] plays the coordinator and judges a worker: any program that can be started with an
-//! address, or anything else that [`Launch`] starts. It goes through its promises one by one
-//! ([`worker::PROMISES`]), over any transport, and returns a [`Report`]. What a peer says is judged by machines without clocks or sockets;
+//! - [`worker::run`] plays the coordinator and judges a worker: any program that can be started with an
+//!   address, or anything else that [`Launch`] starts.
+//! - [`coordinator::run`] plays workers and judges a coordinator that listens somewhere.
+//!
+//! Both go through their promises one by one ([`worker::PROMISES`], [`coordinator::PROMISES`]), over any
+//! transport, and return a [`Report`]. What a peer says is judged by machines without clocks or sockets;
 //! what is here beside them waits, sends and starts programs.
 //!
 //! A check waits for what has to happen, for no longer than it is allowed to. What must *not* happen is
@@ -22,6 +25,7 @@
 //! ```
 
 mod connection;
+pub mod coordinator;
 mod lane;
 mod launch;
 mod outcome;

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
-use moorline_conformance::{Judged, Program, Promise, Report, Verdict, worker};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use moorline_conformance::{Judged, Program, Promise, Report, Verdict, coordinator, worker};
 use moorline_driver::Transports;
 use moorline_transport::Endpoint;
 
@@ -13,7 +16,8 @@ use super::exit::Exit;
 use super::global::Format;
 use super::values::some_duration;
 use super::{Context, Outcome, output};
-use crate::Result;
+use crate::reach::Reach;
+use crate::{Client, Submit};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
@@ -21,6 +25,9 @@ pub(super) enum Command {
     /// does. It needs the handlers `echo` (gives back its payload) and `sleep` (runs as many seconds as
     /// its payload says).
     Worker(WorkerArgs),
+    /// Play workers against a coordinator that runs, one promise after the other, and judge what it does.
+    /// They have names of their own and leave with a Goodbye: it is not disturbed.
+    Coordinator(CoordinatorArgs),
 }
 
 /// What both have in common.
@@ -71,9 +78,30 @@ pub(super) struct WorkerArgs {
     command: Vec<String>,
 }
 
+#[derive(clap::Args, Debug)]
+pub(super) struct CoordinatorArgs {
+    #[command(flatten)]
+    which: Which,
+
+    /// Judge this promise and no other; may be given several times.
+    #[arg(long, value_name = "NAME", hide_possible_values = true)]
+    #[arg(value_parser = PossibleValuesParser::new(coordinator::PROMISES.iter().map(|one| one.name)))]
+    only: Vec<String>,
+
+    /// Hand in tasks by this admin API, so that promises about work can be judged; each worker has a handler
+    /// of its own for them.
+    #[arg(long, value_name = "URL")]
+    admin: Option<String>,
+
+    /// Where it listens for workers.
+    #[arg(required_unless_present = "list")]
+    url: Option<String>,
+}
+
 pub(super) async fn run(command: Command, context: Context) -> Outcome {
     match command {
         Command::Worker(args) => judge_worker(args, context).await,
+        Command::Coordinator(args) => judge_coordinator(args, context).await,
     }
 }
 
@@ -82,7 +110,7 @@ async fn judge_worker(args: WorkerArgs, context: Context) -> Outcome {
     if args.which.list {
         return list(&promises, context);
     }
-    let transports = crate::reach::Reach::default().dialling(Transports::new())?;
+    let transports = Reach::default().dialling(Transports::new())?;
     let listen = listen_at(&transports, &args.transport)?;
     let Some(transport) = transports.get(listen.scheme()) else {
         return Ok(output::usage("--transport is none of this build"));
@@ -99,8 +127,42 @@ async fn judge_worker(args: WorkerArgs, context: Context) -> Outcome {
     tell(&report, context)
 }
 
+async fn judge_coordinator(args: CoordinatorArgs, context: Context) -> Outcome {
+    let promises = chosen(coordinator::PROMISES, &args.only);
+    let Some(url) = args.url.filter(|_| !args.which.list) else { return list(&promises, context) };
+    let reach = Reach::default();
+    let transports = reach.dialling(Transports::new())?;
+    let at = reach.coordinator(&transports, &url)?;
+    let Some(transport) = transports.get(at.scheme()) else {
+        return Ok(output::usage("the scheme of URL is none of this build"));
+    };
+    let mut subject = coordinator::Subject::shared(transport, at)
+        .with_patience(args.which.patience)
+        .with_limit(args.which.limit)
+        .with_jobs(args.which.jobs);
+    if let Some(admin) = args.admin {
+        subject = subject.with_tasks(Admin(Client::new(admin)?));
+    }
+    let mut progress = Progress { done: 0, all: promises.len() };
+    let report = coordinator::run(&subject, &promises, |judged| progress.told(judged)).await;
+    tell(&report, context)
+}
+
+/// Hands in tasks by the admin API.
+struct Admin(Client);
+
+impl coordinator::Submit for Admin {
+    fn submit(&self, handler: String, payload: Bytes) -> BoxFuture<'_, Result<(), String>> {
+        async move {
+            let submitted = self.0.submit(Submit::new(handler, payload)).await;
+            submitted.map(drop).map_err(|error| error.to_string())
+        }
+        .boxed()
+    }
+}
+
 /// Any free port of this machine.
-fn listen_at(transports: &Transports, scheme: &str) -> Result<Endpoint> {
+fn listen_at(transports: &Transports, scheme: &str) -> crate::Result<Endpoint> {
     let text = format!("{scheme}://127.0.0.1:0");
     transports
         .endpoint(&text)

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::rig::MOORLINE;
+use crate::rig::{MOORLINE, Rig};
 
 /// What `moorline conformance` says, each promise by its name, and its exit code.
 fn judged(args: &[&str]) -> (Vec<Value>, Option<i32>) {
@@ -52,4 +52,23 @@ fn a_program_that_is_no_worker_keeps_none_and_that_is_said() {
     let saw = promises[0]["saw"].as_str().unwrap();
     assert_eq!(saw, "the program has ended, with exit code 0");
     assert_eq!(promises[0]["written"], "docs/protocol.md#4-registration");
+}
+
+#[test]
+fn our_own_coordinator_keeps_every_promise_of_a_coordinator() {
+    let rig = Rig::new("90s");
+    let (url, admin) = (format!("grpc://{}", rig.listen), format!("http://{}", rig.admin));
+    let all = ["coordinator", "-o", "json", "--patience=40s", &url, "--admin", &admin];
+    let (promises, code) = judged(&all);
+    let broken: Vec<_> = promises.iter().filter(|one| one["verdict"] != "kept").collect();
+    assert!(broken.is_empty(), "{broken:#?}");
+    assert_eq!(code, Some(0));
+    assert!(promises.len() > 40, "{}", promises.len());
+
+    // What needs tasks is told as not judged where none can be handed in, and never as kept.
+    let only = "--only=a_task_is_assigned_and_its_result_is_accepted";
+    let (promises, code) = judged(&["coordinator", "-o", "json", only, &url]);
+    assert_eq!(promises[0]["verdict"], "not_judged", "{promises:?}");
+    assert_eq!(promises[0]["why"], "it needs tasks: --admin URL");
+    assert_eq!(code, Some(0));
 }

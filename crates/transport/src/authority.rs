@@ -181,8 +181,14 @@ fn hosts(verified: &rustls_pki_types::CertificateDer<'_>) -> Option<Vec<Host>> {
             let address = four.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from));
             address.ok().map(Host::Address)
         }
-        // What names no host.
-        _ => None,
+        GeneralName::OtherName(..)
+        | GeneralName::RFC822Name(_)
+        | GeneralName::X400Address(_)
+        | GeneralName::DirectoryName(_)
+        | GeneralName::EDIPartyName(_)
+        | GeneralName::URI(_)
+        | GeneralName::RegisteredID(_)
+        | GeneralName::Invalid(..) => None,
     };
     Some(names.value.general_names.iter().filter_map(host).collect())
 }

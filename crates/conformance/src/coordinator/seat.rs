@@ -275,6 +275,12 @@ impl Seat {
                 self.numbered(Lane::B, whole)
             }
             DownFrame::GoAway { dismissal, .. } => Some(Heard::GoAway(dismissal)),
+            // Said only to who offers to understand it.
+            DownFrame::Endpoints(_) | DownFrame::Redirect(_) => {
+                let promise = "a_feature_that_was_not_offered_is_not_agreed_on";
+                self.violate(promise, "nothing of a feature that was not offered", "other places");
+                None
+            }
         }
     }
 

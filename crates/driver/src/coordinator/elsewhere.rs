@@ -42,7 +42,7 @@ impl CoordinatorHandle {
 
 impl CoordinatorHandle {
     fn order(&self, order: Control) -> Result<(), Stopped> {
-        self.shared.control.unbounded_send(order).map_err(|_| Stopped)
+        self.shared.control.send(order).map_err(|_| Stopped)
     }
 }
 

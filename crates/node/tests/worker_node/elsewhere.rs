@@ -10,17 +10,17 @@ fn addresses(names: &str) -> Vec<Address> {
 }
 
 fn vets(rig: &Rig) -> Vec<(ConnId, Vet, Vec<Address>)> {
-    let vets = rig.actions.iter().filter_map(|action| match action {
-        WorkerAction::Vet { conn, vet, endpoints } => Some((*conn, *vet, endpoints.clone())),
-        _ => None,
+    let vets = rig.actions.iter().filter_map(|action| {
+        let WorkerAction::Vet { conn, vet, endpoints } = action else { return None };
+        Some((*conn, *vet, endpoints.clone()))
     });
     vets.collect()
 }
 
 fn dials(rig: &Rig) -> Vec<Vec<Address>> {
-    let dials = rig.actions.iter().filter_map(|action| match action {
-        WorkerAction::Dial { to, .. } => Some(to.clone()),
-        _ => None,
+    let dials = rig.actions.iter().filter_map(|action| {
+        let WorkerAction::Dial { to, .. } = action else { return None };
+        Some(to.clone())
     });
     dials.collect()
 }

@@ -459,6 +459,8 @@ impl Worker {
             }
             DownFrame::Refused { dismissal, .. } => return Some(self.refused(dismissal)),
             DownFrame::GoAway { dismissal, .. } => return Some(self.sent_away(dismissal)),
+            // Not for one that does not offer to understand it.
+            DownFrame::Endpoints(_) | DownFrame::Redirect(_) => {}
         }
         None
     }

@@ -1,5 +1,7 @@
 //! A worker's log: what its node says, with what the driver knows beside it.
 
+mod elsewhere;
+
 use std::time::Duration;
 
 use moorline_link::{
@@ -10,7 +12,7 @@ use moorline_transport::Endpoint;
 use moorline_work::{Outcome, TaskKey};
 use tracing::{debug, error, info, warn};
 
-use super::{Code, Key, List, REPEAT_EVERY, Session, Time, millis, plural};
+use super::{Code, Key, REPEAT_EVERY, Session, Time, millis, plural};
 
 /// A connection that stood this long was stable: that it ends is no warning yet, for it may be back
 /// at the first try (a rolling restart, a proxy that limits the life of connections).
@@ -170,24 +172,9 @@ impl WorkerLog {
                 reason = %reason, code = %Code(*reason),
                 "Second connection failed: {reason} ({}); the first one stays", Code(*reason)
             ),
-            WorkerEvent::Redirected { to } => info!(
-                event = "link.redirected", role = "worker", worker = %self.worker,
-                session = self.session(), epoch = self.epoch(),
-                to = %List(to),
-                "Coordinator sends this worker to {}", List(to)
-            ),
-            WorkerEvent::RedirectIgnored { followed } => warn!(
-                event = "link.redirect_ignored", role = "worker", worker = %self.worker,
-                session = self.session(), epoch = self.epoch(),
-                "Sent elsewhere {followed} times within a minute: this worker follows no more for now"
-            ),
-            WorkerEvent::RedirectFailed { reason } => warn!(
-                event = "link.redirect_failed", role = "worker", worker = %self.worker,
-                session = self.session(), epoch = self.epoch(),
-                reason = %reason, code = %Code(*reason),
-                "Place this worker was sent to did not take it in: {reason} ({}); \
-                 it stays, or goes back to where it was", Code(*reason)
-            ),
+            WorkerEvent::Redirected { to } => self.redirected(to),
+            WorkerEvent::RedirectIgnored { followed } => self.redirect_ignored(*followed),
+            WorkerEvent::RedirectFailed { reason } => self.redirect_failed(*reason),
             WorkerEvent::Stalled { late } => warn!(
                 event = "clock.jump", role = "worker", worker = %self.worker,
                 session = self.session(), epoch = self.epoch(), late_ms = millis(*late),

@@ -47,6 +47,15 @@ enum Host {
 }
 
 /// Why a peer may not send a worker to an endpoint.
+///
+/// ```
+/// use moorline_transport::{Authority, AuthorityError, Endpoint};
+///
+/// let metadata: Endpoint = "grpc://169.254.169.254:80".parse()?;
+/// let error = Authority::this_machine().may_name(&metadata).unwrap_err();
+/// assert!(matches!(error, AuthorityError::Nowhere { .. }));
+/// # Ok::<(), moorline_transport::EndpointError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthorityError {

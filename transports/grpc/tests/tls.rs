@@ -5,11 +5,12 @@ mod pki;
 #[path = "../../memory/tests/tools/mod.rs"]
 mod tools;
 
+use std::time::Duration;
+
 use moorline_grpc::GrpcTransport;
 use moorline_link::{Lane, Reason};
 use moorline_transport::{AcceptError, Connection, Endpoint, Listener, Transport};
-use pki::{Authority, Files, authority, issued, issued_with};
-use rcgen::date_time_ymd;
+use pki::{Authority, Files, LIFE, authority, ends_soon, issued, issued_with};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tools::{receive, send, soon};
@@ -69,18 +70,19 @@ async fn a_coordinator_whose_authority_is_unknown_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_has_expired_or_is_not_valid_yet_is_not_believed() {
+async fn a_certificate_that_ends_while_it_is_in_use_is_not_believed_any_more() {
     let ca = authority();
-    let worker = Files::new(&ca, &issued(&ca, "gpu-1"));
-    for (from, to) in [(2001, 2002), (4000, 4001)] {
-        let certificate = issued_with(&ca, "the coordinator", |params| {
-            params.not_before = date_time_ymd(from, 1, 1);
-            params.not_after = date_time_ymd(to, 1, 1);
-        });
-        let files = Files::new(&ca, &certificate);
-        let mut listener = listen(&files.listens()).await;
-        refused(&worker.dials(), &listener.endpoint(), &mut *listener).await;
-    }
+    let files = Files::new(&ca, &issued_with(&ca, "the coordinator", ends_soon));
+    let mut listener = listen(&files.listens()).await;
+    let coordinator = Files::new(&ca, &issued(&ca, "the coordinator"));
+    let mut strict = listen(&coordinator.listens_to_workers()).await;
+    let (good, ending) = (issued(&ca, "gpu-1"), issued_with(&ca, "gpu-1", ends_soon));
+    let worker = Files::new(&ca, &good).dials();
+    let over = Files::new(&ca, &ending).dials();
+    tokio::time::sleep(LIFE + Duration::from_secs(1)).await;
+    refused(&worker, &listener.endpoint(), &mut *listener).await;
+    refused(&over, &strict.endpoint(), &mut *strict).await;
+    meet(&worker, &strict.endpoint(), &mut *strict).await.expect("its own is in force");
 }
 
 #[tokio::test]
@@ -144,11 +146,6 @@ async fn a_worker_without_a_certificate_or_with_a_strangers_is_not_let_in() {
     refused(&worker.dials_as_nobody(), &there, &mut *listener).await;
     let stranger = Files::new(&ours, &issued(&other, "gpu-1"));
     refused(&stranger.dials(), &there, &mut *listener).await;
-    let expired = issued_with(&ours, "gpu-1", |params| {
-        params.not_after = date_time_ymd(2002, 1, 1);
-        params.not_before = date_time_ymd(2001, 1, 1);
-    });
-    refused(&Files::new(&ours, &expired).dials(), &there, &mut *listener).await;
     let met = meet(&worker.dials(), &there, &mut *listener).await;
     assert_eq!(met.expect("let in").1.identity.as_deref(), Some("gpu-1"));
 }

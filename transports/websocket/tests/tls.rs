@@ -6,7 +6,9 @@ mod common;
 #[path = "../../memory/tests/tools/mod.rs"]
 mod tools;
 
-use common::{Authority, client, server};
+use std::time::Duration;
+
+use common::{Authority, LIFE, client, server};
 use moorline_link::Reason;
 use moorline_transport::{
     AcceptError, Connection, DialError, Endpoint, Security, TlsFiles, Transport,
@@ -19,7 +21,12 @@ async fn meet(
     worker: TlsFiles,
     coordinator: TlsFiles,
 ) -> (Result<Connection, DialError>, Result<Connection, AcceptError>) {
-    let security = Security::new().with_server(server(coordinator)).with_client(client(worker));
+    meet_with(Security::new().with_server(server(coordinator)).with_client(client(worker))).await
+}
+
+async fn meet_with(
+    security: Security,
+) -> (Result<Connection, DialError>, Result<Connection, AcceptError>) {
     let transport = WebSocketTransport::new().with_security(security);
     let here: Endpoint = "wss://127.0.0.1:0".parse().expect("an endpoint");
     let mut listener = transport.listen(&here).await.expect("listens");
@@ -45,11 +52,9 @@ async fn who_proves_nothing_is_refused_at_both_ends() {
     let (ca, stranger) = (Authority::new(), Authority::new());
     let good = ca.issue("127.0.0.1", "the coordinator");
     let elsewhere = ca.issue("localhost", "the coordinator");
-    let expired = ca.issue_expired("127.0.0.1");
     let strange = stranger.issue("127.0.0.1", "gpu-1");
     for (what, worker, coordinator) in [
         ("an authority that is not believed", strange.believing(), good.alone()),
-        ("a certificate from long ago", good.believing(), expired.alone()),
         ("a certificate for another host", good.believing(), elsewhere.alone()),
         ("no certificate of its own", good.believing(), good.both()),
         (
@@ -57,16 +62,35 @@ async fn who_proves_nothing_is_refused_at_both_ends() {
             TlsFiles { ca: good.both().ca, ..strange.both() },
             good.both(),
         ),
-        ("a worker's certificate from long ago", expired.both(), good.both()),
     ] {
-        let (dialled, accepted) = meet(worker, coordinator).await;
-        let error = dialled.expect_err(what);
-        assert_eq!(error.reason, Reason::TlsFailed, "{what}: {error}");
-        let error = accepted.expect_err(what);
-        let AcceptError::Refused { reason: Reason::TlsFailed, .. } = error else {
-            panic!("{what}: {error}");
-        };
+        is_refused(what, meet(worker, coordinator).await);
     }
+}
+
+fn is_refused(
+    what: &str,
+    (dialled, accepted): (Result<Connection, DialError>, Result<Connection, AcceptError>),
+) {
+    let error = dialled.expect_err(what);
+    assert_eq!(error.reason, Reason::TlsFailed, "{what}: {error}");
+    let error = accepted.expect_err(what);
+    let AcceptError::Refused { reason: Reason::TlsFailed, .. } = error else {
+        panic!("{what}: {error}");
+    };
+}
+
+#[tokio::test]
+async fn a_certificate_that_ends_while_it_is_in_use_is_not_believed_any_more() {
+    let ca = Authority::new();
+    let (good, ending) =
+        (ca.issue("127.0.0.1", "the coordinator"), ca.issue_for_a_while("127.0.0.1"));
+    let of_coordinator =
+        Security::new().with_server(server(ending.alone())).with_client(client(good.believing()));
+    let of_worker =
+        Security::new().with_server(server(good.both())).with_client(client(ending.both()));
+    tokio::time::sleep(LIFE + Duration::from_secs(1)).await;
+    is_refused("a coordinator's", meet_with(of_coordinator).await);
+    is_refused("a worker's", meet_with(of_worker).await);
 }
 
 #[tokio::test]

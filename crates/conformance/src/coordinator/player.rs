@@ -237,7 +237,8 @@ impl<'a> Player<'a> {
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
         self.say(UpFrame::InventoryEnd { count }).await;
         let mut answers = Vec::new();
-        while !self.seat.is_answered() {
+        // Which of them each belongs to, the seat finds out.
+        for _ in items {
             let expected = "an answer to each item of the inventory";
             let answer = self.until(expected, |heard| {
                 let Heard::Answer { key, judgement } = heard else { return None };

@@ -173,11 +173,6 @@ impl Seat {
         self.beats
     }
 
-    /// Whether all of the inventory is answered.
-    pub(super) fn is_answered(&self) -> bool {
-        self.open.is_empty()
-    }
-
     /// Whether this connection was welcomed.
     pub(super) fn is_welcomed(&self) -> bool {
         self.phase >= Phase::Welcomed

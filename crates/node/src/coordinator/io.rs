@@ -29,6 +29,18 @@ pub struct CoordinatorConfig {
 }
 
 /// Who somebody says to be, and what there is to show for it.
+///
+/// ```
+/// use moorline_link::{ComeBack, Dismissal, Reason};
+/// use moorline_node::{Applicant, CoordinatorInput};
+///
+/// /// Lets in who shows anything at all.
+/// fn judge(applicant: &Applicant) -> Result<(), Dismissal> {
+///     let (reason, come_back) = (Reason::AuthMissing, ComeBack::ByReason);
+///     applicant.credential.as_ref().map(|_| ()).ok_or(Dismissal { reason, come_back })
+/// }
+/// # let _ = judge;
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Applicant {
     /// Which worker.

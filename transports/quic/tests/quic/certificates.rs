@@ -1,10 +1,12 @@
 //! Certificates for the two ends.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use moorline_quic::QuicTransport;
 use moorline_transport::{ClientTls, Security, ServerTls, TlsFiles};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair,
+    KeyPair, date_time_ymd,
 };
 use tempfile::TempDir;
 
@@ -16,6 +18,16 @@ pub(crate) fn authority() -> Authority {
     params.distinguished_name.push(DnType::CommonName, "an authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("signed")
+}
+
+/// How long [`ends_soon`] leaves: enough to read the file, which nobody does who could not use it.
+pub(crate) const LIFE: Duration = Duration::from_secs(5);
+
+/// A certificate that can be read now, and is over [`LIFE`] later.
+pub(crate) fn ends_soon(params: &mut CertificateParams) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("later than 1970");
+    params.not_before = date_time_ymd(2001, 1, 1);
+    params.not_after = date_time_ymd(1970, 1, 1) + now + LIFE;
 }
 
 /// What a certificate says, for the machine the tests run on.

@@ -1,6 +1,7 @@
 //! Who proves what to whom.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join;
 use moorline_link::{Lane, Reason};
@@ -8,7 +9,7 @@ use moorline_quic::QuicTransport;
 use moorline_transport::{AcceptError, ClientTls, ListenError, Security, ServerTls, Transport};
 use rcgen::{CertificateParams, DnType};
 
-use crate::certificates::{Files, authority, params, security};
+use crate::certificates::{Files, LIFE, authority, ends_soon, params, security};
 use crate::here;
 use crate::peers;
 use crate::tools::{accept, connect, receive, send, soon};
@@ -36,13 +37,14 @@ async fn a_coordinator_that_somebody_else_vouches_for_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_has_expired_is_not_believed() {
+async fn a_certificate_that_ends_while_it_is_in_use_is_not_believed_any_more() {
     let ca = authority();
-    let mut expired = params("the coordinator");
-    expired.not_before = rcgen::date_time_ymd(2020, 1, 1);
-    expired.not_after = rcgen::date_time_ymd(2021, 1, 1);
-    let server = Files::new(expired, &ca, &ca);
-    let refused = refused(server.nameless_client(), server.open_server()).await;
+    let mut ending = params("the coordinator");
+    ends_soon(&mut ending);
+    let files = Files::new(ending, &ca, &ca);
+    let server = files.open_server();
+    tokio::time::sleep(LIFE + Duration::from_secs(1)).await;
+    let refused = refused(files.nameless_client(), server).await;
     assert_eq!(refused, (Reason::TlsFailed, Reason::TlsFailed));
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::io::{AsyncRead, AsyncWrite};
 use moorline_link::Reason;
@@ -17,6 +18,16 @@ use rcgen::{
     KeyPair, date_time_ymd,
 };
 use tempfile::TempDir;
+
+/// How long [`ends_soon`] leaves: enough to read the file, which nobody does who could not use it.
+pub(crate) const LIFE: Duration = Duration::from_secs(5);
+
+/// A certificate that can be read now, and is over [`LIFE`] later.
+fn ends_soon(params: &mut CertificateParams) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("later than 1970");
+    params.not_before = date_time_ymd(2001, 1, 1);
+    params.not_after = date_time_ymd(1970, 1, 1) + now + LIFE;
+}
 
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -34,11 +45,8 @@ impl Authority {
         self.issue_with(host, name, |_| {})
     }
 
-    pub(crate) fn issue_expired(&self, host: &str) -> Issued {
-        self.issue_with(host, "from long ago", |params| {
-            params.not_before = date_time_ymd(2001, 1, 1);
-            params.not_after = date_time_ymd(2002, 1, 1);
-        })
+    pub(crate) fn issue_for_a_while(&self, host: &str) -> Issued {
+        self.issue_with(host, "soon over", ends_soon)
     }
 
     fn issue_with(

@@ -45,11 +45,6 @@ fn dismissed(bench: &mut Bench, reason: Reason, come_back: ComeBack) -> LinkVerd
     bench.frame(CoordinatorFrame::GoAway(Dismissal { reason, come_back }))
 }
 
-fn refused(bench: &mut Bench, reason: Reason) {
-    let come_back = ComeBack::ByReason;
-    bench.frame(CoordinatorFrame::Refused(Dismissal { reason, come_back }));
-}
-
 #[test]
 fn the_very_first_connect_follows_the_policy_too() {
     let mut bench = Bench::new(config(exact()));

@@ -71,7 +71,7 @@ pub struct CoordinatorOptions {
     /// Who looks at what workers show. Default `None`: nobody, and whoever reaches it is let in.
     pub authenticator: Option<Authenticator>,
     /// Whoever comes over a connection on which no certificate was seen is refused
-    /// ([`Reason::AuthMissing`](moorline_link::Reason::AuthMissing)). Whoever has shown one is its worker
+    /// ([`Reason::AuthMissing`]). Whoever has shown one is its worker
     /// and no other in any case. Default `false`: that is for listeners to ask for.
     pub wants_certificates: bool,
 }

@@ -10,8 +10,8 @@ use crate::Endpoint;
 /// A coordinator may send its workers elsewhere. Whoever can be mistaken for a coordinator could send
 /// them anywhere, so it may name the hosts that it has proven to be, and no others:
 ///
-/// - [`Authority::certificate`]: a peer whose certificate was verified, those in that certificate; only
-///   over TLS, so that what was encrypted stays so.
+/// - `Authority::certificate`, or [`Authority::hosts`]: a peer whose certificate was verified, those in
+///   that certificate; only over TLS, so that what was encrypted stays so.
 /// - [`Authority::this_machine`]: a peer on this machine, this machine; [`Authority::unproven`] finds out by
 ///   its address.
 /// - [`Authority::nobody`]: everybody else, none.
@@ -111,7 +111,14 @@ impl Authority {
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn certificate(verified: &rustls_pki_types::CertificateDer<'_>) -> Self {
-        Self(Kind::Hosts(hosts(verified).unwrap_or_default()))
+        Self::hosts(names(verified).unwrap_or_default().iter().map(String::as_str))
+    }
+
+    /// May name these hosts, in what is encrypted: names, with `*.` for one label, and addresses. For transports
+    /// that find out otherwise who a peer is.
+    #[must_use]
+    pub fn hosts<'a>(proven: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(Kind::Hosts(proven.into_iter().map(Host::read).collect()))
     }
 
     /// Whether it may say that a worker shall go there.
@@ -157,6 +164,17 @@ impl fmt::Display for Authority {
 }
 
 impl Host {
+    fn read(name: &str) -> Self {
+        if let Ok(address) = name.parse() {
+            return Self::Address(address);
+        }
+        let name = name.to_ascii_lowercase();
+        match name.strip_prefix("*.") {
+            Some(domain) => Self::AnyIn(domain.to_owned()),
+            None => Self::Name(name),
+        }
+    }
+
     fn is(&self, host: &str) -> bool {
         match self {
             Self::Address(address) => host.parse() == Ok(*address),
@@ -171,24 +189,19 @@ impl Host {
     }
 }
 
+/// The names of hosts and the addresses in a certificate.
 #[cfg(feature = "tls")]
-fn hosts(verified: &rustls_pki_types::CertificateDer<'_>) -> Option<Vec<Host>> {
+fn names(verified: &rustls_pki_types::CertificateDer<'_>) -> Option<Vec<String>> {
     use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
     let (_, parsed) = X509Certificate::from_der(verified).ok()?;
     let names = parsed.subject_alternative_name().ok()??;
     let host = |name: &GeneralName<'_>| match name {
-        GeneralName::DNSName(name) => {
-            let name = name.to_ascii_lowercase();
-            Some(match name.strip_prefix("*.") {
-                Some(domain) => Host::AnyIn(domain.to_owned()),
-                None => Host::Name(name),
-            })
-        }
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
         GeneralName::IPAddress(bytes) => {
             let four = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
             let address = four.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from));
-            address.ok().map(Host::Address)
+            address.ok().map(|address| address.to_string())
         }
         GeneralName::OtherName(..)
         | GeneralName::RFC822Name(_)

@@ -38,9 +38,7 @@ impl CoordinatorHandle {
         let to = addresses(to);
         self.control(|reply| Control::Redirect { worker, to, reply }).await
     }
-}
 
-impl CoordinatorHandle {
     fn order(&self, order: Control) -> Result<(), Stopped> {
         self.shared.control.send(order).map_err(|_| Stopped)
     }

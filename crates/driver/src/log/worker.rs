@@ -1,6 +1,7 @@
 //! A worker's log: what its node says, with what the driver knows beside it.
 
 mod elsewhere;
+mod tasks;
 
 use std::time::Duration;
 
@@ -9,7 +10,6 @@ use moorline_link::{
 };
 use moorline_node::{Name, WorkerEvent};
 use moorline_transport::Endpoint;
-use moorline_work::{Outcome, TaskKey};
 use tracing::{debug, error, info, warn};
 
 use super::{Code, Key, REPEAT_EVERY, Session, Time, millis, plural};
@@ -484,18 +484,6 @@ impl WorkerLog {
         self.down = None;
     }
 
-    /// The coordinator may have given these attempts away by now.
-    pub(crate) fn leases_expired(&self, held: impl Iterator<Item = TaskKey>) {
-        for key in held {
-            warn!(
-                event = "task.lease_lost", role = "worker", worker = %self.worker,
-                session = self.session(), epoch = self.epoch(),
-                task = %super::Task(key.task), attempt = key.attempt.0,
-                "Lease of {} may have been given away; its result will be offered", Key(key)
-            );
-        }
-    }
-
     /// Sums an outage up, if that is due.
     pub(crate) fn tick(&mut self, now: Instant, link: &LinkSnapshot) {
         if self.down.as_ref().is_some_and(|down| down.next_summary <= now) {
@@ -522,57 +510,6 @@ impl WorkerLog {
         );
     }
 
-    pub(crate) fn task_started(&self, key: TaskKey, handler: &Name) {
-        info!(
-            event = "task.started", role = "worker", worker = %self.worker,
-            session = self.session(), epoch = self.epoch(), task = %super::Task(key.task),
-            attempt = key.attempt.0, handler = %handler,
-            "Task started: {handler}/{}", Key(key)
-        );
-    }
-
-    pub(crate) fn task_ended(
-        &self,
-        key: TaskKey,
-        handler: &Name,
-        outcome: Outcome,
-        took: Duration,
-        error: &[u8],
-    ) {
-        let task = super::Task(key.task);
-        let took_ms = millis(took);
-        let how = match outcome {
-            Outcome::Succeeded => {
-                info!(
-                    event = "task.finished", role = "worker", worker = %self.worker,
-                    session = self.session(), epoch = self.epoch(), task = %task,
-                    attempt = key.attempt.0, handler = %handler, took_ms,
-                    "Task completed: {handler}/{task} ({})", Time(took)
-                );
-                return;
-            }
-            Outcome::Failed { retryable: true } => "failed, may be retried",
-            Outcome::Failed { retryable: false } => "failed for good",
-            Outcome::TimedOut => "timed out",
-            Outcome::Cancelled => "cancelled",
-        };
-        warn!(
-            event = "task.failed", role = "worker", worker = %self.worker,
-            session = self.session(), epoch = self.epoch(), task = %task,
-            attempt = key.attempt.0, handler = %handler, outcome = how, took_ms,
-            "Task failed: {handler}/{task} ({}): {how}: {}", Time(took), first_line(error)
-        );
-    }
-
-    pub(crate) fn handler_panicked(&self, key: TaskKey, handler: &Name) {
-        error!(
-            event = "task.failed", role = "worker", worker = %self.worker,
-            session = self.session(), epoch = self.epoch(), task = %super::Task(key.task),
-            attempt = key.attempt.0, handler = %handler,
-            "The executor panicked while it started {handler}/{}", Key(key)
-        );
-    }
-
     pub(crate) fn undecodable(&self, error: &moorline_wire::DecodeError) {
         warn!(
             event = "link.undecodable", role = "worker", worker = %self.worker,
@@ -589,13 +526,6 @@ impl WorkerLog {
             "Stopping: {running} task{} running, waiting up to {}", plural(running as u64), Time(within)
         );
     }
-}
-
-/// As much of an error text as belongs into a log line.
-fn first_line(text: &[u8]) -> String {
-    const MOST: usize = 200;
-    let text = String::from_utf8_lossy(text);
-    text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(MOST).collect()
 }
 
 #[cfg(test)]

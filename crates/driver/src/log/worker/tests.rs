@@ -1,6 +1,6 @@
 use moorline_link::{Incarnation, LinkConfig, WorkerId};
 use moorline_node::{WorkerConfig, WorkerNode};
-use moorline_work::{Attempt, Disposition, RunnerConfig, TaskId};
+use moorline_work::{Attempt, Disposition, Outcome, RunnerConfig, TaskId, TaskKey};
 
 use super::*;
 use crate::log::tests::lines;

@@ -267,6 +267,25 @@ pub struct Dismissal {
     pub come_back: ComeBack,
 }
 
+impl Dismissal {
+    /// Whether the worker is not to come back by itself.
+    ///
+    /// ```
+    /// use moorline_link::{ComeBack, Dismissal, Reason};
+    ///
+    /// let revoked = Dismissal { reason: Reason::AuthRevoked, come_back: ComeBack::ByReason };
+    /// assert!(revoked.is_final());
+    /// ```
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        match self.come_back {
+            ComeBack::ByReason => self.reason.retry() == crate::Retry::Never,
+            ComeBack::After(_) | ComeBack::Slot { .. } => false,
+            ComeBack::Never => true,
+        }
+    }
+}
+
 /// A heartbeat.
 ///
 /// ```

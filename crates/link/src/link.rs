@@ -30,8 +30,8 @@ use self::retry::Attempts;
 use self::wish::Wish;
 use crate::timer::Timers;
 use crate::{
-    ComeBack, ConnId, Degraded, EnqueueError, Flags, Incarnation, Instant, Lane, LinkConfig,
-    LinkEvent, LinkStatistics, Reason, State, Sym, Tag, Timer, Versions, Wake, WorkerId,
+    ConnId, Degraded, EnqueueError, Flags, Incarnation, Instant, Lane, LinkConfig, LinkEvent,
+    LinkStatistics, Reason, State, Sym, Tag, Timer, Versions, Wake, WorkerId,
 };
 
 /// A machine that is run later than it asked for by more than this, or by more than an interval of
@@ -493,14 +493,5 @@ impl Link {
         self.forget_wish();
         self.enter(now, event, Some(reason));
         self.timers.disarm(Timer::GiveUp);
-    }
-
-    /// Whether this refusal or loss is final.
-    fn is_final(reason: Reason, come_back: ComeBack) -> bool {
-        match come_back {
-            ComeBack::ByReason => reason.retry() == crate::Retry::Never,
-            ComeBack::After(_) | ComeBack::Slot { .. } => false,
-            ComeBack::Never => true,
-        }
     }
 }

@@ -7,7 +7,8 @@ use super::wish::not_before;
 use super::{Candidate, Kick, Link, LinkRejection, LinkVerdict};
 use crate::backoff::mix;
 use crate::{
-    ComeBack, ConnId, Instant, LinkEvent, Reason, Reconnect, Retry, Spread, State, Ticket, Timer,
+    ComeBack, ConnId, Dismissal, Instant, LinkEvent, Reason, Reconnect, Retry, Spread, State,
+    Ticket, Timer,
 };
 
 /// Kicks are accepted at most this often (P06).
@@ -135,7 +136,8 @@ impl Link {
         reason: Reason,
         come_back: ComeBack,
     ) {
-        if Self::is_final(reason, come_back) {
+        let dismissal = Dismissal { reason, come_back };
+        if dismissal.is_final() {
             self.fail(now, LinkEvent::RefusedForGood, reason);
             return;
         }

@@ -16,6 +16,13 @@ pub(super) struct Places {
     instead: Vec<Address>,
 }
 
+/// What goes out in front of and behind another frame.
+#[derive(Default)]
+pub(super) struct Around {
+    pub(super) before: Option<DownFrame>,
+    pub(super) after: Option<DownFrame>,
+}
+
 /// What a list of addresses needs in a packet at most.
 pub(super) const LIST_MAX: usize = 16 + Address::COUNT_MAX * (Address::MAX + 4);
 
@@ -60,38 +67,31 @@ impl CoordinatorNode {
         (!to.is_empty()).then_some(DownFrame::Redirect(to))
     }
 
-    /// What goes out in front of a frame of the hub.
-    pub(super) fn in_front_of(&self, conn: ConnId, frame: &CoordinatorFrame) -> Option<DownFrame> {
-        let reason = match frame {
+    /// What goes out with a frame of the hub, in the same packet.
+    pub(super) fn around(&mut self, conn: ConnId, frame: &CoordinatorFrame) -> Around {
+        match frame {
             CoordinatorFrame::Refused(dismissal) | CoordinatorFrame::GoAway(dismissal) => {
-                dismissal.reason
+                Around { before: self.instead(conn, dismissal.reason), after: None }
             }
-            CoordinatorFrame::Welcome(_)
-            | CoordinatorFrame::InventoryAnswer { .. }
+            CoordinatorFrame::Welcome(_) | CoordinatorFrame::BeatAnswer(_) => {
+                Around { before: None, after: self.endpoints_due(conn) }
+            }
+            CoordinatorFrame::InventoryAnswer { .. }
             | CoordinatorFrame::Active
-            | CoordinatorFrame::BeatAnswer(_)
             | CoordinatorFrame::Probe
             | CoordinatorFrame::Ack(_)
-            | CoordinatorFrame::Message(_) => return None,
-        };
+            | CoordinatorFrame::Message(_) => Around::default(),
+        }
+    }
+
+    fn instead(&self, conn: ConnId, reason: Reason) -> Option<DownFrame> {
         let instead = &self.places.instead;
         let moves = self.conns.get(&conn).is_some_and(|state| state.moves);
         let is_sent_away = moves && reason == Reason::CoordinatorStopping && !instead.is_empty();
         is_sent_away.then(|| DownFrame::Redirect(instead.clone()))
     }
 
-    /// What goes out behind a frame of the hub.
-    pub(super) fn behind(&mut self, conn: ConnId, frame: &CoordinatorFrame) -> Option<DownFrame> {
-        match frame {
-            CoordinatorFrame::Welcome(_) | CoordinatorFrame::BeatAnswer(_) => {}
-            CoordinatorFrame::Refused(_)
-            | CoordinatorFrame::GoAway(_)
-            | CoordinatorFrame::InventoryAnswer { .. }
-            | CoordinatorFrame::Active
-            | CoordinatorFrame::Probe
-            | CoordinatorFrame::Ack(_)
-            | CoordinatorFrame::Message(_) => return None,
-        }
+    fn endpoints_due(&mut self, conn: ConnId) -> Option<DownFrame> {
         let version = self.places.version;
         let state = self.conns.get_mut(&conn)?;
         if !state.moves || state.told == version {

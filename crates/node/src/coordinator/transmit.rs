@@ -2,7 +2,7 @@
 
 use moorline_link::{ConnId, CoordinatorFrame, HubTransmit, Instant, Lane, Reason};
 
-use super::elsewhere::LIST_MAX;
+use super::elsewhere::{Around, LIST_MAX};
 use super::{CoordinatorAction, CoordinatorNode};
 use crate::frame::PACKET_MAX;
 use crate::parts::{Rest, Room};
@@ -44,14 +44,16 @@ impl CoordinatorNode {
         while room.fits(C_RESERVE)
             && let Some(transmit) = self.hub.poll_transmit(self.now, conn, Lane::C)
         {
-            let (before, after) = match &transmit {
-                HubTransmit::Frame(frame) => {
-                    (self.in_front_of(conn, frame), self.behind(conn, frame))
-                }
-                HubTransmit::Message { .. } => (None, None),
+            let around = match &transmit {
+                HubTransmit::Frame(frame) => self.around(conn, frame),
+                HubTransmit::Message { .. } => Around::default(),
             };
-            for frame in before.into_iter().chain([self.join(conn, transmit)]).chain(after) {
-                put(frame, &mut room);
+            if let Some(before) = around.before {
+                put(before, &mut room);
+            }
+            put(self.join(conn, transmit), &mut room);
+            if let Some(after) = around.after {
+                put(after, &mut room);
             }
         }
         (!frames.is_empty()).then_some(Packet { lane: Lane::C, frames })

@@ -118,6 +118,14 @@ impl Directory {
         self.open.push((conn, at));
     }
 
+    /// Whether this connection leads to where a redirect points, and we were not taken in there yet.
+    pub(super) fn follows(&self, conn: ConnId) -> bool {
+        let at = self.open.iter().find(|(open, _)| *open == conn);
+        at.zip(self.redirect.as_ref()).is_some_and(|((_, at), redirect)| {
+            redirect.by == Some(conn) && redirect.to.contains(at)
+        })
+    }
+
     /// The coordinator there took us in.
     pub(super) fn registered(&mut self, conn: ConnId) {
         self.redirect.take_if(|redirect| redirect.by == Some(conn));

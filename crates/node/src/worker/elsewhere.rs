@@ -1,6 +1,8 @@
 //! What a coordinator tells of other places: looked at by the driver first, then kept or gone to.
 
-use moorline_link::{ConnId, Instant, LinkInput, LinkVerdict, Reason, State};
+use std::time::Duration;
+
+use moorline_link::{ComeBack, ConnId, Dismissal, Instant, LinkInput, LinkVerdict, Reason, State};
 
 use super::{Vet, WorkerAction, WorkerEvent, WorkerNode, WorkerVerdict};
 use crate::Address;
@@ -59,6 +61,15 @@ impl WorkerNode {
                 WorkerVerdict::Accepted
             }
         }
+    }
+
+    /// What a refusal comes to. Whoever was only named by another has no last word: a worker that is refused
+    /// for good where it was sent to goes back to where it was (P16).
+    pub(super) fn refusal(&self, conn: ConnId, dismissal: Dismissal) -> Dismissal {
+        if dismissal.is_final() && self.directory.follows(conn) {
+            return Dismissal { come_back: ComeBack::After(Duration::ZERO), ..dismissal };
+        }
+        dismissal
     }
 
     /// A connection or a dial ended, or is given up.

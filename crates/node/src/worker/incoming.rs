@@ -20,6 +20,7 @@ impl WorkerNode {
                 verdict
             }
             DownFrame::Refused { dismissal, hint } => {
+                let dismissal = self.refusal(conn, dismissal);
                 let verdict = self.header(now, conn, CoordinatorFrame::Refused(dismissal));
                 if verdict == WorkerVerdict::Accepted {
                     self.event(WorkerEvent::Dismissed { reason: dismissal.reason, hint });

@@ -153,3 +153,30 @@ fn what_a_stranger_says_of_places_is_not_looked_at() {
     let verdict = rig.input(WorkerInput::Packet { conn, frames });
     assert_eq!((verdict, vets(&rig)), (WorkerVerdict::Stale, Vec::new()));
 }
+
+#[test]
+fn who_is_refused_for_good_where_it_was_sent_to_goes_back_and_is_not_failed() {
+    for (to, state, next) in [
+        ("x", State::Disconnected, Some(addresses("a b"))),
+        // Where it was configured to go that is the last word.
+        ("a", State::Failed, None),
+    ] {
+        let mut rig = rig();
+        rig.send(vec![DownFrame::Redirect(addresses("x"))]);
+        rig.cut();
+        rig.input(WorkerInput::Vetted { vet: Vet::Redirect, endpoints: addresses("x") });
+        let conn = rig.dials();
+        assert_eq!(dials(&rig), [addresses("x a b")]);
+        rig.input(WorkerInput::Reached { conn, at: addresses(to).remove(0) });
+        rig.open();
+        let dismissal = Dismissal { reason: Reason::AuthRevoked, come_back: ComeBack::ByReason };
+        rig.send(vec![DownFrame::Refused { dismissal, hint: String::new() }]);
+        rig.conn = None;
+        rig.dialling = None;
+        assert_eq!(rig.node.state(), state, "{to}");
+        if let Some(next) = next {
+            rig.dials();
+            assert_eq!(dials(&rig)[1..], [next]);
+        }
+    }
+}

@@ -333,6 +333,39 @@ fn who_comes_first_takes_nothing_of_what_is_kept_for_it_while_there_is_room_for_
 }
 
 #[test]
+fn who_asks_again_before_its_slot_is_told_the_same_one() {
+    let mut desk = busy();
+    let (after, ticket) = slot(&mut desk, 100, hello(100, 1));
+    desk.at(30);
+    // Also a process of it that knows of no ticket.
+    for conn in 101..200 {
+        assert_eq!(slot(&mut desk, conn, hello(100, conn)), (after - 30, ticket));
+    }
+    assert_eq!(slot(&mut desk, 200, hello(101, 1)).0, 200 - 30, "they took no more than one slot");
+    // It has come: the next one is another.
+    desk.at(101);
+    assert_eq!(ask(&mut desk, 201, with(ticket, hello(100, 1))), None);
+    assert_ne!(slot(&mut desk, 202, hello(100, 2)).1, ticket);
+}
+
+#[test]
+fn of_slots_that_are_to_come_some_thousands_are_remembered() {
+    let mut desk = busy();
+    for n in 0..4_096 {
+        slot(&mut desk, 100 + n, hello(u128::from(100 + n), 1));
+    }
+    let last = 100 + 4_096;
+    let [first, second] = [1, 2].map(|n| slot(&mut desk, last + n, hello(u128::from(last), n)).0);
+    assert_eq!(second - first, 100, "it was not remembered");
+    let again = slot(&mut desk, 100_000, hello(100, 2)).0;
+    assert_eq!(again, 100, "it is");
+    // Room is made as they come.
+    desk.at(150);
+    let [first, second] = [3, 4].map(|n| slot(&mut desk, last + n, hello(u128::from(last), n)).0);
+    assert_eq!(second, first);
+}
+
+#[test]
 fn nobody_is_told_to_come_before_its_slot() {
     let registration_rate = RegistrationRate::Fixed(NonZeroU32::new(3).expect("three"));
     let mut desk = Desk::with(HubSettings { registration_rate, ..HubSettings::default() });
@@ -360,7 +393,10 @@ fn all_of_an_id_counts_in_a_ticket_and_in_the_time_without_one() {
     assert!(ask(&mut desk, 102, with(ticket, who(2))).is_some(), "it is of another worker");
     assert_eq!(ask(&mut desk, 103, with(ticket, who(1))), None);
     // Beyond ten minutes there are no tickets, and everybody comes at a time of its own.
-    while let Some(ComeBack::Slot { .. }) = ask(&mut desk, 104, hello(104, 104)) {}
+    let beyond = |desk: &mut Desk, n| {
+        !matches!(ask(desk, n, hello(u128::from(n), 1)), Some(ComeBack::Slot { .. }))
+    };
+    assert!((10_000..20_000).any(|n| beyond(&mut desk, n)));
     let (one, other) = (ask(&mut desk, 105, who(3)), ask(&mut desk, 106, who(4)));
     assert!(matches!(one, Some(ComeBack::After(_))) && one != other, "{one:?} {other:?}");
 }

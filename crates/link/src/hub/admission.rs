@@ -1,11 +1,15 @@
 //! How fast workers may come in: a virtual clock of registrations, and tickets for its later slots.
 //!
-//! Nothing is kept of a worker that is refused (P90). Slots are handed out by the generic cell rate
+//! Of workers that are refused only so much is kept as [`PROMISES`] says (P90). Slots are handed out by the generic cell rate
 //! algorithm: a clock that each registration moves on by `1 / rate`, and that may run ahead of the
 //! time by a burst. Who finds it further ahead gets the slot it stands at, as a ticket: the epoch, the
 //! slot, and a hash of both and of the worker under a key that only this life of the coordinator
 //! knows. Shown within [`LATE`] from its slot it costs nothing more, once; anything else counts as
 //! no ticket.
+//!
+//! Who asks again before its slot is told the same one, as long as it is among those that are
+//! remembered: a coordinator that stood still reads the Hello of each dial that was given up
+//! meanwhile, and all of them together are one worker that waits.
 //!
 //! Who comes first (P91) has a second clock of half the rate and takes the earlier of both slots.
 //! It moves the common clock on in any case, so that the rate holds on the average; while slots of
@@ -15,7 +19,7 @@
 //! All of it is effective time: after a stall of the coordinator's own, tickets are early by as much
 //! and their owners are spread anew, instead of all at once.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
@@ -36,6 +40,8 @@ const LATE: Duration = Duration::from_secs(2);
 const HORIZON: Duration = Duration::from_secs(600);
 /// While too many handshakes are under way, a slot is at least this far away.
 const CROWDED: Duration = Duration::from_millis(250);
+/// Slots still to come that are remembered by worker; who asks again beyond them gets one more.
+const PROMISES: usize = 4_096;
 /// Registrations that must have been measured before the rate follows them.
 const MEASURED_MIN: u32 = 32;
 
@@ -109,6 +115,7 @@ pub(super) struct Admission {
     first: Instant,
     /// Tickets that were used, while they would hold: slot and hash.
     used: BTreeSet<(u64, u64)>,
+    promises: Promises,
     /// Nanoseconds of work for one registration, and how many were measured (up to `MEASURED_MIN`).
     cost: u64,
     measured: u32,
@@ -121,9 +128,9 @@ impl Admission {
         let (low, high) = (seed as u64, (seed >> 64) as u64);
         // Session numbers show a part of `low`: neither half of the key follows from it alone.
         let key = [mix(high ^ mix(low)), mix(mix(high).wrapping_add(low))];
-        let used = BTreeSet::new();
+        let (used, promises) = (BTreeSet::new(), Promises::default());
         let (cost, measured, counts) = (0, 0, Admissions::NONE);
-        Self { key, began: now, common: now, first: now, used, cost, measured, counts }
+        Self { key, began: now, common: now, first: now, used, promises, cost, measured, counts }
     }
 
     pub(super) const fn counts(&self) -> Admissions {
@@ -185,6 +192,11 @@ impl Admission {
             self.counts.tickets_used = self.counts.tickets_used.saturating_add(1);
             return Ok(());
         }
+        self.promises.forget_until(self.slot_of(now));
+        if let Some(slot) = self.promises.of(applicant.worker) {
+            self.count_put_off(applicant);
+            return Err(self.put_off(slot, now, epoch, applicant.worker));
+        }
         let step = Duration::from_secs(1) / self.rate(config);
         let (common, first) = (self.common.max(now), self.first.max(now));
         let (burst, burst_first) =
@@ -207,14 +219,23 @@ impl Admission {
         if at == now {
             return Ok(());
         }
+        self.count_put_off(applicant);
+        // Rounded up: who comes after the time it was told is not early.
+        let slot = self.slot_of(at) + 1;
+        self.promises.keep(applicant.worker, slot);
+        Err(self.put_off(slot, now, epoch, applicant.worker))
+    }
+
+    fn count_put_off(&mut self, applicant: Applicant) {
         let why =
             if applicant.crowded { &mut self.counts.handshakes } else { &mut self.counts.rate };
         *why = why.saturating_add(1);
-        // Rounded up: who comes after the time it was told is not early.
-        let slot = self.slot_of(at) + 1;
+    }
+
+    fn put_off(&self, slot: u64, now: Instant, epoch: Epoch, worker: WorkerId) -> ComeBack {
         let after = (self.began + Duration::from_micros(slot)).since(now);
-        let mac = self.mac(epoch, slot, applicant.worker);
-        Err(ComeBack::Slot { after, ticket: Ticket { epoch, slot, mac } })
+        let mac = self.mac(epoch, slot, worker);
+        ComeBack::Slot { after, ticket: Ticket { epoch, slot, mac } }
     }
 
     /// Whether it is a ticket of ours for this worker, neither early nor late.
@@ -233,10 +254,10 @@ impl Admission {
 
     /// What of it decides: the clocks as far as they are ahead, and the tickets if any was ever given.
     pub(super) fn feed<H: Hasher>(&self, config: &HubConfig, view: &View, state: &mut H) {
-        let Self { key, began, common, first, used, cost, measured, counts } = self;
+        let Self { key, began, common, first, used, promises, cost, measured, counts } = self;
         (key, self.rate(config)).hash(state);
         (view.at((*common).max(view.now())), view.at((*first).max(view.now()))).hash(state);
-        (counts.tickets_given() > 0).then(|| (view.at(*began), used)).hash(state);
+        (counts.tickets_given() > 0).then(|| (view.at(*began), used, promises)).hash(state);
         (measured, cost).hash(state);
     }
 
@@ -249,6 +270,37 @@ impl Admission {
         #[expect(clippy::cast_possible_truncation, reason = "both halves are hashed")]
         let (low, high) = (worker.0 as u64, (worker.0 >> 64) as u64);
         share(window, sip24(self.key, &[high, low]))
+    }
+}
+
+/// The slots that workers were told, until they have come.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+struct Promises {
+    by_worker: BTreeMap<WorkerId, u64>,
+    by_slot: BTreeSet<(u64, WorkerId)>,
+}
+
+impl Promises {
+    fn of(&self, worker: WorkerId) -> Option<u64> {
+        self.by_worker.get(&worker).copied()
+    }
+
+    /// Remembers the slot of a worker that has none, if there is room.
+    fn keep(&mut self, worker: WorkerId, slot: u64) {
+        if self.by_worker.len() < PROMISES {
+            self.by_worker.insert(worker, slot);
+            self.by_slot.insert((slot, worker));
+        }
+    }
+
+    /// Slots up to this one have come.
+    fn forget_until(&mut self, slot: u64) {
+        while let Some(&(first, worker)) = self.by_slot.first()
+            && first <= slot
+        {
+            self.by_slot.pop_first();
+            self.by_worker.remove(&worker);
+        }
     }
 }
 

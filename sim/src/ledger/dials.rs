@@ -151,7 +151,7 @@ fn by_backoff(
         Jitter::None => (least, cap),
         Jitter::Full { floor } => (floor.min(least), cap.max(spread)),
         Jitter::Proportional { ppm } => {
-            let share = |of: Duration| of / 1_000 * (ppm / 1_000);
+            let share = |of: Duration| of * ppm / 1_000_000;
             let high = (cap + share(cap)).min(backoff.max_delay());
             (least.saturating_sub(share(least)), high)
         }

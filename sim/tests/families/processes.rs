@@ -223,6 +223,28 @@ fn o1_operators_reconnect_migrate_disconnect_and_stop_a_worker() {
 }
 
 #[test]
+fn o1_a_worker_that_is_sent_elsewhere_leaves_no_gap_and_stays_if_nobody_is_there() {
+    let sent =
+        |nowhere| run(struck(Fault::Nudge { worker: 0, nudge: Nudge::Redirect { nowhere } }));
+    let soon = |at: &u64| (AT..AT + 8 * SEC).contains(at);
+    for (nowhere, opens, ends) in [(false, 1, 1), (true, 0, 0)] {
+        let ran = sent(nowhere);
+        assert_eq!(ran.said(FrameKind::Redirect, COORDINATOR).len(), 1);
+        let dials = ran.times(What::Dials, W0).iter().filter(|at| soon(at)).count();
+        let opened = ran.times(What::Opens, W0).iter().filter(|at| soon(at)).count();
+        assert_eq!((dials, opened), (1, opens), "nowhere: {nowhere}");
+        let old = ran.of(What::Dials, W0)[0].conn;
+        let ended: Vec<_> = ran.of(What::Closes, W0);
+        let ended: Vec<_> =
+            ended.into_iter().filter(|closes| closes.conn == old && soon(&closes.at)).collect();
+        assert_eq!(ended.len(), ends, "nowhere: {nowhere}");
+        if let Some(ended) = ended.first() {
+            assert!(ran.of(What::Opens, W0)[1].at <= ended.at, "proven before it is given up");
+        }
+    }
+}
+
+#[test]
 fn o1_a_worker_that_waits_dials_when_it_is_told_to() {
     let mut plan = world();
     let settings = &mut plan.settings;

@@ -17,17 +17,16 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt};
 use moorline_transport::{Endpoint, Transport};
 use tokio::time::{Instant, timeout};
 
 use crate::outcome::{Outcome, Violation};
-use crate::report::{merged, verdict};
-use crate::{Judged, Promise, Report};
+use crate::report::{judge_all, verdict};
+use crate::{Judged, Limits, Promise, Report};
 
 mod entering;
 mod hostile;
@@ -63,12 +62,14 @@ pub trait Submit: Send + Sync {
 /// ```
 /// use std::time::Duration;
 ///
+/// use moorline_conformance::Limits;
 /// use moorline_conformance::coordinator::Subject;
 /// use moorline_transport::Transport;
 ///
 /// fn subject(transport: impl Transport) -> Subject {
 ///     let at = "grpc://127.0.0.1:8740".parse().expect("an endpoint");
-///     Subject::new(transport, at).with_patience(Duration::from_secs(30))
+///     let limits = Limits { patience: Duration::from_secs(30), ..Limits::default() };
+///     Subject::new(transport, at).with_limits(limits)
 /// }
 /// # let _ = subject(moorline_memory::MemoryTransport::new());
 /// ```
@@ -77,9 +78,7 @@ pub struct Subject {
     transport: Arc<dyn Transport>,
     at: Endpoint,
     submit: Option<Arc<dyn Submit>>,
-    patience: Duration,
-    limit: Duration,
-    jobs: usize,
+    limits: Limits,
 }
 
 impl fmt::Debug for Subject {
@@ -98,8 +97,7 @@ impl Subject {
     /// The same with a transport that is shared.
     #[must_use]
     pub fn shared(transport: Arc<dyn Transport>, at: Endpoint) -> Self {
-        let (patience, limit) = (Duration::from_secs(20), Duration::from_secs(120));
-        Self { transport, at, submit: None, patience, limit, jobs: 8 }
+        Self { transport, at, submit: None, limits: Limits::default() }
     }
 
     /// What hands in tasks. Default: nothing, and what needs them is not judged.
@@ -109,25 +107,10 @@ impl Subject {
         self
     }
 
-    /// How long is waited for each thing that has to happen. Default: 20 s, which only a broken promise
-    /// takes.
+    /// How patiently it is judged.
     #[must_use]
-    pub fn with_patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
-        self
-    }
-
-    /// How long a whole promise may take. Default: 2 min.
-    #[must_use]
-    pub fn with_limit(mut self, limit: Duration) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// How many promises are judged at the same time; at least 1. Default: 8.
-    #[must_use]
-    pub fn with_jobs(mut self, jobs: usize) -> Self {
-        self.jobs = jobs.max(1);
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 }
@@ -159,28 +142,22 @@ type Script = for<'a, 'b> fn(&'a Table<'b>) -> BoxFuture<'a, Outcome>;
 /// promise that is broken counts there, in the report.
 ///
 /// Must run within a tokio runtime that has time.
-pub async fn run(subject: &Subject, promises: &[Promise], mut told: impl FnMut(&Judged)) -> Report {
-    let scripts = promises.iter().copied().enumerate().filter_map(|(at, promise)| {
+pub async fn run(subject: &Subject, promises: &[Promise], told: impl FnMut(&Judged)) -> Report {
+    let scripts = promises.iter().filter_map(|promise| {
         let (_, script) = SCRIPTS.iter().find(|(name, _)| *name == promise.name)?;
-        Some(play(subject, promise, *script).map(move |played| (at, played)))
+        Some(play(subject, *promise, *script))
     });
-    let mut playing = futures::stream::iter(scripts).buffer_unordered(subject.jobs);
-    let mut all = Vec::new();
-    while let Some((at, (judged, seen))) = playing.next().await {
-        told(&judged);
-        all.push((at, judged, seen));
-    }
-    merged(all)
+    judge_all(scripts, subject.limits.jobs, told).await
 }
 
 /// Plays one script.
 async fn play(subject: &Subject, promise: Promise, script: Script) -> (Judged, Vec<Violation>) {
     let begun = Instant::now();
     let table = Table { subject, seen: Seen::default() };
-    let playing = AssertUnwindSafe(timeout(subject.limit, script(&table)));
+    let playing = AssertUnwindSafe(timeout(subject.limits.limit, script(&table)));
     let played = playing.catch_unwind().await;
     let mut violations = table.seen.take();
-    let verdict = verdict(promise, subject.limit, played, &mut violations, String::new());
+    let verdict = verdict(promise, subject.limits.limit, played, &mut violations, String::new());
     (Judged { promise, verdict, took: begun.elapsed() }, violations)
 }
 

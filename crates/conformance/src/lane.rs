@@ -4,8 +4,10 @@
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
-use moorline_link::{Credit, Seq, Standing};
-use moorline_node::{MESSAGE_COST, Message, Part};
+use moorline_link::{Credit, Lane, Seq, Standing};
+use moorline_node::{MESSAGE_COST, Message, Packet, Part};
+
+use crate::outcome::Violation;
 
 /// What a body of this size costs.
 pub(crate) fn cost(body_len: u32) -> u64 {
@@ -21,6 +23,59 @@ pub(crate) enum Wrong {
     Credit { number: u64, before: u64, credit: Credit },
     /// A body is not cut as it has to be; in words.
     Body(String),
+}
+
+impl Wrong {
+    /// Which promise is broken by it. Two of them are the kit's own to name: that numbers are dense, and
+    /// that bodies are cut as they have to be.
+    pub(crate) fn on(self, lane: Lane, dense: &'static str, bodies: &'static str) -> Violation {
+        match self {
+            Self::Gap { expected, saw } => Violation {
+                promise: dense,
+                expected: format!("message {expected} of lane {lane:?}"),
+                saw: format!("message {saw}"),
+            },
+            Self::Credit { number, before, credit } => Violation {
+                promise: if number > credit.messages.0 {
+                    "credit_in_messages_is_respected"
+                } else {
+                    "credit_in_bytes_is_respected"
+                },
+                expected: format!(
+                    "nothing of lane {lane:?} beyond message {} or {} bytes",
+                    credit.messages.0, credit.bytes
+                ),
+                saw: format!("message {number} behind {before} bytes"),
+            },
+            Self::Body(saw) => Violation {
+                promise: bodies,
+                expected: "parts of one body, in order, without gap or overlap".to_owned(),
+                saw,
+            },
+        }
+    }
+}
+
+/// A message as packets: as much of its body as has room, and the rest in parts.
+pub(crate) fn packets<M, F>(
+    lane: Lane,
+    mut message: Message<M>,
+    whole: impl FnOnce(Message<M>) -> F,
+    part: impl Fn(Part) -> F,
+) -> Vec<Packet<F>> {
+    /// Bytes of a body in a packet: there is room for what is beside them.
+    const PIECE: usize = 60_000;
+    let mut rest = message.body.clone();
+    message.body = rest.split_to(rest.len().min(PIECE));
+    let (seq, mut offset) = (message.seq, message.body.len());
+    let mut packets = vec![Packet { lane, frames: vec![whole(message)] }];
+    while !rest.is_empty() {
+        let bytes = rest.split_to(rest.len().min(PIECE));
+        let at = u32::try_from(offset).unwrap_or(u32::MAX);
+        offset += bytes.len();
+        packets.push(Packet { lane, frames: vec![part(Part { seq, offset: at, bytes })] });
+    }
+    packets
 }
 
 /// The receiving half.

@@ -26,12 +26,15 @@
 
 mod connection;
 pub mod coordinator;
+mod hearing;
 mod lane;
 mod launch;
+mod limits;
 mod outcome;
 mod raw;
 mod report;
 pub mod worker;
 
 pub use launch::{Launch, Program, Running};
+pub use limits::Limits;
 pub use report::{Broken, Judged, Promise, Report, Verdict};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use futures::StreamExt;
 use serde::Serialize;
 
 use crate::outcome::{Failure, Outcome, Violation};
@@ -213,8 +214,27 @@ pub(crate) fn failed(failure: Failure, said: String) -> Verdict {
     }
 }
 
+/// Plays scripts, so many at the same time, and tells what came of each as soon as it is known.
+pub(crate) async fn judge_all<F>(
+    scripts: impl Iterator<Item = F>,
+    jobs: usize,
+    mut told: impl FnMut(&Judged),
+) -> Report
+where
+    F: Future<Output = (Judged, Vec<Violation>)>,
+{
+    let scripts = scripts.enumerate().map(|(at, playing)| async move { (at, playing.await) });
+    let mut playing = futures::stream::iter(scripts).buffer_unordered(jobs.max(1));
+    let mut all = Vec::new();
+    while let Some((at, (judged, seen))) = playing.next().await {
+        told(&judged);
+        all.push((at, judged, seen));
+    }
+    merged(all)
+}
+
 /// A report of what was judged, each with its place and with what was seen of other promises meanwhile.
-pub(crate) fn merged(mut all: Vec<(usize, Judged, Vec<Violation>)>) -> Report {
+fn merged(mut all: Vec<(usize, Judged, Vec<Violation>)>) -> Report {
     all.sort_by_key(|(at, ..)| *at);
     let (mut judged, mut others) = (Vec::with_capacity(all.len()), Vec::new());
     for (_, one, seen) in all {

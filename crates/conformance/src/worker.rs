@@ -22,15 +22,15 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt};
 use moorline_transport::{Endpoint, Transport};
 use tokio::time::{Instant, timeout};
 
 use self::stage::Stage;
 use crate::outcome::{Outcome, Violation};
-use crate::report::{failed, merged, verdict};
-use crate::{Judged, Launch, Promise, Report};
+use crate::report::{failed, judge_all, verdict};
+use crate::{Judged, Launch, Limits, Promise, Report};
 
 mod beating;
 mod desk;
@@ -55,14 +55,13 @@ const LOST_AFTER: Duration = Duration::from_secs(90);
 /// ```
 /// use std::time::Duration;
 ///
-/// use moorline_conformance::{Program, worker};
+/// use moorline_conformance::{Limits, Program, worker};
 /// use moorline_transport::Transport;
 ///
 /// fn subject(transport: impl Transport) -> worker::Subject {
 ///     let at = "grpc://127.0.0.1:0".parse().expect("an endpoint");
-///     worker::Subject::new(transport, at, Program::new("./worker", ["{url}"]))
-///         .with_patience(Duration::from_secs(30))
-///         .with_jobs(1)
+///     let limits = Limits { patience: Duration::from_secs(30), jobs: 1, ..Limits::default() };
+///     worker::Subject::new(transport, at, Program::new("./worker", ["{url}"])).with_limits(limits)
 /// }
 /// # let _ = subject(moorline_memory::MemoryTransport::new());
 /// ```
@@ -73,9 +72,7 @@ pub struct Subject {
     launch: Arc<dyn Launch>,
     echo: String,
     sleep: String,
-    patience: Duration,
-    limit: Duration,
-    jobs: usize,
+    limits: Limits,
 }
 
 impl fmt::Debug for Subject {
@@ -104,9 +101,7 @@ impl Subject {
             launch: Arc::new(launch),
             echo: "echo".to_owned(),
             sleep: "sleep".to_owned(),
-            patience: Duration::from_secs(20),
-            limit: Duration::from_secs(120),
-            jobs: 8,
+            limits: Limits::default(),
         }
     }
 
@@ -117,25 +112,10 @@ impl Subject {
         self
     }
 
-    /// How long is waited for each thing that has to happen. Default: 20 s, which only a broken promise
-    /// takes.
+    /// How patiently it is judged. Each promise has a worker of its own.
     #[must_use]
-    pub fn with_patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
-        self
-    }
-
-    /// How long a whole promise may take. Default: 2 min.
-    #[must_use]
-    pub fn with_limit(mut self, limit: Duration) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// How many promises are judged at the same time, each with a worker of its own; at least 1. Default: 8.
-    #[must_use]
-    pub fn with_jobs(mut self, jobs: usize) -> Self {
-        self.jobs = jobs.max(1);
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 }
@@ -147,18 +127,12 @@ type Script = for<'a, 'b> fn(&'a mut Stage<'b>) -> BoxFuture<'a, Outcome>;
 ///
 /// Must run within a tokio runtime that has time, and processes where [`Program`](crate::Program) is
 /// used.
-pub async fn run(subject: &Subject, promises: &[Promise], mut told: impl FnMut(&Judged)) -> Report {
-    let scripts = promises.iter().copied().enumerate().filter_map(|(at, promise)| {
+pub async fn run(subject: &Subject, promises: &[Promise], told: impl FnMut(&Judged)) -> Report {
+    let scripts = promises.iter().filter_map(|promise| {
         let (_, script) = SCRIPTS.iter().find(|(name, _)| *name == promise.name)?;
-        Some(play(subject, promise, *script).map(move |played| (at, played)))
+        Some(play(subject, *promise, *script))
     });
-    let mut playing = futures::stream::iter(scripts).buffer_unordered(subject.jobs);
-    let mut all = Vec::new();
-    while let Some((at, (judged, seen))) = playing.next().await {
-        told(&judged);
-        all.push((at, judged, seen));
-    }
-    merged(all)
+    judge_all(scripts, subject.limits.jobs, told).await
 }
 
 /// Plays one script.
@@ -166,11 +140,11 @@ async fn play(subject: &Subject, promise: Promise, script: Script) -> (Judged, V
     let begun = Instant::now();
     let (verdict, violations) = match Stage::new(subject).await {
         Ok(mut stage) => {
-            let playing = AssertUnwindSafe(timeout(subject.limit, script(&mut stage)));
+            let playing = AssertUnwindSafe(timeout(subject.limits.limit, script(&mut stage)));
             let played = playing.catch_unwind().await;
             let mut violations = stage.violations();
             let said = stage.end().await;
-            let verdict = verdict(promise, subject.limit, played, &mut violations, said);
+            let verdict = verdict(promise, subject.limits.limit, played, &mut violations, said);
             (verdict, violations)
         }
         Err(failure) => (failed(failure, String::new()), Vec::new()),

@@ -9,6 +9,7 @@ use moorline_work::{Holding, Outcome as Ended};
 use super::Table;
 use super::player::{Answer, Player, nobodys_task, words};
 use super::seat::Heard;
+use crate::hearing::Hears;
 use crate::outcome::{Failure, Outcome, broken, holds};
 
 /// How long something must not happen.
@@ -192,7 +193,7 @@ pub(super) async fn another_process_takes_the_place_of_one_that_is_gone(
         match second.asks_with(|_| {}).await? {
             Answer::Welcome(welcome) => break welcome,
             Answer::Refused(refused) if refused.reason == Reason::NameConflict => {
-                let limit = table.subject.patience;
+                let limit = table.subject.limits.patience;
                 if now - *begun.get_or_insert(now) > limit {
                     return broken(format!("a Welcome within {limit:?}"), "name_conflict, still");
                 }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::Table;
 use super::seat::{Heard, Seat};
 use crate::connection::Line;
+use crate::hearing::{Hears, Trail};
 use crate::outcome::{Failure, Outcome, broken};
 
 /// The heartbeat interval that a script keeps, whatever it is told: it is more often than it must.
@@ -32,7 +33,7 @@ pub(super) struct Player<'a> {
     connection: Option<Line>,
     heard: VecDeque<Heard>,
     beats_at: Option<Instant>,
-    trail: VecDeque<String>,
+    trail: Trail,
 }
 
 /// What comes of a Hello.
@@ -69,7 +70,7 @@ impl<'a> Player<'a> {
             connection: None,
             heard: VecDeque::new(),
             beats_at: None,
-            trail: VecDeque::new(),
+            trail: Trail::default(),
         }
     }
 
@@ -91,10 +92,6 @@ impl<'a> Player<'a> {
         same.seat.up = self.seat.up.clone();
         same.seat.down = self.seat.down.clone();
         same
-    }
-
-    fn patience(&self) -> Duration {
-        self.table.subject.patience
     }
 
     pub(super) async fn dial(&mut self) -> Outcome {
@@ -287,77 +284,6 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// The next thing that is heard, if there is one in time. Beats meanwhile.
-    pub(super) async fn hear(&mut self, end: Instant) -> Option<Heard> {
-        loop {
-            let now = Instant::now();
-            if self.seat.is_welcomed() {
-                let at = *self.beats_at.get_or_insert(now + BEAT);
-                if at <= now {
-                    self.beats_at = Some(now + BEAT);
-                    self.seat.beat();
-                }
-            }
-            self.flush().await;
-            if let Some(heard) = self.heard.pop_front() {
-                self.note(&heard);
-                return Some(heard);
-            }
-            let wake = self.beats_at.map_or(end, |at| at.min(end));
-            match self.connection.as_mut()?.receive(wake).await {
-                Some(Ok(packet)) => self.heard.extend(self.seat.hear(packet)),
-                Some(Err(reason)) => {
-                    self.connection = None;
-                    self.heard.push_back(Heard::Ended(reason));
-                }
-                None if Instant::now() >= end => return None,
-                None => {}
-            }
-        }
-    }
-
-    /// Waits for something, for as long as is patient.
-    pub(super) async fn until<T>(
-        &mut self,
-        expected: &str,
-        is: impl FnMut(&Heard) -> Option<T>,
-    ) -> Outcome<T> {
-        self.until_within(self.patience(), expected, is).await
-    }
-
-    /// Waits for something.
-    pub(super) async fn until_within<T>(
-        &mut self,
-        limit: Duration,
-        expected: &str,
-        mut is: impl FnMut(&Heard) -> Option<T>,
-    ) -> Outcome<T> {
-        let end = Instant::now() + limit;
-        loop {
-            let Some(heard) = self.hear(end).await else {
-                let trail = self.trail();
-                return broken(expected, format!("not in {limit:?}; what was heard last: {trail}"));
-            };
-            if let Some(found) = is(&heard) {
-                return Ok(found);
-            }
-            if matches!(heard, Heard::Ended(_)) {
-                return broken(expected, format!("the connection ended: {}", self.trail()));
-            }
-        }
-    }
-
-    /// Everything that is heard for so long.
-    pub(super) async fn lull(&mut self, time: Duration) -> Vec<Heard> {
-        let end = Instant::now() + time;
-        let mut all = Vec::new();
-        while let Some(heard) = self.hear(end).await {
-            all.push(heard);
-        }
-        tokio::time::sleep_until(end).await;
-        all
-    }
-
     /// The end of the connection; if it is given a reason, this one.
     pub(super) async fn until_closed(&mut self, reason: Reason, what: &str) -> Outcome {
         let expected = format!("the end of the connection ({}), {what}", reason.name());
@@ -388,21 +314,50 @@ impl<'a> Player<'a> {
             connection.close(Duration::from_secs(2)).await;
         }
     }
+}
 
-    fn note(&mut self, heard: &Heard) {
-        /// Things that are remembered.
-        const TRAIL: usize = 6;
-        if self.trail.len() == TRAIL {
-            self.trail.pop_front();
-        }
-        self.trail.push_back(words(heard));
+impl Hears for Player<'_> {
+    type Heard = Heard;
+
+    fn patience(&self) -> Duration {
+        self.table.subject.limits.patience
     }
 
-    fn trail(&self) -> String {
-        if self.trail.is_empty() {
-            return "nothing".to_owned();
+    fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
+    fn is_end(heard: &Heard) -> bool {
+        matches!(heard, Heard::Ended(_))
+    }
+
+    /// Beats meanwhile.
+    async fn hear(&mut self, end: Instant) -> Option<Heard> {
+        loop {
+            let now = Instant::now();
+            if self.seat.is_welcomed() {
+                let at = *self.beats_at.get_or_insert(now + BEAT);
+                if at <= now {
+                    self.beats_at = Some(now + BEAT);
+                    self.seat.beat();
+                }
+            }
+            self.flush().await;
+            if let Some(heard) = self.heard.pop_front() {
+                self.trail.note(words(&heard));
+                return Some(heard);
+            }
+            let wake = self.beats_at.map_or(end, |at| at.min(end));
+            match self.connection.as_mut()?.receive(wake).await {
+                Some(Ok(packet)) => self.heard.extend(self.seat.hear(packet)),
+                Some(Err(reason)) => {
+                    self.connection = None;
+                    self.heard.push_back(Heard::Ended(reason));
+                }
+                None if Instant::now() >= end => return None,
+                None => {}
+            }
         }
-        self.trail.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 }
 

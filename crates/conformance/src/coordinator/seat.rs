@@ -7,7 +7,7 @@ use bytes::Bytes;
 use moorline_link::{
     Ack, Beat, BeatAnswer, Credit, Dismissal, Flags, Lane, Reason, Resume, Seq, SessionId, Welcome,
 };
-use moorline_node::{DownFrame, Message, Packet, Part, ToWorker, UpFrame};
+use moorline_node::{DownFrame, Message, Packet, ToWorker, UpFrame};
 use moorline_work::{Judgement, TaskKey, WorkerMessage};
 
 use super::Seen;
@@ -337,29 +337,8 @@ impl Seat {
     }
 
     fn wrong(&mut self, lane: Lane, wrong: Wrong) {
-        match wrong {
-            Wrong::Gap { expected, saw } => self.violate(
-                "numbers_of_a_lane_are_dense",
-                format!("message {expected} of lane {lane:?}"),
-                format!("message {saw}"),
-            ),
-            Wrong::Credit { number, before, credit } => {
-                let promise = if number > credit.messages.0 {
-                    "credit_in_messages_is_respected"
-                } else {
-                    "credit_in_bytes_is_respected"
-                };
-                let expected = format!(
-                    "nothing of lane {lane:?} beyond message {} or {} bytes",
-                    credit.messages.0, credit.bytes
-                );
-                self.violate(promise, expected, format!("message {number} behind {before} bytes"));
-            }
-            Wrong::Body(saw) => {
-                let expected = "parts of one body, in order, without gap or overlap";
-                self.violate("packets_are_as_the_schema_says", expected, saw);
-            }
-        }
+        let (dense, bodies) = ("numbers_of_a_lane_are_dense", "packets_are_as_the_schema_says");
+        self.seen.add(wrong.on(lane, dense, bodies));
     }
 
     fn violate(&self, promise: &'static str, expected: impl Into<String>, saw: impl Into<String>) {
@@ -367,19 +346,7 @@ impl Seat {
     }
 }
 
-/// A message as packets: as much of its body as has room, and the rest in parts.
-pub(super) fn packets(lane: Lane, mut message: Message<WorkerMessage>) -> Vec<Packet<UpFrame>> {
-    /// Bytes of a body in a packet: there is room for what is beside them.
-    const PIECE: usize = 60_000;
-    let mut rest = message.body.clone();
-    message.body = rest.split_to(rest.len().min(PIECE));
-    let (seq, mut offset) = (message.seq, message.body.len());
-    let mut packets = vec![Packet { lane, frames: vec![UpFrame::Message(message)] }];
-    while !rest.is_empty() {
-        let bytes = rest.split_to(rest.len().min(PIECE));
-        let at = u32::try_from(offset).unwrap_or(u32::MAX);
-        offset += bytes.len();
-        packets.push(Packet { lane, frames: vec![UpFrame::Part(Part { seq, offset: at, bytes })] });
-    }
-    packets
+/// A message as packets.
+pub(super) fn packets(lane: Lane, message: Message<WorkerMessage>) -> Vec<Packet<UpFrame>> {
+    crate::lane::packets(lane, message, UpFrame::Message, UpFrame::Part)
 }

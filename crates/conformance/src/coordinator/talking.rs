@@ -10,6 +10,7 @@ use moorline_work::Disposition;
 use super::Table;
 use super::player::{Player, nobodys_task, settled, words};
 use super::seat::Heard;
+use crate::hearing::Hears;
 use crate::outcome::{Outcome, broken, holds};
 use crate::raw;
 

@@ -10,6 +10,7 @@ use moorline_work::{Disposition, Holding, Judgement, TaskKey, WorkerMessage};
 use super::Table;
 use super::player::{Player, words};
 use super::seat::Heard;
+use crate::hearing::Hears;
 use crate::lane::Whole;
 use crate::outcome::{Failure, Outcome, holds};
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::BEAT;
 use super::stage::{Stage, as_it_is, beat, task};
+use crate::hearing::Hears;
 use crate::outcome::{Outcome, broken, holds};
 
 /// By how much a beat may be late: a machine may be busy.

@@ -6,7 +6,7 @@ use moorline_link::{
     Ack, Beat, BeatAnswer, Credit, Epoch, Features, Hello, Lane, Reason, Resume, Seq, SessionId,
     Welcome,
 };
-use moorline_node::{About, DownFrame, Message, Packet, Part, ToWorker, UpFrame};
+use moorline_node::{About, DownFrame, Message, Packet, ToWorker, UpFrame};
 use moorline_work::{Holding, TaskKey, WorkerMessage};
 
 use crate::lane::{Receiving, Sending, Whole, Wrong};
@@ -406,34 +406,12 @@ impl Desk {
     }
 
     fn wrong(&mut self, lane: Lane, wrong: Wrong) {
-        match wrong {
-            Wrong::Gap { expected, saw } => self.violate(
-                if expected == 1 {
-                    "a_new_session_begins_its_numbers_anew"
-                } else {
-                    "numbers_of_a_lane_are_dense"
-                },
-                format!("message {expected} of lane {lane:?}"),
-                format!("message {saw}"),
-            ),
-            Wrong::Credit { number, before, credit } => {
-                let beyond_messages = number > credit.messages.0;
-                let promise = if beyond_messages {
-                    "credit_in_messages_is_respected"
-                } else {
-                    "credit_in_bytes_is_respected"
-                };
-                let expected = format!(
-                    "nothing of lane {lane:?} beyond message {} or {} bytes",
-                    credit.messages.0, credit.bytes
-                );
-                self.violate(promise, expected, format!("message {number} behind {before} bytes"));
-            }
-            Wrong::Body(saw) => {
-                let expected = "parts of one body, in order, without gap or overlap";
-                self.violate("a_large_body_is_cut_into_parts", expected, saw);
-            }
-        }
+        let dense = if matches!(wrong, Wrong::Gap { expected: 1, .. }) {
+            "a_new_session_begins_its_numbers_anew"
+        } else {
+            "numbers_of_a_lane_are_dense"
+        };
+        self.violations.push(wrong.on(lane, dense, "a_large_body_is_cut_into_parts"));
     }
 
     fn violate(
@@ -455,22 +433,8 @@ fn lanes(manners: &Manners, credit: [Credit; 2]) -> Lanes {
     Lanes { up, down: credit.map(Sending::new) }
 }
 
-/// A message as packets: as much of its body as has room, and the rest in parts.
-fn packets(lane: Lane, mut message: Message<ToWorker>) -> Vec<Packet<DownFrame>> {
-    /// Bytes of a body in a packet: there is room for what is beside them.
-    const PIECE: usize = 60_000;
-    let mut rest = message.body.clone();
-    message.body = rest.split_to(rest.len().min(PIECE));
-    let (seq, mut offset) = (message.seq, message.body.len());
-    let mut packets = vec![Packet { lane, frames: vec![DownFrame::Message(message)] }];
-    while !rest.is_empty() {
-        let bytes = rest.split_to(rest.len().min(PIECE));
-        let at = u32::try_from(offset).unwrap_or(u32::MAX);
-        offset += bytes.len();
-        let part = DownFrame::Part(Part { seq, offset: at, bytes });
-        packets.push(Packet { lane, frames: vec![part] });
-    }
-    packets
+fn packets(lane: Lane, message: Message<ToWorker>) -> Vec<Packet<DownFrame>> {
+    crate::lane::packets(lane, message, DownFrame::Message, DownFrame::Part)
 }
 
 fn name(frame: &UpFrame) -> &'static str {

@@ -9,6 +9,7 @@ use moorline_work::WorkerMessage;
 
 use super::desk::Heard;
 use super::stage::{Stage, beat, task};
+use crate::hearing::Hears;
 use crate::outcome::Outcome;
 use crate::raw;
 

@@ -9,6 +9,7 @@ use moorline_work::{Holding, Outcome as Ended, WorkerMessage};
 
 use super::desk::Heard;
 use super::stage::{Stage, result_of, task};
+use crate::hearing::Hears;
 use crate::outcome::{Outcome, broken, holds};
 
 /// How long something must not happen.

@@ -6,6 +6,7 @@ use moorline_work::{Outcome as Ended, Refusal, WorkerMessage};
 
 use super::desk::Heard;
 use super::stage::{Stage, exit_words, result_of, task};
+use crate::hearing::Hears;
 use crate::outcome::{Outcome, broken, holds};
 
 /// Starts the worker with an attempt that runs so many seconds, asks it to leave, and waits until its

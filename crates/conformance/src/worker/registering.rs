@@ -8,6 +8,7 @@ use moorline_node::ToWorker;
 use moorline_work::{Attempt, Disposition, Holding, Judgement, Outcome as Ended, TaskKey};
 
 use super::stage::{Stage, as_it_is, result_of, task, words};
+use crate::hearing::Hears;
 use crate::outcome::{Outcome, broken, holds};
 
 /// How long something must not happen.

@@ -6,6 +6,7 @@ use moorline_link::{ComeBack, Dismissal, Epoch, Reason, Ticket};
 use tokio::time::Instant;
 
 use super::stage::Stage;
+use crate::hearing::Hears;
 use crate::outcome::{Outcome, broken, holds};
 use crate::raw;
 

@@ -16,6 +16,7 @@ use super::Subject;
 use super::desk::{Desk, Heard};
 use crate::Running;
 use crate::connection::Line;
+use crate::hearing::{Hears, Trail};
 use crate::outcome::{Failure, Outcome, Violation, broken};
 
 pub(super) struct Stage<'a> {
@@ -26,8 +27,7 @@ pub(super) struct Stage<'a> {
     running: Option<Box<dyn Running>>,
     connection: Option<Line>,
     heard: VecDeque<Heard>,
-    /// The last things that were heard, for people.
-    trail: VecDeque<String>,
+    trail: Trail,
 }
 
 /// What a result was.
@@ -57,7 +57,7 @@ impl<'a> Stage<'a> {
             running: None,
             connection: None,
             heard: VecDeque::new(),
-            trail: VecDeque::new(),
+            trail: Trail::default(),
         })
     }
 
@@ -94,7 +94,7 @@ impl<'a> Stage<'a> {
 
     /// Waits until the program has ended, and returns its exit code.
     pub(super) async fn exit(&mut self) -> Outcome<Option<i32>> {
-        let patience = self.subject.patience;
+        let patience = self.subject.limits.patience;
         let Some(running) = &mut self.running else { return Ok(None) };
         match timeout(patience, running.ended()).await {
             Ok(code) => Ok(code),
@@ -112,7 +112,7 @@ impl<'a> Stage<'a> {
                 Ok(Ok(connection)) => {
                     self.connection = Some(Line::new(connection));
                     self.desk.connected();
-                    self.note("a connection");
+                    self.trail.note("a connection".to_owned());
                     return Ok(Some(Instant::now()));
                 }
                 Ok(Err(AcceptError::Closed { detail })) => return Err(Failure::NotJudged(detail)),
@@ -128,7 +128,7 @@ impl<'a> Stage<'a> {
 
     /// The next connection of the worker.
     pub(super) async fn dialled(&mut self) -> Outcome<Instant> {
-        let patience = self.subject.patience;
+        let patience = self.subject.limits.patience;
         match self.dialled_within(patience).await? {
             Some(at) => Ok(at),
             None => {
@@ -231,7 +231,7 @@ impl<'a> Stage<'a> {
     /// Sends bytes, whatever they are.
     pub(super) async fn send(&mut self, bytes: Bytes, lane: Lane) {
         let Some(connection) = &mut self.connection else { return };
-        connection.send(bytes, lane, self.subject.patience).await;
+        connection.send(bytes, lane, self.subject.limits.patience).await;
     }
 
     /// Says something that has no number, now.
@@ -299,69 +299,6 @@ impl<'a> Stage<'a> {
         self.heard.clear();
     }
 
-    /// The next thing that is heard, if there is one in time.
-    pub(super) async fn hear(&mut self, end: Instant) -> Option<Heard> {
-        loop {
-            self.flush().await;
-            if let Some(heard) = self.heard.pop_front() {
-                self.note(&words(&heard));
-                return Some(heard);
-            }
-            let connection = self.connection.as_mut()?;
-            match connection.receive(end).await {
-                Some(Ok(packet)) => self.heard.extend(self.desk.hear(packet)),
-                Some(Err(reason)) => {
-                    self.connection = None;
-                    self.heard.push_back(Heard::Ended(reason));
-                }
-                None => return None,
-            }
-        }
-    }
-
-    /// Waits for something, for as long as is patient.
-    pub(super) async fn until<T>(
-        &mut self,
-        expected: &str,
-        is: impl FnMut(&Heard) -> Option<T>,
-    ) -> Outcome<T> {
-        self.until_within(self.subject.patience, expected, is).await
-    }
-
-    /// Waits for something.
-    pub(super) async fn until_within<T>(
-        &mut self,
-        limit: Duration,
-        expected: &str,
-        mut is: impl FnMut(&Heard) -> Option<T>,
-    ) -> Outcome<T> {
-        let end = Instant::now() + limit;
-        loop {
-            let Some(heard) = self.hear(end).await else {
-                let trail = self.trail();
-                return broken(expected, format!("not in {limit:?}; what was heard last: {trail}"));
-            };
-            if let Some(found) = is(&heard) {
-                return Ok(found);
-            }
-            if matches!(heard, Heard::Ended(_)) {
-                return broken(expected, format!("the connection ended: {}", self.trail()));
-            }
-        }
-    }
-
-    /// Everything that is heard for so long.
-    pub(super) async fn lull(&mut self, time: Duration) -> Vec<Heard> {
-        let end = Instant::now() + time;
-        let mut all = Vec::new();
-        while let Some(heard) = self.hear(end).await {
-            all.push(heard);
-        }
-        // A connection that has ended says nothing more; the time is waited all the same.
-        tokio::time::sleep_until(end).await;
-        all
-    }
-
     /// The end of the connection, which the worker has a reason for.
     pub(super) async fn until_ended(&mut self, limit: Duration, expected: &str) -> Outcome {
         self.until_within(limit, expected, |heard| matches!(heard, Heard::Ended(_)).then_some(()))
@@ -390,7 +327,7 @@ impl<'a> Stage<'a> {
 
     /// That a lane is acknowledged up to what was said on it.
     pub(super) async fn until_acknowledged(&mut self, lane: Lane) -> Outcome {
-        self.until_acknowledged_within(self.subject.patience, lane).await
+        self.until_acknowledged_within(self.subject.limits.patience, lane).await
     }
 
     /// The same in so much time.
@@ -419,25 +356,44 @@ impl<'a> Stage<'a> {
         self.until("a beat", beat).await
     }
 
-    fn note(&mut self, words: &str) {
-        /// Things that are remembered.
-        const TRAIL: usize = 6;
-        if self.trail.len() == TRAIL {
-            self.trail.pop_front();
-        }
-        self.trail.push_back(words.to_owned());
-    }
-
-    fn trail(&self) -> String {
-        if self.trail.is_empty() {
-            return "nothing".to_owned();
-        }
-        self.trail.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
-    }
-
     /// Changes how much may be under way on a lane, for sessions that are new.
     pub(super) fn window(&mut self, lane: Lane, credit: Credit) {
         self.desk.manners.window[lane.index()] = credit;
+    }
+}
+
+impl Hears for Stage<'_> {
+    type Heard = Heard;
+
+    fn patience(&self) -> Duration {
+        self.subject.limits.patience
+    }
+
+    fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
+    fn is_end(heard: &Heard) -> bool {
+        matches!(heard, Heard::Ended(_))
+    }
+
+    async fn hear(&mut self, end: Instant) -> Option<Heard> {
+        loop {
+            self.flush().await;
+            if let Some(heard) = self.heard.pop_front() {
+                self.trail.note(words(&heard));
+                return Some(heard);
+            }
+            let connection = self.connection.as_mut()?;
+            match connection.receive(end).await {
+                Some(Ok(packet)) => self.heard.extend(self.desk.hear(packet)),
+                Some(Err(reason)) => {
+                    self.connection = None;
+                    self.heard.push_back(Heard::Ended(reason));
+                }
+                None => return None,
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use moorline_memory::MemoryTransport;
 
 use self::faulty::InProcess;
 use super::{PROMISES, Subject, run};
-use crate::{Report, Verdict};
+use crate::{Limits, Report, Verdict};
 
 mod faulty;
 
@@ -17,7 +17,8 @@ fn judged(fault: &'static str) -> Report {
     let launch = InProcess { transport: transport.clone(), fault };
     let at = "mem://coordinator".parse().expect("an endpoint");
     // One at a time: there is one address.
-    let subject = Subject::new(transport, at, launch).with_jobs(1);
+    let subject =
+        Subject::new(transport, at, launch).with_limits(Limits { jobs: 1, ..Limits::default() });
     runtime.block_on(run(&subject, PROMISES, |_| ()))
 }
 

@@ -9,6 +9,7 @@ use moorline_work::{Outcome as Ended, Refusal, TaskKey, WorkerMessage};
 
 use super::desk::Heard;
 use super::stage::{Stage, result_of, task};
+use crate::hearing::Hears;
 use crate::outcome::{Failure, Outcome, broken, holds};
 
 /// How long something must not happen.

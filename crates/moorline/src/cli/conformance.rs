@@ -8,7 +8,9 @@ use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use moorline_conformance::{Judged, Program, Promise, Report, Verdict, coordinator, worker};
+use moorline_conformance::{
+    Judged, Limits, Program, Promise, Report, Verdict, coordinator, worker,
+};
 use moorline_driver::Transports;
 use moorline_transport::Endpoint;
 
@@ -48,6 +50,12 @@ struct Which {
     /// How many promises are judged at the same time.
     #[arg(long, value_name = "N", default_value_t = 8)]
     jobs: usize,
+}
+
+impl Which {
+    fn limits(&self) -> Limits {
+        Limits { patience: self.patience, limit: self.limit, jobs: self.jobs }
+    }
 }
 
 #[derive(clap::Args, Debug)]
@@ -119,9 +127,7 @@ async fn judge_worker(args: WorkerArgs, context: Context) -> Outcome {
     let program = Program::new(command.next().unwrap_or_default(), command);
     let subject = worker::Subject::shared(Arc::clone(&transport), listen, program)
         .with_handlers(args.echo, args.sleep)
-        .with_patience(args.which.patience)
-        .with_limit(args.which.limit)
-        .with_jobs(args.which.jobs);
+        .with_limits(args.which.limits());
     let mut progress = Progress { done: 0, all: promises.len() };
     let report = worker::run(&subject, &promises, |judged| progress.told(judged)).await;
     tell(&report, context)
@@ -136,10 +142,7 @@ async fn judge_coordinator(args: CoordinatorArgs, context: Context) -> Outcome {
     let Some(transport) = transports.get(at.scheme()) else {
         return Ok(output::usage("the scheme of URL is none of this build"));
     };
-    let mut subject = coordinator::Subject::shared(transport, at)
-        .with_patience(args.which.patience)
-        .with_limit(args.which.limit)
-        .with_jobs(args.which.jobs);
+    let mut subject = coordinator::Subject::shared(transport, at).with_limits(args.which.limits());
     if let Some(admin) = args.admin {
         subject = subject.with_tasks(Admin(Client::new(admin)?));
     }

@@ -1,7 +1,7 @@
 //! Who of many wants to be looked at: one list, filled by wakers.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Wake, Waker};
 
 use crate::primitives::atomic::{AtomicBool, Ordering};
@@ -60,7 +60,8 @@ struct List<N> {
 pub struct Mark<N> {
     name: N,
     listed: AtomicBool,
-    ready: Arc<Ready<N>>,
+    /// Not its owner: a list whose loop has ended may still hold marks that are woken.
+    ready: Weak<Ready<N>>,
 }
 
 impl<N> Mark<N> {
@@ -86,8 +87,10 @@ impl<N: Send + Sync> Wake for Mark<N> {
         if self.listed.swap(true, Ordering::AcqRel) {
             return;
         }
+        // Without a list nobody reads it.
+        let Some(ready) = self.ready.upgrade() else { return };
         let reader = {
-            let mut list = lock(&self.ready.list);
+            let mut list = lock(&ready.list);
             list.marks.push(Arc::clone(self));
             list.reader.take()
         };
@@ -99,7 +102,7 @@ impl<N: Send + Sync + 'static> Ready<N> {
     /// A place of this name in the list, as the waker that lists it.
     pub fn mark(ready: &Arc<Self>, name: N) -> Waker {
         let listed = AtomicBool::new(false);
-        Waker::from(Arc::new(Mark { name, listed, ready: Arc::clone(ready) }))
+        Waker::from(Arc::new(Mark { name, listed, ready: Arc::downgrade(ready) }))
     }
 }
 

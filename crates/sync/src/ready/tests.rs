@@ -20,3 +20,14 @@ fn who_is_ready_is_listed_once_until_it_was_looked_at() {
     ready.take(&mut again);
     assert_eq!(again.len(), 1);
 }
+
+#[test]
+fn a_mark_that_outlives_its_list_holds_nothing() {
+    let ready = Arc::new(Ready::default());
+    let name = Arc::new(());
+    let mark = Ready::mark(&ready, Arc::clone(&name));
+    mark.wake_by_ref();
+    drop(ready);
+    mark.wake();
+    assert_eq!(Arc::strong_count(&name), 1);
+}

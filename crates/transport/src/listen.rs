@@ -76,7 +76,9 @@ pub fn accept_error(error: &io::Error) -> AcceptError {
     match error.raw_os_error() {
         Some(code) if EXHAUSTED.contains(&code) => AcceptError::Exhausted { detail },
         Some(code) if BROKEN.contains(&code) => AcceptError::Closed { detail },
-        _ => AcceptError::Connection { detail },
+        // Not by the system: the runtime that listened has ended.
+        None => AcceptError::Closed { detail },
+        Some(_) => AcceptError::Connection { detail },
     }
 }
 

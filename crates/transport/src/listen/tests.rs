@@ -10,6 +10,8 @@ fn too_many_open_files_is_told_from_a_broken_listener() {
     assert!(matches!(of(23), AcceptError::Exhausted { .. }));
     assert!(matches!(of(103), AcceptError::Connection { .. }));
     assert!(matches!(of(9), AcceptError::Closed { .. }));
+    // What no system said: the runtime has ended.
+    assert!(matches!(accept_error(&io::Error::other("gone")), AcceptError::Closed { .. }));
 }
 
 #[test]

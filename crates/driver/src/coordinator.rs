@@ -22,6 +22,7 @@ use moorline_work::{Attempt, DispatcherConfig, TaskId};
 
 pub use self::drain::Drain;
 use self::errors::{ReadError, StartError, Stopped};
+use self::judges::Judges;
 use self::peer::Peer;
 use self::store_state::{SharedState, StoreState};
 use self::turn::CoordinatorLoop;
@@ -38,6 +39,7 @@ mod accept;
 mod drain;
 mod elsewhere;
 pub(crate) mod errors;
+mod judges;
 pub(crate) mod peer;
 pub(crate) mod store_state;
 #[cfg(feature = "tokio")]
@@ -258,8 +260,7 @@ pub async fn start_coordinator<R: Runtime>(
         closed: threads.closed,
         waiters,
         tally,
-        authenticator: options.authenticator,
-        judged,
+        judges: Judges::new(runtime.clone(), options.authenticator, judged),
         verdicts,
     });
     let end = End(Arc::clone(&shared));
@@ -530,9 +531,13 @@ impl CoordinatorHandle {
     /// Stops it: workers are told, what was accepted is committed, the store is closed, the loop ends.
     /// Takes at most some seconds, also while the store fails. Many may call it.
     pub async fn stop(&self) {
+        self.begin_stop();
+        self.stopped().await;
+    }
+
+    fn begin_stop(&self) {
         // If it has stopped already there is nobody to be told.
         let _ = self.shared.control.send(Control::Stop);
-        self.stopped().await;
     }
 
     /// Resolves when the loop has ended. Cancel-safe.

@@ -88,6 +88,8 @@ async fn a_worker_that_is_sent_where_nobody_is_stays() {
     let worker = worker(&transports, &["front"], Threads::echo());
     until(&worker, State::Active).await;
     let id = has_a_worker(&coordinator).await;
+    let long = [at(&"x".repeat(600))];
+    assert!(!coordinator.redirect(id, &long).await.expect("it runs"), "nothing can be sent");
     assert!(coordinator.redirect(id, &[at("nowhere")]).await.expect("it runs"));
     // The dial is counted, and fails.
     waits_for(|| worker.status().statistics.failures() > 0).await;

@@ -38,22 +38,30 @@ async fn what_is_given_up_before_it_has_started_stops_and_leaves_its_address() {
     let transports = memory();
     let start =
         || start_coordinator_thread(transports.clone(), Box::new(MemoryStore::new()), options());
-    let mut given_up = Box::pin(start());
-    let mut cx = std::task::Context::from_waker(noop_waker_ref());
-    // Its thread runs now.
-    let _ = given_up.as_mut().poll(&mut cx);
-    drop(given_up);
-    let until = Instant::now() + PATIENCE;
-    let next = loop {
-        match start().await {
-            Ok(coordinator) => break coordinator,
-            Err(StartError::Listen(ListenError::InUse { .. })) => {}
-            Err(error) => panic!("{error}"),
+    let (transport, at) = (transports.get("mem").expect("it is there"), options().listen.remove(0));
+    // Before it listens, and when it has started and nobody has looked.
+    for has_started in [false, true] {
+        let mut given_up = Box::pin(start());
+        let mut cx = std::task::Context::from_waker(noop_waker_ref());
+        // Its thread runs now.
+        let _ = given_up.as_mut().poll(&mut cx);
+        let until = Instant::now() + PATIENCE;
+        while has_started && transport.dial(&at).await.is_err() {
+            assert!(Instant::now() < until, "it never listens");
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        assert!(Instant::now() < until, "the address stays in use");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
-    soon(next.stop()).await;
+        drop(given_up);
+        let next = loop {
+            match start().await {
+                Ok(coordinator) => break coordinator,
+                Err(StartError::Listen(ListenError::InUse { .. })) => {}
+                Err(error) => panic!("{error}"),
+            }
+            assert!(Instant::now() < until, "the address stays in use");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        soon(next.stop()).await;
+    }
 }
 
 #[tokio::test]

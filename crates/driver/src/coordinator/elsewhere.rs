@@ -30,7 +30,8 @@ impl CoordinatorHandle {
     }
 
     /// Sends a worker elsewhere: it registers there first, leaves here then, and stays if it cannot. The first
-    /// 16 count. Whether it was told: it is connected, and understands it.
+    /// 16 count. Whether it was told: it is connected and understands it, and one of the endpoints at least
+    /// is short enough to be sent (512 bytes).
     ///
     /// # Errors
     /// [`Stopped`].

@@ -32,11 +32,9 @@ pub async fn start_coordinator_thread(
         runtime.block_on(async {
             let started = start_coordinator(Tokio, transports, store, options).await;
             let coordinator = started.as_ref().ok().cloned();
-            let is_wanted = tell.send(started).is_ok();
+            // Whether it is taken out there, nobody here can know: not taken, it is dropped.
+            let _ = tell.send(started.map(Unclaimed::new));
             if let Some(coordinator) = coordinator {
-                if !is_wanted {
-                    coordinator.stop().await;
-                }
                 coordinator.stopped().await;
             }
         });
@@ -49,5 +47,30 @@ pub async fn start_coordinator_thread(
         .map_err(StartError::Thread)?;
     // Without an answer it panicked.
     let ended = || StartError::Thread(std::io::Error::other("the coordinator's thread ended"));
-    started.await.map_err(|_| ended())?
+    started.await.map_err(|_| ended())?.map(Unclaimed::claim)
+}
+
+/// A coordinator that stops if nobody takes it.
+struct Unclaimed {
+    coordinator: CoordinatorHandle,
+    is_claimed: bool,
+}
+
+impl Unclaimed {
+    fn new(coordinator: CoordinatorHandle) -> Self {
+        Self { coordinator, is_claimed: false }
+    }
+
+    fn claim(mut self) -> CoordinatorHandle {
+        self.is_claimed = true;
+        self.coordinator.clone()
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if !self.is_claimed {
+            self.coordinator.begin_stop();
+        }
+    }
 }

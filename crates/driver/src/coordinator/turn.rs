@@ -8,24 +8,23 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::channel::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
+use futures::StreamExt;
+use futures::channel::mpsc::{Receiver, UnboundedReceiver};
 use futures::channel::oneshot;
-use futures::future::{Either, select};
-use futures::{FutureExt, StreamExt};
 use moorline_link::{ConnId, Instant};
 use moorline_node::{
-    Applicant, ClientReply, CoordinatorAction, CoordinatorEvent, CoordinatorInput, CoordinatorNode,
-    Persist, StoreOp, UpFrame,
+    ClientReply, CoordinatorAction, CoordinatorEvent, CoordinatorInput, CoordinatorNode, Persist,
+    StoreOp, UpFrame,
 };
 use moorline_store::{StoreError, WallTime};
 use moorline_work::{Reply, TaskId, Ticket};
 
 use super::accept::Accepted;
+use super::judges::Judges;
 use super::peer::Peer;
 use super::store_state::{SharedState, StoreState};
 use super::waiters::Waiters;
 use super::{Control, Drain, Request};
-use crate::auth::{Authenticator, Verdict};
 use crate::connections::{Arrival, Connections};
 use crate::log::coordinator::CoordinatorLog;
 use crate::runtime::Runtime;
@@ -75,9 +74,8 @@ pub(crate) struct Parts<R> {
     pub(crate) closed: UnboundedReceiver<Infallible>,
     pub(crate) waiters: Waiters,
     pub(crate) tally: Arc<CoordinatorTally>,
-    pub(crate) authenticator: Option<Authenticator>,
-    /// Goes with every applicant who is looked at; as many as connections wait for their Hello.
-    pub(crate) judged: UnboundedSender<CoordinatorInput>,
+    pub(crate) judges: Judges<R>,
+    /// What they said; as many as connections wait for their Hello.
     pub(crate) verdicts: UnboundedReceiver<CoordinatorInput>,
 }
 
@@ -86,8 +84,6 @@ pub(crate) struct CoordinatorLoop<R> {
     parts: Parts<R>,
     connections: Connections,
     peers: BTreeMap<ConnId, Peer>,
-    /// Applicants who are looked at: dropped, nobody looks any more.
-    judging: BTreeMap<ConnId, oneshot::Sender<Infallible>>,
     next_conn: u64,
     replies: HashMap<Ticket, (TaskId, oneshot::Sender<ClientReply>)>,
     /// Replies of this turn. Who waits is woken at its end, for all of them at once.
@@ -126,7 +122,6 @@ impl<R: Runtime> CoordinatorLoop<R> {
             parts,
             connections: Connections::default(),
             peers: BTreeMap::new(),
-            judging: BTreeMap::new(),
             next_conn: 0,
             replies: HashMap::new(),
             replied: Vec::new(),
@@ -206,6 +201,9 @@ impl<R: Runtime> CoordinatorLoop<R> {
         for _ in 0..INPUTS {
             // The loop holds a sender of its own: this never ends.
             let Poll::Ready(Some(verdict)) = self.parts.verdicts.poll_next_unpin(cx) else { break };
+            if let CoordinatorInput::Authenticated { conn, .. } = &verdict {
+                self.parts.judges.forget(*conn);
+            }
             self.inputs.push(verdict);
         }
         let (inputs, peers, parts) = (&mut self.inputs, &self.peers, &self.parts);
@@ -253,7 +251,8 @@ impl<R: Runtime> CoordinatorLoop<R> {
             }
             Control::Instead { to } => self.inputs.push(CoordinatorInput::Instead { to }),
             Control::Redirect { worker, to, reply } => {
-                let may = self.parts.node.is_movable(worker);
+                // Addresses that are too long are left out: there may be none.
+                let may = !to.is_empty() && self.parts.node.is_movable(worker);
                 if may {
                     self.inputs.push(CoordinatorInput::Redirect { worker, to });
                 }
@@ -428,7 +427,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
                     self.forget(conn);
                 }
                 CoordinatorAction::Authenticate { conn, applicant } => {
-                    self.authenticate(conn, applicant)
+                    self.parts.judges.judge(conn, applicant);
                 }
                 CoordinatorAction::Flush { conn } => self.flush(now, conn),
                 CoordinatorAction::Reply { ticket, reply } => self.reply(ticket, reply),
@@ -441,24 +440,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
 
     fn forget(&mut self, conn: ConnId) {
         self.peers.remove(&conn);
-        self.judging.remove(&conn);
-    }
-
-    /// Has an applicant looked at beside the loop: whose code that is may take its time, and may panic.
-    fn authenticate(&mut self, conn: ConnId, applicant: Applicant) {
-        let verdict = Verdict::new(conn, self.parts.judged.clone());
-        // Dropped without an authenticator it refuses: the node does not ask then.
-        let Some(authenticator) = self.parts.authenticator.clone() else { return };
-        let (keep, gone) = oneshot::channel();
-        self.judging.insert(conn, keep);
-        let judging = async move {
-            let judged = async move { authenticator.judge(applicant).await }.boxed();
-            match select(judged, gone).await {
-                Either::Left((judged, _)) => verdict.say(judged),
-                Either::Right(_) => verdict.forget(),
-            }
-        };
-        self.parts.runtime.spawn(judging.boxed());
+        self.parts.judges.forget(conn);
     }
 
     fn reply(&mut self, ticket: Ticket, reply: ClientReply) {

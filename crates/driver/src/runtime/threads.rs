@@ -10,8 +10,9 @@ use super::{Runtime, clock};
 /// [`Runtime`] for programs without an async runtime: what it spawns has an OS thread to itself, and one
 /// thread more keeps the time for all.
 ///
-/// A coordinator spawns a thread for each of its listeners and one for its loop; a worker's loop has one
-/// anyway. A thread the system does not give is a panic of who spawns, as with [`std::thread::spawn`].
+/// A coordinator spawns a thread for each of its listeners, one for its loop, and one for each applicant
+/// that an authenticator looks at (256 at a time); a worker's loop has one anyway. What the system gives no
+/// thread for is dropped: a loop has stopped then, and an applicant is refused for now.
 ///
 /// ```
 /// use moorline_driver::{Runtime, Threads};
@@ -38,6 +39,8 @@ impl Runtime for Threads {
 
     fn spawn(&self, future: BoxFuture<'static, ()>) {
         // Nobody waits for it: its end is its own affair.
-        drop(std::thread::spawn(move || block_on(future)));
+        if let Err(error) = std::thread::Builder::new().spawn(move || block_on(future)) {
+            tracing::error!(event = "runtime.no_thread", "The system gives no thread: {error}");
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use moorline_driver::{
     Authenticator, CoordinatorHandle, Credentials, Tokio, Transports, WorkerHandle, WorkerOptions,
@@ -146,5 +146,41 @@ async fn a_check_that_panics_or_never_ends_holds_up_nobody() {
     submit(&coordinator, 1, "echo", b"over and back").await;
     assert_eq!(ended(&coordinator, 1).await.applied, 1);
     workers.iter().for_each(WorkerHandle::shutdown);
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn why_it_was_refused_is_told_again_until_something_new_was_shown() {
+    let transports = memory();
+    let coordinator = coordinator(&transports, only("fresh")).await;
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&asked);
+    let credentials = Credentials::new(move |refused| {
+        let mut told = told.lock().expect("nobody panics");
+        told.push(refused);
+        let nth = told.len();
+        async move {
+            match (nth, refused) {
+                // Who issues them is away when it is asked for another one.
+                (2, _) => Err("nobody answers".to_owned()),
+                (_, None) => token("stale"),
+                (_, Some(_)) => token("fresh"),
+            }
+        }
+    });
+    let worker = worker(&transports, Some(credentials));
+    until(&worker, State::Active).await;
+    let expired = Some(Reason::AuthExpired);
+    assert_eq!(*asked.lock().expect("nobody panics"), [None, expired, expired]);
+    // What was shown now was not refused.
+    worker.migrate();
+    soon(async {
+        while asked.lock().expect("nobody panics").len() < 4 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(asked.lock().expect("nobody panics")[3], None);
+    worker.shutdown();
     coordinator.stop().await;
 }

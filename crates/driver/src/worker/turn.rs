@@ -69,8 +69,8 @@ pub(crate) struct LoopState {
     /// The end is near: from here on nothing is waited for beyond this time.
     end_at: Option<Instant>,
     failed: Option<Reason>,
-    /// Why it was disconnected last.
-    lost: Option<Reason>,
+    /// Why what was shown last was refused, if it was.
+    refused: Option<Reason>,
     /// Somebody watches the pulse: it turns at least this often.
     pulse_every: Option<Duration>,
 }
@@ -101,6 +101,7 @@ impl<R: Runtime> WorkerLoop<R> {
         for _ in 0..INPUTS {
             let Poll::Ready(Some(command)) = self.commands.poll_next(cx) else { break };
             self.command(command);
+            something = true;
         }
         for _ in 0..INPUTS {
             // The loop holds a sender of its own: this never ends.
@@ -281,8 +282,7 @@ impl<R: Runtime> WorkerLoop<R> {
 
     /// What the next attempt is to show, if it is to show something.
     fn credential(&self) -> Option<BoxFuture<'static, Result<Credential, String>>> {
-        let refused = self.state.lost.filter(|reason| reason.retry() == Retry::Renew);
-        self.credentials.as_ref().map(|credentials| credentials.fetch(refused))
+        self.credentials.as_ref().map(|credentials| credentials.fetch(self.state.refused))
     }
 
     fn start(&mut self, now: Instant, job: Job) {
@@ -317,8 +317,13 @@ impl<R: Runtime> WorkerLoop<R> {
         if let WorkerEvent::Link(transition) = event {
             match transition.to {
                 State::Failed => self.state.failed = transition.reason,
-                State::Disconnected => self.state.lost = transition.reason,
-                State::Connecting | State::Registered | State::Active | State::Shutdown => {}
+                // What is lost before anything was shown again says nothing about it.
+                State::Disconnected => {
+                    let refused = transition.reason.filter(|it| it.retry() == Retry::Renew);
+                    self.state.refused = refused.or(self.state.refused);
+                }
+                State::Registered => self.state.refused = None,
+                State::Connecting | State::Active | State::Shutdown => {}
             }
         }
         let place = link.conn.and_then(|conn| self.state.places.get(&conn));

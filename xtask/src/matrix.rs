@@ -20,6 +20,16 @@ const TRANSPORTS: &[&str] = &["grpc", "grpcs", "quic", "ws", "wss"];
 /// What workers may run on: the first is what the test command runs them on.
 const RUNTIMES: &[&str] = &["tokio", "smol", "async-std", "threads"];
 
+/// What runs if nobody says: over each transport once, and between them on each runtime. The test command
+/// has run gRPC on tokio by then.
+const USUAL: &[(&str, &str)] = &[
+    ("grpc", "smol"),
+    ("grpcs", "threads"),
+    ("quic", "smol"),
+    ("ws", "async-std"),
+    ("wss", "tokio"),
+];
+
 /// Which tests do not run everywhere, and why.
 const EXCEPTIONS: &str = "crates/moorline/tests/process/matrix.txt";
 
@@ -33,8 +43,8 @@ const WIDTH: usize = 300;
 const LAST: usize = 12;
 
 struct Options {
-    transports: Vec<String>,
-    runtimes: Vec<String>,
+    /// Transports, each with a runtime.
+    combinations: Vec<(String, String)>,
     program: Option<PathBuf>,
     jobs: usize,
 }
@@ -48,10 +58,8 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let all = list(&program)?;
     let text = std::fs::read_to_string(root().join(EXCEPTIONS))?;
     let exceptions = exceptions(&text, &all)?;
-    let runs: Vec<Run> = options
-        .transports
-        .iter()
-        .flat_map(|transport| options.runtimes.iter().map(move |runtime| (transport, runtime)))
+    let combinations = options.combinations.iter();
+    let runs: Vec<Run> = combinations
         .map(|(transport, runtime)| Run::new(transport, runtime, &all, &exceptions))
         .collect();
     let results = all_of(&runs, &program, options.jobs);
@@ -68,7 +76,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
 }
 
 fn options(args: &[String]) -> Result<Options, String> {
-    let (mut transports, mut runtimes) = (Vec::new(), Vec::new());
+    let (mut transports, mut runtimes, mut every) = (Vec::new(), Vec::new(), false);
     let (mut program, mut jobs) = (None, None);
     let mut args = args.iter();
     while let Some(arg) = args.next() {
@@ -82,19 +90,29 @@ fn options(args: &[String]) -> Result<Options, String> {
         match arg.as_str() {
             "--transport" => transports.push(known(value()?, TRANSPORTS)?),
             "--runtime" => runtimes.push(known(value()?, RUNTIMES)?),
+            "--all" => every = true,
             "--program" => program = Some(PathBuf::from(value()?)),
             "--jobs" => jobs = value()?.parse().ok().filter(|&jobs| jobs > 0),
             other => return Err(format!("takes no `{other}`")),
         }
     }
-    if transports.is_empty() {
-        transports = TRANSPORTS.iter().map(ToString::to_string).collect();
-    }
-    if runtimes.is_empty() {
-        runtimes.push(RUNTIMES[0].to_owned());
-    }
+    let owned = |all: &[&str]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let combinations = if !every && transports.is_empty() && runtimes.is_empty() {
+        USUAL.iter().map(|&(transport, runtime)| (transport.into(), runtime.into())).collect()
+    } else {
+        if transports.is_empty() {
+            transports = owned(TRANSPORTS);
+        }
+        if runtimes.is_empty() {
+            runtimes = owned(if every { RUNTIMES } else { &RUNTIMES[..1] });
+        }
+        let on = |transport: &String| {
+            runtimes.iter().map(|on| (transport.clone(), on.clone())).collect::<Vec<_>>()
+        };
+        transports.iter().flat_map(on).collect()
+    };
     // The tests wait more than they work: twice the cores are used, by two programs at a time.
-    Ok(Options { transports, runtimes, program, jobs: jobs.unwrap_or(2) })
+    Ok(Options { combinations, program, jobs: jobs.unwrap_or(2) })
 }
 
 /// The test program as the test command builds it: with other packages left out it would be built anew.
@@ -296,7 +314,7 @@ fn table(runs: &[Run], results: &[Finished]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{LAST, LINES, Run, WIDTH, exceptions, options, told};
+    use super::{LAST, LINES, RUNTIMES, Run, TRANSPORTS, WIDTH, exceptions, options, told};
 
     fn all() -> Vec<String> {
         ["faults::a", "faults::b", "surface::c"].map(str::to_owned).into()
@@ -343,10 +361,23 @@ mod tests {
     #[test]
     fn transports_and_runtimes_are_chosen_by_name() {
         let args = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let some = options(&args("--transport quic --transport ws --runtime smol")).unwrap();
-        assert_eq!((some.transports, some.runtimes), (args("quic ws"), args("smol")));
-        let all = options(&[]).unwrap();
-        assert_eq!((all.transports.len(), all.runtimes), (5, args("tokio")));
+        let chosen = |line: &str| {
+            let chosen = options(&args(line)).unwrap().combinations;
+            chosen.iter().map(|(over, on)| format!("{over} on {on}")).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(
+            chosen("--transport quic --transport ws --runtime smol"),
+            "quic on smol, ws on smol"
+        );
+        assert_eq!(chosen("--transport quic"), "quic on tokio");
+        assert!(chosen("--runtime threads").starts_with("grpc on threads, grpcs on threads, "));
+        assert_eq!(options(&args("--all")).unwrap().combinations.len(), 20);
+        // If nobody says, each of both is there.
+        let usual = options(&[]).unwrap().combinations;
+        let mut over: Vec<_> = usual.iter().map(|(over, _)| over.as_str()).collect();
+        over.dedup();
+        assert_eq!(over, TRANSPORTS);
+        assert!(RUNTIMES.iter().all(|on| usual.iter().any(|(_, usual)| usual == on)));
         for wrong in ["--transport smoke", "--runtime steam", "--transport", "--fast"] {
             assert!(options(&args(wrong)).is_err(), "{wrong}");
         }

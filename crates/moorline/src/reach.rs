@@ -89,7 +89,8 @@ impl Reach {
         has_tls
     }
 
-    /// What a worker dials with: the transports of the caller, and after them those that are built in.
+    /// What a worker dials with: the transports of the caller, and after them those that are built in, or the
+    /// one of them that it may use, also where a coordinator names other places.
     pub(crate) fn dialling(&self, given: Transports) -> Result<Transports> {
         #[cfg(feature = "tls")]
         let given = {
@@ -97,7 +98,7 @@ impl Reach {
             if self.has_tls() {
                 security = security.with_client(ClientTls::from_files(self.tls.clone())?);
             }
-            built_in(given, &security, self.proxy()?, None)
+            built_in(given, self.only, &security, self.proxy()?, None)
         };
         Ok(given)
     }
@@ -117,7 +118,7 @@ impl Reach {
             if self.is_insecure {
                 security = security.with_clear_listeners();
             }
-            built_in(given, &security, self.proxy()?, key)
+            built_in(given, None, &security, self.proxy()?, key)
         };
         #[cfg(not(feature = "tls"))]
         let _ = key;
@@ -196,15 +197,31 @@ impl Reach {
         Some(Error::Listen(moorline_transport::ListenError::NoCertificate { endpoint }))
     }
 
+    /// What is no error, and is to be known: a certificate whose time it is not.
+    #[cfg(feature = "cli")]
+    pub(crate) fn warning(&self) -> Option<Error> {
+        #[cfg(feature = "tls")]
+        let warning = self.tls.in_force().err().map(Error::from);
+        #[cfg(not(feature = "tls"))]
+        let warning = None;
+        warning
+    }
+
     /// What is wrong with the files and the proxy, for a worker or for a coordinator.
     #[cfg(feature = "cli")]
-    pub(crate) fn problems(&self, transports: Result<Transports>) -> (Transports, Option<Error>) {
+    pub(crate) fn problems(&self, transports: Result<Transports>) -> (Transports, Vec<Error>) {
         match transports {
-            Ok(transports) => (transports, None),
+            Ok(transports) => (transports, Vec::new()),
             // With none of it there is nothing to be wrong.
             Err(error) => {
                 let bare = Self::default().dialling(Transports::new()).unwrap_or_default();
-                (bare, Some(error))
+                let mut errors = vec![error];
+                // The proxy is looked at behind the files.
+                #[cfg(feature = "tls")]
+                if matches!(errors[..], [Error::Tls(_)]) {
+                    errors.extend(self.proxy().err());
+                }
+                (bare, errors)
             }
         }
     }
@@ -241,16 +258,18 @@ type Proxies = ();
 #[allow(unused_variables, unused_mut, clippy::let_and_return, reason = "by feature")]
 fn built_in(
     mut all: Transports,
+    only: Option<Only>,
     security: &Security,
     proxies: Proxies,
     key: Option<[u8; 32]>,
 ) -> Transports {
+    let wanted = |one: Only| only.is_none_or(|only| only == one);
     #[cfg(feature = "grpc")]
-    {
+    if wanted(Only::Grpc) {
         all = all.with(moorline_grpc::GrpcTransport::new().with_security(security.clone()));
     }
     #[cfg(feature = "quic")]
-    {
+    if wanted(Only::Quic) {
         let quic = moorline_quic::QuicTransport::new().with_security(security.clone());
         all = all.with(match key {
             Some(key) => quic.with_key(key),
@@ -258,7 +277,7 @@ fn built_in(
         });
     }
     #[cfg(feature = "websocket")]
-    {
+    if wanted(Only::WebSocket) {
         let websocket =
             moorline_websocket::WebSocketTransport::new().with_security(security.clone());
         all = all.with(match proxies {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use rustls::crypto::CryptoProvider;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
@@ -31,6 +31,38 @@ pub struct TlsFiles {
     pub key: Option<PathBuf>,
     /// Certificates of authorities.
     pub ca: Option<PathBuf>,
+}
+
+impl TlsFiles {
+    /// Whether the certificate that is shown is valid now, as this machine's clock says.
+    ///
+    /// Outside its time it is used all the same: peers refuse it, by their clocks, until the file is
+    /// replaced or the time has come. A machine whose clock is set late in its start needs no more than that.
+    ///
+    /// ```
+    /// use moorline_transport::TlsFiles;
+    ///
+    /// assert!(TlsFiles::default().in_force().is_ok(), "none is shown");
+    /// ```
+    ///
+    /// # Errors
+    /// [`TlsError::Expired`] or [`TlsError::NotYetValid`]; what cannot be read is no matter of time.
+    pub fn in_force(&self) -> Result<(), TlsError> {
+        let certs = self.cert.as_deref().and_then(|path| Some((path, certificates(path).ok()?)));
+        let Some((path, certs)) = certs else { return Ok(()) };
+        let Some((_, own)) = certs.first().and_then(|own| X509Certificate::from_der(own).ok())
+        else {
+            return Ok(());
+        };
+        let (valid, now, path) = (own.validity(), ASN1Time::now(), path.to_owned());
+        if now > valid.not_after {
+            return Err(TlsError::Expired { path, until: valid.not_after.to_string() });
+        }
+        if now < valid.not_before {
+            return Err(TlsError::NotYetValid { path, from: valid.not_before.to_string() });
+        }
+        Ok(())
+    }
 }
 
 /// Why there is no TLS with these files.
@@ -261,30 +293,12 @@ fn identity(files: &TlsFiles) -> Result<Option<Identity>, TlsError> {
     match (&files.cert, &files.key) {
         (Some(cert), Some(key)) => {
             let key = PrivateKeyDer::from_pem_file(key).map_err(|error| said(key, error, "key"))?;
-            let certs = certificates(cert)?;
-            in_force(cert, &certs)?;
-            Ok(Some((certs, key)))
+            Ok(Some((certificates(cert)?, key)))
         }
         (Some(_), None) => Err(TlsError::Half { given: "a certificate", missing: "its key" }),
         (None, Some(_)) => Err(TlsError::Half { given: "a key", missing: "its certificate" }),
         (None, None) => Ok(None),
     }
-}
-
-/// Nobody would believe a certificate that is not: better said here than by every peer.
-fn in_force(path: &Path, certs: &[CertificateDer<'_>]) -> Result<(), TlsError> {
-    // What cannot be read as a certificate is refused when it is used.
-    let Some((_, own)) = certs.first().and_then(|own| X509Certificate::from_der(own).ok()) else {
-        return Ok(());
-    };
-    let (valid, now, path) = (own.validity(), ASN1Time::now(), path.to_owned());
-    if now > valid.not_after {
-        return Err(TlsError::Expired { path, until: valid.not_after.to_string() });
-    }
-    if now < valid.not_before {
-        return Err(TlsError::NotYetValid { path, from: valid.not_before.to_string() });
-    }
-    Ok(())
 }
 
 /// Why rustls does not take a key and a certificate.
@@ -350,9 +364,14 @@ struct Reread<T> {
 
 struct Last<T> {
     value: Arc<T>,
-    /// How the files were when they were looked at last.
+    /// How the files were when they were read.
     looks: Looks,
+    /// How they were when they could not be read, and when that was.
+    failed: Option<(Looks, Instant)>,
 }
+
+/// What could not be read is tried again after this time: it may have been the machine, and not the files.
+const AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// What tells that a file is not what it was.
 type Looks = [Option<(SystemTime, u64)>; 3];
@@ -364,16 +383,23 @@ fn looks(files: &TlsFiles) -> Looks {
     })
 }
 
+fn say_if_not_in_force(files: &TlsFiles) {
+    if let Err(error) = files.in_force() {
+        tracing::warn!(event = "tls.not_in_force", "Peers will not believe a certificate: {error}");
+    }
+}
+
 impl<T> Reread<T> {
     fn new(files: TlsFiles, read: fn(&TlsFiles) -> Result<T, TlsError>) -> Result<Self, TlsError> {
         // Before they are read: what changes meanwhile is read again.
         let looks = looks(&files);
         let value = Arc::new(read(&files)?);
-        Ok(Self { files, read, last: Mutex::new(Last { value, looks }) })
+        say_if_not_in_force(&files);
+        Ok(Self { files, read, last: Mutex::new(Last { value, looks, failed: None }) })
     }
 
     fn fixed(value: T) -> Self {
-        let last = Last { value: Arc::new(value), looks: Looks::default() };
+        let last = Last { value: Arc::new(value), looks: Looks::default(), failed: None };
         let read = |_: &TlsFiles| Err(TlsError::NoCertificate);
         Self { files: TlsFiles::default(), read, last: Mutex::new(last) }
     }
@@ -382,17 +408,22 @@ impl<T> Reread<T> {
         // A panic under this lock leaves a whole value.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let looks = looks(&self.files);
-        if looks != last.looks {
-            last.looks = looks;
+        let is_known =
+            |(failed, at): (Looks, Instant)| failed == looks && at.elapsed() < AGAIN_AFTER;
+        if looks != last.looks && !last.failed.is_some_and(is_known) {
             match (self.read)(&self.files) {
                 Ok(value) => {
-                    last.value = Arc::new(value);
+                    *last = Last { value: Arc::new(value), looks, failed: None };
                     tracing::info!(event = "tls.reloaded", "Keys and certificates were read again");
+                    say_if_not_in_force(&self.files);
                 }
-                Err(error) => tracing::warn!(
-                    event = "tls.reload_failed",
-                    "Keys and certificates stay as they were: {error}"
-                ),
+                Err(error) => {
+                    last.failed = Some((looks, Instant::now()));
+                    tracing::warn!(
+                        event = "tls.reload_failed",
+                        "Keys and certificates stay as they were: {error}"
+                    );
+                }
             }
         }
         Arc::clone(&last.value)

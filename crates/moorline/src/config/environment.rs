@@ -23,8 +23,8 @@ const OTHERS: &[&str] = &[
     "MOORLINE_ATTEMPT",
     "MOORLINE_IDEMPOTENCY_KEY",
     // What `moorline conformance` tells the worker that it judges.
-    "MOORLINE_COORDINATOR",
-    "MOORLINE_DATA_DIR",
+    "MOORLINE_CONFORMANCE_URL",
+    "MOORLINE_CONFORMANCE_DIR",
     // For tests of moorline itself.
     "MOORLINE_BLESS",
     "MOORLINE_RUNTIME",

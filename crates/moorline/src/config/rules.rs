@@ -195,6 +195,12 @@ impl Config {
                 Role::Coordinator => roles::coordinator(self).problems(),
             };
             problems.extend(errors.iter().map(|error| self.refused(role, error)));
+            let warning = match role {
+                Role::Worker => roles::worker(self).warning(),
+                Role::Coordinator => roles::coordinator(self).warning(),
+            };
+            let warning = warning.map(|error| self.refused(role, &error).level(Level::Warning));
+            problems.extend(warning);
         }
         // What a builder has refused is not told again.
         let refused: Vec<_> = problems.iter().map(|problem| problem.code).collect();
@@ -243,6 +249,10 @@ impl Config {
             [key] if error.code() == Code::SETTING => problem.hint(key.setting().such_as()),
             _ => problem,
         };
+        // A proxy may be refused for the password in it.
+        if keys == [Key::Proxy] {
+            return problem.at(Key::Proxy.path(), self.origin(Key::Proxy));
+        }
         // Of files that cannot be used, those there are.
         if matches!(error, Error::Tls(_)) {
             let given: Vec<_> = keys.iter().copied().filter(|&key| self.is_given(key)).collect();

@@ -1,8 +1,8 @@
 //! The table of settings: the one place that says what can be set. The file, the environment, the
 //! flags, `moorline config`, the JSON Schema and docs/config.md are all made of it.
 //!
-//! Only what something reads has a row. Secrets have none: what is secret is named by a setting that
-//! ends in `_file` and read from that file, never written into the configuration.
+//! Only what something reads has a row. Secrets have none: what is secret, such as the key of a certificate,
+//! is read from a file that a setting names, and never written into the configuration.
 
 use super::setting::{Setting, Standard};
 use super::value::Kind;

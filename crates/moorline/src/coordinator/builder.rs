@@ -510,6 +510,12 @@ impl CoordinatorBuilder {
             .collect()
     }
 
+    /// What is no error, and is to be known.
+    #[cfg(feature = "cli")]
+    pub(crate) fn warning(&self) -> Option<Error> {
+        self.reach.warning()
+    }
+
     fn options(&self, transports: &Transports) -> Result<CoordinatorOptions> {
         let hub = self.hub_config()?;
         let dispatcher = self.dispatcher_config(&hub)?;

@@ -10,13 +10,14 @@ use crate::{Error, Result};
 /// Bytes of a key.
 const LEN: usize = 32;
 
-/// The key beside this store, made if it is not there. The store's lock is held, so nobody else makes
-/// one at the same time.
+/// The key beside this store, made if it is not there: beside the file itself, by whichever link it was
+/// named. The store's lock is held, so nobody else makes one at the same time.
 ///
 /// # Errors
 /// [`Error::QuicKey`].
 pub(super) fn beside(store: &Path) -> Result<[u8; LEN]> {
-    let mut path = store.as_os_str().to_owned();
+    let failed = |source| Error::QuicKey { path: store.to_owned(), source };
+    let mut path = store.canonicalize().map_err(failed)?.into_os_string();
     path.push(".quic-key");
     let path = PathBuf::from(path);
     read_or_make(&path).map_err(|source| Error::QuicKey { path, source })

@@ -47,6 +47,11 @@ fn every_refusal_is_told_as_it_was_reviewed() {
             "[worker]\ncoordinator = [\"grpc://192.0.2.1:1\", \"192.0.2.1\", \"ws://example.com\"]\nproxy = \"http://me:secret@192.0.2.1:3128\"\ntls.ca = \"gone.pem\"\n",
         ),
         (
+            "a proxy with a password",
+            WORKER,
+            "[worker]\ncoordinator = [\"wss://a\"]\nproxy = \"http://me:secret@192.0.2.1:3128\"\n",
+        ),
+        (
             "another transport",
             WORKER,
             "[worker]\ntransport = \"quic\"\ncoordinator = [\"quic://a:1\", \"b\", \"wss://c\"]\n",
@@ -123,7 +128,9 @@ fn every_refusal_is_told_as_it_was_reviewed() {
         .iter()
         .map(|(name, roles, file)| format!("== {name}\n{}\n", told(file, roles, Given::new())))
         .collect();
-    insta::assert_snapshot!(text.join("\n"));
+    let text = text.join("\n");
+    assert!(!text.contains("secret"), "it may be read by others: {text}");
+    insta::assert_snapshot!(text);
 }
 
 #[test]

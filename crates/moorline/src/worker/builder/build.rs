@@ -119,6 +119,12 @@ impl WorkerBuilder {
         problems
     }
 
+    /// What is no error, and is to be known.
+    #[cfg(feature = "cli")]
+    pub(crate) fn warning(&self) -> Option<Error> {
+        self.reach.warning()
+    }
+
     /// [`build`](Self::build) and [`Worker::run`] in one.
     ///
     /// # Errors

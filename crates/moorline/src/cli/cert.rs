@@ -1,6 +1,7 @@
 //! `moorline cert`: a small private authority for workers and coordinators that prove themselves.
 
 mod authority;
+mod certificate_file;
 mod files;
 mod parsed;
 
@@ -10,6 +11,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use self::authority::{Authority, Wanted};
+use self::certificate_file::CertificateFile;
 use self::files::{Pending, Readers};
 use self::parsed::{DAY, Parsed, Use};
 use super::exit::Exit;
@@ -183,6 +185,7 @@ fn init(args: &InitArgs, context: Context) -> Outcome {
 }
 
 fn issue(args: &IssueArgs, context: Context) -> Outcome {
+    let _alone = authority::lock(&args.dir)?;
     let authority = open(&args.dir)?;
     let (cert, key) = paths(&args.out, &args.name);
     // Neither is made without the other.
@@ -203,6 +206,7 @@ fn issue(args: &IssueArgs, context: Context) -> Outcome {
 }
 
 fn renew(args: &RenewArgs, context: Context) -> Outcome {
+    let _alone = authority::lock(&args.dir)?;
     let authority = open(&args.dir)?;
     let named = Path::new(&args.target);
     let is_file = named.is_file();
@@ -230,17 +234,24 @@ fn renew(args: &RenewArgs, context: Context) -> Outcome {
         is_for: old.is_for,
         days: args.days.unwrap_or(lasted),
     };
+    let file = CertificateFile::read(&cert)?;
     if !args.new_key {
-        let text = authority.again(&wanted, &old)?;
-        Pending::new(&cert, &text, Readers::All)?.like_the_old()?.replace()?;
+        let text = file.with(&authority.again(&wanted, &old)?);
+        Pending::new(&cert, &text, Readers::Owner)?.like_the_old()?.replace()?;
         return written(&cert, None, context);
+    }
+    if file.has_key() {
+        let detail = "its key is in the same file: without --new-key the key stays, and with it there \
+                      would be two";
+        return Err(unusable(&path, &detail));
     }
     let key = cert.with_extension("key");
     let key = key.canonicalize().map_err(|error| unusable(&key, &error))?;
     let (certificate, private) = authority.issue(&wanted)?;
     // Both are ready before the first takes its place: there is hardly a moment between the two.
     let key_file = Pending::new(&key, &private, Readers::Owner)?.like_the_old()?;
-    let cert_file = Pending::new(&cert, &certificate, Readers::All)?.like_the_old()?;
+    let certificate = file.with(&certificate);
+    let cert_file = Pending::new(&cert, &certificate, Readers::Owner)?.like_the_old()?;
     key_file.replace()?;
     cert_file.replace()?;
     written(&cert, Some(&key), context)

@@ -1,5 +1,6 @@
 //! A small private authority: a certificate and its key in a directory.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -59,7 +60,22 @@ pub(super) fn init(directory: &Path, name: &str, days: u32) -> Result<()> {
     let cert = Pending::new(&cert, &signed.pem(), Readers::All)?;
     // Two that begin at once: the key decides.
     key.create().map_err(|error| taken_by(error, directory.join(KEY)))?;
-    cert.create().map_err(|error| taken_by(error, directory.join(CERT)))
+    cert.create().map_err(|error| taken_by(error, directory.join(CERT))).inspect_err(|_| {
+        // A key without a certificate is no authority, and would keep one from being made.
+        let _ = std::fs::remove_file(directory.join(KEY));
+    })
+}
+
+/// Waits until no other command writes certificates of this authority, and keeps others waiting as long as
+/// it lives: of two that replace a key and its certificate, each replaces both.
+///
+/// # Errors
+/// The system does not lock it.
+pub(super) fn lock(directory: &Path) -> Result<Option<File>> {
+    let key = directory.join(KEY);
+    // What is not there is told when it is read.
+    let Ok(file) = File::open(&key) else { return Ok(None) };
+    file.lock().map(|()| Some(file)).map_err(|error| unusable(&key, &error))
 }
 
 impl Authority {

@@ -52,7 +52,7 @@ struct Options {
 pub(crate) fn run(args: &[String]) -> Outcome {
     let options = options(args)?;
     let program = match &options.program {
-        Some(program) => program.clone(),
+        Some(program) => program.canonicalize()?,
         None => built()?,
     };
     let all = list(&program)?;
@@ -62,6 +62,10 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let runs: Vec<Run> = combinations
         .map(|(transport, runtime)| Run::new(transport, runtime, &all, &exceptions))
         .collect();
+    // Told no test, the program would run all of them.
+    if let Some(empty) = runs.iter().find(|run| run.tests.is_empty()) {
+        return Err(format!("{EXCEPTIONS} leaves nothing of {}", empty.name()).into());
+    }
     let results = all_of(&runs, &program, options.jobs);
     println!("\n{}", table(&runs, &results));
     for exception in exceptions.iter().filter(|exception| exception.is_mentioned(&runs)) {
@@ -92,7 +96,11 @@ fn options(args: &[String]) -> Result<Options, String> {
             "--runtime" => runtimes.push(known(value()?, RUNTIMES)?),
             "--all" => every = true,
             "--program" => program = Some(PathBuf::from(value()?)),
-            "--jobs" => jobs = value()?.parse().ok().filter(|&jobs| jobs > 0),
+            "--jobs" => {
+                let text = value()?;
+                let count = text.parse().ok().filter(|&jobs| jobs > 0);
+                jobs = Some(count.ok_or_else(|| format!("--jobs takes a number, not `{text}`"))?);
+            }
             other => return Err(format!("takes no `{other}`")),
         }
     }
@@ -228,6 +236,7 @@ impl Run {
             .arg("--exact")
             .args(&self.tests)
             .env("MOORLINE_TEST_TRANSPORT", &self.transport)
+            .env_remove("MOORLINE_TEST_RUNTIME")
             .current_dir(root().join("crates/moorline"));
         // The default is what a worker does that is told nothing.
         if self.runtime != RUNTIMES[0] {
@@ -378,7 +387,7 @@ mod tests {
         over.dedup();
         assert_eq!(over, TRANSPORTS);
         assert!(RUNTIMES.iter().all(|on| usual.iter().any(|(_, usual)| usual == on)));
-        for wrong in ["--transport smoke", "--runtime steam", "--transport", "--fast"] {
+        for wrong in ["--transport smoke", "--runtime steam", "--transport", "--fast", "--jobs x"] {
             assert!(options(&args(wrong)).is_err(), "{wrong}");
         }
     }

@@ -55,7 +55,7 @@ pub trait Running: Send {
 }
 
 /// A program, with its arguments. `{url}` in an argument is where the coordinator is, `{dir}` the worker's
-/// directory; the same is in `MOORLINE_COORDINATOR` and `MOORLINE_DATA_DIR`.
+/// directory; the same is in `MOORLINE_CONFORMANCE_URL` and `MOORLINE_CONFORMANCE_DIR`.
 ///
 /// ```
 /// use moorline_conformance::Program;
@@ -92,8 +92,8 @@ impl Launch for Program {
                     .iter()
                     .map(|text| text.replace("{url}", url).replace("{dir}", &shown)),
             )
-            .env("MOORLINE_COORDINATOR", url)
-            .env("MOORLINE_DATA_DIR", dir)
+            .env("MOORLINE_CONFORMANCE_URL", url)
+            .env("MOORLINE_CONFORMANCE_DIR", dir)
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
             .stderr(out)

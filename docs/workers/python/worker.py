@@ -516,6 +516,6 @@ class Worker:
 
 
 if __name__ == "__main__":
-    url = sys.argv[1] if len(sys.argv) > 1 else os.environ["MOORLINE_COORDINATOR"]
-    directory = os.environ.get("MOORLINE_DATA_DIR", "python-worker")
+    url = sys.argv[1] if len(sys.argv) > 1 else os.environ["MOORLINE_CONFORMANCE_URL"]
+    directory = os.environ.get("MOORLINE_CONFORMANCE_DIR", "python-worker")
     sys.exit(asyncio.run(Worker(url, directory).run()))

@@ -81,7 +81,7 @@ pub(super) struct WorkerArgs {
     sleep: String,
 
     /// What starts the worker. `{url}` in an argument is where the coordinator is and `{dir}` the worker's
-    /// own directory, as in MOORLINE_COORDINATOR and MOORLINE_DATA_DIR.
+    /// own directory, as in MOORLINE_CONFORMANCE_URL and MOORLINE_CONFORMANCE_DIR.
     #[arg(last = true, value_name = "COMMAND", required_unless_present = "list")]
     command: Vec<String>,
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use moorline_transport::Endpoint;
 
@@ -21,7 +21,8 @@ const GLANCE: Duration = Duration::from_millis(20);
 #[derive(clap::Args, Default, Debug)]
 pub(super) struct AgentArgs {
     /// Go on in the background, and return when the worker runs; its log is worker.log in its data
-    /// directory, its process id is in worker.pid there
+    /// directory, which grows until somebody rotates it (logrotate, with copytruncate); its process id is
+    /// in worker.pid there
     #[arg(long)]
     daemon: bool,
 
@@ -105,9 +106,22 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // If it cannot be removed it is old, and proves nothing.
-        let _ = fs::remove_file(&self.0);
+        // A worker that has ended, and stays, may have a successor by now.
+        if says(&self.0, std::process::id()) {
+            // If it cannot be removed it is old, and proves nothing.
+            let _ = fs::remove_file(&self.0);
+        }
     }
+}
+
+/// Whether the file says that it is this process.
+fn says(path: &Path, pid: u32) -> bool {
+    fs::read_to_string(path).is_ok_and(|text| text == format!("{pid}\n"))
+}
+
+/// When the file was written; none: there is none.
+fn written(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|metadata| metadata.modified()).ok()
 }
 
 fn pid_file(data_dir: &Path) -> PathBuf {
@@ -124,8 +138,11 @@ pub(super) async fn start(name: &str, data_dir: &Path, context: Context) -> Outc
     let mut log =
         OpenOptions::new().create(true).append(true).read(true).open(&path).map_err(failed)?;
     let before = log.seek(SeekFrom::End(0)).map_err(failed)?;
+    // A worker that was killed leaves its file, and after a restart of the machine its number may be that
+    // of the new one.
+    let stale = written(&pid_file(data_dir));
     let mut child = spawn(&log).map_err(Error::Start)?;
-    if until_it_runs(&mut child, data_dir).await? {
+    if until_it_runs(&mut child, data_dir, stale).await? {
         let pid = child.id();
         if context.json {
             output::json(&serde_json::json!({"name": name, "pid": pid, "log": path}))?;
@@ -162,11 +179,15 @@ fn spawn(log: &File) -> std::io::Result<Child> {
 }
 
 /// Whether it came so far.
-async fn until_it_runs(child: &mut Child, data_dir: &Path) -> Result<bool> {
+async fn until_it_runs(
+    child: &mut Child,
+    data_dir: &Path,
+    stale: Option<SystemTime>,
+) -> Result<bool> {
     let deadline = Instant::now() + READY_WITHIN;
-    let own = format!("{}\n", child.id());
+    let path = pid_file(data_dir);
     loop {
-        if fs::read_to_string(pid_file(data_dir)).is_ok_and(|pid| pid == own) {
+        if says(&path, child.id()) && written(&path) != stale {
             return Ok(true);
         }
         if child.try_wait().map_err(Error::Start)?.is_some() {

@@ -218,7 +218,8 @@ pub enum Change {
     /// Swallows what goes these ways, and leaves sockets open: half-open connections if both are meant, a
     /// network that works in one direction if one is. That a connection ends is swallowed too. A connection
     /// that was open when this began stays so for good, also when it is healed: what it has lost
-    /// would be missing in the midst of its bytes. A new one is taken and not passed on to the target.
+    /// would be missing in the midst of its bytes. A new one is taken and not passed on to the target: it
+    /// stays silent for good too, until its client ends it.
     /// Datagrams are dropped; later ones pass when it is healed.
     ///
     /// The system acknowledges what is swallowed: keepalive of TCP sees nothing of it.

@@ -73,6 +73,9 @@ impl<'a> Carrier<'a> {
                 return Fate::Unreachable;
             };
             self.sinks[Way::ToTarget.index()] = Some(target);
+        } else {
+            // Nobody is there to end this way: it is over when its client is gone.
+            self.lanes[Way::Back.index()].close();
         }
         for socket in self.sinks.iter().flatten() {
             // A socket that takes no options carries bytes all the same.

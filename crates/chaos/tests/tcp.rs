@@ -250,6 +250,38 @@ async fn half_open_connections_are_silent_for_good_and_stay_open() {
 }
 
 #[tokio::test]
+async fn a_connection_of_a_silence_ends_with_its_client() {
+    let (events, mut told) = mpsc::channel(64);
+    let proxy = in_front(|proxy| proxy.max_connections(1).events(events)).await;
+    proxy.apply(Change::Silence(Ways::Both)).await.unwrap();
+    for resets in [false, true, false] {
+        let mut client = dial(&proxy).await;
+        client.write_all(b"anybody?").await.unwrap();
+        until("it is taken", || (proxy.snapshot().open.len() == 1).then_some(())).await;
+        assert!(is_silent(&mut client).await);
+        if resets {
+            client.set_zero_linger().unwrap();
+        }
+        drop(client);
+        // Nobody else would ever end it, and its place would be taken for good.
+        until("it is over", || proxy.snapshot().open.is_empty().then_some(())).await;
+    }
+    proxy.apply(Change::Heal).await.unwrap();
+    let mut after = dial(&proxy).await;
+    assert_eq!(round_trip(&mut after, b"a").await.unwrap(), b"a");
+    let snapshot = proxy.snapshot();
+    assert_eq!((snapshot.connections, snapshot.refused, snapshot.ended), (4, 0, 0));
+    drop(proxy);
+    let mut fates = Vec::new();
+    while let Some(event) = soon("it is told", told.recv()).await {
+        if let Event::Ended { fate, .. } = event {
+            fates.push(fate);
+        }
+    }
+    assert_eq!(fates, [Fate::Closed; 3]);
+}
+
+#[tokio::test]
 async fn a_network_that_works_one_way_passes_that_way() {
     let listener = TcpListener::bind(ANY).await.unwrap();
     let proxy =

@@ -20,6 +20,21 @@ struct Datagram {
     bytes: Vec<u8>,
 }
 
+/// One that waits for a later one to pass.
+#[derive(Debug)]
+struct Held {
+    /// When it would have passed.
+    due: Duration,
+    datagram: Datagram,
+}
+
+impl Held {
+    /// When it has waited long enough.
+    fn until(&self) -> Duration {
+        self.due.saturating_add(HOLD)
+    }
+}
+
 /// The machine of one way of a flow: [`take`](Self::take) what comes, [`pop`](Self::pop) what is to be sent
 /// now, [`keep_up`](Self::keep_up) whenever something may have changed. Nothing changes by itself before
 /// [`next_wake`](Self::next_wake).
@@ -27,8 +42,8 @@ struct Datagram {
 pub(crate) struct Datagrams {
     /// By the time they are due, and in the order they came.
     queue: BTreeMap<(Duration, u64), Datagram>,
-    /// Held back until the next one has passed, or until then.
-    held: Option<(Duration, Datagram)>,
+    /// Held back until one that came after it has passed: one at a time.
+    held: Option<Held>,
     waiting: usize,
     numbered: u64,
     placed: u64,
@@ -45,7 +60,7 @@ impl Datagrams {
         let waiting = std::mem::take(&mut self.queue);
         let held = self.held.take();
         self.waiting = 0;
-        for datagram in waiting.into_values().chain(held.map(|(_, datagram)| datagram)) {
+        for datagram in waiting.into_values().chain(held.map(|held| held.datagram)) {
             if pass.silent {
                 pass.counts.swallowed += datagram.bytes.len() as u64;
             } else {
@@ -88,7 +103,7 @@ impl Datagrams {
         if holds {
             pass.counts.reordered += 1;
             self.waiting += datagram.bytes.len();
-            self.held = Some((at.saturating_add(HOLD), datagram));
+            self.held = Some(Held { due: at, datagram });
         } else {
             self.place(at, datagram);
         }
@@ -101,16 +116,23 @@ impl Datagrams {
 
     /// A datagram to be sent now.
     pub(crate) fn pop(&mut self, now: Duration) -> Option<Vec<u8>> {
-        let datagram = match self.queue.first_entry().filter(|entry| entry.key().0 <= now) {
-            Some(first) => {
-                let (place, datagram) = first.remove_entry();
-                // The one that was held back for it comes right behind: before all others.
-                if let Some((_, held)) = self.held.take() {
-                    self.queue.insert(place, held);
+        let first = self.queue.first_key_value().map(|((due, _), _)| *due);
+        // Also for whoever looks late, what became due first comes first.
+        let alone =
+            |held: &mut Held| held.until() <= now && first.is_none_or(|due| held.until() < due);
+        let datagram = match self.held.take_if(alone) {
+            Some(held) => held.datagram,
+            None => {
+                let first = self.queue.first_entry().filter(|entry| entry.key().0 <= now)?;
+                let ((due, place), datagram) = first.remove_entry();
+                // The one that was held back comes right behind one that came after it, before all others;
+                // and where that one was quicker, not before its own time.
+                let passed = |held: &mut Held| datagram.number > held.datagram.number;
+                if let Some(held) = self.held.take_if(passed) {
+                    self.queue.insert((due.max(held.due), place), held.datagram);
                 }
                 datagram
             }
-            None => self.held.take_if(|(until, _)| *until <= now)?.1,
         };
         self.waiting -= datagram.bytes.len();
         Some(datagram.bytes)
@@ -119,7 +141,7 @@ impl Datagrams {
     /// When one becomes due; `None` if none waits. It may have passed already.
     pub(crate) fn next_wake(&self) -> Option<Duration> {
         let first = self.queue.first_key_value().map(|((due, _), _)| *due);
-        let held = self.held.as_ref().map(|(until, _)| *until);
+        let held = self.held.as_ref().map(Held::until);
         first.into_iter().chain(held).min()
     }
 

@@ -132,8 +132,8 @@ pub struct Faults {
     pub bandwidth: Option<NonZeroU64>,
     /// In how many pieces or datagrams one bit is flipped.
     pub corrupt: Share,
-    /// How many datagrams are held back until the next one of their flow has passed, for 100 ms at most.
-    /// Streams of bytes have no order to lose.
+    /// How many datagrams are held back until one of their flow that came later has passed, for 100 ms at most;
+    /// one at a time. Streams of bytes have no order to lose.
     pub reorder: Share,
     /// How many datagrams pass twice. Of streams of bytes nothing does.
     pub duplicate: Share,

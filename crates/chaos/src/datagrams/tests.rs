@@ -142,6 +142,60 @@ fn one_that_is_held_back_comes_right_after_the_next_one() {
 }
 
 #[test]
+fn one_that_is_held_back_does_not_come_with_one_before_it() {
+    let mut road = Road::new(Faults { latency: ms(10), ..Faults::NONE });
+    road.take(ms(0), &[0]);
+    road.take(ms(1), &[1]);
+    road.faults.reorder = Share::ALL;
+    road.take(ms(2), &[2]);
+    road.faults.reorder = Share::NONE;
+    road.take(ms(4), &[3]);
+    let out = road.until(Duration::from_secs(1 << 40));
+    let out: Vec<_> = out.into_iter().map(|(at, bytes)| (at, bytes[0])).collect();
+    assert_eq!(out, [(ms(10), 0), (ms(11), 1), (ms(14), 3), (ms(14), 2)]);
+}
+
+#[test]
+fn one_that_is_held_back_does_not_come_with_its_own_copy() {
+    let mut road = Road::new(Faults { reorder: Share::ALL, duplicate: Share::ALL, ..Faults::NONE });
+    road.take(ms(0), &[0]);
+    assert_eq!(road.until(ms(50)), [(ms(0), vec![0])], "the copy alone");
+    road.faults = Faults::NONE;
+    road.take(ms(60), &[1]);
+    assert_eq!(road.order(), [1, 0]);
+}
+
+#[test]
+fn one_that_is_held_back_is_never_early() {
+    let mut road = Road::new(Faults { latency: ms(40), reorder: Share::ALL, ..Faults::NONE });
+    road.take(ms(0), &[0]);
+    // What comes next is quicker: it passes first in any case.
+    road.faults = Faults::NONE;
+    road.take(ms(1), &[1]);
+    road.take(ms(2), &[2]);
+    let out = road.until(Duration::from_secs(1 << 40));
+    let out: Vec<_> = out.into_iter().map(|(at, bytes)| (at, bytes[0])).collect();
+    assert_eq!(out, [(ms(1), 1), (ms(2), 2), (ms(40), 0)]);
+}
+
+#[test]
+fn whoever_looks_late_sees_the_same_order() {
+    let slow = Faults { latency: ms(500), ..Faults::NONE };
+    let taken = || {
+        let mut road = Road::new(slow);
+        road.take(ms(0), &[0]);
+        road.faults = Faults { latency: ms(100), reorder: Share::ALL, ..Faults::NONE };
+        road.take(ms(0), &[1]);
+        road
+    };
+    // Nothing after it: it comes 100 ms late, and that is before the slow one.
+    assert_eq!(taken().order(), [1, 0]);
+    let mut late = taken();
+    let popped: Vec<_> = std::iter::from_fn(|| late.lane.pop(ms(1_000))).flatten().collect();
+    assert_eq!(popped, [1, 0]);
+}
+
+#[test]
 fn one_that_passes_twice_is_counted() {
     let mut road = Road::new(Faults { duplicate: Share::ALL, ..Faults::NONE });
     road.take(ms(0), &[1]);

@@ -1,6 +1,6 @@
 //! The route between both ends: what is set, and who is on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use crate::counts::Counts;
@@ -8,6 +8,9 @@ use crate::dice::Dice;
 use crate::faults::{Change, Faults, Way, Ways};
 use crate::lane::Pass;
 use crate::line::Line;
+
+/// Addresses that are kept, so that a flow that is not let in is counted once.
+const REFUSED_MAX: usize = 1_024;
 
 /// What carries the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -66,7 +69,9 @@ pub struct Snapshot {
     pub connections: u64,
     /// Flows that began so far.
     pub flows: u64,
-    /// Connections that were reset at once and flows that did not begin, because there were too many.
+    /// Connections that were reset at once and flows that did not begin, because there were too many. A flow is
+    /// counted once, with its first datagram that was dropped, as long as no more than 1,024 other addresses
+    /// have been refused since.
     pub refused: u64,
     /// Connections that ended because the target could not be reached.
     pub unreachable: u64,
@@ -96,8 +101,39 @@ pub(crate) enum Admission {
     Unanswered(Id),
     /// There are too many.
     Full,
+    /// There are still too many for the flow of this address: it was told and counted before.
+    StillFull,
     /// Nobody comes in.
     Cut,
+}
+
+/// Addresses whose flows were not let in: the last ones of them.
+#[derive(Default, Debug)]
+struct Refused {
+    order: VecDeque<SocketAddr>,
+    peers: BTreeSet<SocketAddr>,
+}
+
+impl Refused {
+    /// Whether this one is not among them yet.
+    fn add(&mut self, peer: SocketAddr) -> bool {
+        if !self.peers.insert(peer) {
+            return false;
+        }
+        self.order.push_back(peer);
+        if self.order.len() > REFUSED_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.peers.remove(&oldest);
+        }
+        true
+    }
+
+    fn forget(&mut self, peer: SocketAddr) {
+        if self.peers.remove(&peer) {
+            self.order.retain(|other| *other != peer);
+        }
+    }
 }
 
 /// The machine of everything that connections share.
@@ -121,6 +157,7 @@ pub(crate) struct Route {
     open: BTreeMap<Id, Member>,
     closed: Counts,
     refused: u64,
+    refused_flows: Refused,
     unreachable: u64,
     ended_count: u64,
 }
@@ -142,6 +179,7 @@ impl Route {
             open: BTreeMap::new(),
             closed: Counts::default(),
             refused: 0,
+            refused_flows: Refused::default(),
             unreachable: 0,
             ended_count: 0,
         }
@@ -189,8 +227,14 @@ impl Route {
             return Admission::Cut;
         }
         if self.open.len() >= self.max {
+            if kind == Kind::Udp && !self.refused_flows.add(peer) {
+                return Admission::StillFull;
+            }
             self.refused += 1;
             return Admission::Full;
+        }
+        if kind == Kind::Udp {
+            self.refused_flows.forget(peer);
         }
         let number = &mut self.numbers[kind as usize];
         *number += 1;

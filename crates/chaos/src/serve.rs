@@ -182,7 +182,7 @@ impl Server {
         let (id, answered) = match self.shared.route(|route| route.admit(Kind::Tcp, peer)) {
             Admission::Answered(id) => (id, true),
             Admission::Unanswered(id) => (id, false),
-            Admission::Full | Admission::Cut => {
+            Admission::Full | Admission::StillFull | Admission::Cut => {
                 // Dropped, it is reset. Without the option it is closed in order.
                 let _ = client.set_zero_linger();
                 self.shared.tell(|at| Event::Refused { at, peer });
@@ -226,10 +226,11 @@ impl Server {
         let socket = Arc::clone(self.datagrams.as_ref()?);
         let id = match self.shared.route(|route| route.admit(Kind::Udp, peer)) {
             Admission::Answered(id) | Admission::Unanswered(id) => id,
-            Admission::Full | Admission::Cut => {
+            Admission::Full => {
                 self.shared.tell(|at| Event::Refused { at, peer });
                 return None;
             }
+            Admission::StillFull | Admission::Cut => return None,
         };
         self.shared.tell(|at| Event::Opened { at, id, peer, answered: true });
         let (sender, datagrams) = mpsc::channel(HANDED_MAX);

@@ -85,7 +85,8 @@ pub enum Event {
         /// What happened to it.
         counts: Counts,
     },
-    /// Somebody was not let in, because there are too many.
+    /// A connection was reset at once or a flow did not begin, because there are too many: counted as
+    /// [`Snapshot::refused`] is.
     Refused {
         /// When.
         at: Duration,

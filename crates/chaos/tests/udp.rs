@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use common::{ANY, in_front_udp, soon, udp_echo, until};
-use moorline_chaos::{Change, Faults, Proxy, Share, Ways};
+use moorline_chaos::{Change, Event, Faults, Proxy, Share, Ways};
 use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
 
 async fn client(proxy: &Proxy) -> UdpSocket {
     let socket = UdpSocket::bind(ANY).await.unwrap();
@@ -159,12 +160,26 @@ async fn after_a_reset_the_target_sees_another_port() {
 
 #[tokio::test]
 async fn more_flows_than_allowed_are_dropped() {
-    let proxy = in_front_udp(|proxy| proxy.max_connections(1)).await;
+    let (events, mut told) = mpsc::channel(64);
+    let proxy = in_front_udp(|proxy| proxy.max_connections(1).events(events)).await;
     let (one, two) = (client(&proxy).await, client(&proxy).await);
     round_trip(&one, b"a").await;
-    two.send(b"b").await.unwrap();
-    until("it is refused", || (proxy.snapshot().refused == 1).then_some(())).await;
-    assert_eq!(round_trip(&one, b"c").await, b"c");
+    let three = client(&proxy).await;
+    for _ in 0..3 {
+        two.send(b"b").await.unwrap();
+    }
+    three.send(b"c").await.unwrap();
+    until("both are refused", || (proxy.snapshot().refused >= 2).then_some(())).await;
+    // Datagrams of one socket come in order: when this one is back, those before it were seen.
+    assert_eq!(round_trip(&one, b"d").await, b"d");
+    assert_eq!(proxy.snapshot().refused, 2, "flows are counted, not their datagrams");
+    let mut refused = Vec::new();
+    while let Ok(event) = told.try_recv() {
+        if let Event::Refused { peer, .. } = event {
+            refused.push(peer);
+        }
+    }
+    assert_eq!(refused, [two, three].map(|socket| socket.local_addr().unwrap()));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Admission, Ending, Id, Kind, Route};
+use super::{Admission, Ending, Id, Kind, REFUSED_MAX, Route};
 use crate::faults::{Change, Faults, Patch, Way, Ways};
 
 fn peer(port: u16) -> SocketAddr {
@@ -33,6 +33,32 @@ fn each_kind_is_numbered_for_itself_and_too_many_are_refused() {
     assert_eq!((snapshot.connections, snapshot.flows, snapshot.refused), (2, 1, 1));
     route.leave(id(Kind::Tcp, 1));
     assert_eq!(route.admit(Kind::Tcp, peer(4)), Admission::Answered(id(Kind::Tcp, 3)));
+}
+
+#[test]
+fn a_flow_that_is_not_let_in_is_refused_once_and_only_so_many_are_kept() {
+    let mut route = Route::new(7, [Faults::NONE; 2], 1);
+    route.admit(Kind::Tcp, peer(1));
+    assert_eq!(route.admit(Kind::Udp, peer(2)), Admission::Full);
+    assert_eq!(route.admit(Kind::Udp, peer(2)), Admission::StillFull);
+    // Each connection is one of its own.
+    assert_eq!(route.admit(Kind::Tcp, peer(2)), Admission::Full);
+    assert_eq!(route.admit(Kind::Tcp, peer(2)), Admission::Full);
+    assert_eq!(route.snapshot().refused, 3);
+    // Let in, and refused anew afterwards.
+    route.leave(id(Kind::Tcp, 1));
+    assert_eq!(route.admit(Kind::Udp, peer(2)), Admission::Answered(id(Kind::Udp, 1)));
+    route.leave(id(Kind::Udp, 1));
+    route.admit(Kind::Tcp, peer(1));
+    assert_eq!(route.admit(Kind::Udp, peer(2)), Admission::Full);
+    for port in 0..REFUSED_MAX {
+        assert_eq!(route.admit(Kind::Udp, peer(3 + port as u16)), Admission::Full);
+    }
+    assert_eq!(route.admit(Kind::Udp, peer(3)), Admission::StillFull);
+    assert_eq!(route.admit(Kind::Udp, peer(2)), Admission::Full, "it is forgotten");
+    let kept = &route.refused_flows;
+    assert_eq!((kept.order.len(), kept.peers.len()), (REFUSED_MAX, REFUSED_MAX));
+    assert_eq!(route.snapshot().refused, 3 + 1 + REFUSED_MAX as u64 + 1);
 }
 
 #[test]

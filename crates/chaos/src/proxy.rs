@@ -115,7 +115,8 @@ impl Builder {
     }
 }
 
-/// A proxy that runs, until this is dropped: then its connections end with it.
+/// A proxy that runs until it is [stopped](Self::stop), or this is dropped: then its connections end with it,
+/// soon and without being counted.
 #[derive(Debug)]
 pub struct Proxy {
     shared: Arc<Shared>,
@@ -158,12 +159,12 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// After a cut the address could not be listened on again: it is still cut off. Or the runtime of the
-    /// proxy is gone.
+    /// After a cut the address could not be listened on again: it is still cut off. Or the proxy was stopped,
+    /// or its runtime is gone.
     pub async fn apply(&self, change: Change) -> io::Result<()> {
         let (reply, done) = oneshot::channel();
         let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "the proxy does not run any more");
-        let sent = self.commands.send(Command { change, reply }).await;
+        let sent = self.commands.send(Command::Change { change, reply }).await;
         sent.map_err(|_| gone())?;
         done.await.map_err(|_| gone())?
     }
@@ -174,11 +175,14 @@ impl Proxy {
         self.shared.snapshot()
     }
 
-    /// Ends it and its connections, and says what it did.
-    pub async fn stop(mut self) -> Snapshot {
-        self.serving.abort();
-        // Aborted, as it was asked to be.
-        let _ = (&mut self.serving).await;
+    /// Ends it, and says what it did. When this returns nobody listens any more, and every connection and flow
+    /// has ended as in a cut: none is open in what it says, all of it is counted, and every event is told. Who
+    /// asks again hears the same.
+    pub async fn stop(&self) -> Snapshot {
+        // If nobody takes it, the proxy is ending already, or gone with its runtime.
+        let _ = self.commands.send(Command::Stop).await;
+        // Its receiver is dropped with everything else, at the end.
+        self.commands.closed().await;
         self.shared.snapshot()
     }
 }

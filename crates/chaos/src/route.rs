@@ -75,7 +75,7 @@ pub struct Snapshot {
     pub refused: u64,
     /// Connections that ended because the target could not be reached.
     pub unreachable: u64,
-    /// Connections and flows that this proxy has ended: by a cut or a reset.
+    /// Connections and flows that this proxy has ended: by a cut or a reset, or when it was stopped.
     pub ended: u64,
     /// What happened to all of them, also those that have ended.
     pub total: Counts,
@@ -214,6 +214,11 @@ impl Route {
                 self.faults = self.base;
             }
         }
+    }
+
+    /// Nothing is carried any more: those who are there end as in a cut.
+    pub(crate) fn stop(&mut self) {
+        self.ended = (self.numbers, Ending::Close);
     }
 
     /// Whether everything is cut off.

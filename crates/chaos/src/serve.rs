@@ -23,10 +23,14 @@ const HANDED_MAX: usize = 1_024;
 /// After an error of a listener, such as too many open files, so long nothing is taken.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A change that is asked for.
-pub(crate) struct Command {
-    pub(crate) change: Change,
-    pub(crate) reply: oneshot::Sender<io::Result<()>>,
+/// What is asked for.
+pub(crate) enum Command {
+    Change {
+        change: Change,
+        reply: oneshot::Sender<io::Result<()>>,
+    },
+    /// To end, with every connection.
+    Stop,
 }
 
 /// What listens for connections.
@@ -113,7 +117,7 @@ struct Flow {
 type Carried = (Id, Option<SocketAddr>);
 
 impl Server {
-    /// Serves until nobody can ask for changes any more.
+    /// Serves until it is told to stop, or nobody can tell it any more.
     pub(crate) async fn run(mut self) {
         let mut carriers: JoinSet<Carried> = JoinSet::new();
         let mut flows: HashMap<SocketAddr, Flow> = HashMap::new();
@@ -136,17 +140,29 @@ impl Server {
                     Ok((len, peer)) => self.hand(&buffer[..len], peer, &mut carriers, &mut flows),
                     Err(_) => paused = Some(now + PAUSE),
                 },
-                command = self.commands.recv() => {
-                    let Some(Command { change, reply }) = command else { return };
-                    let done = self.change(change, Origin::Caller, &mut carriers, &mut flows).await;
-                    // Whoever has asked may have gone meanwhile.
-                    let _ = reply.send(done);
-                }
+                command = self.commands.recv() => match command {
+                    Some(Command::Change { change, reply }) => {
+                        let done = self.change(change, Origin::Caller, &mut carriers, &mut flows).await;
+                        // Whoever has asked may have gone meanwhile.
+                        let _ = reply.send(done);
+                    }
+                    Some(Command::Stop) => return self.stop(carriers).await,
+                    None => return,
+                },
                 Some(ended) = carriers.join_next() => forget(ended.ok(), &mut flows),
                 () = self.shared.sleep_until(paused), if paused.is_some() => {}
                 () = self.shared.sleep_until(self.timeline.next_wake()), if self.timeline.next_wake().is_some() => {}
             }
         }
+    }
+
+    /// Ends everything. Whoever waits for that sees it by the commands, which nobody takes any more afterwards.
+    async fn stop(mut self, mut carriers: JoinSet<Carried>) {
+        self.door = None;
+        self.shared.stop();
+        // Each of them has heard of it and ends at once.
+        while carriers.join_next().await.is_some() {}
+        self.datagrams = None;
     }
 
     async fn change(

@@ -30,7 +30,7 @@ pub enum Fate {
     Broken,
     /// The target could not be reached within 10 s.
     Unreachable,
-    /// A cut has closed it.
+    /// A cut has closed it, or [`Proxy::stop`](crate::Proxy::stop).
     Cut,
     /// A reset has reset it.
     Reset,
@@ -159,6 +159,12 @@ impl Shared {
     /// Makes a change, and wakes everybody whom it may concern.
     pub(crate) fn change(&self, change: Change) {
         self.route(|route| route.change(change));
+        self.changes.send_replace(());
+    }
+
+    /// Ends everybody who is there.
+    pub(crate) fn stop(&self) {
+        self.route(Route::stop);
         self.changes.send_replace(());
     }
 

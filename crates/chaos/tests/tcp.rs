@@ -394,6 +394,33 @@ async fn a_proxy_that_is_dropped_or_stopped_ends_its_connections() {
     assert_eq!(soon("it ends", socket.read(&mut [0])).await.unwrap(), 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_a_proxy_is_stopped_every_connection_has_ended() {
+    let (events, mut told) = mpsc::channel(1_024);
+    let proxy = in_front(|proxy| proxy.events(events)).await;
+    let mut sockets = Vec::new();
+    for _ in 0..200 {
+        let mut socket = dial(&proxy).await;
+        round_trip(&mut socket, b"a").await.unwrap();
+        sockets.push(socket);
+    }
+    // One more, that hears nothing.
+    proxy.apply(Change::Silence(Ways::Both)).await.unwrap();
+    sockets.push(dial(&proxy).await);
+    until("it is taken", || (proxy.snapshot().open.len() == 201).then_some(())).await;
+    let snapshot = proxy.stop().await;
+    assert_eq!((snapshot.open.len(), snapshot.ended), (0, 201));
+    assert_eq!(snapshot.total.back.bytes, 200);
+    let mut ended = 0;
+    while let Ok(event) = told.try_recv() {
+        ended += usize::from(matches!(event, Event::Ended { fate: Fate::Cut, .. }));
+    }
+    assert_eq!(ended, 201, "all of it is told already");
+    for mut socket in sockets {
+        assert_eq!(soon("it ends", socket.read(&mut [0])).await.unwrap(), 0);
+    }
+}
+
 #[tokio::test]
 async fn a_proxy_that_listens_nowhere_does_not_begin() {
     let error = Proxy::to("127.0.0.1:1").start().await.unwrap_err();

@@ -62,6 +62,20 @@ fn a_flow_that_is_not_let_in_is_refused_once_and_only_so_many_are_kept() {
 }
 
 #[test]
+fn those_who_are_there_when_it_is_stopped_end_and_are_counted() {
+    let mut route = route();
+    route.admit(Kind::Tcp, peer(1));
+    route.admit(Kind::Udp, peer(1));
+    route.stop();
+    for kind in [Kind::Tcp, Kind::Udp] {
+        assert_eq!(route.ending(id(kind, 1)), Some(Ending::Close));
+        route.leave(id(kind, 1));
+    }
+    let snapshot = route.snapshot();
+    assert_eq!((snapshot.ended, snapshot.cut), (2, false));
+}
+
+#[test]
 fn a_cut_ends_those_who_are_there_and_lets_nobody_in_until_it_is_healed() {
     let mut route = route();
     route.admit(Kind::Tcp, peer(1));

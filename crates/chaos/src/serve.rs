@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::faults::{Change, Way};
+use crate::faults::Change;
 use crate::route::{Admission, Id, Kind};
 use crate::shared::{Event, Origin, Shared};
 use crate::timeline::Timeline;
@@ -18,8 +18,6 @@ use crate::{tcp, udp};
 
 /// Connections that wait to be taken.
 const BACKLOG: u32 = 1_024;
-/// Datagrams on their way to the task of their flow.
-const HANDED_MAX: usize = 1_024;
 /// After an error of a listener, such as too many open files, so long nothing is taken.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -110,7 +108,7 @@ pub(crate) struct Server {
 /// The flow of an address.
 struct Flow {
     id: Id,
-    datagrams: mpsc::Sender<Vec<u8>>,
+    inlet: Arc<udp::Inlet>,
 }
 
 /// What a task has carried; the address of a flow.
@@ -213,7 +211,7 @@ impl Server {
         });
     }
 
-    /// Hands a datagram to the task of its flow.
+    /// Hands a datagram to its flow.
     fn hand(
         &self,
         bytes: &[u8],
@@ -225,20 +223,22 @@ impl Server {
             self.shared.route(|route| route.swallow(bytes.len()));
             return;
         }
-        // The task of a flow may have ended just now.
-        if flows.get(&peer).is_none_or(|flow| flow.datagrams.is_closed()) {
-            let Some(flow) = self.open(peer, carriers) else { return };
+        let takes = |flow: &Flow| flow.inlet.take(&self.shared, flow.id, bytes);
+        // A flow may have ended just now: then it is another one that begins.
+        if !flows.get(&peer).is_some_and(takes)
+            && let Some(flow) = self.open(bytes, peer, carriers)
+        {
             flows.insert(peer, flow);
-        }
-        let Some(flow) = flows.get(&peer) else { return };
-        if flow.datagrams.try_send(bytes.to_vec()).is_err() {
-            let id = flow.id;
-            self.shared
-                .route(|route| route.pass(id, Way::ToTarget, |pass| pass.counts.overflowed += 1));
         }
     }
 
-    fn open(&self, peer: SocketAddr, carriers: &mut JoinSet<Carried>) -> Option<Flow> {
+    /// Lets a flow begin, with its first datagram.
+    fn open(
+        &self,
+        bytes: &[u8],
+        peer: SocketAddr,
+        carriers: &mut JoinSet<Carried>,
+    ) -> Option<Flow> {
         let socket = Arc::clone(self.datagrams.as_ref()?);
         let id = match self.shared.route(|route| route.admit(Kind::Udp, peer)) {
             Admission::Answered(id) | Admission::Unanswered(id) => id,
@@ -249,13 +249,15 @@ impl Server {
             Admission::StillFull | Admission::Cut => return None,
         };
         self.shared.tell(|at| Event::Opened { at, id, peer, answered: true });
-        let (sender, datagrams) = mpsc::channel(HANDED_MAX);
+        let inlet = Arc::new(udp::Inlet::new());
+        inlet.take(&self.shared, id, bytes);
+        let origin = udp::Origin { id, peer, socket, inlet: Arc::clone(&inlet) };
         let shared = Arc::clone(&self.shared);
         carriers.spawn(async move {
-            udp::carry(shared, udp::Origin { id, peer, socket, datagrams }).await;
+            udp::carry(shared, origin).await;
             (id, Some(peer))
         });
-        Some(Flow { id, datagrams: sender })
+        Some(Flow { id, inlet })
     }
 }
 
@@ -283,3 +285,6 @@ async fn receive(
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,13 @@
 //! One UDP flow: the datagrams of one address, with a socket of their own towards the target.
 
+use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
 use crate::datagrams::Datagrams;
 use crate::faults::Way;
@@ -18,24 +19,75 @@ pub(crate) const DATAGRAM: usize = 1 << 16;
 /// A flow without datagrams for so long is forgotten.
 const IDLE: Duration = Duration::from_secs(120);
 
+/// How long the target may take to be looked up.
+const LOOKUP: Duration = Duration::from_secs(10);
+
 /// Where a flow's datagrams come from and go back to.
 pub(crate) struct Origin {
     pub(crate) id: Id,
     pub(crate) peer: SocketAddr,
     pub(crate) socket: Arc<UdpSocket>,
-    pub(crate) datagrams: mpsc::Receiver<Vec<u8>>,
+    pub(crate) inlet: Arc<Inlet>,
+}
+
+/// The way to the target of a flow: whoever receives its datagrams fills it, and the task of the flow empties
+/// it. So what waits has its bound also while the task is held up, as when the target is looked up.
+#[derive(Debug)]
+pub(crate) struct Inlet {
+    /// `None` if the flow has ended.
+    lane: Mutex<Option<Datagrams>>,
+    filled: Notify,
+}
+
+impl Inlet {
+    pub(crate) fn new() -> Self {
+        Self { lane: Mutex::new(Some(Datagrams::default())), filled: Notify::new() }
+    }
+
+    /// Takes a datagram; not if the flow has ended.
+    pub(crate) fn take(&self, shared: &Shared, id: Id, bytes: &[u8]) -> bool {
+        let now = shared.now();
+        let took = self.look(|lane| {
+            let lane = lane.as_mut()?;
+            shared.route(|route| route.pass(id, Way::ToTarget, |pass| lane.take(now, bytes, pass)))
+        });
+        self.filled.notify_one();
+        took.is_some()
+    }
+
+    /// A datagram to be sent now.
+    fn next(&self, shared: &Shared, id: Id, now: Duration) -> Option<Vec<u8>> {
+        self.look(|lane| next(lane.as_mut()?, shared, id, Way::ToTarget, now))
+    }
+
+    fn next_wake(&self) -> Option<Duration> {
+        self.look(|lane| lane.as_ref()?.next_wake())
+    }
+
+    fn close(&self) {
+        self.look(|lane| *lane = None);
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&mut Option<Datagrams>) -> T) -> T {
+        // Nobody panics in there; and if, a lane is still a lane.
+        look(&mut self.lane.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Carries datagrams until the flow is idle, or the route ends it.
 pub(crate) async fn carry(shared: Arc<Shared>, origin: Origin) {
-    let id = origin.id;
-    let fate = begin(&shared, origin).await;
-    shared.leave(id, fate);
+    let fate = begin(&shared, &origin, open(&shared.target)).await;
+    origin.inlet.close();
+    shared.leave(origin.id, fate);
 }
 
-async fn begin(shared: &Shared, origin: Origin) -> Fate {
+async fn begin(
+    shared: &Shared,
+    origin: &Origin,
+    opens: impl Future<Output = io::Result<UdpSocket>>,
+) -> Fate {
     let mut changes = shared.changes();
-    let mut opens = std::pin::pin!(open(&shared.target));
+    let mut opens = std::pin::pin!(tokio::time::timeout(LOOKUP, opens));
     let opened = loop {
         if let Some(fate) = ending(shared, origin.id) {
             return fate;
@@ -45,13 +97,11 @@ async fn begin(shared: &Shared, origin: Origin) -> Fate {
             _ = changes.changed() => {}
         }
     };
-    match opened {
-        Ok(target) => run(shared, origin, &target).await,
-        Err(_) => {
-            shared.route(|route| route.miss_target());
-            Fate::Unreachable
-        }
-    }
+    let Ok(Ok(target)) = opened else {
+        shared.route(|route| route.miss_target());
+        return Fate::Unreachable;
+    };
+    run(shared, origin, &target).await
 }
 
 /// Whether the route ends it.
@@ -78,53 +128,44 @@ async fn open(target: &str) -> io::Result<UdpSocket> {
     Err(last)
 }
 
-async fn run(shared: &Shared, mut origin: Origin, target: &UdpSocket) -> Fate {
+async fn run(shared: &Shared, origin: &Origin, target: &UdpSocket) -> Fate {
     let mut changes = shared.changes();
-    let mut lanes = [Datagrams::default(), Datagrams::default()];
+    let mut back = Datagrams::default();
     let mut buffer = vec![0; DATAGRAM];
     let mut seen = shared.now();
-    let (id, peer) = (origin.id, origin.peer);
+    let Origin { id, peer, ref socket, ref inlet } = *origin;
+    // A datagram that does not leave is one that is lost: as ever with datagrams.
+    let count = |way, sent: io::Result<usize>| {
+        let len = sent.unwrap_or(0) as u64;
+        shared.route(|route| route.pass(id, way, |pass| pass.counts.bytes += len));
+    };
     loop {
         if let Some(fate) = ending(shared, id) {
             return fate;
         }
         let now = shared.now();
-        let mut wake = seen + IDLE;
-        for way in Way::ALL {
-            let lane = &mut lanes[way.index()];
-            shared.route(|route| route.pass(id, way, |pass| lane.keep_up(now, pass)));
-            while let Some(bytes) = lane.pop(now) {
-                // A datagram that does not leave is one that is lost: as ever with datagrams.
-                let sent = match way {
-                    Way::ToTarget => target.send(&bytes).await,
-                    Way::Back => origin.socket.send_to(&bytes, peer).await,
-                };
-                let len = sent.unwrap_or(0) as u64;
-                shared.route(|route| route.pass(id, way, |pass| pass.counts.bytes += len));
-            }
-            wake = lane.next_wake().map_or(wake, |at| at.min(wake));
+        while let Some(bytes) = inlet.next(shared, id, now) {
+            count(Way::ToTarget, target.send(&bytes).await);
         }
-        if now >= seen + IDLE {
+        while let Some(bytes) = next(&mut back, shared, id, Way::Back, now) {
+            count(Way::Back, socket.send_to(&bytes, peer).await);
+        }
+        let waits = inlet.next_wake().into_iter().chain(back.next_wake()).min();
+        let idle = seen + IDLE;
+        if now >= idle {
             return Fate::Idle;
         }
+        let wake = waits.map_or(idle, |at| at.min(idle));
         tokio::select! {
             _ = changes.changed() => {}
             () = shared.sleep_until(Some(wake)) => {}
-            Some(bytes) = origin.datagrams.recv() => {
-                seen = shared.now();
-                let lane = &mut lanes[Way::ToTarget.index()];
-                let take = |route: &mut crate::route::Route| {
-                    route.pass(id, Way::ToTarget, |pass| lane.take(seen, &bytes, pass));
-                };
-                shared.route(take);
-            }
+            () = inlet.filled.notified() => seen = shared.now(),
             received = target.recv(&mut buffer) => {
                 // An error tells of an earlier datagram that nobody took: the source would not hear of it.
                 if let Ok(len) = received {
                     seen = shared.now();
-                    let lane = &mut lanes[Way::Back.index()];
                     let take = |route: &mut crate::route::Route| {
-                        route.pass(id, Way::Back, |pass| lane.take(seen, &buffer[..len], pass));
+                        route.pass(id, Way::Back, |pass| back.take(seen, &buffer[..len], pass));
                     };
                     shared.route(take);
                 }
@@ -132,3 +173,12 @@ async fn run(shared: &Shared, mut origin: Origin, target: &UdpSocket) -> Fate {
         }
     }
 }
+
+/// A datagram to be sent now.
+fn next(lane: &mut Datagrams, shared: &Shared, id: Id, way: Way, now: Duration) -> Option<Vec<u8>> {
+    shared.route(|route| route.pass(id, way, |pass| lane.keep_up(now, pass)));
+    lane.pop(now)
+}
+
+#[cfg(test)]
+mod tests;

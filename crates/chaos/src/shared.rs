@@ -34,7 +34,7 @@ pub enum Fate {
     Cut,
     /// A reset has reset it.
     Reset,
-    /// A flow without a datagram for 2 minutes is forgotten.
+    /// A flow is forgotten when none of its datagrams waits and for 2 minutes none has come or left.
     Idle,
 }
 

@@ -16,7 +16,7 @@ use crate::shared::{Fate, Shared};
 
 /// The longest datagram there is, and one more byte.
 pub(crate) const DATAGRAM: usize = 1 << 16;
-/// A flow without datagrams for so long is forgotten.
+/// A flow is forgotten so long after the last datagram came or left, if none waits.
 const IDLE: Duration = Duration::from_secs(120);
 
 /// How long the target may take to be looked up.
@@ -62,6 +62,14 @@ impl Inlet {
 
     fn next_wake(&self) -> Option<Duration> {
         self.look(|lane| lane.as_ref()?.next_wake())
+    }
+
+    /// Takes nothing any more, if nothing waits; whether that is so.
+    fn close_if_empty(&self) -> bool {
+        self.look(|lane| {
+            lane.take_if(|lane| lane.next_wake().is_none());
+            lane.is_none()
+        })
     }
 
     fn close(&self) {
@@ -132,6 +140,7 @@ async fn run(shared: &Shared, origin: &Origin, target: &UdpSocket) -> Fate {
     let mut changes = shared.changes();
     let mut back = Datagrams::default();
     let mut buffer = vec![0; DATAGRAM];
+    // When the last datagram came or left.
     let mut seen = shared.now();
     let Origin { id, peer, ref socket, ref inlet } = *origin;
     // A datagram that does not leave is one that is lost: as ever with datagrams.
@@ -146,16 +155,18 @@ async fn run(shared: &Shared, origin: &Origin, target: &UdpSocket) -> Fate {
         let now = shared.now();
         while let Some(bytes) = inlet.next(shared, id, now) {
             count(Way::ToTarget, target.send(&bytes).await);
+            seen = now;
         }
         while let Some(bytes) = next(&mut back, shared, id, Way::Back, now) {
             count(Way::Back, socket.send_to(&bytes, peer).await);
+            seen = now;
         }
         let waits = inlet.next_wake().into_iter().chain(back.next_wake()).min();
-        let idle = seen + IDLE;
-        if now >= idle {
+        // What waits is still to leave, however late.
+        let wake = waits.unwrap_or(seen + IDLE);
+        if waits.is_none() && wake <= now && inlet.close_if_empty() {
             return Fate::Idle;
         }
-        let wake = waits.map_or(idle, |at| at.min(idle));
         tokio::select! {
             _ = changes.changed() => {}
             () = shared.sleep_until(Some(wake)) => {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::UdpSocket;
 
-use super::{Inlet, Origin, begin};
+use super::{Inlet, Origin, begin, run};
 use crate::counts::Counts;
 use crate::faults::Faults;
 use crate::route::{Admission, Kind, Route};
@@ -42,6 +42,27 @@ fn counts(shared: &Shared) -> Counts {
 /// Virtual seconds that have passed.
 fn seconds(shared: &Shared) -> u64 {
     shared.now().as_secs()
+}
+
+#[tokio::test]
+async fn a_flow_is_forgotten_two_minutes_after_its_last_datagram() {
+    let (shared, origin, [target, _sink]) = flow(Faults::NONE).await;
+    assert!(origin.inlet.take(&shared, origin.id, b"x"));
+    assert_eq!(run(&shared, &origin, &target).await, Fate::Idle);
+    assert_eq!((seconds(&shared), counts(&shared).to_target.bytes), (120, 1));
+    assert!(!origin.inlet.take(&shared, origin.id, b"y"), "it is for the next flow");
+    assert_eq!(counts(&shared).to_target.pieces, 1);
+}
+
+#[tokio::test]
+async fn a_flow_is_not_forgotten_while_a_datagram_waits() {
+    let (shared, origin, [target, _sink]) =
+        flow(Faults { latency: Duration::from_secs(180), ..Faults::NONE }).await;
+    assert!(origin.inlet.take(&shared, origin.id, b"late"));
+    assert_eq!(run(&shared, &origin, &target).await, Fate::Idle);
+    assert_eq!(counts(&shared).to_target.bytes, 4);
+    // What has just left may be answered.
+    assert_eq!(seconds(&shared), 180 + 120);
 }
 
 #[tokio::test]

@@ -11,9 +11,9 @@ use crate::line::Line;
 /// The longest piece into which a stream is split, in bytes: what a segment on an Ethernet carries.
 pub const SEGMENT: usize = 1_448;
 
-/// Bytes that wait before the source is not read any more.
+/// Bytes that wait at most.
 const BYTES_MAX: usize = 64 << 10;
-/// Pieces that wait before the source is not read any more.
+/// Pieces that wait at most.
 const PIECES_MAX: usize = 256;
 
 /// How long a lost segment takes to be sent again, with twice the latency: the shortest of Linux.
@@ -42,7 +42,7 @@ struct Piece {
 }
 
 /// The machine of one way of a connection. Drive it so: [`keep_up`](Self::keep_up) whenever something may have
-/// changed; [`take`](Self::take) what the source brings while [`wants`](Self::wants) says so, and
+/// changed; [`take`](Self::take) what the source brings, as much as there is [`room`](Self::room) for, and
 /// [`end`](Self::end) when it has ended; write [`due`](Self::due) bytes and say how many have
 /// [`passed`](Self::passed); end the sink when [`end_is_due`](Self::end_is_due), and say so with
 /// [`close`](Self::close). Nothing changes by itself before [`next_wake`](Self::next_wake).
@@ -62,10 +62,17 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// Whether the source is to be read.
-    pub(crate) fn wants(&self) -> bool {
-        let room = self.waiting < BYTES_MAX && self.pieces.len() < PIECES_MAX;
-        !self.over && self.end.is_none() && (self.silent || room)
+    /// How many bytes it takes from the source now; 0 if the source is not to be read.
+    pub(crate) fn room(&self) -> usize {
+        if self.over || self.end.is_some() {
+            return 0;
+        }
+        if self.silent {
+            return usize::MAX;
+        }
+        // In whole pieces: a source that is held up is not read in crumbs.
+        let pieces = PIECES_MAX.saturating_sub(self.pieces.len());
+        pieces.min(BYTES_MAX.saturating_sub(self.waiting) / SEGMENT) * SEGMENT
     }
 
     /// Heeds changes of the route. What is silent once stays silent.

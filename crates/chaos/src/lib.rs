@@ -38,11 +38,12 @@
 //!
 //! # Bounds
 //!
-//! At most 64 KiB or 256 pieces wait on each way of a TCP connection: then its source is not read any
-//! more, and the operating system holds it up. At most 1 MiB or 1,024 datagrams wait on each way of a UDP flow:
-//! what comes then is dropped and counted. [`Builder::max_connections`] bounds connections and flows. A
-//! proxy with nothing to do sleeps: but for flows, which are forgotten after two minutes, there is no timer
-//! while nothing waits for one.
+//! At most 64 KiB and 256 pieces wait on each way of a TCP connection: what there is no room for is not read,
+//! and the operating system holds its source up. At most 1 MiB and 1,024 datagrams wait on each way of a UDP
+//! flow, also while its target is looked up: what comes then is dropped and counted. To look a target up, and
+//! to dial it, takes 10 s at most. [`Builder::max_connections`] bounds connections and flows, and the addresses
+//! of 1,024 flows that were not let in are kept. A proxy with nothing to do sleeps: but for flows, which are
+//! forgotten after two quiet minutes, there is no timer while nothing waits for one.
 
 mod counts;
 mod datagrams;

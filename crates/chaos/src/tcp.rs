@@ -12,7 +12,7 @@ use crate::lane::Lane;
 use crate::route::{Ending, Id};
 use crate::shared::{Fate, Shared};
 
-/// Bytes of one read.
+/// Bytes of one read at most.
 const READ: usize = 16 << 10;
 /// How long the target may take to answer.
 const DIAL: Duration = Duration::from_secs(10);
@@ -132,7 +132,7 @@ impl<'a> Carrier<'a> {
             self.shared.route(|route| route.pass(self.id, way, |pass| lane.keep_up(now, pass)));
             let due = lane.next_wake().is_some_and(|at| at <= now);
             next.writes[way.index()] = due;
-            next.reads[way.index()] = lane.wants();
+            next.reads[way.index()] = lane.room() > 0;
             if !due {
                 next.wake = next.wake.into_iter().chain(lane.next_wake()).min();
             }
@@ -146,11 +146,14 @@ impl<'a> Carrier<'a> {
 
     /// Reads what the source of this way has.
     fn read(&mut self, way: Way) -> io::Result<()> {
-        let source = self.sinks[way.other().index()].as_ref();
-        let Some(read) = source.map(|source| source.try_read(&mut self.buffer)) else {
-            return Ok(());
-        };
         let lane = &mut self.lanes[way.index()];
+        let room = lane.room().min(READ);
+        let Some(source) = &self.sinks[way.other().index()] else { return Ok(()) };
+        // To read nothing would look like the end.
+        if room == 0 {
+            return Ok(());
+        }
+        let read = source.try_read(&mut self.buffer[..room]);
         let now = self.shared.now();
         let (shared, id) = (self.shared, self.id);
         match read {

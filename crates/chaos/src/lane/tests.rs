@@ -88,7 +88,7 @@ fn without_faults_bytes_and_their_end_pass_at_once() {
     assert_eq!(road.lane.next_wake(), Some(ms(5)));
     assert!(road.lane.due(ms(4)).is_none());
     road.end(ms(6));
-    assert!(!road.lane.wants(), "it has ended");
+    assert!(road.lane.room() == 0, "it has ended");
     assert!(!road.lane.end_is_due(ms(9)), "bytes are before it");
     assert_eq!(road.until(ms(9)), [(ms(5), b"hello".to_vec())]);
     assert!(!road.lane.end_is_due(ms(5)));
@@ -207,7 +207,7 @@ fn a_silent_lane_swallows_everything_for_good() {
     road.changed(ms(30));
     road.take(ms(40), b"d");
     assert_eq!((road.counts.swallowed, road.lane.next_wake()), (2_004, None));
-    assert!(road.lane.wants());
+    assert!(road.lane.room() >= BYTES_MAX, "nothing of it waits");
     road.end(ms(50));
     assert!(road.lane.is_over() && !road.lane.end_is_due(NEVER), "its end is swallowed too");
     assert_eq!(road.counts.bytes, 0);
@@ -225,17 +225,19 @@ fn an_end_that_is_under_way_is_swallowed_by_a_silence() {
 #[test]
 fn a_full_lane_wants_no_more_until_something_has_passed() {
     let mut large = Road::new(Faults { latency: ms(1), ..Faults::NONE });
-    while large.lane.wants() {
+    while large.lane.room() > 0 {
         large.take(ms(0), &[0; SEGMENT]);
     }
-    assert!(large.lane.waiting < BYTES_MAX + SEGMENT);
+    assert!((BYTES_MAX - SEGMENT..=BYTES_MAX).contains(&large.lane.waiting));
+    large.lane.passed(SEGMENT, &mut large.counts);
+    assert_eq!(large.lane.room(), SEGMENT);
     let mut small = Road::new(Faults { latency: ms(1), ..Faults::NONE });
-    while small.lane.wants() {
+    while small.lane.room() > 0 {
         small.take(ms(0), &[0]);
     }
     assert_eq!(small.lane.pieces.len(), PIECES_MAX);
     small.lane.passed(1, &mut small.counts);
-    assert!(small.lane.wants());
+    assert_eq!(small.lane.room(), SEGMENT, "one more piece");
 }
 
 prop_compose! {
@@ -307,6 +309,18 @@ proptest! {
         let got: Vec<u8> = out.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
         prop_assert_eq!(got, sent);
         prop_assert!(out.is_sorted_by_key(|(at, _)| *at));
+    }
+
+    #[test]
+    fn never_more_waits_than_its_bound(reads in proptest::collection::vec((1..40_000_usize, 0..3_000_usize), 1..200)) {
+        let mut road = Road::new(Faults::NONE);
+        for (brought, written) in reads {
+            let read = brought.min(road.lane.room());
+            road.take(ms(0), &vec![0; read]);
+            prop_assert!(road.lane.waiting <= BYTES_MAX && road.lane.pieces.len() <= PIECES_MAX);
+            let due = road.lane.due(ms(0)).map_or(0, <[u8]>::len);
+            road.lane.passed(written.min(due), &mut road.counts);
+        }
     }
 
     #[test]

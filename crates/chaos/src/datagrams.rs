@@ -20,6 +20,29 @@ struct Datagram {
     bytes: Vec<u8>,
 }
 
+/// What is drawn for a datagram: all of it each time, from its number alone. What waits on the lane decides only
+/// where there is no room for it, or none to hold another one back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Drawn {
+    lost: bool,
+    corrupted: bool,
+    reordered: bool,
+    duplicated: bool,
+}
+
+impl Drawn {
+    fn of(number: u64, pass: &Pass<'_>) -> Self {
+        let hits = |site, share| pass.dice.hits(site, number, 0, share);
+        let Faults { loss, corrupt, reorder, duplicate, .. } = pass.faults;
+        Self {
+            lost: hits(Site::Loss, loss),
+            corrupted: hits(Site::Corrupt, corrupt),
+            reordered: hits(Site::Reorder, reorder),
+            duplicated: hits(Site::Duplicate, duplicate),
+        }
+    }
+}
+
 /// One that waits for a later one to pass.
 #[derive(Debug)]
 struct Held {
@@ -80,9 +103,8 @@ impl Datagrams {
             pass.counts.swallowed += bytes.len() as u64;
             return;
         }
-        let hits = |site, share| pass.dice.hits(site, number, 0, share);
-        let Faults { loss, corrupt, reorder, duplicate, .. } = pass.faults;
-        if hits(Site::Loss, loss) {
+        let drawn = Drawn::of(number, pass);
+        if drawn.lost {
             pass.counts.lost += 1;
             return;
         }
@@ -90,11 +112,10 @@ impl Datagrams {
             pass.counts.overflowed += 1;
             return;
         }
-        let corrupts = hits(Site::Corrupt, corrupt);
-        let holds = hits(Site::Reorder, reorder) && self.held.is_none();
-        let twice = hits(Site::Duplicate, duplicate) && self.has_room(2, 2 * bytes.len());
+        let holds = drawn.reordered && self.held.is_none();
+        let twice = drawn.duplicated && self.has_room(2, 2 * bytes.len());
         let mut datagram = Datagram { number, bytes: bytes.to_vec() };
-        if corrupts && !bytes.is_empty() {
+        if drawn.corrupted && !bytes.is_empty() {
             pass.dice.flip(number, &mut datagram.bytes);
             pass.counts.corrupted += 1;
         }

@@ -29,7 +29,10 @@
 //!
 //! Every decision is drawn from the seed, the kind and the number of the connection, the way, and the number
 //! of the piece or the datagram on that way: never from time, and never from what was drawn before. So the
-//! third datagram of the second flow has the same fate in each run with the same seed and the same faults.
+//! third datagram of the second flow is lost, corrupted, doubled or held back in each run with the same seed
+//! and the same faults, or in none, with two exceptions that depend on what is under way when it comes. One at
+//! a time is held back: where another one still waits for the next, or none comes within 100 ms, the order
+//! stays. And where too many wait ([Bounds](#bounds)), it is dropped, or does not pass twice.
 //!
 //! What sockets do is not the same each time: who connects first and so has which number; how many bytes
 //! one read brings, and so where a stream of bytes is split into pieces (each read is split into pieces of at

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{BYTES_MAX, DATAGRAMS_MAX, Datagrams, HOLD};
+use super::{BYTES_MAX, DATAGRAMS_MAX, Datagrams, Drawn, HOLD};
 use crate::counts::WayCounts;
 use crate::dice::Dice;
 use crate::faults::{Faults, Share, Way};
@@ -260,6 +260,43 @@ fn too_many_and_too_much_are_dropped_and_counted() {
 }
 
 proptest! {
+    #[test]
+    fn what_is_drawn_for_a_datagram_shows_when_there_is_room_for_it(
+        seed: u64,
+        shares in proptest::array::uniform4(0..=1_000_000_u32),
+        gaps in proptest::collection::vec(0..300_u64, 1..50),
+    ) {
+        let [loss, corrupt, reorder, duplicate] = shares.map(|ppm| Share::from_ppm(ppm).unwrap());
+        let faults = Faults { loss, corrupt, reorder, duplicate, ..Faults::NONE };
+        // Whatever the times, and so whatever is under way: all but who is held back is the same.
+        let run = |gaps: &[u64]| {
+            let (mut road, mut now, mut out) = (Road::seeded(seed, faults), Duration::ZERO, Vec::new());
+            for (number, gap) in gaps.iter().enumerate() {
+                now += ms(*gap);
+                out.extend(road.until(now));
+                road.take(now, &[number as u8, 0, 0, 0]);
+            }
+            out.extend(road.until(Duration::from_secs(1 << 40)));
+            let mut out: Vec<_> = out.into_iter().map(|(_, bytes)| bytes).collect();
+            out.sort_unstable();
+            let WayCounts { lost, corrupted, duplicated, .. } = road.counts;
+            (out, [lost, corrupted, duplicated], road.counts.reordered)
+        };
+        let (spread, counts, _) = run(&gaps);
+        let (burst, same, held) = run(&vec![0; gaps.len()]);
+        prop_assert_eq!((spread, counts), (burst, same));
+        // Far apart, nothing is held back when the next one comes: each is what was drawn for it.
+        let (_, _, apart) = run(&vec![1_000; gaps.len()]);
+        let drawn = |number| {
+            let mut road = Road::seeded(seed, faults);
+            road.with(|_, pass| Drawn::of(number, pass))
+        };
+        let hit = |drawn: &Drawn| !drawn.lost && drawn.reordered;
+        let all = (0..gaps.len() as u64).map(drawn).filter(hit).count() as u64;
+        prop_assert_eq!(apart, all);
+        prop_assert!(held <= all);
+    }
+
     #[test]
     fn every_datagram_is_accounted_for(
         seed: u64,

@@ -64,7 +64,8 @@ pub enum EndpointError {
         /// Those that are served.
         known: String,
     },
-    /// A query, user information, or a path where none may be: only `ws` and `wss` have one.
+    /// A query, user information, a blank or a control character, or a path where none may be: only `ws` and
+    /// `wss` have one.
     #[error("`{text}` has more than scheme, host and port")]
     TooMuch {
         /// What was given.
@@ -167,7 +168,9 @@ impl FromStr for Endpoint {
         let too_much = || EndpointError::TooMuch { text: text.into() };
         let usual_port = usual_port(&scheme);
         let (rest, path) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
-        if rest.contains(['?', '#', '@']) || path.contains(['?', '#', ' ']) {
+        // What is asked of a proxy or a web server is made of both: a line's end in them would ask for more.
+        let is_foreign = |c: char| matches!(c, '?' | '#') || c.is_whitespace() || c.is_control();
+        if rest.contains('@') || rest.contains(is_foreign) || path.contains(is_foreign) {
             return Err(too_much());
         }
         if path != "/" && usual_port.is_none() {
@@ -191,7 +194,8 @@ impl FromStr for Endpoint {
         let bracketed = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
         let host = bracketed.unwrap_or(host);
         // Without its brackets the end of an IPv6 address would be taken for the port.
-        if host.is_empty() || (bracketed.is_none() && host.contains([':', '[', ']'])) {
+        let is_bare = bracketed.is_none() && host.contains(':');
+        if host.is_empty() || is_bare || host.contains(['[', ']']) {
             return Err(EndpointError::Host { text: text.into() });
         }
         Ok(Self { scheme, host: host.into(), port, path })

@@ -43,6 +43,24 @@ fn what_is_missing_or_too_much_is_said() {
 }
 
 #[test]
+fn nothing_in_an_endpoint_can_end_a_line_of_a_request() {
+    for text in [
+        "ws://example.com/a\r\nX-Evil: 1",
+        "ws://example.com\r\nX-Evil: 1:80/",
+        "ws://example.com/a b",
+        "wss://example.com HTTP/1.1\n:443",
+        "grpc://exa\u{2028}mple.com:1",
+        "grpc://exa\0mple.com:1",
+        "mem://here\n",
+    ] {
+        assert_eq!(parse(text), Err(EndpointError::TooMuch { text: text.into() }));
+    }
+    for text in ["grpc://[a]b]:1", "grpc://[[a]:1", "grpc://a]:1"] {
+        assert_eq!(parse(text), Err(EndpointError::Host { text: text.into() }));
+    }
+}
+
+#[test]
 fn a_web_servers_url_means_websocket() {
     for (text, meant) in [
         ("http://example.com", "ws://example.com:80"),

@@ -205,7 +205,9 @@ pub async fn start_coordinator<R: Runtime>(
         .into_iter()
         .map(|listener| {
             let (listening, stop) = oneshot::channel();
-            runtime.spawn(accept::run(runtime.clone(), listener, accepted.clone(), stop).boxed());
+            let (accepted, tally) = (accepted.clone(), Arc::clone(&tally));
+            let accepting = accept::run(runtime.clone(), listener, accepted, tally, stop);
+            runtime.spawn(accepting.boxed());
             listening
         })
         .collect();

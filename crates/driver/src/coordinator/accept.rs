@@ -1,5 +1,6 @@
 //! Takes connections of one listener.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::SinkExt;
@@ -10,6 +11,7 @@ use moorline_transport::{AcceptError, Connection, Listener};
 
 use crate::log::{self, Code};
 use crate::runtime::Runtime;
+use crate::tally::CoordinatorTally;
 
 /// Out of descriptors: the listener is asked again after this time, ...
 const WAIT_FIRST: Duration = Duration::from_millis(50);
@@ -31,6 +33,7 @@ pub(crate) async fn run<R: Runtime>(
     runtime: R,
     mut listener: Box<dyn Listener>,
     mut accepted: mpsc::Sender<Accepted>,
+    tally: Arc<CoordinatorTally>,
     mut stop: oneshot::Receiver<()>,
 ) {
     let endpoint = listener.endpoint();
@@ -67,11 +70,14 @@ pub(crate) async fn run<R: Runtime>(
                 );
             }
             // Somebody else's fault, of whom there may be many: no wait, and no line for each by default.
-            Err(AcceptError::Refused { peer, reason, detail }) => tracing::debug!(
-                event = "listener.refused", role = "coordinator", remote = %peer, %reason,
-                code = %Code(reason),
-                "Refused {peer} at {endpoint}, {reason}: {detail}"
-            ),
+            Err(AcceptError::Refused { peer, reason, detail }) => {
+                tally.refuses(endpoint.scheme(), reason);
+                tracing::debug!(
+                    event = "listener.refused", role = "coordinator", remote = %peer, %reason,
+                    code = %Code(reason),
+                    "Refused {peer} at {endpoint}, {reason}: {detail}"
+                );
+            }
             // Whatever it is, it is not asked again at once (P07).
             Err(error) => {
                 let trouble = trouble.get_or_insert_with(|| {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use moorline_link::{Admissions, Instant};
+use moorline_link::{Admissions, Instant, Reason};
 use moorline_node::{CoordinatorEvent, CoordinatorNode};
 
 use super::histogram::{DISK, LAG, OUTAGE, QUEUE};
@@ -62,6 +62,8 @@ pub struct CoordinatorTally {
     pub commits: Histogram,
     /// What the store failed to do: `commit` or `prune`.
     pub store_errors: Counts,
+    /// Connections that came to nothing, by transport and reason.
+    refused: Mutex<BTreeMap<String, Counts>>,
     /// Registrations by transport: of new sessions, and of resumed ones.
     sessions: Mutex<BTreeMap<String, [u64; 2]>>,
     recovered: AtomicBool,
@@ -106,7 +108,8 @@ impl Default for CoordinatorTally {
             queue_latency: Histogram::new(QUEUE),
             commits: Histogram::new(DISK),
             store_errors: Counts::new(&["commit", "prune"]),
-            sessions: Mutex::new(BTreeMap::new()),
+            refused: Mutex::default(),
+            sessions: Mutex::default(),
             recovered: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             committing_since: AtomicU64::new(0),
@@ -143,6 +146,29 @@ impl CoordinatorTally {
     pub fn sessions(&self) -> Vec<(String, [u64; 2])> {
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.iter().map(|(transport, counts)| (transport.clone(), *counts)).collect()
+    }
+
+    /// Those who were turned away before there was a connection, by transport and by why: of the reasons
+    /// those that happened.
+    ///
+    /// ```
+    /// assert!(moorline_driver::CoordinatorTally::default().refused_connections().is_empty());
+    /// ```
+    #[must_use]
+    pub fn refused_connections(&self) -> Vec<(String, &'static str, u64)> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_one = |(transport, counts): (&String, &Counts)| -> Vec<_> {
+            let happened = counts.iter().filter(|(_, count)| *count > 0);
+            happened.map(|(reason, count)| (transport.clone(), reason, count)).collect()
+        };
+        refused.iter().flat_map(of_one).collect()
+    }
+
+    /// A listener turned somebody away.
+    pub(crate) fn refuses(&self, transport: &str, reason: Reason) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        // As many as there are transports.
+        refused.entry(transport.to_owned()).or_insert_with(Counts::by_reason).add(reason.name());
     }
 
     pub(crate) fn repeat_every(&self) -> Duration {

@@ -61,3 +61,21 @@ fn a_commit_that_hangs_can_be_seen_while_it_does() {
     assert_eq!(tally.committing_for(at(9_000)), None);
     assert_eq!(tally.commits.view().count, 1);
 }
+
+#[test]
+fn who_is_turned_away_is_counted_by_transport_and_reason() {
+    let tally = CoordinatorTally::default();
+    assert_eq!(tally.refused_connections(), []);
+    for reason in [Reason::TlsFailed, Reason::RegisterTimeout, Reason::TlsFailed] {
+        tally.refuses("wss", reason);
+    }
+    tally.refuses("quic", Reason::TlsFailed);
+    assert_eq!(
+        tally.refused_connections(),
+        [
+            ("quic".to_owned(), "tls_failed", 1),
+            ("wss".to_owned(), "register_timeout", 1),
+            ("wss".to_owned(), "tls_failed", 2),
+        ]
+    );
+}

@@ -116,6 +116,8 @@ catalogue! {
         "Workers that come and go." only "while its loop answers";
     SESSIONS "moorline_coordinator_sessions_established_total" Counter ["kind" "transport"]
         "Accepted registrations.";
+    REFUSED "moorline_coordinator_connections_refused_total" Counter ["transport" "reason"]
+        "Who connected and was turned away before there was a connection: no TLS or the wrong certificate (tls_failed), another protocol or garbage (protocol_error), too slow (register_timeout), gone before it was let in (closed_by_peer, transport_reset).";
     REJECTIONS "moorline_coordinator_session_rejections_total" Counter ["reason"]
         "Refused registrations.";
     WORKER_DISCONNECTS "moorline_coordinator_worker_disconnects_total" Counter ["reason"]

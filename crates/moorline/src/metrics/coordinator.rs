@@ -10,9 +10,10 @@ use moorline_work::TaskState;
 use super::catalogue::{
     ADMISSION_REJECTIONS, ADMISSION_TICKETS, APPLIED_TWICE, COORDINATOR_RESENT, EACH_CONNECTED,
     EACH_CONTACT, EACH_LEASES, FLAPPING, HEARTBEATS_RECEIVED, LOOP_LAG, LOST_ATTEMPTS, OLDEST_TASK,
-    QUEUE_LATENCY, READY, REASSIGNMENTS, REJECTIONS, RESULTS_RECEIVED, SESSIONS, STORE_ERRORS,
-    STORE_FREE, STORE_OPERATION, STORE_SIZE, STORE_WAL, STORE_WRITABLE, TASKS, TASKS_FINISHED,
-    TASKS_SUBMITTED, WORK_LOST, WORKER_DISCONNECTS, WORKER_OUTAGE, WORKERS, WORKERS_LOST,
+    QUEUE_LATENCY, READY, REASSIGNMENTS, REFUSED, REJECTIONS, RESULTS_RECEIVED, SESSIONS,
+    STORE_ERRORS, STORE_FREE, STORE_OPERATION, STORE_SIZE, STORE_WAL, STORE_WRITABLE, TASKS,
+    TASKS_FINISHED, TASKS_SUBMITTED, WORK_LOST, WORKER_DISCONNECTS, WORKER_OUTAGE, WORKERS,
+    WORKERS_LOST,
 };
 use super::page::Page;
 use super::traffic::Traffic;
@@ -49,6 +50,10 @@ pub(crate) fn measure_coordinator(
         .map(|(kind, transport, count)| ([*kind, transport.as_str()], *count))
         .collect();
     page.put(&SESSIONS, sessions.iter().map(|(labels, count)| (&labels[..], *count)));
+    let refused = tally.refused_connections();
+    let refused: Vec<_> =
+        refused.iter().map(|(by, reason, count)| ([by.as_str(), *reason], *count)).collect();
+    page.put(&REFUSED, refused.iter().map(|(labels, count)| (&labels[..], *count)));
     counts(page, &REJECTIONS, &tally.rejections);
     counts(page, &WORKER_DISCONNECTS, &tally.disconnects);
     page.durations(&WORKER_OUTAGE, [(&[][..], tally.outage.view())]);

@@ -34,6 +34,7 @@ mod refused;
 mod rig;
 mod runtime;
 mod runtimes;
+mod siege;
 #[cfg(feature = "sim")]
 mod sim;
 mod slow;

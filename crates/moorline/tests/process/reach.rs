@@ -14,10 +14,10 @@ use crate::rig::{MOORLINE, Process, STEADY, free_address, until};
 use crate::wire::Pki;
 
 /// A coordinator that listens by every transport, with files of its own.
-struct Everywhere {
+pub(crate) struct Everywhere {
     home: tempfile::TempDir,
-    pki: Pki,
-    admin: SocketAddr,
+    pub(crate) pki: Pki,
+    pub(crate) admin: SocketAddr,
     /// By scheme.
     listen: [(&'static str, SocketAddr); 5],
     coordinator: Process,
@@ -26,7 +26,7 @@ struct Everywhere {
 const SCHEMES: [&str; 5] = ["grpc", "grpcs", "quic", "ws", "wss"];
 
 impl Everywhere {
-    fn new(asks_workers: bool) -> Self {
+    pub(crate) fn new(asks_workers: bool) -> Self {
         let home = tempfile::tempdir().unwrap();
         let pki = Pki::new(home.path());
         pki.issue("coordinator");
@@ -39,7 +39,7 @@ impl Everywhere {
         self.coordinator = start(self.home.path(), self.admin, &self.listen, false);
     }
 
-    fn at(&self, scheme: &str) -> SocketAddr {
+    pub(crate) fn at(&self, scheme: &str) -> SocketAddr {
         self.listen.iter().find(|(own, _)| *own == scheme).unwrap().1
     }
 
@@ -48,7 +48,7 @@ impl Everywhere {
     }
 
     /// A worker that believes this coordinator.
-    fn worker(&self, name: &str, flags: &[&str]) -> Process {
+    pub(crate) fn worker(&self, name: &str, flags: &[&str]) -> Process {
         let (name_flag, data) = (format!("--name={name}"), self.pki.path(name));
         let data = format!("--data-dir={}", data.display());
         let ca = format!("--tls-ca={}", self.file("ca.pem"));
@@ -66,7 +66,17 @@ impl Everywhere {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    fn until_active(&self, name: &str) -> Value {
+    /// Runs a command of a client, and returns what it printed.
+    pub(crate) fn run(&self, args: &[&str]) -> Value {
+        let server = format!("http://{}", self.admin);
+        let output =
+            Command::new(MOORLINE).args(args).args(["--json", "-s", &server]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{args:?}: {} {said}", output.status);
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    pub(crate) fn until_active(&self, name: &str) -> Value {
         until(&format!("{name} is active"), || {
             let is_it = |worker: &Value| worker["name"] == name && worker["state"] == "active";
             self.workers().into_iter().find(is_it)
@@ -97,6 +107,13 @@ fn start(
     coordinator.log().wait("coordinator.started");
     until("its API answers", || TcpStream::connect(admin).ok());
     coordinator
+}
+
+/// The flags of a worker that shows this certificate.
+pub(crate) fn shows(pki: &Pki, name: &str) -> [String; 2] {
+    let path = |file: String| pki.path(&file).display().to_string();
+    let (cert, key) = (path(format!("{name}.pem")), path(format!("{name}.key")));
+    [format!("--tls-cert={cert}"), format!("--tls-key={key}")]
 }
 
 #[test]
@@ -200,12 +217,6 @@ fn a_coordinator_that_asks_for_certificates_lets_nobody_else_in() {
     let everywhere = Everywhere::new(true);
     let others = Pki::new(&everywhere.pki.path("others"));
     others.issue("stranger");
-    let shows = |pki: &Pki, name: &str| {
-        ["cert=", "key="].map(|flag| {
-            let file = format!("{name}.{}", if flag == "cert=" { "pem" } else { "key" });
-            format!("--tls-{flag}{}", pki.path(&file).display())
-        })
-    };
     for scheme in ["grpcs", "quic", "wss"] {
         let url = format!("--coordinator={scheme}://{}", everywhere.at(scheme));
         let worker = |name: &str, flags: &[String]| {

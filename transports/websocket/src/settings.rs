@@ -24,6 +24,13 @@ pub(crate) const BATCH: usize = 32 << 10;
 /// pings. Nobody has so many of those to come who reads what is sent.
 pub(crate) const OUT_MAX: usize = UNWRITTEN_MAX + 2 * PACKET_MAX;
 
+/// Bytes before the payload of a short frame, with its mask.
+pub(crate) const PREFIX: usize = 6;
+
+/// Bytes that may arrive of one message: a packet in fragments of a byte each, and some room. Fragments
+/// that are empty would otherwise have no end.
+pub(crate) const MESSAGE_MAX: usize = (PREFIX + 2) * PACKET_MAX;
+
 /// A buffer that is larger than this is given back as soon as it is empty, and packets that are larger do
 /// not pass through one that is not.
 pub(crate) const KEPT: usize = 8 << 10;

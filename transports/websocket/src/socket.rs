@@ -14,7 +14,7 @@ use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
 
 use crate::net::{Runtime, Timer};
-use crate::settings::{BATCH, KEPT, LINGER, OUT_MAX, PING_EVERY, PONG_WITHIN, READ_BUFFER};
+use crate::settings::{BATCH, KEPT, LINGER, OUT_MAX, PING_EVERY, PONG_WITHIN, PREFIX, READ_BUFFER};
 use crate::wire::Wire;
 
 /// What WebSocket is spoken over.
@@ -97,10 +97,16 @@ impl<S: Duplex> Socket<S> {
     fn poll_message(&mut self) -> Poll<Result<Bytes, Reason>> {
         loop {
             match self.frames.read() {
-                Ok(Message::Binary(packet)) => return Poll::Ready(Ok(packet)),
+                Ok(Message::Binary(packet)) => {
+                    self.frames.get_mut().message_ends();
+                    return Poll::Ready(Ok(packet));
+                }
                 // Its answer is written by the next call of `read`.
-                Ok(Message::Ping(_)) => {}
-                Ok(Message::Pong(_)) => self.keepalive.answered(),
+                Ok(Message::Ping(payload)) => self.frames.get_mut().other(payload.len() + PREFIX),
+                Ok(Message::Pong(payload)) => {
+                    self.frames.get_mut().other(payload.len() + PREFIX);
+                    self.keepalive.answered();
+                }
                 Ok(Message::Close(frame)) => {
                     // Says so too; that it has ended now is no news.
                     let _ = self.frames.flush();

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::{Buf, BytesMut};
 use futures::io::{AsyncRead, AsyncWrite};
 
-use crate::settings::{KEPT, OUT_MAX, READS};
+use crate::settings::{KEPT, MESSAGE_MAX, OUT_MAX, READS};
 
 /// A byte stream as `tungstenite` wants it: reading does not wait, and what is written waits here until
 /// it is moved, so that many frames leave at once.
@@ -22,6 +22,8 @@ pub(crate) struct Wire<S> {
     reads: u32,
     /// Something arrived since this was last set back.
     pub(crate) heard: bool,
+    /// Bytes that arrived of the message that is waited for.
+    of_message: usize,
     /// Something of WebSocket's own waits here, which no half asks to have written.
     urgent: bool,
 }
@@ -29,7 +31,7 @@ pub(crate) struct Wire<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(crate) fn new(stream: S, said: Vec<u8>, waker: Waker) -> Self {
         let out = BytesMut::new();
-        Self { stream, said, waker, out, reads: READS, heard: false, urgent: false }
+        Self { stream, said, waker, out, reads: READS, heard: false, of_message: 0, urgent: false }
     }
 
     /// Bytes that wait here.
@@ -68,6 +70,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
+    /// The message that was waited for is there.
+    pub(crate) fn message_ends(&mut self) {
+        self.of_message = 0;
+    }
+
+    /// So many of the bytes that arrived were not of a message.
+    pub(crate) fn other(&mut self, count: usize) {
+        self.of_message = self.of_message.saturating_sub(count);
+    }
+
     /// Ends the stream in order, as far as it goes at once.
     pub(crate) fn end(&mut self) {
         let _ = self.poll_out();
@@ -80,6 +92,9 @@ impl<S: AsyncRead + Unpin> Read for Wire<S> {
         if self.reads == 0 {
             self.waker.wake_by_ref();
             return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if self.of_message > MESSAGE_MAX {
+            return Err(io::ErrorKind::QuotaExceeded.into());
         }
         self.reads -= 1;
         if !self.said.is_empty() {
@@ -95,6 +110,7 @@ impl<S: AsyncRead + Unpin> Read for Wire<S> {
         match Pin::new(&mut self.stream).poll_read(&mut cx, buffer) {
             Poll::Ready(Ok(count)) => {
                 self.heard |= count > 0;
+                self.of_message += count;
                 Ok(count)
             }
             Poll::Ready(Err(error)) => Err(error),

@@ -196,7 +196,7 @@ async fn only_a_loopback_name_is_a_host() {
         let status = ask(&api, with_hosts(&[host])).await.status();
         assert_eq!(status, StatusCode::OK, "{host}");
     }
-    let foreign: [&[&str]; 9] = [
+    let foreign: [&[&str]; 11] = [
         &[],
         &["evil.example:8741"],
         &["127.0.0.1.evil.example"],
@@ -205,6 +205,8 @@ async fn only_a_loopback_name_is_a_host() {
         &["0.0.0.0:8741"],
         &["[::]:8741"],
         &["127.0.0.1:99999"],
+        &["[::1]8741"],
+        &["[::1].evil.example:8741"],
         &["127.0.0.1:8741", "evil.example"],
     ];
     for hosts in foreign {

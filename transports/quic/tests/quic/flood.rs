@@ -14,7 +14,7 @@ use crate::here;
 use crate::peers;
 use crate::tools::{accept, connect, receive, send, soon};
 
-async fn socket() -> UdpSocket {
+pub(crate) async fn socket() -> UdpSocket {
     UdpSocket::bind("127.0.0.1:0").await.expect("a socket")
 }
 
@@ -72,7 +72,7 @@ async fn garbage_at_the_port_disturbs_nobody() {
 }
 
 /// The first datagrams of so many dials, which nobody answered.
-async fn first_datagrams(security: &Security, many: usize) -> Vec<Vec<u8>> {
+pub(crate) async fn first_datagrams(security: &Security, many: usize) -> Vec<Vec<u8>> {
     let hole = socket().await;
     let at = here().with_port(hole.local_addr().expect("bound").port());
     let client = QuicTransport::new().with_security(security.clone());
@@ -92,7 +92,7 @@ async fn first_datagrams(security: &Security, many: usize) -> Vec<Vec<u8>> {
 }
 
 /// Sends a datagram as from an address whose owner knows nothing of it.
-async fn spoof(datagram: &[u8], to: SocketAddr) -> UdpSocket {
+pub(crate) async fn spoof(datagram: &[u8], to: SocketAddr) -> UdpSocket {
     let spoofed = socket().await;
     spoofed.connect(to).await.expect("connected");
     spoofed.send(datagram).await.expect("sent");
@@ -125,7 +125,7 @@ async fn an_address_that_nobody_proved_gets_no_more_once_it_got_three_times_what
 }
 
 /// Whether a datagram asks for a proof of the address.
-fn is_retry(datagram: &[u8]) -> bool {
+pub(crate) fn is_retry(datagram: &[u8]) -> bool {
     datagram[0] & 0xf0 == 0xf0
 }
 

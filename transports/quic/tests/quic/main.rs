@@ -3,6 +3,10 @@
 
 mod certificates;
 mod flood;
+mod hostile;
+#[allow(dead_code, reason = "the rest is for transports over TCP")]
+#[path = "../../../memory/tests/hostile_kit/mod.rs"]
+mod hostile_kit;
 mod keep;
 mod lanes;
 mod path;

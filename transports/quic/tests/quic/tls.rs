@@ -49,6 +49,19 @@ async fn a_certificate_that_ends_while_it_is_in_use_is_not_believed_any_more() {
 }
 
 #[tokio::test]
+async fn a_workers_certificate_that_ends_while_it_is_in_use_is_not_believed_any_more() {
+    let ca = authority();
+    let mut ending = params("gpu-1");
+    ends_soon(&mut ending);
+    let (worker, server) =
+        (Files::new(ending, &ca, &ca), Files::new(params("the coordinator"), &ca, &ca));
+    let client = worker.client();
+    tokio::time::sleep(LIFE + Duration::from_secs(1)).await;
+    let refused = refused(client, server.server()).await;
+    assert_eq!(refused, (Reason::TlsFailed, Reason::TlsFailed));
+}
+
+#[tokio::test]
 async fn a_certificate_for_another_name_is_not_believed() {
     let ca = authority();
     let mut other = CertificateParams::new(vec!["elsewhere.test".to_owned()]).expect("a name");

@@ -36,6 +36,9 @@ mod version;
 mod watch;
 mod worker;
 
+#[cfg(feature = "chaos")]
+pub use chaos::fuzzing::chaos_script;
+
 use std::process::ExitCode;
 use std::time::Duration;
 

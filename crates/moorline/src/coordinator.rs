@@ -15,6 +15,8 @@ use moorline_transport::Endpoint;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+#[cfg(feature = "cli")]
+pub use admin::fuzzing::admin_of_nobody;
 /// For what else is steered over HTTP on this machine.
 #[cfg(feature = "chaos")]
 pub(crate) use admin::{Refusal, guard};

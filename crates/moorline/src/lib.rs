@@ -94,7 +94,10 @@ mod explain;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod fuzzing {
+    #[cfg(feature = "chaos")]
+    pub use crate::cli::chaos_script;
     pub use crate::config::fuzzing::config;
+    pub use crate::coordinator::admin_of_nobody;
 }
 #[cfg(feature = "health")]
 mod health;

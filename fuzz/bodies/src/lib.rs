@@ -14,9 +14,12 @@
 
 extern crate alloc;
 
+mod admin;
 mod backoff;
+mod certificate;
 mod dispatcher;
 mod dispatcher_model;
+mod endpoint;
 mod hub;
 mod link;
 mod runner;
@@ -25,12 +28,20 @@ mod source;
 mod wire;
 mod world;
 
+pub use admin::admin_request;
 pub use backoff::backoff;
+pub use certificate::certificate;
 pub use dispatcher::dispatcher;
 pub use dispatcher_model::dispatcher_model;
+pub use endpoint::endpoint;
 pub use hub::hub;
 pub use link::link;
-pub use moorline::fuzzing::config;
+pub use moorline::fuzzing::{chaos_script, config};
+pub use moorline_grpc::fuzzing::grpc_messages;
+pub use moorline_quic::fuzzing::quic_lane;
+pub use moorline_websocket::fuzzing::{
+    proxy_url, websocket_answer, websocket_frames, websocket_head,
+};
 pub use runner::runner;
 pub use scenario::scenario;
 pub use wire::{wire_down, wire_up};
@@ -53,4 +64,14 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("world_hostile", world_hostile),
     ("config", config),
     ("scenario", scenario),
+    ("admin_request", admin_request),
+    ("certificate", certificate),
+    ("chaos_script", chaos_script),
+    ("endpoint", endpoint),
+    ("grpc_messages", grpc_messages),
+    ("proxy_url", proxy_url),
+    ("quic_lane", quic_lane),
+    ("websocket_answer", websocket_answer),
+    ("websocket_frames", websocket_frames),
+    ("websocket_head", websocket_head),
 ];

@@ -132,13 +132,9 @@ impl PacketSender for Sender {
         if let Some(reason) = self.broken.or_else(|| self.shared.fate()) {
             return Err(reason);
         }
-        // gRPC's prefix: not compressed, four bytes of length. A packet has at most 64 KiB.
-        let mut message = BytesMut::with_capacity(5 + packet.len());
-        message.put_u8(0);
-        message.put_u32(u32::try_from(packet.len()).map_err(|_| Reason::ProtocolError)?);
-        message.put_slice(&packet);
+        let message = message(&packet)?;
         self.queued += message.len();
-        self.queue.push_back(message.freeze());
+        self.queue.push_back(message);
         Ok(())
     }
 
@@ -173,6 +169,16 @@ impl Drop for Sender {
             self.shared.cut(self.stream.take().map(|stream| Box::new(stream) as Remains));
         }
     }
+}
+
+/// A packet as a message of gRPC: behind its prefix, which is not compressed and four bytes of length. A
+/// packet has at most 64 KiB.
+pub(crate) fn message(packet: &[u8]) -> Result<Bytes, Reason> {
+    let mut message = BytesMut::with_capacity(5 + packet.len());
+    message.put_u8(0);
+    message.put_u32(u32::try_from(packet.len()).map_err(|_| Reason::ProtocolError)?);
+    message.put_slice(packet);
+    Ok(message.freeze())
 }
 
 struct Receiver {
@@ -214,7 +220,7 @@ impl Drop for Receiver {
 }
 
 /// What ended the stream; `None` if it was its connection, whose task knows.
-fn reason_of(status: &Status, role: Role) -> Option<Reason> {
+pub(crate) fn reason_of(status: &Status, role: Role) -> Option<Reason> {
     if let Some(error) = http2_error(status) {
         return stream_reason(error);
     }

@@ -11,6 +11,14 @@
 //! Without TLS a listener on anything but loopback is refused unless that is asked for
 //! ([`Security`]), and what is dialled elsewhere travels in clear text.
 //!
+//! # Strangers
+//!
+//! Up to 1,024 connections are let in that have not asked for the stream yet, each for 10 s at most; more
+//! wait in the kernel. Of whoever is not attached at most a header list of 16 KiB is kept; of whoever is and
+//! is not read, 256 KiB. A message that says it is longer than a packet ends its connection before it comes.
+//! Why somebody was turned away is told to whoever accepts
+//! ([`AcceptError::Refused`](moorline_transport::AcceptError::Refused)).
+//!
 //! # Runtimes
 //!
 //! HTTP/2 and TLS are tokio's here. Polled inside a tokio runtime, which needs its I/O and time drivers, a
@@ -45,6 +53,9 @@ use moorline_transport::{
 
 mod dial;
 mod drive;
+/// What the fuzz targets of the repository call.
+#[doc(hidden)]
+pub mod fuzzing;
 mod halves;
 mod home;
 mod inflow;

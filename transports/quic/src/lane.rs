@@ -31,18 +31,7 @@ impl Outgoing {
 
     /// Takes a packet, and says how many bytes it is on the wire.
     pub(crate) fn push(&mut self, packet: Bytes) -> usize {
-        let length = u32::try_from(packet.len()).unwrap_or(u32::MAX);
-        let all = LENGTH + packet.len();
-        if packet.len() <= COPIED_MAX {
-            let mut copied = BytesMut::with_capacity(all);
-            copied.put_u32(length);
-            copied.put_slice(&packet);
-            self.queue.push_back(copied.freeze());
-        } else {
-            self.queue.push_back(Bytes::copy_from_slice(&length.to_be_bytes()));
-            self.queue.push_back(packet);
-        }
-        all
+        wrap(packet, &mut self.queue)
     }
 
     /// Hands to QUIC what it takes, and counts that down. Ready when nothing is left.
@@ -62,21 +51,27 @@ impl Outgoing {
     }
 }
 
+/// Puts a packet on the queue as it is on the wire, and says how many bytes that is.
+pub(crate) fn wrap(packet: Bytes, queue: &mut VecDeque<Bytes>) -> usize {
+    let length = u32::try_from(packet.len()).unwrap_or(u32::MAX);
+    let all = LENGTH + packet.len();
+    if packet.len() <= COPIED_MAX {
+        let mut copied = BytesMut::with_capacity(all);
+        copied.put_u32(length);
+        copied.put_slice(&packet);
+        queue.push_back(copied.freeze());
+    } else {
+        queue.push_back(Bytes::copy_from_slice(&length.to_be_bytes()));
+        queue.push_back(packet);
+    }
+    all
+}
+
 /// The receiving direction of a lane.
 pub(crate) struct Incoming {
     stream: RecvStream,
-    /// Read, and not looked at yet.
-    rest: Bytes,
-    reading: Reading,
+    packets: Packets,
 }
-
-/// What is waited for.
-enum Reading {
-    Length { read: [u8; LENGTH], count: usize },
-    Packet { read: BytesMut, length: usize },
-}
-
-const BEGINNING: Reading = Reading::Length { read: [0; LENGTH], count: 0 };
 
 /// Why a lane has no more packets.
 pub(crate) enum NoPacket {
@@ -90,54 +85,21 @@ pub(crate) enum NoPacket {
 
 impl Incoming {
     pub(crate) fn new(stream: RecvStream) -> Self {
-        Self { stream, rest: Bytes::new(), reading: BEGINNING }
+        Self { stream, packets: Packets::default() }
     }
 
     /// The next packet: a slice of what arrived, if it arrived in one piece.
     pub(crate) fn poll_packet(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, NoPacket>> {
         loop {
-            match &mut self.reading {
-                Reading::Length { read, count } => {
-                    while *count < LENGTH && self.rest.has_remaining() {
-                        read[*count] = self.rest.get_u8();
-                        *count += 1;
-                    }
-                    if *count == LENGTH {
-                        let length = usize::try_from(u32::from_be_bytes(*read));
-                        let Some(length) = length.ok().filter(|length| *length <= PACKET_MAX)
-                        else {
-                            return Poll::Ready(Err(NoPacket::Rules("a packet is too long")));
-                        };
-                        self.reading = Reading::Packet { read: BytesMut::new(), length };
-                        continue;
-                    }
-                }
-                Reading::Packet { read, length } if read.is_empty() => {
-                    if self.rest.len() >= *length {
-                        let packet = self.rest.split_to(*length);
-                        self.reading = BEGINNING;
-                        return Poll::Ready(Ok(packet));
-                    }
-                    // Room for all of it only when its first byte is there.
-                    if self.rest.has_remaining() {
-                        read.reserve(*length);
-                        read.put(self.rest.split_off(0));
-                    }
-                }
-                Reading::Packet { read, length } => {
-                    let missing = (*length - read.len()).min(self.rest.len());
-                    read.put(self.rest.split_to(missing));
-                    if read.len() == *length {
-                        let packet = std::mem::take(read).freeze();
-                        self.reading = BEGINNING;
-                        return Poll::Ready(Ok(packet));
-                    }
-                }
+            match self.packets.next() {
+                Ok(Some(packet)) => return Poll::Ready(Ok(packet)),
+                Ok(None) => {}
+                Err(TooLong) => return Poll::Ready(Err(NoPacket::Rules("a packet is too long"))),
             }
             let chunk = pin!(self.stream.read_chunk(READ_MAX, true)).poll_unpin(cx);
             match ready!(chunk) {
-                Ok(Some(chunk)) => self.rest = chunk.bytes,
-                Ok(None) if matches!(self.reading, Reading::Length { count: 0, .. }) => {
+                Ok(Some(chunk)) => self.packets.arrived(chunk.bytes),
+                Ok(None) if self.packets.is_between() => {
                     return Poll::Ready(Err(NoPacket::Ended));
                 }
                 Ok(None) => {
@@ -145,6 +107,96 @@ impl Incoming {
                 }
                 Err(error) => return Poll::Ready(Err(NoPacket::Broke(error))),
             }
+        }
+    }
+}
+
+/// Finds packets in what arrives of a lane, in whatever pieces.
+#[derive(Default)]
+pub(crate) struct Packets {
+    /// Arrived, and not looked at yet.
+    rest: Bytes,
+    reading: Reading,
+}
+
+/// What is waited for.
+enum Reading {
+    Length { read: [u8; LENGTH], count: usize },
+    Packet { read: BytesMut, length: usize },
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self::Length { read: [0; LENGTH], count: 0 }
+    }
+}
+
+/// A packet says that it is longer than [`PACKET_MAX`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct TooLong;
+
+impl Packets {
+    /// More has arrived. Only when there is no next packet: what was not looked at is gone.
+    pub(crate) fn arrived(&mut self, bytes: Bytes) {
+        debug_assert!(self.rest.is_empty(), "{} bytes were not looked at", self.rest.len());
+        self.rest = bytes;
+    }
+
+    /// The next packet, a slice of what arrived if it arrived in one piece; none until more arrives. One
+    /// that is too long is refused by its length: nothing of it is kept.
+    pub(crate) fn next(&mut self) -> Result<Option<Bytes>, TooLong> {
+        loop {
+            match &mut self.reading {
+                Reading::Length { read, count } => {
+                    while *count < LENGTH && self.rest.has_remaining() {
+                        read[*count] = self.rest.get_u8();
+                        *count += 1;
+                    }
+                    if *count < LENGTH {
+                        return Ok(None);
+                    }
+                    let length = usize::try_from(u32::from_be_bytes(*read));
+                    let length = length.ok().filter(|length| *length <= PACKET_MAX);
+                    let length = length.ok_or(TooLong)?;
+                    self.reading = Reading::Packet { read: BytesMut::new(), length };
+                }
+                Reading::Packet { read, length } if read.is_empty() => {
+                    if self.rest.len() >= *length {
+                        let packet = self.rest.split_to(*length);
+                        self.reading = Reading::default();
+                        return Ok(Some(packet));
+                    }
+                    // Room for all of it only when its first byte is there.
+                    if self.rest.has_remaining() {
+                        read.reserve(*length);
+                        read.put(self.rest.split_off(0));
+                    }
+                    return Ok(None);
+                }
+                Reading::Packet { read, length } => {
+                    let missing = (*length - read.len()).min(self.rest.len());
+                    read.put(self.rest.split_to(missing));
+                    if read.len() < *length {
+                        return Ok(None);
+                    }
+                    let packet = std::mem::take(read).freeze();
+                    self.reading = Reading::default();
+                    return Ok(Some(packet));
+                }
+            }
+        }
+    }
+
+    /// Whether nothing of a packet has arrived.
+    pub(crate) fn is_between(&self) -> bool {
+        matches!(self.reading, Reading::Length { count: 0, .. }) && self.rest.is_empty()
+    }
+
+    /// Bytes of a packet that there is room for now.
+    pub(crate) fn kept(&self) -> usize {
+        match &self.reading {
+            Reading::Length { .. } => 0,
+            Reading::Packet { read, .. } => read.capacity(),
         }
     }
 }

@@ -93,6 +93,9 @@ use moorline_transport::{
 };
 
 mod dial;
+/// What the fuzz targets of the repository call.
+#[doc(hidden)]
+pub mod fuzzing;
 mod halves;
 mod keys;
 mod lane;

@@ -63,6 +63,12 @@ impl Headers {
             .any(|one| one.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
     }
 
+    /// How many lines.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether it is there at all.
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.all(name).next().is_some()

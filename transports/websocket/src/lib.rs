@@ -15,6 +15,14 @@
 //! Web pages are not let in: a browser says which page asks (`Origin`), and any page could otherwise be a
 //! worker of a coordinator on its visitor's machine.
 //!
+//! # Strangers
+//!
+//! Up to 1,024 connections are let in that were not upgraded yet, each for 10 s at most; more wait in the
+//! kernel. Of a head at most 16 KiB in 64 lines are read. A frame or a message that says it is longer than a
+//! packet ends its connection before it comes, and so do fragments without an end: of one message at most
+//! 512 KiB arrive, heads of frames included. Why somebody was turned away is told to whoever accepts
+//! ([`AcceptError::Refused`](moorline_transport::AcceptError::Refused)).
+//!
 //! # Runtimes
 //!
 //! Where a dial or a listener begins inside a tokio runtime, its sockets and timers are used: with its I/O
@@ -53,6 +61,10 @@ use moorline_transport::{
 };
 
 mod dial;
+/// What the fuzz targets of the repository call.
+#[cfg(feature = "tokio")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod halves;
 mod head;
 mod listen;

@@ -2,6 +2,7 @@
 
 mod change;
 mod control;
+pub(super) mod fuzzing;
 mod proxy;
 mod report;
 mod script;

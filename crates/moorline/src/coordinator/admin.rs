@@ -7,6 +7,8 @@
 mod actions;
 mod events;
 mod explain;
+#[cfg(feature = "cli")]
+pub(super) mod fuzzing;
 mod guard;
 mod problem;
 mod tasks;

@@ -75,6 +75,8 @@ async fn attached(siege: &mut Siege) -> (TcpStream, Connection) {
     let ask = [greeting(), frame(HEADERS, END_HEADERS, 1, &fields(ATTACH))].concat();
     stranger.write_all(&ask).await.expect("written");
     let accepted = siege.taken().await;
+    // What the listener has told of its windows holds from here on.
+    stranger.write_all(&frame(SETTINGS, 1, 0, &[])).await.expect("written");
     (stranger, accepted)
 }
 

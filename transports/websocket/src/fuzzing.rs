@@ -263,6 +263,5 @@ async fn write(packets: &[Bytes], role: Role) -> Vec<u8> {
     // Nobody answers: that is no matter here.
     let _ = poll_fn(|cx| Pin::new(&mut *sent.sender).poll_close(cx)).await;
     drop(sent);
-    let written = written.lock().expect("no panic").clone();
-    written
+    written.lock().expect("no panic").clone()
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moorline_chaos::{Event, Faults, Proxy, Share, Timeline, Way, Ways};
+use moorline_chaos::{Event, Faults, Proxy, Share, Snapshot, Timeline, Way, Ways};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -202,11 +202,12 @@ pub(super) async fn run(args: Args, context: Context) -> Outcome {
             () = &mut over => break,
         }
     }
+    drop(control);
+    let snapshot = proxy.stop().await;
     while let Ok(event) = told.try_recv() {
         tell(&event, context)?;
     }
-    drop(control);
-    stopped(&proxy, context)?;
+    stopped(&snapshot, context)?;
     Ok(Exit::Done)
 }
 
@@ -240,10 +241,9 @@ fn tell(event: &Event, context: Context) -> Result<()> {
     say(&report::line(event))
 }
 
-fn stopped(proxy: &Proxy, context: Context) -> Result<()> {
-    let snapshot = proxy.snapshot();
+fn stopped(snapshot: &Snapshot, context: Context) -> Result<()> {
     if context.json {
-        let mut status = report::status(&snapshot);
+        let mut status = report::status(snapshot);
         status["event"] = "chaos.stopped".into();
         return say(&status.to_string());
     }

@@ -191,6 +191,6 @@ fn fate_text(fate: Fate) -> &'static str {
         Fate::Unreachable => "ended: the target cannot be reached",
         Fate::Cut => "cut",
         Fate::Reset => "reset",
-        Fate::Idle => "forgotten: nothing came for two minutes",
+        Fate::Idle => "forgotten: nothing came or left for two minutes",
     }
 }

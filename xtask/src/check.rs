@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::Outcome;
 use crate::planted::wrapper;
 use crate::table::Table;
-use crate::write::root;
+use crate::write::{root, target};
 
 /// What is searched unless models are named, and how the table is ordered.
 const MODELS: &[&str] = &[
@@ -136,9 +135,7 @@ fn hunt(
     models: &[&str],
     limit: &str,
 ) -> Result<Option<String>, Box<dyn std::error::Error>> {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root().join("target"), PathBuf::from)
-        .join("planted");
+    let target = target().join("planted");
     let cargo = |args: &[&str]| -> Result<bool, Box<dyn std::error::Error>> {
         let status = Command::new(env!("CARGO"))
             .args(args)

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Outcome;
-use crate::write::root;
+use crate::write::{root, target};
 
 /// What is installed, at versions that are known to work together.
 const PACKAGES: [&str; 2] = ["grpcio==1.85.1", "grpcio-tools==1.85.1"];
@@ -54,10 +54,6 @@ fn environment(home: &Path) -> Result<std::path::PathBuf, String> {
     must(Command::new(&python).args(install).args(PACKAGES))
         .map_err(|error| format!("NOT RUN: grpcio could not be installed. {error}"))?;
     Ok(python)
-}
-
-fn target() -> std::path::PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
 }
 
 /// Runs a command and says so; whatever it prints is seen.

@@ -1,6 +1,7 @@
 //! `cargo xtask e2e`: what needs more than a Rust toolchain and a C compiler. It says what it installs
 //! and what it runs, and fails where it cannot.
 
+mod nginx;
 mod promtool;
 mod roles;
 mod systemd;
@@ -21,6 +22,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     promtool::check_metrics(&promtool, &roles::pages(&moorline)?)?;
     promtool::test_rules(&promtool, &root().join("docs/ops"))?;
     systemd::verify(&moorline)?;
+    nginx::run(&moorline)?;
     thin::run()?;
     println!("e2e: all is well");
     Ok(())

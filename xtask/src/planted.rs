@@ -12,7 +12,7 @@ use std::process::Command;
 
 use crate::Outcome;
 use crate::table::Table;
-use crate::write::root;
+use crate::write::{root, target};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -193,9 +193,7 @@ fn ids(text: &str) -> impl Iterator<Item = String> + '_ {
 
 /// Builds the simulator with a bug, and has it look for that.
 fn hunt(id: &str) -> Result<Found, Error> {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root().join("target"), PathBuf::from)
-        .join("planted");
+    let target = target().join("planted");
     let status = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--profile", "planted"])
         .args(["--package", "moorline-sim", "--example", "hunt", "--target-dir"])

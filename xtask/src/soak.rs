@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use crate::Outcome;
 use crate::mutants::duration;
 use crate::table::{Table, thousands};
-use crate::write::root;
+use crate::write::{root, target};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -104,10 +104,6 @@ fn parse(args: &[String]) -> Result<Asked, String> {
 
 fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
     text.parse().ok()
-}
-
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// The one that was built with this program.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::cargo;
 use super::process::median;
 use crate::Outcome;
-use crate::write::root;
+use crate::write::{root, target};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -125,9 +125,7 @@ fn build() -> Result<BTreeMap<String, PathBuf>, Error> {
     let ours = ["build", "--release", "--package", "moorline-sim", "--bench", "standard"];
     let manifest = root().join("sim/peers/Cargo.toml");
     let manifest = manifest.to_str().ok_or("the repository's path is no UTF-8")?;
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root().join("target"), PathBuf::from)
-        .join("sim-peers");
+    let target = target().join("sim-peers");
     let target = target.to_str().ok_or("the path of the target directory is no UTF-8")?;
     let peers = ["build", "--release", "--locked", "--manifest-path", manifest];
     let mut programs: BTreeMap<String, PathBuf> = cargo::build(&ours)?.into_iter().collect();

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::must;
-use crate::write::root;
+use crate::write::{root, target};
 
 /// How long anything may take.
 const SOON: Duration = Duration::from_secs(60);
@@ -22,14 +22,12 @@ pub(super) fn build() -> Result<PathBuf, String> {
         "--bin",
         "moorline",
     ]))?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let binary = target.join("debug/moorline");
+    let binary = target().join("debug/moorline");
     binary.canonicalize().map_err(|error| format!("{}: {error}", binary.display()))
 }
 
 /// Ends with the test, however that ends.
-struct Role(Child);
+pub(super) struct Role(Child);
 
 impl Drop for Role {
     fn drop(&mut self) {
@@ -38,8 +36,9 @@ impl Drop for Role {
     }
 }
 
-fn start(binary: &Path, args: &[String]) -> Result<Role, String> {
-    println!("e2e: moorline {}", args.join(" "));
+pub(super) fn start(binary: &Path, args: &[String]) -> Result<Role, String> {
+    let name = binary.file_name().unwrap_or_default().display();
+    println!("e2e: {name} {}", args.join(" "));
     let command = &mut Command::new(binary);
     let command =
         command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -88,12 +87,12 @@ pub(super) fn pages(binary: &Path) -> Result<Vec<(String, String)>, String> {
     Ok(vec![of("coordinator", ports[2])?, of("worker", ports[3])?])
 }
 
-fn free() -> Result<SocketAddr, String> {
+pub(super) fn free() -> Result<SocketAddr, String> {
     let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     address.map_err(|error| error.to_string())
 }
 
-fn ready(at: SocketAddr) -> Result<(), String> {
+pub(super) fn ready(at: SocketAddr) -> Result<(), String> {
     let until = Instant::now() + SOON;
     loop {
         let answer = get(at, "/readyz");
@@ -107,7 +106,7 @@ fn ready(at: SocketAddr) -> Result<(), String> {
     }
 }
 
-fn get(at: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
+pub(super) fn get(at: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(at)?;
     stream.set_read_timeout(Some(SOON))?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n")?;

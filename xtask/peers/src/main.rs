@@ -9,7 +9,10 @@
 //! `submit` prints `READY` when a worker may come, waits for one, keeps W tasks of 64 bytes under way for
 //! S seconds, leaves the first fifth out, and prints one line of JSON. `work` answers each task with 64
 //! bytes until the submitter ends. The server of the peer runs already, and holds nothing.
+//!
+//! And messages through bare libraries, `peers bare`: see [`bare`].
 
+mod bare;
 mod load;
 mod nats;
 mod redis;
@@ -30,6 +33,7 @@ async fn main() -> Result<(), Error> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
+        ["bare", ref args @ ..] => bare::run(args).await,
         [peer, "submit", at, "--window", window, "--seconds", seconds] => {
             let load = Load::new(window.parse()?, Duration::from_secs(seconds.parse()?))?;
             let figures = match peer {

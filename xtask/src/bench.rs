@@ -10,6 +10,7 @@ mod peers;
 mod process;
 mod report;
 mod sim;
+mod transports;
 
 use std::process::Command;
 
@@ -97,6 +98,11 @@ const GROUPS: &[Group] = &[
         about: "whole tasks beside NATS and Redis",
         how: How::Processes(peers::measure),
     },
+    Group {
+        name: "transports",
+        about: "every transport beside the bare library beneath it",
+        how: How::Processes(transports::measure),
+    },
 ];
 
 pub(crate) fn run(args: &[String]) -> Outcome {
@@ -113,7 +119,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let unknown = names.iter().find(|name| GROUPS.iter().all(|group| group.name != **name));
     if let Some(name) = unknown {
         let known: String =
-            GROUPS.iter().map(|group| format!("\n  {:9} {}", group.name, group.about)).collect();
+            GROUPS.iter().map(|group| format!("\n  {:10} {}", group.name, group.about)).collect();
         return Err(format!("{name} is no group; there are{known}").into());
     }
     for group in GROUPS.iter().filter(|group| names.is_empty() || names.contains(&group.name)) {

@@ -3,14 +3,12 @@
 //! their turns in every round, so that what the machine does meanwhile meets all of them.
 
 mod server;
-mod table;
+pub(super) mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-
-use serde_json::Value;
 
 use super::cargo;
 use super::process::{Process, free_address};
@@ -112,8 +110,8 @@ fn present() -> Vec<Peer> {
     peers
 }
 
-/// The other systems' sides. They are no part of the workspace.
-fn build() -> Result<PathBuf, Error> {
+/// The other systems' sides, and those of bare libraries. They are no part of the workspace.
+pub(super) fn build() -> Result<PathBuf, Error> {
     let manifest = root().join("xtask/peers/Cargo.toml");
     let manifest = manifest.to_str().ok_or("the repository's path is no UTF-8")?;
     let built = cargo::build(&["build", "--release", "--locked", "--manifest-path", manifest])?;
@@ -161,9 +159,7 @@ fn run(program: &Path, submit: &[&str], work: &[&str], seconds: u64) -> Result<T
     let figures = submitter.line(patience)?;
     submitter.ends(GRACE)?;
     worker.ends(GRACE)?;
-    let figures: Value = serde_json::from_str(&figures)?;
-    let figure = |name: &str| figures[name].as_f64().ok_or_else(|| format!("no {name}: {figures}"));
-    Ok(Turn { per_second: figure("tasks_per_s")?, p50: figure("p50_us")?, p99: figure("p99_us")? })
+    Turn::read(&figures)
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ mod bare;
     reason = "it speaks a part of the protocol, and the rest ends it"
 )]
 mod messages;
+mod over;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -34,10 +35,12 @@ const PAYLOAD: Bytes = Bytes::from_static(&[7; BYTES]);
 
 fn main() -> Result<(), Error> {
     let args: Vec<String> = std::env::args().collect();
+    let words: Vec<&str> = args.iter().skip(2).map(String::as_str).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match args.get(1).map(String::as_str) {
         Some("--worker") => runtime.block_on(worker(&args[2])),
-        Some("--mirror") => runtime.block_on(messages::mirror(&args[2])),
+        Some("--mirror") => runtime.block_on(over::mirror(&words)),
+        Some("--messages") => runtime.block_on(over::submit(&words)),
         Some("--echo") => runtime.block_on(bare::echo()),
         Some("--idle-fleet") => {
             let every = Duration::from_millis(args[4].parse()?);

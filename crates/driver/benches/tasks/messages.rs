@@ -1,5 +1,5 @@
-//! Reliable messages alone: both machines of a link, the wire and gRPC. 64 bytes down, 64 bytes back, each
-//! numbered, acknowledged and kept until then; no dispatcher, no store, no handler.
+//! Reliable messages alone: both machines of a link, the wire and a transport. 64 bytes down, 64 bytes back,
+//! each numbered, acknowledged and kept until then; no dispatcher, no store, no handler.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -19,7 +19,7 @@ use moorline_link::{
 use moorline_node::{
     About, DownFrame, MESSAGE_COST, Message, Name, PACKET_MAX, Packet, ToWorker, UpFrame,
 };
-use moorline_transport::{Connection, PacketReceiver, PacketSender, Transport};
+use moorline_transport::{Connection, Listener, PacketReceiver, PacketSender, Transport};
 use moorline_work::{Attempt, Outcome, TaskId, TaskKey, WorkerMessage};
 use tokio::time::Sleep;
 
@@ -327,8 +327,8 @@ impl End for Mirror {
     }
 }
 
-/// The other side: connects and answers until its process is ended.
-pub(crate) async fn mirror(url: &str) -> Result<(), Error> {
+/// The other side: connects and answers until the connection ends, or its process is ended.
+pub(crate) async fn mirror(url: &str, transport: &dyn Transport) -> Result<(), Error> {
     let name = Name::new("bench")?;
     let identity = Identity {
         worker: WORKER,
@@ -354,55 +354,96 @@ pub(crate) async fn mirror(url: &str) -> Result<(), Error> {
         }
     };
     assert_eq!(dialled, CONN, "its first dial");
-    let mut port = Port::new(GrpcTransport::new().dial(&url.parse()?).await?);
+    let mut port = Port::new(transport.dial(&url.parse()?).await?);
     mirror.link.handle(Tokio.now(), LinkInput::Opened { conn: CONN });
     loop {
         port.turn(&mut mirror).await?;
     }
 }
 
-/// Latencies of one message at a time, and messages a second with many under way.
+/// The side that sends: its end of an active link.
+pub(crate) struct Talk {
+    port: Port,
+    sender: Sender,
+    /// When each message that is under way was sent. They are answered in order.
+    sent: VecDeque<Instant>,
+}
+
+impl Talk {
+    /// Waits for a mirror to come.
+    pub(crate) async fn with(listener: &mut dyn Listener) -> Result<Self, Error> {
+        let mut port = Port::new(listener.accept().await?);
+        let hub = Hub::new(HubConfig::default(), Epoch(1), 1, Tokio.now());
+        let handler = Name::new("empty")?;
+        let outbox = Outbox::default();
+        let mut sender = Sender { hub, outbox, handler, active: false, answered: 0 };
+        sender.hub.handle(Tokio.now(), HubInput::Accepted { conn: CONN });
+        while !sender.active {
+            port.turn(&mut sender).await?;
+        }
+        Ok(Self { port, sender, sent: VecDeque::new() })
+    }
+
+    /// Fills the window, then waits for something to be heard. Calls `ended` for each answer.
+    async fn turn(&mut self, window: usize, mut ended: impl FnMut(Duration)) -> Result<(), Error> {
+        let (now, since) = (Tokio.now(), Instant::now());
+        while self.sent.len() < window {
+            self.sender.send(now)?;
+            self.sent.push_back(since);
+        }
+        self.port.turn(&mut self.sender).await?;
+        let now = Instant::now();
+        for since in self.sent.drain(..std::mem::take(&mut self.sender.answered)) {
+            ended(now - since);
+        }
+        Ok(())
+    }
+
+    /// How long each of so many messages, or a few more, took with `window` of them under way.
+    async fn exchange(&mut self, window: usize, messages: usize) -> Result<Vec<Duration>, Error> {
+        let mut latencies = Vec::with_capacity(messages + window);
+        while latencies.len() < messages {
+            let left = messages - latencies.len();
+            self.turn(window.min(left), |took| latencies.push(took)).await?;
+        }
+        Ok(latencies)
+    }
+
+    /// Keeps `window` messages under way for `time`, and returns how long those took that were answered
+    /// after the first fifth of it.
+    pub(crate) async fn load(
+        &mut self,
+        window: usize,
+        time: Duration,
+    ) -> Result<Vec<Duration>, Error> {
+        let start = Instant::now();
+        let (counts_from, end) = (start + time / 5, start + time);
+        let mut latencies = Vec::new();
+        loop {
+            let now = Instant::now();
+            if now >= end {
+                return Ok(latencies);
+            }
+            let counts = now >= counts_from;
+            self.turn(window, |took| {
+                if counts {
+                    latencies.push(took);
+                }
+            })
+            .await?;
+        }
+    }
+}
+
+/// Latencies of one message at a time, and messages a second with many under way, over gRPC.
 pub(crate) async fn measure(alone: usize, together: usize) -> Result<(Vec<Duration>, f64), Error> {
     let mut listener = GrpcTransport::new().listen(&"grpc://127.0.0.1:0".parse()?).await?;
     let _mirror = Other::start(&["--mirror", &listener.endpoint().to_string()])?;
-    let mut port = Port::new(listener.accept().await?);
-    let hub = Hub::new(HubConfig::default(), Epoch(1), 1, Tokio.now());
-    let handler = Name::new("empty")?;
-    let outbox = Outbox::default();
-    let mut sender = Sender { hub, outbox, handler, active: false, answered: 0 };
-    sender.hub.handle(Tokio.now(), HubInput::Accepted { conn: CONN });
-    while !sender.active {
-        port.turn(&mut sender).await?;
-    }
+    let mut talk = Talk::with(&mut *listener).await?;
     // Everything is warm.
-    exchange(&mut port, &mut sender, 1, 100).await?;
-    let mut latencies = Vec::with_capacity(alone);
-    for _ in 0..alone.max(1) {
-        let start = Instant::now();
-        exchange(&mut port, &mut sender, 1, 1).await?;
-        latencies.push(start.elapsed());
-    }
+    talk.exchange(1, 100).await?;
+    let latencies = talk.exchange(1, alone.max(1)).await?;
     let start = Instant::now();
-    exchange(&mut port, &mut sender, IN_FLIGHT, together).await?;
+    talk.exchange(IN_FLIGHT, together).await?;
     Ok((latencies, together as f64 / start.elapsed().as_secs_f64()))
-}
-
-/// So many messages and their answers, `window` of them under way.
-async fn exchange(
-    port: &mut Port,
-    sender: &mut Sender,
-    window: usize,
-    messages: usize,
-) -> Result<(), Error> {
-    sender.answered = 0;
-    let mut sent = 0;
-    while sender.answered < messages {
-        let now = Tokio.now();
-        while sent < messages && sent - sender.answered < window {
-            sender.send(now)?;
-            sent += 1;
-        }
-        port.turn(sender).await?;
-    }
-    Ok(())
 }

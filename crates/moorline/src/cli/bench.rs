@@ -14,6 +14,7 @@ use super::exit::Exit;
 use super::signals::Signals;
 use super::tls::TlsArgs;
 use super::{Outcome, output};
+use crate::coordinator::StoreAt;
 use crate::{Coordinator, CoordinatorBuilder, Error, Worker, WorkerBuilder};
 
 /// The type of every task.
@@ -29,7 +30,7 @@ pub(super) enum Command {
     /// Answer every task with 64 bytes until the coordinator ends.
     Worker(At),
     /// Only serve links.
-    Serve(At),
+    Serve(ServeArgs),
     /// Run many workers in one process, and tell when each dialled, was active and was cut off.
     Fleet(fleet::Args),
 }
@@ -47,6 +48,16 @@ pub(super) struct At {
 
     #[command(flatten)]
     tls: TlsArgs,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    at: At,
+
+    /// Where its state is: sqlite:FILE or memory. Beside a file is the key of its QUIC connections too.
+    #[arg(long, value_name = "STORE", default_value = "memory")]
+    store: StoreAt,
 }
 
 impl At {
@@ -69,15 +80,15 @@ pub(super) async fn run(command: Command) -> Outcome {
     match command {
         Command::Coordinator(args) => coordinator::run(args).await,
         Command::Worker(at) => worker::run(&at).await,
-        Command::Serve(at) => serve(&at).await,
+        Command::Serve(args) => serve(args).await,
         Command::Fleet(args) => fleet::run(args).await,
     }
 }
 
-async fn serve(at: &At) -> Outcome {
+async fn serve(args: ServeArgs) -> Outcome {
     allow_descriptors();
     let mut signals = Signals::new()?;
-    let coordinator = at.coordinator().start().await?;
+    let coordinator = args.at.coordinator().store(args.store).start().await?;
     output::line("READY")?;
     tokio::select! {
         _ = signals.next() => {}

@@ -134,6 +134,21 @@ fn a_fleet_tells_when_each_of_its_workers_dialled_was_active_and_was_cut_off() {
 }
 
 #[test]
+fn what_only_serves_keeps_its_state_where_it_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("serve.db");
+    let store = format!("sqlite:{}", file.display());
+    let address = free_address().to_string();
+    let mut serve = Talk::start(&["serve", wire::scheme(), &address, "--store", &store]);
+    assert_eq!(serve.line(), "READY");
+    assert!(file.is_file(), "{store}");
+    serve.kill();
+    // Another life of the same coordinator.
+    let mut serve = Talk::start(&["serve", wire::scheme(), &address, "--store", &store]);
+    assert_eq!(serve.line(), "READY");
+}
+
+#[test]
 fn what_is_no_transport_is_refused_by_name() {
     for command in [
         &["coordinator", "smoke", "127.0.0.1:1", "--window", "1", "--seconds", "1"][..],

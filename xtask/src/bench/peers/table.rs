@@ -2,15 +2,28 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 /// What one peer did in one round.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Turn {
+pub(in crate::bench) struct Turn {
     /// Whole tasks per second.
-    pub(super) per_second: f64,
+    pub(in crate::bench) per_second: f64,
     /// The middle latency, in microseconds.
-    pub(super) p50: f64,
+    pub(in crate::bench) p50: f64,
     /// In microseconds.
-    pub(super) p99: f64,
+    pub(in crate::bench) p99: f64,
+}
+
+impl Turn {
+    /// From the object in which the side that measures prints its figures.
+    pub(in crate::bench) fn read(figures: &str) -> Result<Self, Box<dyn std::error::Error>> {
+        let figures: Value = serde_json::from_str(figures)?;
+        let figure =
+            |name: &str| figures[name].as_f64().ok_or_else(|| format!("no {name}: {figures}"));
+        let (p50, p99) = (figure("p50_us")?, figure("p99_us")?);
+        Ok(Self { per_second: figure("tasks_per_s")?, p50, p99 })
+    }
 }
 
 /// So many of the peers, the first ones, are ours.
@@ -55,7 +68,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// A whole number with its thousands apart.
-fn grouped(value: f64) -> String {
+pub(in crate::bench) fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

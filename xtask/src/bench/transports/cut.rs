@@ -31,6 +31,26 @@ const SILENCE: Duration = Duration::from_secs(20);
 /// How long is waited for whoever comes back: quinn alone believes in a dead connection for 30 s.
 const BACK: Duration = Duration::from_secs(45);
 
+/// How long all that takes.
+#[derive(Clone, Copy)]
+struct Times {
+    age: Duration,
+    apart: Duration,
+    silence: Duration,
+    back: Duration,
+}
+
+impl Times {
+    const FULL: Self = Self { age: AGE, apart: APART, silence: SILENCE, back: BACK };
+    /// Too short for a silence to be noticed, and for quinn.
+    const QUICK: Self = Self {
+        age: Duration::ZERO,
+        apart: Duration::from_millis(200),
+        silence: Duration::from_secs(5),
+        back: Duration::from_secs(5),
+    };
+}
+
 /// How long anything else may take.
 const SOON: Duration = Duration::from_secs(60);
 
@@ -50,11 +70,11 @@ pub(super) enum Fault {
 impl Fault {
     const ALL: [Self; 3] = [Self::Silence, Self::Reset, Self::Kill];
 
-    fn name(self) -> String {
+    fn name(self) -> &'static str {
         match self {
-            Self::Silence => format!("nothing passes for {SILENCE:?}"),
-            Self::Reset => "reset by what is in between".to_owned(),
-            Self::Kill => "server killed, another one at once".to_owned(),
+            Self::Silence => "nothing passes for a while",
+            Self::Reset => "reset by what is in between",
+            Self::Kill => "server killed, another one at once",
         }
     }
 }
@@ -180,8 +200,8 @@ fn unix_nanos() -> Result<u64, Error> {
 }
 
 pub(super) fn measure(programs: &Programs, plan: Plan) -> Result<String, Error> {
-    let (rounds, age) = if plan.quick { (1, Duration::ZERO) } else { (ROUNDS, AGE) };
-    let rounds = (0..rounds).map(|_| round(programs, age)).collect::<Result<Vec<_>, Error>>()?;
+    let (rounds, times) = if plan.quick { (1, Times::QUICK) } else { (ROUNDS, Times::FULL) };
+    let rounds = (0..rounds).map(|_| round(programs, times)).collect::<Result<Vec<_>, Error>>()?;
     let tables = Fault::ALL.iter().enumerate().map(|(nth, fault)| {
         let of: Vec<&[Fate]> = rounds.iter().map(|round| &round[nth][..]).collect();
         text(*fault, &of)
@@ -190,7 +210,7 @@ pub(super) fn measure(programs: &Programs, plan: Plan) -> Result<String, Error> 
 }
 
 /// For each fault the fates of [`Side::pairs`]. All fleets wait at once, and are cut one after the other.
-fn round(programs: &Programs, age: Duration) -> Result<Vec<Vec<Fate>>, Error> {
+fn round(programs: &Programs, times: Times) -> Result<Vec<Vec<Fate>>, Error> {
     let home = tempfile::tempdir()?;
     let mut scenes = Vec::new();
     for fault in Fault::ALL {
@@ -200,20 +220,20 @@ fn round(programs: &Programs, age: Duration) -> Result<Vec<Vec<Fate>>, Error> {
             scenes.push(scene.map_err(|error| format!("{fault:?}, {}: {error}", side.name()))?);
         }
     }
-    sleep(age);
+    sleep(times.age);
     let began = Instant::now();
     for scene in &mut scenes {
         scene.cut(programs)?;
         // Of a silence nobody knows at once.
         if scene.fault != Fault::Silence {
-            sleep(APART);
+            sleep(times.apart);
         }
     }
-    sleep(SILENCE.saturating_sub(began.elapsed()));
+    sleep(times.silence.saturating_sub(began.elapsed()));
     for scene in &mut scenes {
         scene.heal()?;
     }
-    let patience = Instant::now() + BACK;
+    let patience = Instant::now() + times.back;
     loop {
         let fates = scenes.iter_mut().map(Scene::fate).collect::<Result<Vec<_>, Error>>()?;
         if Instant::now() >= patience

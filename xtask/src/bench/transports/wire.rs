@@ -69,7 +69,7 @@ pub(super) fn text(exchanges: u64, each: &[[f64; 2]]) -> String {
         |place: usize| format!("{:.0} + {:.0} = {:.0}", each[place][0], each[place][1], sum(place));
     let mut text = format!(
         "| a heartbeat and its answer, mean of {exchanges} | bytes of a bare library, 17 + 17 of them payload | of moorline | \
-         of them payload, if framed alike |\n| --- | ---: | ---: | ---: |\n"
+         payload and own pings |\n| --- | ---: | ---: | ---: |\n"
     );
     for (place, limit) in LIMITS.iter().enumerate() {
         let _ = writeln!(text, "| {} | {} | | |", Side::Bare(limit).name(), shown(place));

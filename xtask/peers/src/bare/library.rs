@@ -133,7 +133,7 @@ impl Library {
             Self::Tcp { tls } => Dials::Tcp { address, connector: connector(tls)? },
             Self::Tungstenite { tls } => Dials::Tungstenite { address, connector: connector(tls)? },
             Self::Tonic { tls: wanted } => {
-                Dials::Tonic(grpc::Dials::new(address, wanted.then_some(tls))?)
+                Dials::Tonic(Box::new(grpc::Dials::new(address, wanted.then_some(tls))?))
             }
             Self::Quinn => {
                 let crypto = QuicClientConfig::try_from(tls.client(Some(PROTOCOL))?)?;
@@ -149,7 +149,7 @@ impl Library {
 pub(super) enum Dials {
     Tcp { address: SocketAddr, connector: Option<TlsConnector> },
     Tungstenite { address: SocketAddr, connector: Option<TlsConnector> },
-    Tonic(grpc::Dials),
+    Tonic(Box<grpc::Dials>),
     Quinn { address: SocketAddr, endpoint: quinn::Endpoint },
 }
 

@@ -1,7 +1,7 @@
 //! Connections that break, and how long it takes until they are whole again.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -184,12 +184,7 @@ impl Scene {
     }
 }
 
-fn serve(
-    programs: &Programs,
-    side: Side,
-    address: &str,
-    store: &PathBuf,
-) -> Result<Process, Error> {
+fn serve(programs: &Programs, side: Side, address: &str, store: &Path) -> Result<Process, Error> {
     let server = Process::start(&mut programs.serve(side, address, Some(store)))?;
     server.until("READY", SOON)?;
     Ok(server)

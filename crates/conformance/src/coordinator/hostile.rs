@@ -1,7 +1,7 @@
 //! Workers that are broken: each has its connection closed, with protocol_error where a reason is said.
 
 use bytes::Bytes;
-use moorline_link::{Ack, Beat, Credit, Flags, Lane, Reason, Seq, Standing};
+use moorline_link::{Ack, Beat, Flags, Lane, Reason, Seq, Standing};
 use moorline_node::{DownFrame, Message, Packet, Part, UpFrame};
 use moorline_work::{Outcome as Ended, WorkerMessage};
 
@@ -12,6 +12,10 @@ use crate::raw;
 
 async fn closes(player: &mut Player<'_>, bytes: Bytes, lane: Lane, what: &str) -> Outcome {
     player.send(bytes, lane).await;
+    closed(player, what).await
+}
+
+async fn closed(player: &mut Player<'_>, what: &str) -> Outcome {
     player.until_closed(Reason::ProtocolError, &format!("behind {what}")).await?;
     // It may come back, and leaves nothing behind.
     player.enters().await?;
@@ -19,9 +23,11 @@ async fn closes(player: &mut Player<'_>, bytes: Bytes, lane: Lane, what: &str) -
     Ok(())
 }
 
-fn beat() -> UpFrame {
+/// The next beat of this player: nothing is wrong with it but where it is said.
+fn beat(player: &mut Player<'_>) -> Beat {
+    player.seat.counts_a_beat();
     let flags = Flags { active: true, ..Flags::default() };
-    UpFrame::Beat(Beat { seq: 1, flags, free: 1, quiet: false, rtt_micros: 0 })
+    Beat { seq: player.seat.last_beat(), flags, free: 1, quiet: false, rtt_micros: 0 }
 }
 
 /// A result of nobody's task, with a body of this length of which these bytes are said.
@@ -37,7 +43,11 @@ fn packet(lane: Lane, frames: Vec<UpFrame>) -> Bytes {
 pub(super) async fn what_is_said_before_a_hello_ends_the_connection(table: &Table<'_>) -> Outcome {
     let mut player = Player::new(table);
     player.dial().await?;
-    closes(&mut player, packet(Lane::C, vec![beat()]), Lane::C, "a beat before the Hello").await
+    let beat = UpFrame::Beat(beat(&mut player));
+    player.send(packet(Lane::C, vec![beat]), Lane::C).await;
+    // Who never says Hello is closed too, only later: one that is welcomed now was not closed for the beat.
+    player.say_hello(|_| {}).await;
+    closed(&mut player, "a beat before the Hello").await
 }
 
 pub(super) async fn work_before_active_ends_the_connection(table: &Table<'_>) -> Outcome {
@@ -45,7 +55,11 @@ pub(super) async fn work_before_active_ends_the_connection(table: &Table<'_>) ->
     player.welcomed().await?;
     let standing = player.seat.down[0].standing();
     let ack = UpFrame::Ack(Ack { lane: Lane::C, standing });
-    closes(&mut player, packet(Lane::C, vec![ack]), Lane::C, "an ack before Active").await
+    player.send(packet(Lane::C, vec![ack]), Lane::C).await;
+    // Who never becomes active may be closed too: one that becomes so was not closed for the ack.
+    player.lists(&[]).await?;
+    player.say(UpFrame::Active).await;
+    closed(&mut player, "an ack before Active").await
 }
 
 pub(super) async fn garbage_ends_the_connection(table: &Table<'_>) -> Outcome {
@@ -57,7 +71,8 @@ pub(super) async fn garbage_ends_the_connection(table: &Table<'_>) -> Outcome {
 pub(super) async fn a_packet_that_is_too_large_ends_the_connection(table: &Table<'_>) -> Outcome {
     let mut player = Player::new(table);
     player.enters().await?;
-    let beat = [raw::number(1, 1), raw::number(2, 1), raw::number(3, 1)].concat();
+    let seq = u64::from(beat(&mut player).seq);
+    let beat = [raw::number(1, seq), raw::number(2, 1), raw::number(3, 1)].concat();
     let bytes = raw::too_large(&[(1, beat)]);
     closes(&mut player, bytes, Lane::C, "a packet of 65,537 bytes").await
 }
@@ -65,8 +80,11 @@ pub(super) async fn a_packet_that_is_too_large_ends_the_connection(table: &Table
 pub(super) async fn lanes_that_are_mixed_end_the_connection(table: &Table<'_>) -> Outcome {
     let mut player = Player::new(table);
     player.enters().await?;
-    let bytes = packet(Lane::C, vec![beat(), result(1, 0, b"")]);
-    closes(&mut player, bytes, Lane::C, "a packet of both lanes").await
+    let head = WorkerMessage::Result { key: nobodys_task(), outcome: Ended::Succeeded };
+    player.seat.up[Lane::B.index()].say(head, Bytes::new());
+    let mut frames = vec![UpFrame::Beat(beat(&mut player))];
+    frames.extend(player.seat.due().into_iter().flat_map(|packet| packet.frames));
+    closes(&mut player, packet(Lane::C, frames), Lane::C, "a packet of both lanes").await
 }
 
 pub(super) async fn a_frame_of_a_coordinator_ends_the_connection(table: &Table<'_>) -> Outcome {
@@ -88,8 +106,8 @@ pub(super) async fn an_acknowledgement_of_nothing_ends_the_connection(
 ) -> Outcome {
     let mut player = Player::new(table);
     player.enters().await?;
-    let credit = Credit { messages: Seq(2_000), bytes: 1 << 30 };
-    let standing = Standing { received: Seq(1_000), credit };
+    // Nothing is wrong with its credit.
+    let standing = Standing { received: Seq(1_000), ..player.seat.down[0].standing() };
     let ack = UpFrame::Ack(Ack { lane: Lane::C, standing });
     closes(&mut player, packet(Lane::C, vec![ack]), Lane::C, "an ack of message 1,000").await
 }
@@ -107,7 +125,7 @@ pub(super) async fn an_inventory_that_is_miscounted_ends_the_connection(
 ) -> Outcome {
     let mut player = Player::new(table);
     player.welcomed().await?;
-    let bytes = packet(Lane::C, vec![UpFrame::InventoryEnd { count: 3 }]);
-    closes(&mut player, bytes, Lane::C, "an inventory without items, and an end that counts 3")
-        .await
+    player.say(UpFrame::InventoryEnd { count: 3 }).await;
+    player.say(UpFrame::Active).await;
+    closed(&mut player, "an inventory without items, and an end that counts 3").await
 }

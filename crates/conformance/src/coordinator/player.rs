@@ -284,20 +284,32 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// The end of the connection; if it is given a reason, this one.
+    /// The end of the connection; if it is given a reason, this one. Where the registration goes on instead,
+    /// that is no end.
     pub(super) async fn until_closed(&mut self, reason: Reason, what: &str) -> Outcome {
         let expected = format!("the end of the connection ({}), {what}", reason.name());
         let mut said = None;
-        self.until(&expected, |heard| {
-            if let Heard::GoAway(dismissal) | Heard::Refused(dismissal) = heard {
-                said = Some(dismissal.reason);
+        let went_on = self
+            .until(&expected, |heard| match heard {
+                Heard::GoAway(dismissal) | Heard::Refused(dismissal) => {
+                    said = Some(dismissal.reason);
+                    None
+                }
+                Heard::Welcome(_) | Heard::Active => Some(Some(words(heard))),
+                Heard::Ended(_) => Some(None),
+                Heard::Answer { .. }
+                | Heard::Probe
+                | Heard::BeatAnswer(_)
+                | Heard::Ack(_)
+                | Heard::Said(_) => None,
+            })
+            .await?;
+        match (went_on, said) {
+            (Some(saw), _) => broken(expected, saw),
+            (None, Some(said)) if said != reason => {
+                broken(expected, format!("sent away, {}", said.name()))
             }
-            matches!(heard, Heard::Ended(_)).then_some(())
-        })
-        .await?;
-        match said {
-            Some(said) if said != reason => broken(expected, format!("sent away, {}", said.name())),
-            Some(_) | None => Ok(()),
+            (None, Some(_) | None) => Ok(()),
         }
     }
 

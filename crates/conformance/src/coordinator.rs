@@ -197,7 +197,7 @@ promises! {
     entering::a_session_is_resumed_where_it_stood "10-coming-back"
         "Cuts a connection and shows the session: it goes on, and its lanes stand where they stood.";
     entering::a_session_of_another_life_is_not_resumed "4-registration"
-        "Shows a session of another epoch: welcomed into a new one.";
+        "Cuts, and shows its session with another epoch: welcomed into a new one.";
     entering::a_second_connection_takes_the_session_over "4-registration"
         "Says the same Hello on a second connection: resumed there, and the first one is closed.";
     entering::another_process_takes_the_place_of_one_that_is_gone "4-registration"

@@ -156,9 +156,9 @@ pub(super) async fn a_session_is_resumed_where_it_stood(table: &Table<'_>) -> Ou
 
 pub(super) async fn a_session_of_another_life_is_not_resumed(table: &Table<'_>) -> Outcome {
     let mut player = Player::new(table);
-    let session = player.welcomed().await?.session;
-    player.leaves().await;
-    let mut player = Player::new(table);
+    let session = player.enters().await?.session;
+    player.cut();
+    // The very process that the session belongs to: nothing but the epoch is wrong.
     let epoch = Epoch(session.epoch.0.wrapping_add(1));
     player.seat.session = Some(SessionId { epoch, n: session.n });
     let welcome = player.enters().await?;

@@ -284,7 +284,13 @@ impl Seat {
         if head.resumed && !resumes {
             let saw = format!("{:?}, resumed", head.session);
             let expected = format!("{:?}, or a new session", self.session);
-            self.violate("a_session_is_resumed_where_it_stood", expected, saw);
+            let is_other = self.session.is_some_and(|shown| shown.epoch != head.session.epoch);
+            let promise = if is_other {
+                "a_session_of_another_life_is_not_resumed"
+            } else {
+                "a_session_is_resumed_where_it_stood"
+            };
+            self.violate(promise, expected, saw);
         }
         for lane in Lane::ALL {
             let (at, standing) = (lane.index(), head.lanes[lane.index()]);

@@ -263,3 +263,6 @@ promises! {
     tasks::a_running_attempt_of_a_new_session_goes_on "5-inventory"
         "Registers anew with the attempt in its inventory: answered CONTINUE, and its result counts.";
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! What a coordinator keeps, judged by workers that play one promise after the other.
 //!
 //! They have names and identities of their own, and leave with a Goodbye: a coordinator that runs is not
-//! disturbed by them. What needs tasks is judged only where they can be handed in, see [`Submit`].
+//! disturbed by them. What needs tasks is judged only where they can be handed in, see [`Submit`]. Where
+//! workers have to prove who they are, see [`Subject::with_credential`] and [`Subject::with_name`].
 //!
 //! ```no_run
 //! use moorline_conformance::coordinator;
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use moorline_node::{Credential, Name};
 use moorline_transport::{Endpoint, Transport};
 use tokio::time::{Instant, timeout};
 
@@ -78,6 +80,8 @@ pub struct Subject {
     transport: Arc<dyn Transport>,
     at: Endpoint,
     submit: Option<Arc<dyn Submit>>,
+    credential: Option<Credential>,
+    name: Option<Name>,
     limits: Limits,
 }
 
@@ -97,13 +101,31 @@ impl Subject {
     /// The same with a transport that is shared.
     #[must_use]
     pub fn shared(transport: Arc<dyn Transport>, at: Endpoint) -> Self {
-        Self { transport, at, submit: None, limits: Limits::default() }
+        let limits = Limits::default();
+        Self { transport, at, submit: None, credential: None, name: None, limits }
     }
 
     /// What hands in tasks. Default: nothing, and what needs them is not judged.
     #[must_use]
     pub fn with_tasks(mut self, submit: impl Submit + 'static) -> Self {
         self.submit = Some(Arc::new(submit));
+        self
+    }
+
+    /// What every worker proves itself with. Default: nothing, which a coordinator that wants something
+    /// refuses.
+    #[must_use]
+    pub fn with_credential(mut self, credential: Credential) -> Self {
+        self.credential = Some(credential);
+        self
+    }
+
+    /// The one name of all workers, where who they are is proven, by a certificate for instance: promises
+    /// are judged one at a time then, whatever [`Limits::jobs`] says. One that is broken may leave the name
+    /// in use, and be followed by others that only say so. Default: each worker has a name of its own.
+    #[must_use]
+    pub fn with_name(mut self, name: Name) -> Self {
+        self.name = Some(name);
         self
     }
 
@@ -147,7 +169,9 @@ pub async fn run(subject: &Subject, promises: &[Promise], told: impl FnMut(&Judg
         let (_, script) = SCRIPTS.iter().find(|(name, _)| *name == promise.name)?;
         Some(play(subject, *promise, *script))
     });
-    judge_all(scripts, subject.limits.jobs, told).await
+    // One name is that of one worker at a time.
+    let jobs = if subject.name.is_some() { 1 } else { subject.limits.jobs };
+    judge_all(scripts, jobs, told).await
 }
 
 /// Plays one script.

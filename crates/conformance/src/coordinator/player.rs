@@ -59,13 +59,15 @@ impl<'a> Player<'a> {
     /// A worker that nobody has seen before.
     pub(super) fn new(table: &'a Table<'a>) -> Self {
         let id = random();
+        let own = format!("conformance-{id:016x}");
+        let name = table.subject.name.as_ref().map(|name| name.as_str().to_owned());
         Self {
             table,
             seat: Seat::new(table.seen.clone()),
             worker: u128::from(id) << 64 | u128::from(random()),
             incarnation: random(),
-            name: format!("conformance-{id:016x}"),
-            handler: format!("conformance-{id:016x}"),
+            name: name.unwrap_or_else(|| own.clone()),
+            handler: own,
             slots: 1,
             connection: None,
             heard: VecDeque::new(),
@@ -132,7 +134,7 @@ impl<'a> Player<'a> {
             slots: self.slots,
             handlers: vec![word(&self.handler)],
             software: word("moorline conformance"),
-            credential: None,
+            credential: self.table.subject.credential.clone(),
         };
         self.say(UpFrame::Hello { head, about }).await;
     }

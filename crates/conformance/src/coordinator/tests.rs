@@ -2,6 +2,7 @@
 //! virtual time, over packets inside this process.
 
 use moorline_memory::MemoryTransport;
+use moorline_node::{Credential, Name};
 
 use super::{PROMISES, Subject, run};
 use crate::{Report, Verdict};
@@ -27,15 +28,19 @@ const FURTHER: &[(&str, &str)] = &[
 /// Judges a coordinator with this fault, which is the name of the promise it breaks or one of [`FURTHER`];
 /// with none if it is empty.
 fn judged(fault: &'static str) -> Report {
+    judged_as(faulty::Kind { fault, door: None }, |subject| subject)
+}
+
+fn judged_as(kind: faulty::Kind, with: impl FnOnce(Subject) -> Subject) -> Report {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().start_paused(true).build().expect("a runtime");
     runtime.block_on(async {
         let transport = MemoryTransport::new();
         let at = "mem://coordinator".parse().expect("an endpoint");
-        let coordinator = faulty::listen(&transport, &at, fault).await;
+        let coordinator = faulty::listen(&transport, &at, kind).await;
         // Several at a time, as where a coordinator is judged in earnest.
         let subject = Subject::new(transport, at).with_tasks(coordinator);
-        run(&subject, PROMISES, |_| ()).await
+        run(&with(subject), PROMISES, |_| ()).await
     })
 }
 
@@ -64,4 +69,25 @@ fn a_coordinator_with_one_fault_breaks_one_promise() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn a_coordinator_that_asks_who_is_there_is_judged_by_one_worker_that_can_tell() {
+    let name = Name::new("gpu-1").expect("a name");
+    let credential = Credential::new("a token").expect("a credential");
+    let kind = || faulty::Kind { fault: "", door: Some((name.clone(), credential.clone())) };
+
+    let both =
+        |subject: Subject| subject.with_name(name.clone()).with_credential(credential.clone());
+    let report = judged_as(kind(), both);
+    let kept = report.judged.iter().all(|one| one.verdict == Verdict::Kept);
+    assert!(kept && report.judged.len() == PROMISES.len(), "{report}");
+
+    let stranger = judged_as(kind(), |subject| subject.with_credential(credential.clone()));
+    let nobody = judged_as(kind(), |subject| subject.with_name(name.clone()));
+    for report in [stranger, nobody] {
+        let first = report.judged.first().expect("a promise");
+        let Verdict::Broken(broken) = &first.verdict else { panic!("{first}") };
+        assert_eq!(broken.saw, "refused, auth_rejected");
+    }
 }

@@ -14,7 +14,7 @@ use moorline_link::{
     Standing,
 };
 use moorline_memory::MemoryTransport;
-use moorline_node::{About, DownFrame, Name, Packet, ToWorker, UpFrame};
+use moorline_node::{About, Credential, DownFrame, Name, Packet, ToWorker, UpFrame};
 use moorline_transport::{Connection, Endpoint, Transport};
 use moorline_wire::DecodeError;
 use moorline_work::{TaskId, TaskKey, WorkerMessage};
@@ -105,8 +105,16 @@ enum Step {
     Hangs,
 }
 
+/// What such a coordinator is like.
+pub(super) struct Kind {
+    /// Its fault; empty is none.
+    pub(super) fault: &'static str,
+    /// The one worker that it lets in, with what that has to show.
+    pub(super) door: Option<(Name, Credential)>,
+}
+
 pub(super) struct Coordinator {
-    fault: &'static str,
+    kind: Kind,
     connections: u64,
     sessions: u64,
     members: BTreeMap<u128, Member>,
@@ -118,15 +126,11 @@ pub(super) struct Coordinator {
 #[derive(Clone)]
 pub(super) struct Shared(Arc<Mutex<Coordinator>>);
 
-/// Listens, with this fault.
-pub(super) async fn listen(
-    transport: &MemoryTransport,
-    at: &Endpoint,
-    fault: &'static str,
-) -> Shared {
+/// Listens.
+pub(super) async fn listen(transport: &MemoryTransport, at: &Endpoint, kind: Kind) -> Shared {
     let mut listener = transport.listen(at).await.expect("a listener");
     let shared = Shared(Arc::new(Mutex::new(Coordinator {
-        fault,
+        kind,
         connections: 0,
         sessions: 0,
         members: BTreeMap::new(),
@@ -224,7 +228,7 @@ impl Coordinator {
         let is_promise = super::PROMISES.iter().any(|one| one.name == fault);
         let is_further = super::FURTHER.iter().any(|(_, one)| *one == fault);
         debug_assert!(is_promise || is_further, "{fault}");
-        self.fault == fault
+        self.kind.fault == fault
     }
 
     fn connected(&mut self, orders: mpsc::UnboundedSender<Order>) -> Phase {

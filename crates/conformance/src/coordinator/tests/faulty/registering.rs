@@ -22,6 +22,11 @@ fn refused(reason: Reason) -> Step {
 impl Coordinator {
     pub(super) fn hello(&mut self, phase: &mut Phase, head: Hello, about: About) -> Step {
         let id = head.worker.0;
+        if let Some((name, credential)) = &self.kind.door
+            && (about.name != *name || about.credential.as_ref() != Some(credential))
+        {
+            return refused(Reason::AuthRejected);
+        }
         let Some(version) = Versions::SPOKEN.agree(head.versions) else {
             let for_good = !self.breaks("a_version_that_is_not_spoken_is_refused_for_good");
             let come_back =

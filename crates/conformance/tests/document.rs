@@ -9,8 +9,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn table(title: &str, command: &str, promises: &[Promise]) -> String {
-    let mut text = format!("## {title}\n\n`moorline conformance {command}`\n\n");
+fn table(title: &str, command: &str, beside: &str, promises: &[Promise]) -> String {
+    let mut text = format!("## {title}\n\n`moorline conformance {command}`\n\n{beside}");
     text += "| promise | how it is seen | written |\n| --- | --- | --- |\n";
     for Promise { name, proves, written } in promises {
         let file = written.trim_start_matches("docs/");
@@ -20,6 +20,15 @@ fn table(title: &str, command: &str, promises: &[Promise]) -> String {
     text
 }
 
+/// What there is to say to a coordinator that does not take everybody in.
+const COORDINATORS: &str = "\
+With TLS, `--tls-ca FILE` says whose signature the coordinator's certificate bears. Where workers have to prove
+who they are, `--tls-cert FILE` and `--tls-key FILE`, or `--credential-file FILE` with a token for instance, are
+what all of them show, and `--name NAME` is whose it is: promises are judged one at a time then, as there is
+one name. One that is broken may leave that name in use, and be followed by others that only say so.
+
+";
+
 fn document() -> String {
     let mut text = String::from(
         "# What workers and coordinators keep\n\n\
@@ -27,9 +36,9 @@ fn document() -> String {
          document`; a test compares. -->\n\n\
          What `moorline conformance` judges, of any make: [your own worker](your-own-worker.md) says how.\n\n",
     );
-    text += &table("Workers", "worker -- COMMAND", worker::PROMISES);
+    text += &table("Workers", "worker -- COMMAND", "", worker::PROMISES);
     text += "\n";
-    text += &table("Coordinators", "coordinator URL", coordinator::PROMISES);
+    text += &table("Coordinators", "coordinator URL", COORDINATORS, coordinator::PROMISES);
     text
 }
 

@@ -1,5 +1,6 @@
 //! `moorline conformance`: whether a worker or a coordinator of any make keeps what the protocol promises.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use moorline_conformance::{
     Judged, Limits, Program, Promise, Report, Verdict, coordinator, worker,
 };
 use moorline_driver::Transports;
+use moorline_node::{Credential, Name};
 use moorline_transport::Endpoint;
 
 use super::exit::Exit;
@@ -19,7 +21,7 @@ use super::global::Format;
 use super::values::some_duration;
 use super::{Context, Outcome, output};
 use crate::reach::Reach;
-use crate::{Client, Submit};
+use crate::{Client, Error, Submit, TlsFiles};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
@@ -101,9 +103,69 @@ pub(super) struct CoordinatorArgs {
     #[arg(long, value_name = "URL")]
     admin: Option<String>,
 
+    #[command(flatten)]
+    shown: ShownArgs,
+
     /// Where it listens for workers.
     #[arg(required_unless_present = "list")]
     url: Option<String>,
+}
+
+/// What the workers of a script show of themselves, and whom they believe.
+#[derive(clap::Args, Debug)]
+struct ShownArgs {
+    /// The certificates of who signed the coordinator's [default: whom the system trusts].
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+
+    /// The certificate of the workers, for a coordinator that asks for one: it is of the name in --name.
+    #[arg(long, value_name = "FILE", requires_all = ["tls_key", "name"])]
+    tls_cert: Option<PathBuf>,
+
+    /// The key of that certificate.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// The one name of all workers, for a coordinator to which they prove it: promises are judged one at a
+    /// time then, whatever --jobs says [default: each has a name of its own]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+
+    /// The file with what the workers prove themselves with, such as a token; a newline behind it is none
+    /// of it.
+    #[arg(long, value_name = "FILE")]
+    credential_file: Option<PathBuf>,
+}
+
+impl ShownArgs {
+    fn reach(&self) -> Reach {
+        let (ca, cert, key) = (self.tls_ca.clone(), self.tls_cert.clone(), self.tls_key.clone());
+        Reach { tls: TlsFiles { ca, cert, key }, ..Reach::default() }
+    }
+
+    fn name(&self) -> crate::Result<Option<Name>> {
+        let name = self.name.as_deref().map(Name::new).transpose();
+        name.map_err(|error| Error::setting("name", error))
+    }
+
+    fn credential(&self) -> crate::Result<Option<Credential>> {
+        self.credential_file.as_deref().map(credential).transpose()
+    }
+}
+
+/// What a file says, without the newline that editors and `echo` leave behind.
+fn credential(file: &Path) -> crate::Result<Credential> {
+    let refused = |problem: String| {
+        Error::setting("credential-file", format!("{}: {problem}", file.display()))
+    };
+    let mut bytes = std::fs::read(file).map_err(|error| refused(error.to_string()))?;
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    Credential::new(bytes).map_err(|error| refused(error.to_string()))
 }
 
 pub(super) async fn run(command: Command, context: Context) -> Outcome {
@@ -136,13 +198,19 @@ async fn judge_worker(args: WorkerArgs, context: Context) -> Outcome {
 async fn judge_coordinator(args: CoordinatorArgs, context: Context) -> Outcome {
     let promises = chosen(coordinator::PROMISES, &args.only);
     let Some(url) = args.url.filter(|_| !args.which.list) else { return list(&promises, context) };
-    let reach = Reach::default();
+    let reach = args.shown.reach();
     let transports = reach.dialling(Transports::new())?;
     let at = reach.coordinator(&transports, &url)?;
     let Some(transport) = transports.get(at.scheme()) else {
         return Ok(output::usage("the scheme of URL is none of this build"));
     };
     let mut subject = coordinator::Subject::shared(transport, at).with_limits(args.which.limits());
+    if let Some(name) = args.shown.name()? {
+        subject = subject.with_name(name);
+    }
+    if let Some(credential) = args.shown.credential()? {
+        subject = subject.with_credential(credential);
+    }
     if let Some(admin) = args.admin {
         subject = subject.with_tasks(Admin(Client::new(admin)?));
     }
@@ -234,4 +302,26 @@ fn tell(report: &Report, context: Context) -> Outcome {
         output::line(&format!("\n{kept} kept, {broken} broken, {not_judged} not judged"))?;
     }
     Ok(if report.is_kept() { Exit::Done } else { Exit::Failed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_is_what_its_file_says_without_the_newline_behind_it() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("token");
+        for (written, said) in
+            [("a token", "a token"), ("one\n", "one"), ("two\r\n", "two"), ("a\n\n", "a\n")]
+        {
+            std::fs::write(&file, written).unwrap();
+            assert_eq!(credential(&file).unwrap().as_bytes(), said.as_bytes(), "{written:?}");
+        }
+        std::fs::write(&file, "\n").unwrap();
+        let told = credential(&file).unwrap_err().to_string();
+        assert!(told.contains("must not be empty") && told.contains("token"), "{told}");
+        std::fs::remove_file(&file).unwrap();
+        assert!(credential(&file).is_err());
+    }
 }

@@ -34,13 +34,16 @@ pub struct WorkerOptions {
     pub endpoints: Vec<Endpoint>,
     /// What it proves itself with. Default: nothing.
     pub credentials: Option<Credentials>,
+    /// Endpoints that are equally good are tried in an order of this worker's own, drawn from its seed: so
+    /// workers spread over them. Default `false`: in their order.
+    pub shuffle_endpoints: bool,
 }
 
 impl WorkerOptions {
     /// This node, and where its coordinators are.
     #[must_use]
     pub const fn new(config: WorkerConfig, endpoints: Vec<Endpoint>) -> Self {
-        Self { config, endpoints, credentials: None }
+        Self { config, endpoints, credentials: None, shuffle_endpoints: false }
     }
 }
 
@@ -232,12 +235,14 @@ pub fn worker<R: Runtime>(
     executor: Box<dyn Executor>,
 ) -> Result<(WorkerHandle, BoxFuture<'static, ()>), WorkerConfigError> {
     let now = runtime.now();
-    let WorkerOptions { config, endpoints, credentials } = options;
+    let WorkerOptions { config, endpoints, credentials, shuffle_endpoints } = options;
+    let seed = config.seed;
     let log = WorkerLog::new(config.name.clone(), config.handlers.clone(), now);
     let counter = WorkerCounter::new(&config.handlers, now);
     let tally = Arc::clone(counter.tally());
     let node = WorkerNode::new(config, now)?
         .with_endpoints(endpoints.iter().filter_map(address).collect());
+    let node = if shuffle_endpoints { node.with_shuffled_endpoints(seed) } else { node };
     // As many as a caller asks for and runs there are: both are taken in every turn.
     let (commands, asked) = mailbox();
     let (completions, finished) = mailbox();

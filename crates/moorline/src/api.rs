@@ -143,6 +143,15 @@ pub struct WorkerInfo {
     pub link: Option<WorkerLink>,
     /// How its packets travel; `null` while it has no connection.
     pub transport: Option<String>,
+    /// Where it came in: the URL of one of the coordinator's listeners.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// From where it came, as the transport names it: an address, its own or that of a proxy in between.
+    #[serde(default)]
+    pub remote: Option<String>,
+    /// It is connected, and understands where it is told to go.
+    #[serde(default)]
+    pub moves: bool,
     /// The version of its software.
     pub version: Option<String>,
     /// An operator has drained it: it gets nothing new until it is resumed, over lives of both sides.
@@ -275,13 +284,38 @@ pub struct Overview {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Draining {
     /// Workers that are connected and will be sent away.
     pub connected: usize,
     /// Seconds after which it stops at the latest.
     pub timeout_s: f64,
+    /// Where they are told to go; empty: they come back, or go where they were configured to.
+    #[serde(default)]
+    pub to: Vec<String>,
+    /// Workers that cannot be told where to go, and why.
+    #[serde(default)]
+    pub left: Vec<LeftBehind>,
+}
+
+/// A worker that is not told where to go when its coordinator stops.
+///
+/// ```
+/// let json = r#"{"name": "gpu-1", "code": "ML6018", "detail": "gpu-1 is disconnected"}"#;
+/// let left: moorline::LeftBehind = serde_json::from_str(json)?;
+/// assert_eq!(left.code, "ML6018");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LeftBehind {
+    /// Its name.
+    pub name: String,
+    /// Why, as a code that `moorline explain` knows.
+    pub code: String,
+    /// The same in words.
+    pub detail: String,
 }
 
 /// The answer to a submit.

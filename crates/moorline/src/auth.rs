@@ -17,6 +17,7 @@ use crate::{BoxError, DisconnectReason};
 
 #[cfg(feature = "coordinator")]
 mod applicant;
+pub(crate) mod tokens;
 
 #[cfg(feature = "coordinator")]
 pub(crate) use applicant::AskApplicants;

@@ -3,6 +3,7 @@
 mod events;
 mod http;
 mod query;
+mod steer;
 
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    CancelBody, Cancelled, Draining, Overview, ReloadReport, Retried, RetryBody, Submit,
-    SubmitBody, Submitted, TaskInfo, TaskPage, Version, WAIT_MAX, WorkerInfo, WorkerPage,
+    CancelBody, Cancelled, Overview, ReloadReport, Retried, RetryBody, Submit, SubmitBody,
+    Submitted, TaskInfo, TaskPage, Version, WAIT_MAX, WorkerInfo, WorkerPage,
 };
 use crate::task::decode;
 use crate::{Error, Explanation, Result, TaskId};
@@ -20,6 +21,7 @@ pub use events::EventQuery;
 pub(crate) use http::Patience;
 use http::{Call, Http};
 pub use query::TaskQuery;
+pub(crate) use steer::WorkerAction;
 
 /// Tasks asked for at once.
 const PAGE: u32 = 1_000;
@@ -47,46 +49,6 @@ const PAGE: u32 = 1_000;
 pub struct Client {
     http: Http,
     timeout: Duration,
-}
-
-/// What can be done to a worker.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum WorkerAction {
-    /// Give it nothing new.
-    Drain,
-    /// Give it tasks again.
-    Resume,
-    /// Have it dial again.
-    Reconnect,
-    /// End its connection; it comes back.
-    Disconnect,
-    /// Forget it.
-    Forget,
-}
-
-impl WorkerAction {
-    /// The word of the API and of the command.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Drain => "drain",
-            Self::Resume => "resume",
-            Self::Reconnect => "reconnect",
-            Self::Disconnect => "disconnect",
-            Self::Forget => "forget",
-        }
-    }
-
-    /// What is said of a worker afterwards.
-    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
-    pub(crate) fn done(self) -> &'static str {
-        match self {
-            Self::Drain => "draining",
-            Self::Resume => "resumed",
-            Self::Reconnect => "told to reconnect",
-            Self::Disconnect => "disconnected",
-            Self::Forget => "forgotten",
-        }
-    }
 }
 
 impl Client {
@@ -429,130 +391,6 @@ impl Client {
     pub async fn explain_task(&self, task: TaskId) -> Result<Explanation> {
         let call = Call::new(Method::GET, format!("tasks/{task}/explain")).about(task);
         self.json(call, Patience::For(self.timeout)).await
-    }
-
-    /// Has the coordinator send all its workers away, one after the other, and stop. This returns at
-    /// once; it has stopped when it does not answer any more.
-    ///
-    /// ```no_run
-    /// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
-    /// use std::time::Duration;
-    ///
-    /// let draining = client.drain_coordinator(None, Some(Duration::from_secs(30)), None).await?;
-    /// println!("{} workers are sent away", draining.connected);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Unreachable`].
-    pub async fn drain_coordinator(
-        &self,
-        grace: Option<Duration>,
-        spread: Option<Duration>,
-        timeout: Option<Duration>,
-    ) -> Result<Draining> {
-        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
-        let body = serde_json::json!({
-            "grace_s": seconds(grace),
-            "spread_s": seconds(spread),
-            "timeout_s": seconds(timeout),
-        });
-        let call = Call::new(Method::POST, "coordinator/drain").json(body.to_string().into_bytes());
-        self.json(call, Patience::For(self.timeout)).await
-    }
-
-    /// Gives a worker, by its name or identity, nothing new; what it runs ends as it would. Answers it
-    /// as it is then. Those after this one do the same in their ways.
-    ///
-    /// ```no_run
-    /// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
-    /// let worker = client.drain_worker("gpu-1").await?;
-    /// println!("{} takes nothing new", worker.name);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::NoSuchWorker`], [`Error::Unreachable`], and [`Error::Refused`] where it makes no sense
-    /// now.
-    pub async fn drain_worker(&self, worker: &str) -> Result<WorkerInfo> {
-        self.steer(worker, WorkerAction::Drain).await
-    }
-
-    /// Gives a drained worker tasks again.
-    ///
-    /// ```no_run
-    /// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
-    /// client.resume_worker("gpu-1").await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`drain_worker`](Self::drain_worker).
-    pub async fn resume_worker(&self, worker: &str) -> Result<WorkerInfo> {
-        self.steer(worker, WorkerAction::Resume).await
-    }
-
-    /// Has a worker dial again.
-    ///
-    /// ```no_run
-    /// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
-    /// client.reconnect_worker("gpu-1").await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`drain_worker`](Self::drain_worker).
-    pub async fn reconnect_worker(&self, worker: &str) -> Result<WorkerInfo> {
-        self.steer(worker, WorkerAction::Reconnect).await
-    }
-
-    /// Ends a worker's connection; it comes back by itself.
-    ///
-    /// ```no_run
-    /// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
-    /// client.disconnect_worker("gpu-1").await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`drain_worker`](Self::drain_worker).
-    pub async fn disconnect_worker(&self, worker: &str) -> Result<WorkerInfo> {
-        self.steer(worker, WorkerAction::Disconnect).await
-    }
-
-    /// Forgets a worker that is gone.
-    ///
-    /// ```no_run
-    /// # async fn example(client: &moorline::Client) -> moorline::Result<()> {
-    /// // "ML6011" from now on, until a worker of this name comes again.
-    /// client.forget_worker("gpu-1").await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`drain_worker`](Self::drain_worker).
-    pub async fn forget_worker(&self, worker: &str) -> Result<WorkerInfo> {
-        self.steer(worker, WorkerAction::Forget).await
-    }
-
-    pub(crate) async fn steer(&self, worker: &str, action: WorkerAction) -> Result<WorkerInfo> {
-        let segment = http::path_segment(worker);
-        let (method, path) = match action {
-            WorkerAction::Forget => (Method::DELETE, format!("workers/{segment}")),
-            WorkerAction::Drain
-            | WorkerAction::Resume
-            | WorkerAction::Reconnect
-            | WorkerAction::Disconnect => {
-                (Method::POST, format!("workers/{segment}/{}", action.name()))
-            }
-        };
-        self.json(Call::new(method, path).about_worker(worker), Patience::For(self.timeout)).await
     }
 
     /// The coordinator in figures.

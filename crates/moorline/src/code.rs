@@ -162,6 +162,9 @@ codes! {
     QUIC_KEY 1218
         "A coordinator's key for QUIC cannot be read or kept."
         "Look at the permissions of the directory of its store; if the file is damaged, remove it: a new one is made.";
+    ADVERTISE 1219
+        "No worker would go to an endpoint that is advertised."
+        "Write it as SCHEME://HOST:PORT, with TLS and a host that the coordinator's certificate names; without TLS only a loopback address of this machine.";
     SUSPECT_AFTER 1220
         "A worker would be disconnected before it is suspect."
         "Set suspect_after below disconnect_after.";
@@ -177,6 +180,15 @@ codes! {
     START_GRACE 1224
         "Leases of an earlier life would be given away sooner than those of this one."
         "Set start_grace to lost_after or more.";
+    TOKEN_FILE 1225
+        "A file of join tokens cannot be used."
+        "Check its path and permissions. A worker's holds one token; a coordinator's one a line, each of 16 bytes or more, such as `openssl rand -hex 32` prints.";
+    TOKEN_READABLE 1226
+        "A file of join tokens may be read or written by everybody on its machine."
+        "Take that away: `chmod o= FILE`; who has the token can be a worker.";
+    NOBODY_LET_IN 1227
+        "Workers have to show certificates, and nothing says which are good."
+        "Give the authority that signs them with --tls-ca, or do without --certificates-only.";
     INPUT_FILE 1301
         "An input cannot be read."
         "Check the path and its permissions.";
@@ -325,8 +337,14 @@ codes! {
         "The configuration has an error: the coordinator goes on as before."
         "See what `moorline config check` says on its machine, and reload again.";
     NOT_CONNECTED 6018
-        "The worker has no connection: there is nothing to end."
+        "The worker has no connection: there is nothing to end, and nobody to tell anything."
         "See why with `moorline worker explain`; unless it has left it comes back by itself.";
+    NOT_MOVABLE 6019
+        "The worker does not understand where it is told to go."
+        "Give it a newer moorline; or have it dial that place by its own configuration, and restart it.";
+    FOREIGN_PLACE 6020
+        "The worker would not go there: a coordinator may name only hosts that it has proven to be."
+        "Over TLS, name hosts of the coordinator's certificate; without it, only this machine's loopback addresses.";
     SCENARIO 7001
         "The file is no scenario of the simulator."
         "docs/scenarios.md has every key; `moorline sim plan --seed 42` prints a complete file.";

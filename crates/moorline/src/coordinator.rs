@@ -2,6 +2,7 @@
 
 mod admin;
 mod builder;
+mod places;
 #[cfg(feature = "quic")]
 mod quic_key;
 mod store_at;
@@ -21,6 +22,7 @@ pub use admin::fuzzing::admin_of_nobody;
 #[cfg(feature = "chaos")]
 pub(crate) use admin::{Refusal, guard};
 pub use builder::CoordinatorBuilder;
+pub(crate) use places::Places;
 pub use store_at::StoreAt;
 
 use crate::api::ReloadReport;
@@ -75,6 +77,7 @@ pub struct Coordinator {
     )]
     subject: CoordinatorSubject,
     drain_timeout: Duration,
+    places: Arc<Places>,
 }
 
 /// The served admin API.
@@ -108,6 +111,24 @@ impl Coordinator {
     #[must_use]
     pub fn endpoints(&self) -> &[Endpoint] {
         self.driver.endpoints()
+    }
+
+    /// Tells its workers from now on that it is found at these URLs too, in place of those before: see
+    /// [`CoordinatorBuilder::advertise`].
+    ///
+    /// ```
+    /// # fn example(coordinator: &moorline::Coordinator) -> moorline::Result<()> {
+    /// // Where it listens in truth is known only now: it was told to take any free port.
+    /// let real: Vec<_> = coordinator.endpoints().iter().map(ToString::to_string).collect();
+    /// coordinator.advertise(&real)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for those that no worker would go to and for more than 16, [`Error::Stopped`].
+    pub fn advertise(&self, urls: &[impl AsRef<str>]) -> Result<()> {
+        let endpoints = self.places.all_advertised(urls.iter().map(AsRef::as_ref))?;
+        self.driver.advertise(&endpoints).map_err(|_| Error::Stopped)
     }
 
     /// The base URL of its admin API, such as `http://127.0.0.1:8741`, if it has one.
@@ -190,7 +211,7 @@ impl Coordinator {
     /// ```
     pub async fn stop(self) {
         // Health says that it stops until it has.
-        let Self { driver, admin, health: _health, subject: _, drain_timeout: _ } = self;
+        let Self { driver, admin, health: _health, subject: _, drain_timeout: _, places: _ } = self;
         driver.stop().await;
         if let Some(Admin { end, mut served, .. }) = admin {
             end.send_replace(true);

@@ -125,8 +125,8 @@ pub use moorline_work::TaskState;
 
 #[cfg(any(feature = "client", feature = "coordinator"))]
 pub use api::{
-    Cancelled, Draining, EventInfo, Overview, Retried, Submit, Submitted, TaskInfo, WorkerFlapping,
-    WorkerInfo, WorkerLink,
+    Cancelled, Draining, EventInfo, LeftBehind, Overview, Retried, Submit, Submitted, TaskInfo,
+    WorkerFlapping, WorkerInfo, WorkerLink,
 };
 #[cfg(feature = "coordinator")]
 pub use auth::{Applicant, Denial};

@@ -24,6 +24,8 @@ pub(crate) struct Reach {
     /// What a worker's WebSocket goes through; `none` for nothing. Else the environment says.
     #[cfg(feature = "websocket")]
     pub(crate) proxy: Option<String>,
+    /// A worker tries its coordinators in an order of its own.
+    pub(crate) shuffles: bool,
     /// The one transport a worker may use.
     pub(crate) only: Option<Only>,
 }
@@ -75,7 +77,7 @@ impl Only {
 const GRPC: [&str; 2] = ["grpc", "grpcs"];
 
 /// The schemes of which it is known that everybody on the way can read along.
-fn is_clear(endpoint: &Endpoint) -> bool {
+pub(crate) fn is_clear(endpoint: &Endpoint) -> bool {
     matches!(endpoint.scheme(), "grpc" | "ws")
 }
 
@@ -225,6 +227,18 @@ impl Reach {
             }
         }
     }
+}
+
+/// Whether a coordinator can read this as a place, whatever it is built with.
+#[cfg(feature = "cli")]
+pub(crate) fn is_place(text: &str) -> Result<(), EndpointError> {
+    let [clear, _] = GRPC;
+    if text.contains("://") {
+        text.parse::<Endpoint>()?
+    } else {
+        bare(text, clear, PORT)?
+    };
+    Ok(())
 }
 
 /// HOST or HOST:PORT.

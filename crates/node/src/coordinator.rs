@@ -186,6 +186,7 @@ impl CoordinatorNode {
             }
             CoordinatorInput::Authenticated { conn, judged } => self.authenticated(conn, judged),
             CoordinatorInput::Closed { conn, reason } => {
+                let reason = self.why_closed(conn, reason);
                 self.forget_conn(conn);
                 self.ask(HubInput::Closed { conn, reason });
             }

@@ -82,6 +82,7 @@ kinds! {
     WorkerRefused "worker.refused" 28 "A registration was refused.";
     WorkerFlapping "worker.flapping" 29 "A worker loses its connection too often; the detail says how often.";
     WorkerForgotten "worker.forgotten" 30 "A worker that was gone for long is not remembered any more.";
+    WorkerRedirected "worker.redirected" 31 "A worker was told to go elsewhere; the detail says where.";
     CoordinatorStarted "coordinator.started" 40 "A coordinator began its life and has read what earlier ones left.";
     CoordinatorStopping "coordinator.stopping" 41 "The coordinator was told to stop.";
     ClockJump "clock.jump" 42 "The coordinator was not run for a while; no worker is blamed for it.";

@@ -192,6 +192,15 @@ impl WorkerNode {
         self
     }
 
+    /// Places that are equally good are tried in an order of this worker's own, drawn from the seed, instead of
+    /// the one in which they were configured and told. To be said after
+    /// [`with_endpoints`](Self::with_endpoints).
+    #[must_use]
+    pub fn with_shuffled_endpoints(mut self, seed: u64) -> Self {
+        self.directory = self.directory.shuffled(seed);
+        self
+    }
+
     /// Tells the node what happened at `now`, which never goes back. The only door in.
     pub fn handle(&mut self, now: Instant, input: WorkerInput) -> WorkerVerdict {
         let verdict = match input {

@@ -13,6 +13,8 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{ASN1Time, FromDer, X509Certificate};
 
+use crate::Authority;
+
 /// Where keys and certificates are, all as PEM.
 ///
 /// | | at the coordinator | at a worker |
@@ -236,6 +238,26 @@ pub fn name_of(certificate: &CertificateDer<'_>) -> String {
     match (names.next(), names.next()) {
         (Some(name), None) => name.as_str().unwrap_or_default().to_owned(),
         _ => String::new(),
+    }
+}
+
+impl TlsFiles {
+    /// For which hosts whoever shows this certificate may speak, as the file is now: what a coordinator may
+    /// send its workers to over TLS. Nobody without a certificate.
+    ///
+    /// ```
+    /// use moorline_transport::{Authority, TlsFiles};
+    ///
+    /// assert_eq!(TlsFiles::default().authority()?, Authority::nobody());
+    /// # Ok::<(), moorline_transport::TlsError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no certificate.
+    pub fn authority(&self) -> Result<Authority, TlsError> {
+        let Some(path) = &self.cert else { return Ok(Authority::nobody()) };
+        let chain = certificates(path)?;
+        Ok(chain.first().map_or_else(Authority::nobody, Authority::certificate))
     }
 }
 

@@ -7,7 +7,7 @@ use futures::SinkExt;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{self, Either};
 use moorline_link::Instant;
-use moorline_transport::{AcceptError, Connection, Listener};
+use moorline_transport::{AcceptError, Connection, Endpoint, Listener};
 
 use crate::log::{self, Code};
 use crate::runtime::Runtime;
@@ -21,10 +21,10 @@ const WAIT_LAST: Duration = Duration::from_secs(1);
 /// Connections in a row that may fail before they are there, without a wait in between.
 const BROKEN_MAX: u32 = 16;
 
-/// A connection, and the scheme of the transport it came by.
+/// A connection, and the endpoint it came in at.
 pub(crate) struct Accepted {
     pub(crate) connection: Connection,
-    pub(crate) transport: String,
+    pub(crate) endpoint: Endpoint,
 }
 
 /// Until the loop drops the other end of `stop`. Connections wait in `accepted`, and before it in the
@@ -53,8 +53,8 @@ pub(crate) async fn run<R: Runtime>(
                         runtime.now().since(trouble.since),
                     );
                 }
-                let transport = endpoint.scheme().to_owned();
-                if accepted.send(Accepted { connection, transport }).await.is_err() {
+                let endpoint = endpoint.clone();
+                if accepted.send(Accepted { connection, endpoint }).await.is_err() {
                     return;
                 }
             }

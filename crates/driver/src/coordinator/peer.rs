@@ -1,5 +1,7 @@
 //! The other end of a connection, for people.
 
+use moorline_transport::{Connection, Endpoint};
+
 /// Where a connection leads.
 ///
 /// ```
@@ -17,4 +19,13 @@ pub struct Peer {
     pub transport: String,
     /// The other end, as the transport names it.
     pub remote: String,
+    /// Where it came in: one of [`CoordinatorHandle::endpoints`](crate::CoordinatorHandle::endpoints).
+    pub endpoint: Endpoint,
+}
+
+impl Peer {
+    pub(crate) fn new(endpoint: Endpoint, connection: &Connection) -> Self {
+        let (transport, remote) = (endpoint.scheme().to_owned(), connection.peer.clone());
+        Self { transport, remote, endpoint }
+    }
 }

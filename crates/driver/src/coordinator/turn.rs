@@ -337,14 +337,13 @@ impl<R: Runtime> CoordinatorLoop<R> {
         self.inputs.push(input);
     }
 
-    fn accepted(&mut self, accepted: Accepted) {
+    fn accepted(&mut self, Accepted { connection, endpoint }: Accepted) {
         if self.stop_at.is_some() {
             return;
         }
         self.next_conn += 1;
         let conn = ConnId(self.next_conn);
-        let Accepted { connection, transport } = accepted;
-        self.peers.insert(conn, Peer { transport, remote: connection.peer.clone() });
+        self.peers.insert(conn, Peer::new(endpoint, &connection));
         let proven = connection.identity.clone();
         self.connections.insert(conn, connection);
         self.inputs.push(CoordinatorInput::Accepted { conn });
@@ -393,6 +392,7 @@ impl<R: Runtime> CoordinatorLoop<R> {
         self.parts.tally.look(&self.parts.node);
         self.measure(now);
         if self.stop_at.is_none() && self.is_drained(now) {
+            self.parts.log.drained(self.parts.node.attached());
             self.stop();
             self.has_more = true;
         }

@@ -214,6 +214,21 @@ impl CoordinatorLog {
         );
     }
 
+    /// A drain is over. Whoever is still there is sent away with everybody at once.
+    pub(crate) fn drained(&self, left: usize) {
+        if left == 0 {
+            return;
+        }
+        warn!(
+            event = "coordinator.drain_over",
+            role = "coordinator",
+            epoch = %self.epoch.0,
+            left,
+            "Draining is over, and {left} worker{} still connected: sent away at once",
+            if left == 1 { " is" } else { "s are" }
+        );
+    }
+
     pub(crate) fn stopping(&self) {
         info!(event = "shutdown.begin", role = "coordinator", epoch = %self.epoch.0, "Stopping");
     }

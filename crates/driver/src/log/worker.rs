@@ -172,6 +172,7 @@ impl WorkerLog {
                 reason = %reason, code = %Code(*reason),
                 "Second connection failed: {reason} ({}); the first one stays", Code(*reason)
             ),
+            WorkerEvent::Told { endpoints } => self.told(endpoints),
             WorkerEvent::Redirected { to } => self.redirected(to),
             WorkerEvent::RedirectIgnored { followed } => self.redirect_ignored(*followed),
             WorkerEvent::RedirectFailed { reason } => self.redirect_failed(*reason),

@@ -1,7 +1,8 @@
-//! `moorline coordinator`: run one, reload its configuration.
+//! `moorline coordinator`: run one, reload its configuration, drain it.
+
+mod drain;
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use clap::Subcommand;
 use moorline_driver::CoordinatorHandle;
@@ -10,7 +11,6 @@ use super::config::{Started, start};
 use super::exit::Exit;
 use super::server::ServerArgs;
 use super::signals::{Hangups, Signals};
-use super::values::duration;
 use super::{Context, Outcome, logs, output, systemd};
 use crate::api::ReloadReport;
 use crate::config::{
@@ -29,59 +29,6 @@ pub(super) struct Args {
     run: RunArgs,
 }
 
-#[derive(clap::Args, Debug)]
-struct DrainArgs {
-    #[command(flatten)]
-    server: ServerArgs,
-
-    /// For so long nobody is sent away [default: 10s].
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    grace: Option<Duration>,
-
-    /// Then everybody within this time [default: 2m].
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    spread: Option<Duration>,
-
-    /// Stop at the latest after this time [default: 20s after the last one was sent away].
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    within: Option<Duration>,
-
-    /// Return when it has stopped.
-    #[arg(long)]
-    wait: bool,
-}
-
-/// How often `--wait` looks.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-async fn drain(args: DrainArgs, context: Context) -> Outcome {
-    let client = args.server.client()?;
-    let begun = client.drain_coordinator(args.grace, args.spread, args.within).await?;
-    if context.json {
-        output::json(&begun)?;
-    } else {
-        let workers = if begun.connected == 1 { "worker" } else { "workers" };
-        output::line(&format!(
-            "draining: {} {workers} to send away, stops within {:.0}s",
-            begun.connected, begun.timeout_s
-        ))?;
-    }
-    if !args.wait {
-        return Ok(Exit::Done);
-    }
-    // It has stopped when it does not answer any more: then there is nothing to be patient for.
-    let client = client.timeout(LOOK_EVERY);
-    loop {
-        match client.overview().await {
-            Ok(_) => tokio::time::sleep(LOOK_EVERY).await,
-            Err(error) if matches!(error.code(), Code::UNREACHABLE | Code::STOPPING) => {
-                return Ok(Exit::Done);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Run a coordinator: the same as without `start`.
@@ -89,7 +36,7 @@ enum Command {
     /// Let a coordinator read its configuration again, as SIGHUP does.
     Reload(ReloadArgs),
     /// Send all workers away, one after the other, let nobody in, and stop.
-    Drain(DrainArgs),
+    Drain(drain::DrainArgs),
 }
 
 #[derive(clap::Args, Debug)]
@@ -110,7 +57,7 @@ pub(super) async fn run(args: Args, sources: Sources, context: Context) -> Outco
         Some(Command::Start(run)) => serve(run, sources, context).await,
         Some(Command::Drain(args)) => {
             logs::for_client(context.log);
-            drain(args, context).await
+            drain::run(args, context).await
         }
         Some(Command::Reload(args)) => {
             logs::for_client(context.log);
@@ -173,6 +120,11 @@ async fn serve(args: RunArgs, mut sources: Sources, context: Context) -> Outcome
 fn take(driver: &CoordinatorHandle, config: &Config) {
     driver.retain(config.coordinator().retention());
     driver.summarise_every(config.duration(Key::LogRepeatEvery));
+    // Its file of certificates may have gone since this was checked: then it stays as it was.
+    if let (_, Ok(endpoints)) = config.coordinator().advertising() {
+        // One that has ended has nobody to tell.
+        let _ = driver.advertise(&endpoints);
+    }
 }
 
 /// Reads files, so not on the runtime's own threads. What came out is in the log.

@@ -159,6 +159,10 @@ impl From<Code> for Exit {
             | Code::TLS_MISMATCH
             | Code::TLS_EXPIRED
             | Code::DIAL_IN_CLEAR
+            | Code::ADVERTISE
+            | Code::TOKEN_FILE
+            | Code::TOKEN_READABLE
+            | Code::NOBODY_LET_IN
             | Code::LISTEN
             | Code::ADMIN_LISTEN
             | Code::HEALTH_LISTEN
@@ -195,6 +199,8 @@ impl From<Code> for Exit {
             | Code::HAS_RESULT
             | Code::WORKER_PRESENT
             | Code::NOT_CONNECTED
+            | Code::NOT_MOVABLE
+            | Code::FOREIGN_PLACE
             | Code::NOTHING_TO_RELOAD
             | Code::AUTHORITY_EXISTS
             | Code::CERT_EXISTS

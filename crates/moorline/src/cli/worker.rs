@@ -7,6 +7,8 @@ mod steer;
 
 use std::path::{Path, PathBuf};
 
+pub(super) use steer::place;
+
 use clap::Subcommand;
 use moorline_link::Reason;
 
@@ -46,6 +48,8 @@ enum Command {
     Reconnect(steer::WaitArgs),
     /// End the connections of workers; they come back by themselves.
     Disconnect(steer::Args),
+    /// Send workers to another place: each registers there before it leaves here, and stays if it cannot.
+    Redirect(steer::RedirectArgs),
     /// Forget workers that are gone: their names are free, what they held returns to the queue.
     Forget(steer::Args),
     /// Say why a worker is where it is: the cause, what was ruled out, what happens next, what to do.
@@ -80,6 +84,9 @@ pub(super) async fn run(args: Args, sources: Sources, context: Context) -> Outco
         }
         Some(Command::Disconnect(args)) => {
             steer::run(WorkerAction::Disconnect, args.into(), context).await
+        }
+        Some(Command::Redirect(args)) => {
+            steer::run(WorkerAction::Redirect, args.into(), context).await
         }
         Some(Command::Forget(args)) => steer::run(WorkerAction::Forget, args.into(), context).await,
         Some(Command::Explain(args)) => {

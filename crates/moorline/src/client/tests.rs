@@ -245,3 +245,69 @@ async fn a_list_is_newest_first_filtered_and_as_long_as_asked_for() {
     assert_eq!(list(Some(TaskState::Cancelled), 100).await, [ids[3]]);
     coordinator.stop().await;
 }
+
+#[tokio::test]
+async fn a_worker_is_sent_to_another_door_and_seen_there() {
+    let transport = MemoryTransport::new();
+    let coordinator = crate::Coordinator::builder()
+        .transport(transport.clone())
+        .listen("mem://here")
+        .listen("mem://back")
+        .admin("127.0.0.1:0")
+        .start()
+        .await
+        .unwrap();
+    let client = crate::Client::new(coordinator.admin_url().unwrap()).unwrap();
+    let worker = worker(&transport);
+    assert!(worker.active().await);
+    let seen = client.worker("w").await.unwrap();
+    assert_eq!((seen.endpoint.as_deref(), seen.moves), (Some("mem://here"), true));
+
+    for (to, code) in [
+        (&[][..], Code::BAD_REQUEST),
+        (&["mem://back"; 17], Code::BAD_REQUEST),
+        (&["smoke://hill:1"], Code::ENDPOINT),
+        (&["mem://back", "nonsense:x"], Code::ENDPOINT),
+    ] {
+        assert_eq!(client.redirect_worker("w", to).await.unwrap_err().code(), code, "{to:?}");
+    }
+    let nobody = client.redirect_worker("nobody", &["mem://back"]).await;
+    assert!(matches!(nobody, Err(Error::NoSuchWorker { .. })));
+
+    client.redirect_worker("w", &["mem://nowhere", "mem://back"]).await.unwrap();
+    let moved = async {
+        while client.worker("w").await.unwrap().endpoint.as_deref() != Some("mem://back") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), moved).await.unwrap();
+    assert_eq!(client.worker("w").await.unwrap().state, "active");
+    worker.shutdown();
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_told_of_an_endpoint_goes_there_when_the_others_are_gone() {
+    let transport = MemoryTransport::new();
+    let (first, client) = coordinator(&transport).await;
+    let too_many = vec!["mem://there"; 17];
+    assert_eq!(first.advertise(&too_many).unwrap_err().code(), Code::ADVERTISE);
+    assert_eq!(first.advertise(&["smoke://hill:1"]).unwrap_err().code(), Code::ADVERTISE);
+    first.advertise(&["mem://there"]).unwrap();
+    let worker = worker(&transport);
+    assert!(worker.active().await);
+    drop(client);
+    first.stop().await;
+    let second = crate::Coordinator::builder()
+        .transport(transport.clone())
+        .listen("mem://there")
+        .admin("127.0.0.1:0")
+        .start()
+        .await
+        .unwrap();
+    let client = crate::Client::new(second.admin_url().unwrap()).unwrap();
+    let task = client.submit(Submit::new("echo", "over there")).await.unwrap().id;
+    assert_eq!(client.wait(task).await.unwrap().state, TaskState::Succeeded);
+    worker.shutdown();
+    second.stop().await;
+}

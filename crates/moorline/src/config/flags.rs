@@ -85,6 +85,9 @@ fn arg(row: &'static Setting, flag: Flag) -> Arg {
     if flag.negates {
         return arg.action(ArgAction::SetTrue).help("End at the first loss or failed dial");
     }
+    if flag.asserts {
+        return arg.action(ArgAction::SetTrue).help(row.doc.trim_end_matches('.'));
+    }
     if flag.confirms {
         let help = format!("Do without TLS what {} = true allows", row.path);
         return arg.action(ArgAction::SetTrue).help(help);
@@ -117,7 +120,7 @@ fn given(role: Option<Role>, matches: &ArgMatches) -> Given {
         .map(|(row, flag)| {
             let texts = if flag.negates {
                 vec![false.to_string()]
-            } else if flag.confirms {
+            } else if flag.confirms || flag.asserts {
                 vec![true.to_string()]
             } else {
                 matches.get_many::<String>(row.path).into_iter().flatten().cloned().collect()

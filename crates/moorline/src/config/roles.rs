@@ -32,6 +32,8 @@ pub(super) fn worker(config: &Config) -> WorkerBuilder {
     builder = builder
         .insecure(config.is_confirmed(Key::WorkerInsecure))
         .tls(tls(config, [Key::WorkerCertFile, Key::WorkerKeyFile, Key::WorkerCaFile]));
+    let shuffles = config.text(Key::EndpointOrder) == Some("shuffled");
+    builder = builder.shuffle_coordinators(shuffles);
     if let Some(only) = config.text(Key::Transport).and_then(Only::parse) {
         builder = builder.only(only);
     }
@@ -40,6 +42,9 @@ pub(super) fn worker(config: &Config) -> WorkerBuilder {
     }
     if let Some(address) = config.text(Key::WorkerHealth) {
         builder = builder.health(address);
+    }
+    if let Some(file) = config.text(Key::JoinToken) {
+        builder = builder.join_token_file(file);
     }
     for url in urls {
         builder = builder.coordinator(url);
@@ -141,6 +146,13 @@ pub(super) fn coordinator(config: &Config) -> CoordinatorBuilder {
     let standard = standard.iter().copied().filter(|_| !config.is_given(Key::Listen));
     for url in given.chain(standard) {
         builder = builder.listen(url);
+    }
+    if let Some(file) = config.text(Key::CoordinatorTokens) {
+        builder = builder.join_token_file(file);
+    }
+    builder = builder.certificates_only(config.flag(Key::CertificatesOnly));
+    for url in config.list(Key::Advertise) {
+        builder = builder.advertise(url);
     }
     builder
 }

@@ -1,6 +1,8 @@
 //! What is wrong with values that fit their kinds: what the library's builders refuse, and what no
 //! single machine sees because it is about two of them.
 
+mod files;
+
 use std::time::Duration;
 
 use moorline_link::{HubConfig, LinkConfig};
@@ -190,9 +192,14 @@ impl Config {
     pub(crate) fn problems(&self, roles: &[Role]) -> Vec<Problem> {
         let mut problems = Vec::new();
         for &role in roles {
+            problems.extend(self.tokens(role));
             let errors = match role {
                 Role::Worker => self.worker_errors(&mut problems),
-                Role::Coordinator => roles::coordinator(self).problems(),
+                Role::Coordinator => {
+                    problems.extend(self.unproven());
+                    problems.extend(self.nobody_let_in());
+                    roles::coordinator(self).problems()
+                }
             };
             problems.extend(errors.iter().map(|error| self.refused(role, error)));
             let warning = match role {
@@ -338,6 +345,7 @@ fn about(role: Role, error: &Error) -> &'static [Key] {
         ],
         Role::Coordinator => &[
             ("admin-listen", &[Key::AdminListen]),
+            ("advertise", &[Key::Advertise]),
             ("health-listen", &[Key::CoordinatorHealth]),
             ("lost-after", &[Key::LostAfter]),
             ("flapping", &[Key::FlapWindow]),

@@ -40,6 +40,8 @@ pub(crate) struct Flag {
     pub(crate) aliases: &'static [&'static str],
     /// What its value is called in the help, where the kind does not say it.
     pub(crate) placeholder: Option<&'static str>,
+    /// It takes no value and means `true`.
+    pub(crate) asserts: bool,
     /// It takes no value and means `false`.
     pub(crate) negates: bool,
     /// It takes no value and is none: what is set elsewhere holds only if this is given too.
@@ -77,7 +79,14 @@ impl Setting {
 
     /// It has this flag.
     pub(super) const fn flag(self, long: &'static str) -> Self {
-        let flag = Flag { long, aliases: &[], placeholder: None, negates: false, confirms: false };
+        let flag = Flag {
+            long,
+            aliases: &[],
+            placeholder: None,
+            asserts: false,
+            negates: false,
+            confirms: false,
+        };
         Self { flag: Some(flag), ..self }
     }
 
@@ -95,6 +104,14 @@ impl Setting {
             Some(flag) => {
                 Self { flag: Some(Flag { placeholder: Some(placeholder), ..flag }), ..self }
             }
+            None => self,
+        }
+    }
+
+    /// Its flag takes no value and means `true`.
+    pub(super) const fn asserts(self) -> Self {
+        match self.flag {
+            Some(flag) => Self { flag: Some(Flag { asserts: true, ..flag }), ..self },
             None => self,
         }
     }

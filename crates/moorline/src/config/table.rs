@@ -54,6 +54,10 @@ settings! {
         },
         "Where workers come in, over grpc, grpcs, quic, ws or wss; several are served, and port 0 takes any free one. HOST:PORT alone means gRPC, with TLS if there is a certificate."
         => flag("listen"), named("URL");
+    Advertise "coordinator.advertise" Kind::List,
+        Unset { words: "none", example: "grpcs://standby.example.com:8740" },
+        "Where workers are told that they find the coordinator too, in this order: another way in, or whoever takes its place with the same store. With TLS, on hosts that its certificate names; without, on this machine alone."
+        => flag("advertise"), named("URL"), reloadable();
     CoordinatorDrain "coordinator.drain_timeout" TIME_OR_NONE, Is("30s"),
         "When the coordinator is told to stop, all workers are sent away within this time, no faster than they can register elsewhere; 0s is at once."
         => flag("drain-timeout");
@@ -72,6 +76,13 @@ settings! {
         Unset { words: "none: workers need no certificate", example: "/etc/moorline/workers-ca.pem" },
         "The file with the certificates of who signs workers' certificates, as PEM: with it no other worker is let in over TLS."
         => flag("tls-ca"), named("FILE");
+    CertificatesOnly "coordinator.auth.certificates_only" Kind::Bool, Is("false"),
+        "Whether only workers are let in whose certificate was seen and is good, by coordinator.tls.ca: nobody over grpc and ws."
+        => flag("certificates-only"), asserts();
+    CoordinatorTokens "coordinator.auth.join_token_file" TEXT,
+        Unset { words: "none: workers need no token", example: "/etc/moorline/join-tokens" },
+        "The file with the tokens that let workers in, one a line; it is read anew for each registration."
+        => flag("join-token-file"), named("FILE");
     AdminListen "coordinator.admin.listen" TEXT, Is("127.0.0.1:8741"),
         "Where the admin API is served: for this machine only."
         => flag("admin-listen"), named("ADDRESS");
@@ -129,6 +140,8 @@ settings! {
         Unset { words: "none; it has to be given", example: "grpc://127.0.0.1:8740" },
         "The coordinator's URL, over grpc, grpcs, quic, ws or wss; several are tried in order, what worked last first. HOST or HOST:PORT alone is taken as transport says; with auto it means gRPC, with TLS if that is set up."
         => flag("coordinator"), aliases(&["master", "core-url"]), named("URL");
+    EndpointOrder "worker.endpoint_order" Kind::Choice(&["ordered", "shuffled"]), Is("ordered"),
+        "In which order coordinators are tried that are equally good: ordered, as given and told, or shuffled, in an order of this worker's own.";
     Transport "worker.transport" Kind::Choice(&["auto", "grpc", "quic", "websocket"]), Is("auto"),
         "How packets travel: auto by what each URL says; with a name all of them have to be its own, and one without scheme and port means its port, 8740 or for websocket 8743."
         => flag("transport");
@@ -164,6 +177,10 @@ settings! {
     DrainTimeout "worker.drain_timeout" TIME, Is("30s"),
         "How long running tasks may take to end when the worker is told to stop."
         => flag("drain-timeout"), reloadable();
+    JoinToken "worker.join_token_file" TEXT,
+        Unset { words: "none", example: "/run/secrets/join-token" },
+        "The file with the token that the worker shows, for coordinators that want one; it is read anew for each attempt to connect."
+        => flag("join-token-file"), named("FILE");
     Preset "worker.preset" Kind::Choice(preset::NAMES), Is("production"),
         "Which set of values holds where nothing else is said: below the file, above the defaults."
         => flag("preset"), named("PRESET");

@@ -251,3 +251,24 @@ fn what_is_written_of_links_and_of_admission_reaches_the_machines() {
     let expected = moorline_link::Reconnect::new(backoff).max_first_window(Duration::from_secs(20));
     assert_eq!(link.reconnect, expected);
 }
+
+#[test]
+fn what_is_written_of_places_and_of_who_is_let_in_reaches_the_builders() {
+    let home = Home::new();
+    let built = |text: &str| {
+        home.write("local.toml", &format!("config_version = 1\n{text}"));
+        let (config, problems) = load(&Sources::default(), &home.surroundings);
+        assert_eq!(problems, []);
+        format!("{:?} {:?}", config.worker(), config.coordinator())
+    };
+    let plain = built("");
+    for (text, shown) in [
+        ("worker.endpoint_order = \"shuffled\"\n", "shuffles: true"),
+        ("coordinator.advertise = [\"a:1\", \"b:2\"]\n", "advertise: [\"a:1\", \"b:2\"]"),
+        ("coordinator.auth.certificates_only = true\n", "wants_certificates: true"),
+        ("coordinator.auth.join_token_file = \"x\"\n", "authenticator: Some(AskApplicants)"),
+    ] {
+        assert!(!plain.contains(shown), "{shown}");
+        assert!(built(text).contains(shown), "{text}");
+    }
+}

@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use super::{Admin, ReloadHook};
+use super::{Admin, Places, ReloadHook};
 use crate::api::{Overview, ReloadReport, Version};
 use crate::health::{Answer, CoordinatorSubject, PATHS, answer, response};
 use crate::metrics::Traffic;
@@ -49,7 +49,12 @@ struct Context {
     started: SystemTime,
     /// Room for those who follow what happens.
     streams: Arc<Semaphore>,
+    /// Where workers may be sent.
+    places: Arc<Places>,
 }
+
+/// What is served: the coordinator, what its health is seen by, and where its workers may be sent.
+type Served = (CoordinatorHandle, CoordinatorSubject, Arc<Places>);
 
 /// Takes the address.
 pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener> {
@@ -59,12 +64,7 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener> {
 }
 
 /// Serves until told to end.
-pub(super) fn serve(
-    listener: TcpListener,
-    driver: CoordinatorHandle,
-    subject: CoordinatorSubject,
-    reload: Option<ReloadHook>,
-) -> Admin {
+pub(super) fn serve(listener: TcpListener, served: Served, reload: Option<ReloadHook>) -> Admin {
     // A bound listener has an address; without one nobody could have asked for it.
     let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 0)));
     let (end, mut ended) = watch::channel(false);
@@ -73,7 +73,7 @@ pub(super) fn serve(
             // Nobody left who could say so is an end, too.
             let _ = ended.wait_for(|end| *end).await;
         };
-        let router = router(driver, subject).layer(Extension(reload));
+        let router = router(served).layer(Extension(reload));
         if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(end).await {
             tracing::error!(
                 event = "admin.failed",
@@ -86,7 +86,7 @@ pub(super) fn serve(
 }
 
 /// All routes, behind the guard.
-pub(super) fn router(driver: CoordinatorHandle, subject: CoordinatorSubject) -> Router {
+pub(super) fn router((driver, subject, places): Served) -> Router {
     let api = Router::new()
         .route("/tasks", get(tasks::list).post(tasks::submit))
         .route("/tasks/{id}", get(tasks::get))
@@ -103,6 +103,7 @@ pub(super) fn router(driver: CoordinatorHandle, subject: CoordinatorSubject) -> 
         .route("/workers/{worker}", get(workers::get).delete(actions::forget))
         .route("/workers/{worker}/reconnect", post(actions::reconnect))
         .route("/workers/{worker}/disconnect", post(actions::disconnect))
+        .route("/workers/{worker}/redirect", post(actions::redirect))
         .route("/workers/{worker}/drain", post(actions::drain))
         .route("/workers/{worker}/resume", post(actions::resume))
         .route("/coordinator/drain", post(actions::drain_coordinator))
@@ -115,6 +116,7 @@ pub(super) fn router(driver: CoordinatorHandle, subject: CoordinatorSubject) -> 
             subject: subject.clone(),
             started: SystemTime::now(),
             streams: Arc::clone(subject.traffic().streams()),
+            places,
         });
     let traffic = Arc::clone(subject.traffic());
     let mut health = Router::new();

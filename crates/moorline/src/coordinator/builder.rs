@@ -46,6 +46,7 @@ const LOST_AFTER_MIN: Duration = Duration::from_millis(60);
 pub struct CoordinatorBuilder {
     store: StoreAt,
     listen: Vec<String>,
+    advertise: Vec<String>,
     admin: Option<String>,
     suspect_after: Option<Duration>,
     disconnect_after: Option<Duration>,
@@ -77,6 +78,7 @@ impl CoordinatorBuilder {
         Self {
             store: StoreAt::Memory,
             listen: Vec::new(),
+            advertise: Vec::new(),
             admin: None,
             suspect_after: None,
             disconnect_after: None,
@@ -397,6 +399,8 @@ impl CoordinatorBuilder {
         };
         let transports = self.reach.listening(self.transports.clone(), None)?;
         let mut options = self.options(&transports)?;
+        let places = Arc::new(self.places(transports.clone()));
+        let advertised = self.advertised(&places)?;
         let runtime = Host::of(Runtime::Tokio)?;
         options.authenticator = self.authenticator.as_ref().map(|ask| ask.on(&runtime));
         let store_at = self.store.clone();
@@ -415,16 +419,17 @@ impl CoordinatorBuilder {
         };
         let driver = start_coordinator_thread(transports, store, options).await?;
         driver.summarise_every(self.log_repeat_every);
+        driver.advertise(&advertised).map_err(|_| Error::Stopped)?;
         let subject = CoordinatorSubject::new(driver.clone(), self.metrics_per_worker, self.limits);
         let health = match health {
             Some(bound) => Some(Health::serve(bound, Arc::new(subject.clone()))?),
             None => None,
         };
         let reload = self.reload;
-        let admin =
-            admin.map(|listener| admin::serve(listener, driver.clone(), subject.clone(), reload));
+        let served = (driver.clone(), subject.clone(), Arc::clone(&places));
+        let admin = admin.map(|listener| admin::serve(listener, served, reload));
         let drain_timeout = self.drain_timeout;
-        Ok(Coordinator { driver, admin, health, subject, drain_timeout })
+        Ok(Coordinator { driver, admin, health, subject, drain_timeout, places })
     }
 
     /// [`start`](Self::start), and runs until it ends by itself; dropping the future leaves it running.
@@ -507,6 +512,7 @@ impl CoordinatorBuilder {
             .chain(listen)
             .chain(hub.err())
             .chain(self.dispatcher_config(&of_hub).err())
+            .chain(self.advertising().1.err())
             .collect()
     }
 

@@ -27,6 +27,8 @@ pub(crate) struct Evidence {
     /// How long ago its last frame was received.
     pub(crate) silent: Option<Duration>,
     pub(crate) rtt: Option<Duration>,
+    /// Where it came in, and from where, while it is connected.
+    pub(crate) reached: Option<Reached>,
     /// The version of its software.
     pub(crate) version: Option<String>,
     /// An operator lets it have nothing new.
@@ -35,6 +37,15 @@ pub(crate) struct Evidence {
     pub(crate) history: Vec<Happening>,
     pub(crate) fleet: Fleet,
     pub(crate) coordinator: Coordinator,
+}
+
+/// How a worker is connected.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Reached {
+    /// The URL of the coordinator's listener.
+    pub(crate) endpoint: String,
+    /// The other end, as the transport names it.
+    pub(crate) remote: String,
 }
 
 /// One event on record.

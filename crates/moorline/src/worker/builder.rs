@@ -82,6 +82,7 @@ impl std::fmt::Debug for WorkerBuilder {
             .field("reach", &self.reach)
             .field("log_repeat_every", &self.log_repeat_every)
             .field("health", &health)
+            .field("has_credentials", &self.credentials.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@
 #![cfg(unix)]
 #![allow(clippy::print_stderr, reason = "a test that fails says what its processes said")]
 
+mod admission;
 mod agents;
 mod bench;
 mod cert;
@@ -30,6 +31,7 @@ mod netns;
 mod proxy;
 mod reach;
 mod reconnect;
+mod redirect;
 mod refused;
 mod rig;
 mod runtime;

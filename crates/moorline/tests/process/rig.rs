@@ -221,6 +221,8 @@ pub(crate) struct Rig {
     pub(crate) admin: SocketAddr,
     pub(crate) coordinator: Process,
     lost_after: &'static str,
+    /// Further flags of the coordinator.
+    more: Vec<String>,
 }
 
 /// Flags of a worker that make what takes seconds take tenths: heartbeats every 200 ms, given up
@@ -246,14 +248,20 @@ impl Rig {
 
     /// The same at these addresses.
     pub(crate) fn at(lost_after: &'static str, listen: SocketAddr, admin: SocketAddr) -> Self {
-        Self::in_home(tempfile::tempdir().unwrap(), lost_after, listen, admin)
+        Self::in_home(tempfile::tempdir().unwrap(), lost_after, listen, admin, &[])
     }
 
     /// The same with what else is in this configuration file.
     pub(crate) fn configured(lost_after: &'static str, file: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
-        std::fs::write(home.path().join(CONFIG), format!("config_version = 1\n{file}")).unwrap();
-        Self::in_home(home, lost_after, free_address(), free_address())
+        configure(home.path(), file);
+        Self::in_home(home, lost_after, free_address(), free_address(), &[])
+    }
+
+    /// The same with further flags of the coordinator.
+    pub(crate) fn flagged(lost_after: &'static str, more: &[&str]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        Self::in_home(home, lost_after, free_address(), free_address(), more)
     }
 
     fn in_home(
@@ -261,15 +269,27 @@ impl Rig {
         lost_after: &'static str,
         listen: SocketAddr,
         admin: SocketAddr,
+        more: &[&str],
     ) -> Self {
-        let coordinator = start_coordinator(home.path(), listen, admin, lost_after);
-        Self { home, listen, admin, coordinator, lost_after }
+        let more: Vec<_> = more.iter().map(|&flag| flag.to_owned()).collect();
+        let coordinator = start_coordinator(home.path(), listen, admin, lost_after, &more);
+        Self { home, listen, admin, coordinator, lost_after, more }
+    }
+
+    /// Writes another configuration file, for those that began with one.
+    pub(crate) fn configure(&self, file: &str) {
+        configure(self.home.path(), file);
     }
 
     /// Starts the coordinator again, after it has ended.
     pub(crate) fn restart_coordinator(&mut self) {
-        self.coordinator =
-            start_coordinator(self.home.path(), self.listen, self.admin, self.lost_after);
+        self.coordinator = start_coordinator(
+            self.home.path(),
+            self.listen,
+            self.admin,
+            self.lost_after,
+            &self.more,
+        );
     }
 
     /// Starts a worker that dials the coordinator.
@@ -362,11 +382,16 @@ impl Rig {
     }
 }
 
+fn configure(home: &Path, file: &str) {
+    std::fs::write(home.join(CONFIG), format!("config_version = 1\n{file}")).unwrap();
+}
+
 fn start_coordinator(
     home: &Path,
     listen: SocketAddr,
     admin: SocketAddr,
     lost_after: &str,
+    more: &[String],
 ) -> Process {
     let (store, config) = (home.join("store.db"), home.join(CONFIG));
     let mut args = vec![
@@ -378,6 +403,7 @@ fn start_coordinator(
         format!("--start-grace={lost_after}"),
         "--accept-timeout=2s".to_owned(),
     ];
+    args.extend_from_slice(more);
     if config.exists() {
         args.push(format!("--config={}", config.display()));
     }

@@ -9,12 +9,12 @@ use crate::commands::{lines, run};
 use crate::rig::{Rig, STEADY, until};
 
 /// The one JSON value that a command printed.
-fn json(output: &Output) -> Value {
+pub(crate) fn json(output: &Output) -> Value {
     serde_json::from_str(&lines(output).concat()).unwrap()
 }
 
 /// A command that ends with this exit code and this error; what it printed.
-fn fails(rig: &Rig, args: &[&str], exit: i32, code: &str) -> String {
+pub(crate) fn fails(rig: &Rig, args: &[&str], exit: i32, code: &str) -> String {
     let output = run(rig, args);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(exit), "{args:?}: {said}");

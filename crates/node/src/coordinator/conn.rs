@@ -37,6 +37,8 @@ pub(super) struct Conn {
     pub(super) told: u64,
     /// Where the worker is to be sent next.
     pub(super) redirect: Vec<Address>,
+    /// It was sent there, and may go within so many beats.
+    pub(super) going: u8,
 }
 
 impl Conn {
@@ -55,6 +57,7 @@ impl Conn {
             moves: false,
             told: 0,
             redirect: Vec::new(),
+            going: 0,
         }
     }
 }

@@ -3,7 +3,11 @@
 use moorline_link::{ConnId, CoordinatorFrame, Reason, WorkerId};
 
 use super::{CoordinatorAction, CoordinatorNode};
-use crate::{Address, DownFrame};
+use crate::{Address, Detail, DownFrame, Event, EventKind};
+
+/// A worker that was sent elsewhere goes, or stays, within so many of its beats: it dials and registers
+/// there for 20 s at most, and beats every 5 s.
+const GOES_WITHIN: u8 = 12;
 
 /// What the coordinator tells of places.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -47,10 +51,22 @@ impl CoordinatorNode {
         to.truncate(Address::COUNT_MAX);
         let Some(conn) = self.workers.get(&worker).and_then(|file| file.conn) else { return };
         let Some(state) = self.conns.get_mut(&conn).filter(|state| state.moves) else { return };
+        if to.is_empty() {
+            return;
+        }
+        let names: Vec<_> = to.iter().map(Address::as_str).collect();
+        let detail = Some(Detail::new(&names.join(" ")));
         state.redirect = to;
-        if state.writable && !state.redirect.is_empty() {
+        if state.writable {
             self.out.push_back(CoordinatorAction::Flush { conn });
         }
+        self.record_of(worker, Event { detail, ..Event::new(EventKind::WorkerRedirected) });
+    }
+
+    /// Why a connection has ended: a worker that goes where it was sent closes it in order.
+    pub(super) fn why_closed(&self, conn: ConnId, reason: Reason) -> Reason {
+        let goes = self.conns.get(&conn).is_some_and(|state| state.going > 0);
+        if goes && reason == Reason::ClosedByPeer { Reason::Redirected } else { reason }
     }
 
     /// Whether this worker can be sent elsewhere: it is connected, and understands it.
@@ -64,7 +80,11 @@ impl CoordinatorNode {
     pub(super) fn redirect_due(&mut self, conn: ConnId) -> Option<DownFrame> {
         let state = self.conns.get_mut(&conn)?;
         let to = std::mem::take(&mut state.redirect);
-        (!to.is_empty()).then_some(DownFrame::Redirect(to))
+        if to.is_empty() {
+            return None;
+        }
+        state.going = GOES_WITHIN;
+        Some(DownFrame::Redirect(to))
     }
 
     /// What goes out with a frame of the hub, in the same packet.
@@ -73,7 +93,13 @@ impl CoordinatorNode {
             CoordinatorFrame::Refused(dismissal) | CoordinatorFrame::GoAway(dismissal) => {
                 Around { before: self.instead(conn, dismissal.reason), after: None }
             }
-            CoordinatorFrame::Welcome(_) | CoordinatorFrame::BeatAnswer(_) => {
+            CoordinatorFrame::Welcome(_) => {
+                Around { before: None, after: self.endpoints_due(conn) }
+            }
+            CoordinatorFrame::BeatAnswer(_) => {
+                if let Some(state) = self.conns.get_mut(&conn) {
+                    state.going = state.going.saturating_sub(1);
+                }
                 Around { before: None, after: self.endpoints_due(conn) }
             }
             CoordinatorFrame::InventoryAnswer { .. }

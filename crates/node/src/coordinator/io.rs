@@ -460,4 +460,6 @@ pub struct WorkerView {
     pub cordoned: bool,
     /// What it lost, while it comes and goes.
     pub flapping: Option<Flapping>,
+    /// It is connected, and understands to be told of endpoints and to be sent elsewhere.
+    pub moves: bool,
 }

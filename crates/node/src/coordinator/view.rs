@@ -33,6 +33,7 @@ impl CoordinatorNode {
             software: file.software.clone(),
             cordoned: file.known.cordoned,
             flapping: seen.and_then(|s| s.flapping),
+            moves: self.is_movable(worker),
         })
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Directory {
     hops: VecDeque<Instant>,
     /// Connections that are not registered yet: where they lead.
     open: Vec<(ConnId, Address)>,
+    /// From what an order of its own is drawn, if it is not the one that was configured and told.
+    shuffle: Option<u64>,
 }
 
 /// An endpoint and its history.
@@ -56,6 +58,12 @@ impl Directory {
         Self { configured: without_repetition(configured), ..Self::default() }
     }
 
+    /// Places that are equally good are in an order that is drawn from this seed, and stays: workers of
+    /// different seeds spread over them (P15).
+    pub(super) fn shuffled(self, seed: u64) -> Self {
+        Self { shuffle: Some(seed), ..self }
+    }
+
     /// Where a dial is to go: all places in the order to try them, each once. Where a redirect points comes
     /// first; then what failed least, the one that took us in last before the others. `beside` a
     /// connection that stands only a redirect is tried: falling back is staying.
@@ -73,8 +81,11 @@ impl Directory {
         let known = self.configured.iter().chain(&self.told);
         let mut rest: Vec<_> =
             good.chain(known.map(|place| (place.failures, &place.address))).collect();
-        // Stable: what is equal stays as it was configured and told.
-        rest.sort_by_key(|(failures, address)| (*failures, self.good.as_ref() != Some(*address)));
+        // Stable: what is equal stays as it was configured and told, unless it is shuffled.
+        let rank = |address: &Address| self.shuffle.map_or(0, |seed| hash(seed, address));
+        rest.sort_by_key(|(failures, address)| {
+            (*failures, self.good.as_ref() != Some(*address), rank(address))
+        });
         for (_, address) in rest {
             if !order.contains(address) {
                 order.push(address.clone());
@@ -83,8 +94,9 @@ impl Directory {
         order
     }
 
-    /// The coordinator told where it can be reached too. What was known of a place stays known.
-    pub(super) fn tell(&mut self, addresses: Vec<Address>) {
+    /// The coordinator told where it can be reached too. What was known of a place stays known. Answers those
+    /// that are known by its word alone, if they are others than before.
+    pub(super) fn tell(&mut self, addresses: Vec<Address>) -> Option<Vec<Address>> {
         let known = std::mem::take(&mut self.told);
         self.told = without_repetition(addresses);
         self.told.retain(|place| !self.configured.iter().any(|c| c.address == place.address));
@@ -93,6 +105,9 @@ impl Directory {
                 place.failures = before.failures;
             }
         }
+        let of = |places: &[Place]| places.iter().map(|p| p.address.clone()).collect::<Vec<_>>();
+        let told = of(&self.told);
+        (told != of(&known)).then_some(told)
     }
 
     /// The coordinator sends us there. Whether we go: not more often than [`HOPS_MAX`] lately.
@@ -152,13 +167,13 @@ impl Directory {
     /// What it decides from `now` on, see [`Canonical`](crate::Canonical).
     pub(super) fn feed<H: Hasher>(&self, now: Instant, far: Duration, state: &mut H) {
         // Of which connections it is follows from the link.
-        let Self { configured, told, redirect, good, hops, open } = self;
+        let Self { configured, told, redirect, good, hops, open, shuffle } = self;
         let ages: Vec<_> = hops.iter().map(|hop| now.since(*hop).min(far)).collect();
         let open: Vec<_> = open.iter().map(|(_, at)| at).collect();
         let redirect = redirect
             .as_ref()
             .map(|Redirect { to, since, by }| (to, now.since(*since).min(far), by.is_some()));
-        (configured, told, redirect, good, ages, open).hash(state);
+        (configured, told, redirect, good, ages, open, shuffle).hash(state);
     }
 
     fn take_open(&mut self, conn: ConnId) -> Option<Address> {
@@ -173,6 +188,16 @@ impl Directory {
     fn places(&mut self) -> impl Iterator<Item = &mut Place> {
         self.configured.iter_mut().chain(&mut self.told)
     }
+}
+
+/// The same number for the same place and seed, on every machine: FNV-1a, mixed as by SplitMix64.
+fn hash(seed: u64, address: &Address) -> u64 {
+    let start = seed ^ 0xcbf2_9ce4_8422_2325;
+    let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let z = address.as_str().as_bytes().iter().fold(start, fold);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 fn without_repetition(addresses: Vec<Address>) -> Vec<Place> {

@@ -38,7 +38,11 @@ impl WorkerNode {
         endpoints: Vec<Address>,
     ) -> WorkerVerdict {
         match vet {
-            Vet::Endpoints => self.directory.tell(endpoints),
+            Vet::Endpoints => {
+                if let Some(endpoints) = self.directory.tell(endpoints) {
+                    self.event(WorkerEvent::Told { endpoints });
+                }
+            }
             Vet::Redirect if endpoints.is_empty() => {}
             Vet::Redirect => return self.redirected(now, endpoints),
         }

@@ -337,6 +337,11 @@ pub enum WorkerEvent {
         /// Why.
         reason: Reason,
     },
+    /// The coordinator has told of other endpoints than before.
+    Told {
+        /// Those that are tried beside the configured ones from now on; empty: none any more.
+        endpoints: Vec<Address>,
+    },
     /// The coordinator sends this worker elsewhere, and it goes: beside a connection that stands without
     /// giving it up before it is registered there.
     Redirected {

@@ -151,3 +151,49 @@ fn the_longest_lists_fit_into_every_packet() {
     });
     assert_eq!(lists.collect::<Vec<_>>(), [Address::COUNT_MAX; 4]);
 }
+
+/// Why the worker has no connection, after the one it had has ended like this.
+fn reason_of_loss(rig: &mut Rig, reason: Reason) -> Option<Reason> {
+    rig.give(CoordinatorInput::Closed { conn: CONN, reason });
+    rig.commit();
+    rig.node.worker(rig.now, WorkerId(5)).expect("it is known").reason
+}
+
+fn sent(beats: u32) -> Rig {
+    let mut rig = Rig::new();
+    moored(&mut rig, Features::ENDPOINTS);
+    rig.give(CoordinatorInput::Redirect { worker: WorkerId(5), to: addresses("x") });
+    rig.said();
+    for seq in 1..=beats {
+        rig.say(beat(seq));
+        rig.said();
+    }
+    rig
+}
+
+#[test]
+fn a_worker_that_goes_where_it_was_sent_is_not_lost_for_any_other_reason() {
+    assert_eq!(reason_of_loss(&mut sent(0), Reason::ClosedByPeer), Some(Reason::Redirected));
+    assert_eq!(reason_of_loss(&mut sent(11), Reason::ClosedByPeer), Some(Reason::Redirected));
+    let reset = Reason::TransportReset;
+    assert_eq!(reason_of_loss(&mut sent(0), reset), Some(reset), "whoever goes closes in order");
+    let closed = Reason::ClosedByPeer;
+    assert_eq!(reason_of_loss(&mut sent(12), closed), Some(closed), "it has stayed");
+    let mut rig = Rig::new();
+    moored(&mut rig, Features::ENDPOINTS);
+    assert_eq!(reason_of_loss(&mut rig, closed), Some(closed), "nobody sent it");
+}
+
+#[test]
+fn where_a_worker_was_sent_is_written_down() {
+    let mut rig = Rig::new();
+    moored(&mut rig, Features::ENDPOINTS);
+    rig.give(CoordinatorInput::Redirect { worker: WorkerId(5), to: addresses("x y") });
+    rig.give(CoordinatorInput::Redirect { worker: WorkerId(6), to: addresses("z") });
+    let sent = rig.persists.iter().filter_map(|persist| match &persist.op {
+        StoreOp::Event { event, .. } if event.kind == EventKind::WorkerRedirected => Some(event),
+        _ => None,
+    });
+    let sent: Vec<_> = sent.map(|event| (event.name.clone(), event.detail.clone())).collect();
+    assert_eq!(sent, [(Some(name("w1")), Some(Detail::new("x y")))]);
+}

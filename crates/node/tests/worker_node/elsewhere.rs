@@ -57,6 +57,7 @@ fn endpoints_are_looked_at_by_the_driver_before_they_count() {
     assert_eq!(dials(&rig), [addresses("a b")], "nobody said yes");
 
     rig.input(WorkerInput::Vetted { vet: Vet::Endpoints, endpoints: addresses("d") });
+    assert_eq!(happened(&rig, &WorkerEvent::Told { endpoints: addresses("d") }), 1);
     let dial = rig.dialling.take().expect("it dials");
     rig.input(WorkerInput::DialFailed { conn: dial, reason: Reason::Unreachable });
     rig.dials();

@@ -15,7 +15,11 @@ fn name() -> Name {
 
 /// The one line this event makes.
 fn line(event: &CoordinatorEvent) -> String {
-    let peer = Peer { transport: "grpc".into(), remote: "127.0.0.1:5".into() };
+    let peer = Peer {
+        transport: "grpc".into(),
+        remote: "127.0.0.1:5".into(),
+        endpoint: "grpc://127.0.0.1:8740".parse().expect("an endpoint"),
+    };
     let now = Instant::ZERO + Duration::from_millis(83);
     let lines = lines(|| log().event(now, event, Some(&peer)));
     assert_eq!(lines.len(), 1, "{lines:?}");

@@ -8,6 +8,17 @@ use super::WorkerLog;
 use crate::log::{Code, List};
 
 impl WorkerLog {
+    pub(super) fn told(&self, endpoints: &[Address]) {
+        let said = match endpoints {
+            [] => "Coordinator says that it is found nowhere else any more".to_owned(),
+            some => format!("Coordinator says that it is found at {} too", List(some)),
+        };
+        info!(
+            event = "link.endpoints", role = "worker", worker = %self.worker,
+            session = self.session(), epoch = self.epoch(), to = %List(endpoints), "{said}"
+        );
+    }
+
     pub(super) fn redirected(&self, to: &[Address]) {
         info!(
             event = "link.redirected", role = "worker", worker = %self.worker,

@@ -85,7 +85,7 @@ pub(super) async fn list(args: ListArgs, context: Context) -> Outcome {
 
 const HEAD: [&str; 8] =
     ["NAME", "STATE", "SINCE", "REASON", "TASKS", "LAST CONTACT", "VERSION", "TRANSPORT"];
-const WIDE: [&str; 3] = ["SLOTS", "RTT", "ID"];
+const WIDE: [&str; 5] = ["SLOTS", "RTT", "ENDPOINT", "REMOTE", "ID"];
 
 fn row(worker: &WorkerInfo) -> [String; 8] {
     let or_dash = |text: Option<&str>| short(text.unwrap_or("-"), 30);
@@ -101,9 +101,11 @@ fn row(worker: &WorkerInfo) -> [String; 8] {
     ]
 }
 
-fn wide_columns(worker: &WorkerInfo) -> [String; 3] {
+fn wide_columns(worker: &WorkerInfo) -> [String; 5] {
     let rtt = worker.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt} ms"));
-    [worker.slots.to_string(), rtt, short(&worker.id, 32)]
+    let place = |text: &Option<String>| short(text.as_deref().unwrap_or("-"), 60);
+    let (endpoint, remote) = (place(&worker.endpoint), place(&worker.remote));
+    [worker.slots.to_string(), rtt, endpoint, remote, short(&worker.id, 32)]
 }
 
 fn last_contact(worker: &WorkerInfo) -> String {
@@ -129,7 +131,7 @@ pub(super) async fn get(args: GetArgs, context: Context) -> Outcome {
 
 fn detail(worker: &WorkerInfo) -> String {
     let [name, state, since, reason, tasks, contact, version, transport] = row(worker);
-    let [slots, rtt, id] = wide_columns(worker);
+    let [slots, rtt, endpoint, remote, id] = wide_columns(worker);
     let mut lines = vec![
         ("name", name),
         ("id", id),
@@ -139,6 +141,8 @@ fn detail(worker: &WorkerInfo) -> String {
         ("tasks", format!("{tasks} of {slots} slots")),
         ("contact", contact),
         ("transport", transport),
+        ("endpoint", endpoint),
+        ("remote", remote),
         ("version", version),
     ];
     match &worker.link {

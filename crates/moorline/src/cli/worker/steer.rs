@@ -1,8 +1,9 @@
-//! `moorline worker drain|resume|reconnect|disconnect|forget`, for one worker or many.
+//! `moorline worker drain|resume|reconnect|disconnect|redirect|forget`, for one worker or many.
 
 use std::time::{Duration, SystemTime};
 
 use futures::{StreamExt, stream};
+use moorline_link::Reason;
 use tokio::time::Instant;
 
 use super::select::Selection;
@@ -50,27 +51,60 @@ pub(in crate::cli) struct WaitArgs {
     wait: bool,
 }
 
+#[derive(clap::Args, Debug)]
+pub(in crate::cli) struct RedirectArgs {
+    #[command(flatten)]
+    args: Args,
+
+    /// Where to: the URL of a coordinator, or its HOST:PORT. Up to 16, of which the first is taken that lets the
+    /// worker in. Over TLS a worker goes only to hosts that its coordinator's certificate names, else only to
+    /// loopback addresses. What it runs is stopped by a coordinator with another store: drain it first.
+    #[arg(long, value_name = "URL", required = true, value_parser = place)]
+    to: Vec<String>,
+
+    /// Wait until it has gone, or is here over another connection. Exit code 3 if --timeout ran out: then it
+    /// has most likely stayed, and its log says why.
+    #[arg(long, conflicts_with = "dry_run")]
+    wait: bool,
+}
+
+/// A place that may be read by the coordinator: a URL, or HOST:PORT.
+pub(in crate::cli) fn place(text: &str) -> std::result::Result<String, String> {
+    match crate::reach::is_place(text) {
+        Ok(()) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// What all of them come to.
 pub(in crate::cli) struct Steering {
     args: Args,
     wait: bool,
+    /// Where to, if they are sent somewhere.
+    to: Vec<String>,
 }
 
 impl From<Args> for Steering {
     fn from(args: Args) -> Self {
-        Self { args, wait: false }
+        Self { args, wait: false, to: Vec::new() }
     }
 }
 
 impl From<WaitArgs> for Steering {
-    fn from(args: WaitArgs) -> Self {
-        Self { args: args.args, wait: args.wait }
+    fn from(WaitArgs { args, wait }: WaitArgs) -> Self {
+        Self { args, wait, to: Vec::new() }
+    }
+}
+
+impl From<RedirectArgs> for Steering {
+    fn from(RedirectArgs { args, to, wait }: RedirectArgs) -> Self {
+        Self { args, wait, to }
     }
 }
 
 pub(super) async fn run(action: WorkerAction, steering: Steering, context: Context) -> Outcome {
     crate::cli::logs::for_client(context.log);
-    let Steering { args: Args { selection, dry_run, server }, wait } = steering;
+    let Steering { args: Args { selection, dry_run, server }, wait, to } = steering;
     let client = server.client()?;
     let deadline = server.timeout().map(|limit| Instant::now() + limit);
     let open = selection.is_open();
@@ -92,7 +126,7 @@ pub(super) async fn run(action: WorkerAction, steering: Steering, context: Conte
             return Ok(Exit::Done);
         }
     }
-    let calls = workers.iter().map(|worker| steer(&client, worker, action, wait));
+    let calls = workers.iter().map(|worker| steer(&client, worker, action, &to, wait));
     let mut results = stream::iter(calls).buffered(AT_ONCE);
     let (mut changed, mut outcomes) = (Vec::new(), Outcomes::new(context));
     while let Some(result) = results.next().await {
@@ -139,10 +173,11 @@ async fn steer(
     client: &Client,
     worker: &str,
     action: WorkerAction,
+    to: &[String],
     wait: bool,
 ) -> Result<(Option<WorkerInfo>, WorkerInfo)> {
     let before = if wait { Some(client.worker(worker).await?) } else { None };
-    Ok((before, client.steer(worker, action).await?))
+    Ok((before, client.steer(worker, action, to).await?))
 }
 
 /// What would be done, by where each worker is now.
@@ -185,6 +220,7 @@ fn is_possible(action: WorkerAction, worker: &WorkerInfo) -> bool {
     match action {
         WorkerAction::Drain | WorkerAction::Resume => true,
         WorkerAction::Reconnect | WorkerAction::Disconnect => worker.transport.is_some(),
+        WorkerAction::Redirect => worker.moves,
         WorkerAction::Forget => {
             matches!(&*worker.state, "expected" | "lost" | "departed") && worker.running == 0
         }
@@ -197,9 +233,10 @@ fn is_worth(action: WorkerAction, worker: &WorkerInfo) -> bool {
     match action {
         WorkerAction::Drain => !gone && worker.state != "draining",
         WorkerAction::Resume => !gone,
-        WorkerAction::Reconnect | WorkerAction::Disconnect | WorkerAction::Forget => {
-            is_possible(action, worker)
-        }
+        WorkerAction::Reconnect
+        | WorkerAction::Disconnect
+        | WorkerAction::Redirect
+        | WorkerAction::Forget => is_possible(action, worker),
     }
 }
 
@@ -213,7 +250,9 @@ async fn until(
     loop {
         let seen = match client.worker(&before.id).await {
             // Who drains may leave, and be forgotten.
-            Err(Error::NoSuchWorker { .. }) if action == WorkerAction::Drain => {
+            Err(Error::NoSuchWorker { .. })
+                if matches!(action, WorkerAction::Drain | WorkerAction::Redirect) =>
+            {
                 return Ok(Some(before.clone()));
             }
             seen => seen?,
@@ -242,6 +281,15 @@ fn is_so(action: WorkerAction, before: &WorkerInfo, seen: &WorkerInfo) -> bool {
             let here = |worker: &WorkerInfo| matches!(&*worker.state, "active" | "draining");
             here(seen) && (since(seen) > since(before) + LATER || !here(before))
         }
+        WorkerAction::Redirect => match &seen.remote {
+            // It has come over another connection, and is past what that begins with.
+            Some(remote) => {
+                Some(remote) != before.remote.as_ref()
+                    && matches!(&*seen.state, "active" | "draining")
+            }
+            // Who was lost otherwise may be anywhere.
+            None => seen.reason.as_deref() == Some(Reason::Redirected.name()),
+        },
         WorkerAction::Disconnect | WorkerAction::Forget => true,
     }
 }

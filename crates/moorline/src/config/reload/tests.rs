@@ -99,6 +99,7 @@ fn every_reloadable_setting_is_one_that_somebody_takes() {
     assert_eq!(
         marked,
         [
+            "coordinator.advertise",
             "coordinator.store.task_retention",
             "coordinator.store.task_retention_max",
             "coordinator.store.event_retention",

@@ -89,6 +89,19 @@ fn every_refusal_is_told_as_it_was_reviewed() {
             COORDINATOR,
             "[coordinator]\nlisten = [\"grpc://127.0.0.1\"]\nadmin.listen = \"0.0.0.0:8741\"\n",
         ),
+        (
+            "coordinator's other places",
+            COORDINATOR,
+            "[coordinator]\nadvertise = [\"grpcs://a.example:1\", \"ws://192.0.2.1:1\"]\n",
+        ),
+        ("certificates only", COORDINATOR, "[coordinator.auth]\ncertificates_only = true\n"),
+        (
+            "tokens that are not there",
+            BOTH,
+            &format!(
+                "{URL}worker.join_token_file = \"gone\"\n[coordinator.auth]\njoin_token_file = \"gone\"\n"
+            ),
+        ),
         ("suspect after", COORDINATOR, "[coordinator.liveness]\nsuspect_after = \"20s\"\n"),
         (
             "disconnect after",

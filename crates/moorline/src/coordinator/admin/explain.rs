@@ -16,7 +16,7 @@ use super::problem::{self, Refusal};
 use super::{Context, view, workers};
 use crate::api::EventInfo;
 use crate::explain::task::{Holder, Offer};
-use crate::explain::worker::{Coordinator, Fleet, Happening, TOGETHER};
+use crate::explain::worker::{Coordinator, Fleet, Happening, Reached, TOGETHER};
 use crate::explain::{Explanation, task, worker};
 use crate::{Error, TaskId};
 
@@ -35,6 +35,8 @@ pub(super) async fn of_worker(
     let meant = &workers::find(&context, worker).await?;
     let driver = &context.driver;
     let views = driver.workers().await.map_err(|_| Error::Stopped)?;
+    let peers = driver.peers().await.map_err(|_| Error::Stopped)?;
+    let peer = meant.conn.and_then(|conn| peers.get(&conn));
     let now = SystemTime::now();
     let history = of_one(driver, meant.worker).await?;
     let stalls = EventQuery {
@@ -54,6 +56,10 @@ pub(super) async fn of_worker(
         leases: meant.running,
         silent: meant.last_contact,
         rtt: meant.rtt,
+        reached: peer.map(|peer| Reached {
+            endpoint: peer.endpoint.to_string(),
+            remote: peer.remote.clone(),
+        }),
         version: meant.software.as_ref().map(Name::to_string),
         cordoned: meant.cordoned,
         history,

@@ -31,7 +31,9 @@ impl From<Error> for Refusal {
 /// The HTTP status of a code.
 fn status(code: Code) -> StatusCode {
     match code {
-        Code::SETTING | Code::BAD_REQUEST | Code::CHAOS_REQUEST => StatusCode::BAD_REQUEST,
+        Code::SETTING | Code::ENDPOINT | Code::BAD_REQUEST | Code::CHAOS_REQUEST => {
+            StatusCode::BAD_REQUEST
+        }
         Code::FOREIGN_HOST | Code::FOREIGN_ORIGIN => StatusCode::FORBIDDEN,
         Code::NOT_JSON_REQUEST => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::NO_SUCH_TASK | Code::NO_SUCH_WORKER | Code::NO_ROUTE => StatusCode::NOT_FOUND,
@@ -40,6 +42,8 @@ fn status(code: Code) -> StatusCode {
         | Code::HAS_RESULT
         | Code::WORKER_PRESENT
         | Code::NOT_CONNECTED
+        | Code::NOT_MOVABLE
+        | Code::FOREIGN_PLACE
         | Code::NOTHING_TO_RELOAD
         | Code::CHAOS_LISTEN
         | Code::CHAOS_IN_USE => StatusCode::CONFLICT,

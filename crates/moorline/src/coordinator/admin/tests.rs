@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, Response, StatusCode};
@@ -23,7 +25,7 @@ async fn api_of(store: Box<dyn Store>) -> (CoordinatorHandle, Router) {
     let options = CoordinatorOptions::new();
     let driver = start_coordinator(Tokio, Transports::new(), store, options).await.unwrap();
     let subject = CoordinatorSubject::new(driver.clone(), false, Limits::default());
-    (driver.clone(), router(driver, subject))
+    (driver.clone(), router((driver, subject, Arc::default())))
 }
 
 /// A request as the client would make it.
@@ -335,7 +337,8 @@ async fn a_drain_is_answered_at_once_and_ends_when_nobody_is_connected() {
     let body = json!({"grace_s": 600.0, "spread_s": 60.0});
     let response = ask(&api, post("/coordinator/drain", body)).await;
     assert_eq!(response.status(), StatusCode::ACCEPTED);
-    assert_eq!(json_of(response).await, json!({"connected": 0, "timeout_s": 680.0}));
+    let nobody = json!({"connected": 0, "timeout_s": 680.0, "to": [], "left": []});
+    assert_eq!(json_of(response).await, nobody);
     assert!(driver.is_draining());
     // Nobody is there to wait for.
     driver.stopped().await;

@@ -1,10 +1,13 @@
 //! Who is let in.
 
 use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::CoordinatorBuilder;
 use crate::auth::AskApplicants;
-use crate::{Applicant, Denial};
+use crate::auth::tokens::Taken;
+use crate::{Applicant, Code, Denial};
 
 impl CoordinatorBuilder {
     /// Asks this function about everybody who wants to register, before anything of that counts. Default:
@@ -49,5 +52,42 @@ impl CoordinatorBuilder {
     /// ```
     pub fn certificates_only(self, only: bool) -> Self {
         Self { wants_certificates: only, ..self }
+    }
+
+    /// Lets in who shows one of the tokens in this file, and nobody else: one token of at least 16 bytes a line; empty
+    /// lines and those that begin with `#` count for nothing. It is read anew for everybody who wants to register:
+    /// a token that is added counts at once, and one that is taken out lets nobody in any more. Who is in stays. In
+    /// the place of [`authenticate`](Self::authenticate).
+    ///
+    /// While the file cannot be used nobody is let in; workers come again soon, and the log says why.
+    ///
+    /// ```
+    /// let builder = moorline::Coordinator::builder().join_token_file("/etc/moorline/join-tokens");
+    /// # let _ = builder;
+    /// ```
+    pub fn join_token_file(self, path: impl Into<PathBuf>) -> Self {
+        let path = Arc::new(path.into());
+        self.authenticate(move |applicant| {
+            let path = Arc::clone(&path);
+            async move {
+                let shown = applicant.credential.ok_or(Denial::Missing)?;
+                // Of a panic in there nobody is to blame who waits.
+                let taken = tokio::task::spawn_blocking(move || Taken::read(&path)).await;
+                match taken.map_err(|_| Denial::Later)? {
+                    Ok(taken) if taken.has(&shown) => Ok(()),
+                    Ok(_) => Err(Denial::Rejected),
+                    Err(error) => {
+                        tracing::error!(
+                            event = "auth.no_tokens",
+                            role = "coordinator",
+                            code = %Code::TOKEN_FILE,
+                            worker = %applicant.name,
+                            "Nobody is let in: {error}"
+                        );
+                        Err(Denial::Later)
+                    }
+                }
+            }
+        })
     }
 }

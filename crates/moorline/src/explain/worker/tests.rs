@@ -2,7 +2,7 @@ use std::time::{Duration, SystemTime};
 
 use moorline_link::{Presence, Reason};
 
-use super::{Coordinator, Evidence, Fleet, Happening, explain};
+use super::{Coordinator, Evidence, Fleet, Happening, Reached, explain};
 use crate::explain::Certainty;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -24,6 +24,7 @@ fn evidence() -> Evidence {
         leases: 2,
         silent: Some(44 * SECOND),
         rtt: Some(Duration::from_micros(480)),
+        reached: None,
         version: Some("moorline 0.1.0".into()),
         cordoned: false,
         history: vec![
@@ -80,6 +81,13 @@ fn a_healthy_worker_needs_no_cause() {
     assert_eq!(
         explanation.headline,
         "gpu-1 is ACTIVE for 42s: last contact 1s ago, round trip 480.0µs, 2 of 4 slots used."
+    );
+    let (endpoint, remote) = ("grpcs://here:8740".to_owned(), "192.0.2.7:5".to_owned());
+    let evidence = Evidence { reached: Some(Reached { endpoint, remote }), ..evidence };
+    assert_eq!(
+        explain(&evidence).headline,
+        "gpu-1 is ACTIVE for 42s at grpcs://here:8740 from 192.0.2.7:5: last contact 1s ago, round trip \
+         480.0µs, 2 of 4 slots used."
     );
 }
 

@@ -31,7 +31,10 @@ pub(super) fn headline(evidence: &Evidence) -> String {
     match presence {
         Presence::Active => {
             let rtt = evidence.rtt.map(|rtt| format!(", round trip {rtt:.1?}")).unwrap_or_default();
-            format!("{is}: last contact {silent}{rtt}, {leases} of {slots} slots used.")
+            let at = evidence.reached.as_ref();
+            let at = at.map(|at| format!(" at {} from {}", at.endpoint, at.remote));
+            let at = at.unwrap_or_default();
+            format!("{is}{at}: last contact {silent}{rtt}, {leases} of {slots} slots used.")
         }
         Presence::Restoring => format!("{is}: it registered and is not given work yet."),
         Presence::Suspect => format!("{is}: last contact {silent}. {}", held(evidence, None)),

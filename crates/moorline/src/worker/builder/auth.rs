@@ -1,9 +1,11 @@
 //! What a worker proves itself with.
 
 use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::WorkerBuilder;
-use crate::auth::GetCredentials;
+use crate::auth::{GetCredentials, tokens};
 use crate::{BoxError, Credential, DisconnectReason};
 
 impl WorkerBuilder {
@@ -33,5 +35,27 @@ impl WorkerBuilder {
     {
         self.credentials = Some(GetCredentials::by(fetch));
         self
+    }
+
+    /// Proves itself with the token in this file, which is read anew for each attempt to connect: whoever replaces
+    /// it need not tell anybody. White space around the token counts for nothing. In the place of
+    /// [`credentials`](Self::credentials).
+    ///
+    /// A file that cannot be read, or that holds no token or several, ends the attempt as
+    /// [`DisconnectReason::CredentialFailed`]; the log says why.
+    ///
+    /// ```
+    /// use moorline::Worker;
+    ///
+    /// let builder = Worker::builder("grpcs://coordinator.example.com:8740")
+    ///     .join_token_file("/run/secrets/join-token");
+    /// # let _ = builder;
+    /// ```
+    pub fn join_token_file(self, path: impl Into<PathBuf>) -> Self {
+        let path = Arc::new(path.into());
+        self.credentials(move |_refused| {
+            let path = Arc::clone(&path);
+            async move { Ok(tokens::own(&path)?) }
+        })
     }
 }

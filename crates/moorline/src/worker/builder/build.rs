@@ -75,6 +75,7 @@ impl WorkerBuilder {
             seed: random().map_err(Error::Start)?,
         };
         let mut options = WorkerOptions::new(config, endpoints);
+        options.shuffle_endpoints = self.reach.shuffles;
         options.credentials = self.credentials.map(|credentials| credentials.on(&host));
         Ok(Worker {
             transports,

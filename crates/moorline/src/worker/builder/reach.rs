@@ -33,6 +33,21 @@ impl WorkerBuilder {
         self
     }
 
+    /// Whether coordinators that are equally good are tried in an order of this worker's own instead of the one in
+    /// which they were given and told: so the workers of a fleet spread over them (P15). What took it in last comes
+    /// first in any case, and what failed last. Default false.
+    ///
+    /// ```
+    /// let builder = moorline::Worker::builder("grpcs://a.example.com:8740")
+    ///     .coordinator("grpcs://b.example.com:8740")
+    ///     .shuffle_coordinators(true);
+    /// # let _ = builder;
+    /// ```
+    pub fn shuffle_coordinators(mut self, shuffle: bool) -> Self {
+        self.reach.shuffles = shuffle;
+        self
+    }
+
     /// The HTTP proxy through which WebSocket endpoints are reached, such as
     /// `http://proxy.example.com:3128`, or `none`. Default: what `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`
     /// and `NO_PROXY` say. One that wants a password is named by these.

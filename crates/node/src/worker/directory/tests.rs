@@ -70,12 +70,13 @@ fn old_trouble_has_a_bound() {
 #[test]
 fn what_was_told_comes_behind_what_was_configured_and_takes_the_place_of_what_was_told_before() {
     let mut directory = directory("a b");
-    directory.tell(addresses("c b d"));
+    assert_eq!(directory.tell(addresses("c b d")), Some(addresses("c d")), "b is configured");
+    assert_eq!(directory.tell(addresses("b c d")), None, "it is the same");
     assert_eq!(order(&mut directory, 1), "a b c d");
     tries(&mut directory, 1, "c", false);
-    directory.tell(addresses("e c"));
+    assert_eq!(directory.tell(addresses("e c")), Some(addresses("e c")));
     assert_eq!(order(&mut directory, 2), "a b e c", "c failed, and that is not forgotten");
-    directory.tell(Vec::new());
+    assert_eq!(directory.tell(Vec::new()), Some(Vec::new()));
     assert_eq!(order(&mut directory, 3), "a b");
 }
 
@@ -130,4 +131,28 @@ fn a_redirect_that_could_not_be_tried_for_long_is_forgotten() {
     assert!(directory.redirect(at(0), addresses("x")));
     assert_eq!(directory.clone().dial(at(59), ConnId(1), false), addresses("x a"));
     assert_eq!(directory.dial(at(60), ConnId(1), false), addresses("a"));
+}
+
+#[test]
+fn shuffled_places_have_an_order_of_each_workers_own_that_stays_and_gives_way_to_what_is_better() {
+    let names = "a b c d";
+    let of = |seed| Directory::new(addresses(names)).shuffled(seed);
+    let mut firsts = std::collections::BTreeMap::<String, u32>::new();
+    for seed in 0..400 {
+        let mut directory = of(seed);
+        let own = order(&mut directory, 1);
+        assert_eq!(order(&mut directory, 2), own, "it stays");
+        assert_eq!(order(&mut of(seed), 1), own, "it is drawn from the seed alone");
+        let mut sorted: Vec<_> = own.split(' ').collect();
+        *firsts.entry(sorted[0].to_owned()).or_default() += 1;
+        let (first, last) = (sorted[0].to_owned(), sorted[3].to_owned());
+        sorted.sort_unstable();
+        assert_eq!(sorted.join(" "), names, "each is there once");
+        tries(&mut directory, 3, &last, true);
+        assert!(order(&mut directory, 4).starts_with(&last), "what took it in comes first");
+        tries(&mut directory, 5, &first, false);
+        assert!(order(&mut directory, 6).ends_with(&first), "what failed comes last");
+    }
+    // 100 each, if it were even; three standard deviations are 26.
+    assert!(firsts.values().all(|count| (60..=140).contains(count)), "{firsts:?}");
 }

@@ -32,10 +32,27 @@ fn a_worker_has_reconnected_when_it_is_active_since_later() {
 }
 
 #[test]
+fn a_worker_has_followed_when_it_has_left_for_that_or_is_here_over_another_connection() {
+    let at = |state: &str, remote: Option<&str>, reason: Option<&str>| {
+        let (remote, reason) = (remote.map(str::to_owned), reason.map(str::to_owned));
+        WorkerInfo { remote, reason, ..worker(state, "00.000", 0) }
+    };
+    let before = at("active", Some("127.0.0.1:1"), None);
+    let followed = |seen| is_so(WorkerAction::Redirect, &before, &seen);
+    assert!(!followed(before.clone()), "it is told, and has not gone");
+    assert!(!followed(at("restoring", Some("127.0.0.1:2"), None)));
+    assert!(followed(at("active", Some("127.0.0.1:2"), None)));
+    assert!(followed(at("draining", Some("127.0.0.1:2"), None)));
+    assert!(followed(at("disconnected", None, Some("redirected"))));
+    assert!(!followed(at("disconnected", None, Some("transport_reset"))), "it was lost");
+}
+
+#[test]
 fn what_is_done_to_all_is_done_to_those_to_whom_it_makes_a_difference() {
     let with = |state: &str, running, connected: bool| {
         let mut worker = worker(state, "00.000", running);
         worker.transport = connected.then(|| "grpc".to_owned());
+        worker.moves = connected && running == 1;
         worker
     };
     let all = [
@@ -52,5 +69,6 @@ fn what_is_done_to_all_is_done_to_those_to_whom_it_makes_a_difference() {
     assert_eq!(meant(WorkerAction::Resume), [1, 1, 1, 0, 0, 0, 1]);
     assert_eq!(meant(WorkerAction::Reconnect), [1, 1, 0, 0, 0, 0, 0]);
     assert_eq!(meant(WorkerAction::Disconnect), [1, 1, 0, 0, 0, 0, 0]);
+    assert_eq!(meant(WorkerAction::Redirect), [1, 0, 0, 0, 0, 0, 0]);
     assert_eq!(meant(WorkerAction::Forget), [0, 0, 0, 1, 0, 1, 1]);
 }

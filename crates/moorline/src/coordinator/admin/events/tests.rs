@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
@@ -25,7 +27,7 @@ async fn api() -> (CoordinatorHandle, Router) {
         driver.new_events(0).await.unwrap();
     }
     let subject = CoordinatorSubject::new(driver.clone(), false, Limits::default());
-    (driver.clone(), router(driver, subject))
+    (driver.clone(), router((driver, subject, Arc::default())))
 }
 
 async fn get(api: &Router, path: &str) -> Response<Body> {

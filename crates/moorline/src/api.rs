@@ -149,6 +149,9 @@ pub struct WorkerInfo {
     /// From where it came, as the transport names it: an address, its own or that of a proxy in between.
     #[serde(default)]
     pub remote: Option<String>,
+    /// The number of its connection in this life of the coordinator: over another one, it has come again.
+    #[serde(default)]
+    pub connection: Option<u64>,
     /// It is connected, and understands where it is told to go.
     #[serde(default)]
     pub moves: bool,

@@ -21,6 +21,7 @@ pub use events::EventQuery;
 pub(crate) use http::Patience;
 use http::{Call, Http};
 pub use query::TaskQuery;
+#[cfg(feature = "cli")]
 pub(crate) use steer::WorkerAction;
 
 /// Tasks asked for at once.

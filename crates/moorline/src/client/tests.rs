@@ -307,7 +307,8 @@ async fn a_worker_that_is_told_of_an_endpoint_goes_there_when_the_others_are_gon
         .unwrap();
     let client = crate::Client::new(second.admin_url().unwrap()).unwrap();
     let task = client.submit(Submit::new("echo", "over there")).await.unwrap().id;
-    assert_eq!(client.wait(task).await.unwrap().state, TaskState::Succeeded);
+    let ended = client.wait_for(task, Duration::from_secs(30)).await.unwrap();
+    assert_eq!(ended.state, TaskState::Succeeded);
     worker.shutdown();
     second.stop().await;
 }

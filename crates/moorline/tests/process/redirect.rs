@@ -99,6 +99,7 @@ fn a_worker_is_sent_to_another_coordinator_and_is_never_without_one() {
         first.coordinator.log().wait_from(0, "admin.action", |line| line["action"] == "redirected");
     let said = audit["msg"].as_str().unwrap();
     assert_eq!(said, format!("An operator redirected w1 to {}", wire::url(second.listen)));
+    assert!(gone["connection"].is_null() && before["connection"].is_u64(), "{gone} {before}");
     let why = lines(&run(&first, &["worker", "explain", "w1"])).join("\n");
     assert!(why.contains("redirected (ML3505)"), "{why}");
 }

@@ -281,11 +281,10 @@ fn is_so(action: WorkerAction, before: &WorkerInfo, seen: &WorkerInfo) -> bool {
             let here = |worker: &WorkerInfo| matches!(&*worker.state, "active" | "draining");
             here(seen) && (since(seen) > since(before) + LATER || !here(before))
         }
-        WorkerAction::Redirect => match &seen.remote {
-            // It has come over another connection, and is past what that begins with.
-            Some(remote) => {
-                Some(remote) != before.remote.as_ref()
-                    && matches!(&*seen.state, "active" | "draining")
+        WorkerAction::Redirect => match seen.connection {
+            // It has come again, and is past what that begins with.
+            Some(number) => {
+                Some(number) != before.connection && matches!(&*seen.state, "active" | "draining")
             }
             // Who was lost otherwise may be anywhere.
             None => seen.reason.as_deref() == Some(Reason::Redirected.name()),

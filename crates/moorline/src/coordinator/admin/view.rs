@@ -81,6 +81,7 @@ pub(super) fn worker_info(view: &WorkerView, peers: &BTreeMap<ConnId, Peer>) -> 
         transport: peer.map(|peer| peer.transport.clone()),
         endpoint: peer.map(|peer| peer.endpoint.to_string()),
         remote: peer.map(|peer| peer.remote.clone()),
+        connection: view.conn.map(|ConnId(number)| number),
         moves: view.moves,
         version: view.software.as_ref().map(Name::to_string),
         cordoned: view.cordoned,

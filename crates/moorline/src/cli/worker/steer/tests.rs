@@ -33,16 +33,16 @@ fn a_worker_has_reconnected_when_it_is_active_since_later() {
 
 #[test]
 fn a_worker_has_followed_when_it_has_left_for_that_or_is_here_over_another_connection() {
-    let at = |state: &str, remote: Option<&str>, reason: Option<&str>| {
-        let (remote, reason) = (remote.map(str::to_owned), reason.map(str::to_owned));
-        WorkerInfo { remote, reason, ..worker(state, "00.000", 0) }
+    let at = |state: &str, connection: Option<u64>, reason: Option<&str>| {
+        let reason = reason.map(str::to_owned);
+        WorkerInfo { connection, reason, ..worker(state, "00.000", 0) }
     };
-    let before = at("active", Some("127.0.0.1:1"), None);
+    let before = at("active", Some(1), None);
     let followed = |seen| is_so(WorkerAction::Redirect, &before, &seen);
     assert!(!followed(before.clone()), "it is told, and has not gone");
-    assert!(!followed(at("restoring", Some("127.0.0.1:2"), None)));
-    assert!(followed(at("active", Some("127.0.0.1:2"), None)));
-    assert!(followed(at("draining", Some("127.0.0.1:2"), None)));
+    assert!(!followed(at("restoring", Some(2), None)));
+    assert!(followed(at("active", Some(2), None)));
+    assert!(followed(at("draining", Some(2), None)));
     assert!(followed(at("disconnected", None, Some("redirected"))));
     assert!(!followed(at("disconnected", None, Some("transport_reset"))), "it was lost");
 }

@@ -16,5 +16,5 @@ pub async fn admin_of_nobody() -> Result<(CoordinatorHandle, Router), StartError
     let (store, options) = (Box::new(MemoryStore::new()), CoordinatorOptions::new());
     let driver = start_coordinator(Tokio, Transports::new(), store, options).await?;
     let subject = CoordinatorSubject::new(driver.clone(), false, Limits::default());
-    Ok((driver.clone(), router(driver, subject)))
+    Ok((driver.clone(), router((driver, subject, Default::default()))))
 }

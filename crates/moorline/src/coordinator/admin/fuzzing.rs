@@ -1,5 +1,7 @@
 //! The admin API of a coordinator that nobody connects to, for the fuzz target `admin_request`.
 
+use std::sync::Arc;
+
 use axum::Router;
 use moorline_driver::{
     CoordinatorHandle, CoordinatorOptions, StartError, Tokio, Transports, start_coordinator,
@@ -16,5 +18,5 @@ pub async fn admin_of_nobody() -> Result<(CoordinatorHandle, Router), StartError
     let (store, options) = (Box::new(MemoryStore::new()), CoordinatorOptions::new());
     let driver = start_coordinator(Tokio, Transports::new(), store, options).await?;
     let subject = CoordinatorSubject::new(driver.clone(), false, Limits::default());
-    Ok((driver.clone(), router((driver, subject, Default::default()))))
+    Ok((driver.clone(), router((driver, subject, Arc::default()))))
 }

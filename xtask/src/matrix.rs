@@ -30,6 +30,9 @@ const USUAL: &[(&str, &str)] = &[
     ("wss", "tokio"),
 ];
 
+/// In the place of transports: where the test command runs it, and nowhere else.
+const ONCE: &str = "once";
+
 /// Which tests do not run everywhere, and why.
 const EXCEPTIONS: &str = "crates/moorline/tests/process/matrix.txt";
 
@@ -176,11 +179,15 @@ impl Exception {
 
 impl std::fmt::Display for Exception {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.over == [ONCE] {
+            return write!(f, "{} over gRPC on tokio only: {}", self.what, self.why);
+        }
         write!(f, "{} over {} only: {}", self.what, self.over.join(" "), self.why)
     }
 }
 
-/// Lines of the form `TEST or MODULE:: | TRANSPORT.. | REASON`; each has to be about a test there is.
+/// Lines of the form `TEST or MODULE:: | TRANSPORT.. | REASON`, or with [`ONCE`] for the transports; each has
+/// to be about a test there is.
 fn exceptions(text: &str, all: &[String]) -> Result<Vec<Exception>, String> {
     let mut found = Vec::new();
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -188,7 +195,8 @@ fn exceptions(text: &str, all: &[String]) -> Result<Vec<Exception>, String> {
         let parts: Vec<_> = line.split('|').map(str::trim).collect();
         let [what, over, why] = parts.as_slice() else { return wrong("not three parts") };
         let over: Vec<_> = over.split_whitespace().map(str::to_owned).collect();
-        if over.is_empty() || over.iter().any(|one| !TRANSPORTS.contains(&one.as_str())) {
+        let is_known = |one: &String| TRANSPORTS.contains(&one.as_str());
+        if over.is_empty() || !(over == [ONCE] || over.iter().all(is_known)) {
             return wrong("no transport");
         }
         if why.chars().filter(|c| c.is_alphabetic()).count() < 8 {
@@ -213,9 +221,13 @@ struct Run {
 
 impl Run {
     fn new(transport: &str, runtime: &str, all: &[String], exceptions: &[Exception]) -> Self {
+        let is_first = (transport, runtime) == (TRANSPORTS[0], RUNTIMES[0]);
         let is_left_out = |test: &&String| {
             let mut about = exceptions.iter().filter(|exception| exception.is_about(test));
-            about.any(|exception| !exception.over.iter().any(|one| one == transport))
+            about.any(|exception| {
+                let is_over = |one: &String| one == transport || (one == ONCE && is_first);
+                !exception.over.iter().any(is_over)
+            })
         };
         let (left_out, tests) = all.iter().partition::<Vec<_>, _>(is_left_out);
         let owned = |tests: Vec<&String>| tests.into_iter().cloned().collect();
@@ -339,6 +351,9 @@ mod tests {
         assert_eq!(tests("ws").tests, ["faults::a", "faults::b"]);
         assert_eq!(tests("quic").tests, ["faults::a"]);
         assert_eq!(tests("quic").left_out, ["faults::b", "surface::c"]);
+        let once = super::exceptions("faults:: | once | nobody dials here", &all()).unwrap();
+        let on = |runtime| Run::new("grpc", runtime, &all(), &once).tests;
+        assert_eq!((on("tokio"), on("smol")), (all(), vec!["surface::c".to_owned()]));
     }
 
     #[test]
@@ -348,6 +363,7 @@ mod tests {
             "faults::a | grpc |",
             "faults::a | | it speaks TCP itself",
             "faults::a | smoke | it speaks TCP itself",
+            "faults::a | once grpc | it speaks TCP itself",
             "faults::gone | grpc | it speaks TCP itself",
             "gone:: | grpc | it speaks TCP itself",
         ] {

@@ -81,7 +81,7 @@ wrong, with a code, the numbers and what to do, `moorline config timing` what th
   contradict each other are errors: a process that finds one does not start (exit code 78).
 - Times are strings with a unit: `\"5s\"`, `\"1m30s\"`, `\"250ms\"`. A number alone is refused.
 - Settings of workers and of coordinators may be in one file; each process reads its own, and `config check` compares both.
-- Secrets will never be in the file: a setting that ends in `_file` names the file that has one. There is none yet.
+- Secrets are never in the file: tokens and private keys are in files of their own, which a setting names.
 - SIGHUP, or `moorline coordinator reload`, reads the file again. What is marked *Reloadable* is applied; what else has
   changed is named in the log and waits for a restart. A file with an error changes nothing.
 

@@ -110,7 +110,7 @@ async fn attach(
         .map_err(|error| handshake_failed(&error))?;
     let pings = http2.ping_pong();
     let shared = Arc::new(Shared::default());
-    let client = Client { http2, requests: Some(requests.clone()) };
+    let client = Client { http2: Box::new(http2), requests: Some(requests.clone()) };
     home.spawn(drive(client, pings, Arc::clone(&shared)));
     let guard = Guard(Some(Arc::clone(&shared)));
 
@@ -180,7 +180,8 @@ fn handshake_failed(error: &h2::Error) -> DialError {
 
 /// The end that dialled.
 struct Client {
-    http2: client::Connection<Stream, Bytes>,
+    /// Boxed, for what it is handed through.
+    http2: Box<client::Connection<Stream, Bytes>>,
     requests: Option<SendRequest<Bytes>>,
 }
 

@@ -74,6 +74,8 @@ impl Home {
     /// Runs this in the background, to its end.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let home = self.clone();
+        // Boxed: what is moved into a future and awaited there has room in it twice.
+        let task = Box::pin(task);
         self.tokio.spawn(async move {
             task.await;
             // Behind the task, not beside it.

@@ -263,7 +263,7 @@ async fn attach(
         if let Some(connection) = take(request, respond, peer, identity.clone(), &shared) {
             // Waits while the driver takes no connections; an error is the end of the listener.
             attached.send(Ok(connection)).await.map_err(|_| left())?;
-            return Ok(Server { http2 });
+            return Ok(Server { http2: Box::new(http2) });
         }
     }
 }
@@ -349,7 +349,8 @@ fn refusal(code: Code, message: &'static str) -> Response<()> {
 
 /// The end that accepted.
 struct Server {
-    http2: server::Connection<Stream, Bytes>,
+    /// Boxed: it is handed on from task to task, and each would have room for it.
+    http2: Box<server::Connection<Stream, Bytes>>,
 }
 
 impl Http2 for Server {

@@ -49,3 +49,14 @@ fn what_is_not_the_stream_is_answered() {
         Some(Code::Unimplemented)
     );
 }
+
+fn size_of_task<A, B, C, D, F: Future>(_: fn(A, B, C, D) -> F) -> usize {
+    size_of::<F>()
+}
+
+/// A coordinator has one for each worker.
+#[test]
+fn the_task_of_a_connection_is_small() {
+    let size = size_of_task(serve);
+    assert!(size <= 2_048, "{size} bytes");
+}

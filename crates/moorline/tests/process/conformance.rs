@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::rig::{MOORLINE, Rig};
+use crate::rig::{MOORLINE, Process, Rig, free_address};
 
 /// What `moorline conformance` says, each promise by its name, and its exit code.
 fn judged(args: &[&str]) -> (Vec<Value>, Option<i32>) {
@@ -21,11 +21,22 @@ fn judged(args: &[&str]) -> (Vec<Value>, Option<i32>) {
 
 #[test]
 fn our_own_worker_keeps_every_promise_of_a_worker() {
+    worker_keeps_all("grpc");
+}
+
+#[test]
+fn our_own_worker_keeps_every_promise_over_websocket() {
+    worker_keeps_all("ws");
+}
+
+fn worker_keeps_all(transport: &str) {
+    let transport = format!("--transport={transport}");
     let worker = [
         "worker",
         "-o",
         "json",
         "--patience=40s",
+        &transport,
         "--",
         MOORLINE,
         "worker",
@@ -55,15 +66,30 @@ fn a_program_that_is_no_worker_keeps_none_and_that_is_said() {
 }
 
 #[test]
-fn our_own_coordinator_keeps_every_promise_of_a_coordinator() {
-    let rig = Rig::new("90s");
-    let (url, admin) = (format!("grpc://{}", rig.listen), format!("http://{}", rig.admin));
-    let all = ["coordinator", "-o", "json", "--patience=40s", &url, "--admin", &admin];
+fn our_own_coordinator_keeps_every_promise_over_websocket() {
+    let [listen, admin] = [free_address(), free_address()];
+    let (url, at) = (format!("ws://{listen}"), format!("--admin-listen={admin}"));
+    let listen = format!("--listen={url}");
+    let args = ["coordinator", "--store=memory", "--lost-after=90s", &listen, &at];
+    let coordinator = Process::start("coordinator", &args);
+    coordinator.log().wait("coordinator.started");
+    coordinator_keeps_all(&url, &format!("http://{admin}"));
+}
+
+fn coordinator_keeps_all(url: &str, admin: &str) {
+    let all = ["coordinator", "-o", "json", "--patience=40s", url, "--admin", admin];
     let (promises, code) = judged(&all);
     let broken: Vec<_> = promises.iter().filter(|one| one["verdict"] != "kept").collect();
     assert!(broken.is_empty(), "{broken:#?}");
     assert_eq!(code, Some(0));
     assert!(promises.len() > 40, "{}", promises.len());
+}
+
+#[test]
+fn our_own_coordinator_keeps_every_promise_of_a_coordinator() {
+    let rig = Rig::new("90s");
+    let (url, admin) = (format!("grpc://{}", rig.listen), format!("http://{}", rig.admin));
+    coordinator_keeps_all(&url, &admin);
 
     // What needs tasks is told as not judged where none can be handed in, and never as kept.
     let only = "--only=a_task_is_assigned_and_its_result_is_accepted";

@@ -1,4 +1,4 @@
-//! Values of flags: durations, jitter, handlers.
+//! Values of flags: durations, jitter, handlers, places.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -23,6 +23,14 @@ pub(crate) fn some_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("it must be longer than nothing".to_owned()),
         some => Ok(some),
+    }
+}
+
+/// A place that may be read by the coordinator: a URL, or HOST:PORT.
+pub(super) fn place(text: &str) -> Result<String, String> {
+    match crate::reach::is_place(text) {
+        Ok(()) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

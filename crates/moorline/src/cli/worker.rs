@@ -7,8 +7,6 @@ mod steer;
 
 use std::path::{Path, PathBuf};
 
-pub(super) use steer::place;
-
 use clap::Subcommand;
 use moorline_link::Reason;
 

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::cli::exit::Exit;
 use crate::cli::server::ServerArgs;
-use crate::cli::values::duration;
-use crate::cli::worker::place;
+use crate::cli::values::{duration, place};
 use crate::cli::{Context, Outcome, output};
 use crate::{Code, LeftBehind};
 

@@ -13,6 +13,7 @@ use crate::cli::global::Format;
 use crate::cli::outcomes::Outcomes;
 use crate::cli::output::{self, Shape, short};
 use crate::cli::server::ServerArgs;
+use crate::cli::values::place;
 use crate::cli::{Context, Outcome};
 use crate::client::{Client, WorkerAction};
 use crate::{Error, Result, WorkerInfo};
@@ -66,14 +67,6 @@ pub(in crate::cli) struct RedirectArgs {
     /// has most likely stayed, and its log says why.
     #[arg(long, conflicts_with = "dry_run")]
     wait: bool,
-}
-
-/// A place that may be read by the coordinator: a URL, or HOST:PORT.
-pub(in crate::cli) fn place(text: &str) -> std::result::Result<String, String> {
-    match crate::reach::is_place(text) {
-        Ok(()) => Ok(text.to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
 }
 
 /// What all of them come to.

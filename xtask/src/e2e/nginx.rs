@@ -9,9 +9,9 @@ use super::roles::{Role, free, get, ready, start};
 use super::{must, on_path};
 use crate::write::target;
 
-/// nginx gives up what is silent for 60 s. The heartbeats here are further apart: what keeps the connection
-/// are WebSocket's own pings.
-const SILENCE: Duration = Duration::from_secs(75);
+/// nginx gives up what is silent for 60 s. A worker without work says no more than its heartbeats, here as far
+/// apart as they may be (15 s), and WebSocket's own pings.
+const QUIET: Duration = Duration::from_secs(75);
 /// How long anything else may take.
 const SOON: Duration = Duration::from_secs(60);
 /// A payload that nginx has to pass on in many pieces.
@@ -81,7 +81,7 @@ fn begin(nginx: &Path, home: &Path) -> Result<Role, String> {
     start(nginx, &args.collect::<Vec<_>>())
 }
 
-/// A worker behind nginx does its work, outlasts a silence, and comes back when nginx does.
+/// A worker behind nginx does its work, outlasts a time without any, and comes back when nginx does.
 pub(super) fn run(moorline: &Path) -> Result<(), String> {
     let nginx = find()?;
     let home = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -108,14 +108,14 @@ pub(super) fn run(moorline: &Path) -> Result<(), String> {
             format!("--data-dir={}", home.path().join("w1").display()),
             format!("--health-listen={of_worker}"),
             "--handler=work=cat".to_owned(),
-            "--heartbeat-interval=2m".to_owned(),
-            "--heartbeat-timeout=5m".to_owned(),
+            "--heartbeat-interval=15s".to_owned(),
+            "--heartbeat-timeout=45s".to_owned(),
         ],
     )?;
     ready(of_worker)?;
     echoes(moorline, admin, home.path(), LARGE)?;
-    println!("e2e: nginx hears nothing of a worker for {SILENCE:?} but pings");
-    let until = Instant::now() + SILENCE;
+    println!("e2e: a worker behind nginx has no work for {QUIET:?}");
+    let until = Instant::now() + QUIET;
     while Instant::now() < until {
         std::thread::sleep(Duration::from_secs(5));
         let (status, said) = get(of_worker, "/readyz").map_err(|error| error.to_string())?;
@@ -135,7 +135,9 @@ pub(super) fn run(moorline: &Path) -> Result<(), String> {
     let _running = begin(&nginx, home.path())?;
     ready(of_worker)?;
     echoes(moorline, admin, home.path(), 1)?;
-    println!("e2e: a worker behind nginx outlasts a silence, and comes back when nginx does");
+    println!(
+        "e2e: a worker behind nginx outlasts a time without work, and comes back when nginx does"
+    );
     Ok(())
 }
 

@@ -56,7 +56,11 @@ const CHORES: &[Chore] = &[
     ),
     ("codegen", "[--check]  write the Rust code of the wire schema", codegen::run),
     ("diagrams", "[--check]  write docs/states.md from the table of states", diagrams::run),
-    ("e2e", "             check metrics, alerts and units with promtool and systemd", e2e::run),
+    (
+        "e2e",
+        "             check metrics, alerts and units with promtool and systemd; a worker behind nginx",
+        e2e::run,
+    ),
     (
         "examples",
         "[--built]  find public items without an example, and run the programs that are",

@@ -390,6 +390,8 @@ struct Last<T> {
     looks: Looks,
     /// How they were when they could not be read, and when that was.
     failed: Option<(Looks, Instant)>,
+    /// It was used, and it was said if nobody will believe it.
+    used: bool,
 }
 
 /// What could not be read is tried again after this time: it may have been the machine, and not the files.
@@ -416,12 +418,12 @@ impl<T> Reread<T> {
         // Before they are read: what changes meanwhile is read again.
         let looks = looks(&files);
         let value = Arc::new(read(&files)?);
-        say_if_not_in_force(&files);
-        Ok(Self { files, read, last: Mutex::new(Last { value, looks, failed: None }) })
+        Ok(Self { files, read, last: Mutex::new(Last { value, looks, failed: None, used: false }) })
     }
 
     fn fixed(value: T) -> Self {
-        let last = Last { value: Arc::new(value), looks: Looks::default(), failed: None };
+        let last =
+            Last { value: Arc::new(value), looks: Looks::default(), failed: None, used: false };
         let read = |_: &TlsFiles| Err(TlsError::NoCertificate);
         Self { files: TlsFiles::default(), read, last: Mutex::new(last) }
     }
@@ -435,9 +437,8 @@ impl<T> Reread<T> {
         if looks != last.looks && !last.failed.is_some_and(is_known) {
             match (self.read)(&self.files) {
                 Ok(value) => {
-                    *last = Last { value: Arc::new(value), looks, failed: None };
+                    *last = Last { value: Arc::new(value), looks, failed: None, used: false };
                     tracing::info!(event = "tls.reloaded", "Keys and certificates were read again");
-                    say_if_not_in_force(&self.files);
                 }
                 Err(error) => {
                     last.failed = Some((looks, Instant::now()));
@@ -447,6 +448,10 @@ impl<T> Reread<T> {
                     );
                 }
             }
+        }
+        // Said of what is used, and once: who only looks whether files are good reads them too.
+        if !std::mem::replace(&mut last.used, true) {
+            say_if_not_in_force(&self.files);
         }
         Arc::clone(&last.value)
     }

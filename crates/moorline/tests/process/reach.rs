@@ -364,8 +364,9 @@ fn files_of_keys_and_certificates_that_cannot_be_used_are_named() {
     let args = with(&at("old.pem"), &at("old.key"));
     let args: Vec<_> = args.iter().map(String::as_str).collect();
     let old = Process::start("coordinator", &args);
-    old.log().wait("tls.not_in_force");
     old.log().wait("coordinator.started");
+    old.log().wait("tls.not_in_force");
+    assert_eq!(old.log().messages("tls.not_in_force").len(), 1, "it is said once");
 }
 
 /// An HTTP proxy that knows `CONNECT` alone; it counts how often it was asked.

@@ -11,6 +11,9 @@ impl Config {
     /// Workers that see the certificate leave out what it does not name. Whoever ends TLS in front of the
     /// coordinator may have another one: so nothing is refused for it.
     pub(super) fn unproven(&self) -> Option<Problem> {
+        if self.list(Key::Advertise).is_empty() {
+            return None;
+        }
         let (places, advertised) = roles::coordinator(self).advertising();
         let advertised = advertised.ok()?;
         let first = *places.unproven(&advertised).first()?;

@@ -197,7 +197,8 @@ fn names(verified: &rustls_pki_types::CertificateDer<'_>) -> Option<Vec<String>>
     let (_, parsed) = X509Certificate::from_der(verified).ok()?;
     let names = parsed.subject_alternative_name().ok()??;
     let host = |name: &GeneralName<'_>| match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        // A name that looks like an address is none: no verifier takes it for that address.
+        GeneralName::DNSName(name) => name.parse::<IpAddr>().is_err().then(|| (*name).to_owned()),
         GeneralName::IPAddress(bytes) => {
             let four = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
             let address = four.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from));

@@ -95,3 +95,19 @@ fn a_certificate_without_hosts_speaks_for_none() {
         assert!(matches!(refused, Err(AuthorityError::Foreign { .. })), "{refused:?}");
     }
 }
+
+#[test]
+fn a_name_that_looks_like_an_address_proves_no_address() {
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let mut params = rcgen::CertificateParams::default();
+    for name in ["192.0.2.9", "2001:db8::9", "a.example.com"] {
+        params.subject_alt_names.push(rcgen::SanType::DnsName(name.try_into().expect("ASCII")));
+    }
+    let certificate = params.self_signed(&key).expect("a certificate");
+    let peer = Authority::certificate(certificate.der());
+    assert_eq!(peer.to_string(), "a.example.com");
+    for address in ["quic://192.0.2.9:3", "grpcs://[2001:db8::9]:4"] {
+        let refused = peer.may_name(&endpoint(address));
+        assert!(matches!(refused, Err(AuthorityError::Foreign { .. })), "{refused:?}");
+    }
+}

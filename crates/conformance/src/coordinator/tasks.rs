@@ -8,7 +8,7 @@ use moorline_node::ToWorker;
 use moorline_work::{Disposition, Holding, Judgement, TaskKey, WorkerMessage};
 
 use super::Table;
-use super::player::{Player, words};
+use super::player::{Player, settled, words};
 use super::seat::Heard;
 use crate::hearing::Hears;
 use crate::lane::Whole;
@@ -39,9 +39,13 @@ fn assigned(heard: &Heard) -> Option<(TaskKey, Whole<ToWorker>)> {
 /// Waits for an assignment and accepts it.
 async fn accepts(player: &mut Player<'_>) -> Outcome<(TaskKey, Whole<ToWorker>)> {
     let (key, said) = player.until("an assignment of the task", assigned).await?;
+    accept(player, key).await;
+    Ok((key, said))
+}
+
+async fn accept(player: &mut Player<'_>, key: TaskKey) {
     player.seat.manners.free = 0;
     player.tell(WorkerMessage::Accept { key }, Bytes::new()).await;
-    Ok((key, said))
 }
 
 /// Brings the result of what was accepted, and waits for its settlement.
@@ -91,8 +95,18 @@ pub(super) async fn no_more_is_assigned_than_there_are_slots(table: &Table<'_>) 
         let more = assigned(&heard).is_some();
         holds(!more, "no further assignment, as the one slot is used", || words(&heard))?;
     }
-    finishes(&mut player, first).await?;
-    let (second, _) = accepts(&mut player).await?;
+    player.seat.manners.free = 1;
+    player.brings(first, "done").await;
+    // They are of two lanes, so either may come first.
+    let (mut is_settled, mut next) = (false, None);
+    let expected = "a settlement of the result, and an assignment of the second task";
+    let heard = player.until(expected, |heard| {
+        is_settled |= settled(heard, first).is_some();
+        next = next.or(assigned(heard).map(|(key, _)| key));
+        next.filter(|_| is_settled)
+    });
+    let second = heard.await?;
+    accept(&mut player, second).await;
     finishes(&mut player, second).await?;
     player.leaves().await;
     Ok(())

@@ -221,7 +221,17 @@ impl<'a> Player<'a> {
         let welcome = self.welcomed().await?;
         let answers = self.lists(items).await?;
         self.say(UpFrame::Active).await;
-        self.until("Active", |heard| matches!(heard, Heard::Active).then_some(())).await?;
+        // What has a lane of its own may overtake it.
+        let mut early = VecDeque::new();
+        let active = self.until("Active", |heard| {
+            if let Heard::Said(_) = heard {
+                early.push_back(heard.clone());
+            }
+            matches!(heard, Heard::Active).then_some(())
+        });
+        active.await?;
+        early.append(&mut self.heard);
+        self.heard = early;
         Ok((welcome, answers))
     }
 

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::rig::{MOORLINE, Process, Rig, free_address};
+use crate::wire::Pki;
 
 /// What `moorline conformance` says, each promise by its name, and its exit code.
 fn judged(args: &[&str]) -> (Vec<Value>, Option<i32>) {
@@ -76,8 +77,44 @@ fn our_own_coordinator_keeps_every_promise_over_websocket() {
     coordinator_keeps_all(&url, &format!("http://{admin}"));
 }
 
+#[test]
+fn our_own_coordinator_keeps_every_promise_over_quic_to_one_who_has_to_prove_its_name() {
+    let home = tempfile::tempdir().unwrap();
+    let pki = Pki::new(home.path());
+    pki.issue("coordinator");
+    pki.issue("judge");
+    let file = |name: &str| home.path().join(name).display().to_string();
+    let tokens = file("tokens");
+    std::fs::write(&tokens, "nobody else knows this\n").unwrap();
+    let shows = |who: &str| {
+        let cert = ["cert", "key"].map(|what| {
+            let end = if what == "cert" { "pem" } else { "key" };
+            format!("--tls-{what}={}", file(&format!("{who}.{end}")))
+        });
+        [cert[0].clone(), cert[1].clone(), format!("--tls-ca={}", file("ca.pem"))]
+    };
+    let [listen, admin] = [free_address(), free_address()];
+    let url = format!("quic://{listen}");
+    let mut args =
+        vec!["coordinator".to_owned(), "--store=memory".into(), "--lost-after=90s".into()];
+    args.extend([format!("--listen={url}"), format!("--admin-listen={admin}")]);
+    args.push(format!("--join-token-file={tokens}"));
+    args.extend(shows("coordinator"));
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    let coordinator = Process::start("coordinator", &args);
+    coordinator.log().wait("coordinator.started");
+    let mut proof = shows("judge").to_vec();
+    proof.extend(["--name=judge".to_owned(), format!("--credential-file={tokens}")]);
+    coordinator_keeps(&url, &format!("http://{admin}"), &proof);
+}
+
 fn coordinator_keeps_all(url: &str, admin: &str) {
-    let all = ["coordinator", "-o", "json", "--patience=40s", url, "--admin", admin];
+    coordinator_keeps(url, admin, &[]);
+}
+
+fn coordinator_keeps(url: &str, admin: &str, proof: &[String]) {
+    let mut all = vec!["coordinator", "-o", "json", "--patience=40s", url, "--admin", admin];
+    all.extend(proof.iter().map(String::as_str));
     let (promises, code) = judged(&all);
     let broken: Vec<_> = promises.iter().filter(|one| one["verdict"] != "kept").collect();
     assert!(broken.is_empty(), "{broken:#?}");

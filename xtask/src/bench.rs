@@ -100,7 +100,8 @@ const GROUPS: &[Group] = &[
     },
     Group {
         name: "transports",
-        about: "every transport beside the bare library beneath it",
+        about: "every transport beside the bare library beneath it; transports/PART for one of speed, memory, \
+                wire and cut",
         how: How::Processes(transports::measure),
     },
 ];
@@ -116,15 +117,19 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     if let Some(flag) = flags.iter().find(|flag| **flag != "--quick") {
         return Err(format!("{flag}: there are --quick, --check and --update").into());
     }
-    let unknown = names.iter().find(|name| GROUPS.iter().all(|group| group.name != **name));
+    let unknown = names.iter().find(|name| !GROUPS.iter().any(|group| group.is_named(name)));
     if let Some(name) = unknown {
         let known: String =
             GROUPS.iter().map(|group| format!("\n  {:10} {}", group.name, group.about)).collect();
         return Err(format!("{name} is no group; there are{known}").into());
     }
-    for group in GROUPS.iter().filter(|group| names.is_empty() || names.contains(&group.name)) {
-        println!("{}", report::heading(group.name, &flags)?);
-        group.measure(&flags)?;
+    for group in GROUPS {
+        let chosen: Vec<&str> = names.iter().copied().filter(|name| group.is_named(name)).collect();
+        if names.is_empty() || !chosen.is_empty() {
+            println!("{}", report::heading(chosen.first().unwrap_or(&group.name), &flags)?);
+            let parts = chosen.iter().filter_map(|name| Some(name.split_once('/')?.1));
+            group.measure(&flags.iter().copied().chain(parts).collect::<Vec<_>>())?;
+        }
     }
     Ok(())
 }
@@ -135,6 +140,13 @@ pub(crate) fn instructions(_: &[String]) -> Outcome {
 }
 
 impl Group {
+    /// Whether this is its name, or `NAME/PART` of one that has parts.
+    fn is_named(&self, name: &str) -> bool {
+        let (group, part) = name.split_once('/').map_or((name, None), |(a, b)| (a, Some(b)));
+        group == self.name
+            && part.is_none_or(|part| self.name == "transports" && transports::has_part(part))
+    }
+
     fn measure(&self, flags: &[&str]) -> Outcome {
         let (package, name, args) = match self.how {
             How::Processes(measure) => return measure(flags),

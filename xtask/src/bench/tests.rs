@@ -1,8 +1,20 @@
 use super::icount::{Counts, compare, parse, text};
-use super::{cargo, report};
+use super::{GROUPS, cargo, report};
 
 fn counts(list: &[(&str, u64)]) -> Counts {
     list.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+}
+
+#[test]
+fn a_group_is_named_and_a_part_only_of_one_that_has_it() {
+    let named = |name: &str| -> Vec<&str> {
+        GROUPS.iter().filter(|group| group.is_named(name)).map(|group| group.name).collect()
+    };
+    assert_eq!(named("transports"), ["transports"]);
+    assert_eq!(named("transports/memory"), ["transports"]);
+    for wrong in ["transports/", "transports/idle", "memory/speed", "transport"] {
+        assert_eq!(named(wrong), [""; 0], "{wrong}");
+    }
 }
 
 #[test]

@@ -24,14 +24,31 @@ struct Plan {
     quick: bool,
 }
 
-pub(super) fn measure(flags: &[&str]) -> Outcome {
-    let plan = Plan { quick: flags.contains(&"--quick") };
+type Part = fn(&Programs, Plan) -> Result<String, Error>;
+
+/// In the order in which they are measured.
+const PARTS: [(&str, Part); 4] = [
+    ("speed", speed::measure),
+    ("memory", memory::measure),
+    ("wire", wire::measure),
+    ("cut", cut::measure),
+];
+
+pub(super) fn has_part(name: &str) -> bool {
+    PARTS.iter().any(|(part, _)| *part == name)
+}
+
+/// All parts, or those that are named beside the flags.
+pub(super) fn measure(args: &[&str]) -> Outcome {
+    let plan = Plan { quick: args.contains(&"--quick") };
+    let chosen: Vec<&str> = args.iter().copied().filter(|arg| has_part(arg)).collect();
     let home = tempfile::tempdir()?;
     let moorline = cargo::moorline()?;
     let pki = Pki::new(&moorline, home.path())?;
     let programs = Programs { messages: messages()?, peers: peers::build()?, moorline, pki };
-    for part in [speed::measure, memory::measure, wire::measure, cut::measure] {
-        println!("{}", part(&programs, plan)?);
+    for (_, measure) in PARTS.iter().filter(|(name, _)| chosen.is_empty() || chosen.contains(name))
+    {
+        println!("{}", measure(&programs, plan)?);
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use moorline_work::{
     AbortReason, Disposition, Instant, Outcome, RunId, RunnerConfig, RunnerTimer, TaskKey,
 };
 
-use crate::{Address, Credential, DownFrame, Name};
+use crate::{Address, Credential, DownFrame, JournalId, JournalWrite, Name};
 
 /// Everything a [`WorkerNode`](crate::WorkerNode) is made of.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -190,6 +190,13 @@ pub enum WorkerInput {
         /// The result, or the error in words. A result above [`BODY_MAX`](crate::BODY_MAX) becomes a failure that says so.
         body: Bytes,
     },
+    /// All writes up to this one are durable, but for those that found no room.
+    Journaled {
+        /// The last of them.
+        up_to: JournalId,
+        /// What was not written: there is no room for it.
+        full: Vec<JournalId>,
+    },
     /// Skip the wait and dial now. Of a kick, a reconnect and a migrate that came too soon the newest
     /// is remembered and done when it may be.
     Kick(Kick),
@@ -280,6 +287,9 @@ pub enum WorkerAction {
         /// Why.
         reason: AbortReason,
     },
+    /// Write this to the journal, after all that was asked for before; answer `Journaled`. Only a node that
+    /// was given a journal asks for it.
+    Journal(JournalWrite),
     /// Something worth a log line.
     Event(WorkerEvent),
 }

@@ -6,6 +6,7 @@ mod directory;
 mod elsewhere;
 mod incoming;
 mod io;
+mod journal;
 mod pump;
 mod transmit;
 
@@ -28,9 +29,10 @@ use moorline_work::{
 
 use self::bodies::{Bodies, Outgoing};
 use self::directory::Directory;
+use self::journal::Journal;
 use crate::frame::{BODY_MAX, PACKET_MAX, convert};
 use crate::parts::{Assembly, Rest};
-use crate::{About, Address, Credential, Name, Names, ToWorker, UpFrame, WorkerLoad};
+use crate::{About, Address, Credential, KeptResult, Name, Names, ToWorker, UpFrame, WorkerLoad};
 
 /// The worker's machine: stays connected, runs what it is assigned, and offers every result until the
 /// coordinator has answered it, over any number of connections and sessions (P50).
@@ -83,6 +85,8 @@ pub struct WorkerNode {
     credential: Option<(ConnId, Credential)>,
     directory: Directory,
     bodies: Bodies,
+    /// What is kept on a disk of its own, if it has one.
+    journal: Option<Journal>,
     /// The registered connection's half-sent and half-received bodies, and its inventory.
     wire: Option<Wire>,
     /// The version the coordinator said in the Welcome whose inventory is not taken yet.
@@ -133,6 +137,14 @@ struct Freed {
     bytes: u64,
 }
 
+impl Freed {
+    /// What one message counted for; 0 if there is nothing to give back.
+    fn give(&mut self, credit: u32) {
+        self.messages += u32::from(credit > 0);
+        self.bytes += u64::from(credit);
+    }
+}
+
 impl WorkerNode {
     /// A worker that will dial by its policy. `now` is the time of the first input or earlier.
     ///
@@ -174,6 +186,7 @@ impl WorkerNode {
             credential: None,
             directory: Directory::default(),
             bodies: Bodies::default(),
+            journal: None,
             wire: None,
             coordinator: None,
             told: Report::default(),
@@ -189,6 +202,32 @@ impl WorkerNode {
     #[must_use]
     pub fn with_endpoints(mut self, endpoints: Vec<Address>) -> Self {
         self.directory = Directory::new(endpoints);
+        self
+    }
+
+    /// With a journal, and what it keeps of earlier processes of this worker: that is offered like results of
+    /// this one. From now on each result is written to it, and its slot is used until it is there or
+    /// answered; see [`WorkerAction::Journal`](WorkerAction::Journal). To be said before any input.
+    ///
+    /// ```
+    /// # use moorline_link::{Incarnation, Instant, LinkConfig, WorkerId};
+    /// # use moorline_node::{KeptResult, Name, WorkerConfig, WorkerConfigError, WorkerNode};
+    /// # use moorline_work::RunnerConfig;
+    /// /// As its journal left it.
+    /// fn again(config: WorkerConfig, kept: Vec<KeptResult>) -> Result<WorkerNode, WorkerConfigError> {
+    ///     Ok(WorkerNode::new(config, Instant::ZERO)?.with_journal(kept))
+    /// }
+    /// # let _ = again;
+    /// ```
+    #[must_use]
+    pub fn with_journal(mut self, kept: Vec<KeptResult>) -> Self {
+        let heads = kept.iter().map(|kept| (kept.run, kept.key, kept.outcome, len_of(&kept.body)));
+        self.runner = self.runner.with_results(heads);
+        for KeptResult { run, body, .. } in kept {
+            self.bodies.keep(run, body, true);
+        }
+        self.journal = Some(Journal::default());
+        self.pump(Instant::ZERO);
         self
     }
 
@@ -238,6 +277,7 @@ impl WorkerNode {
             }
             WorkerInput::Undecodable { conn } => self.violation(now, conn),
             WorkerInput::Done { run, outcome, body } => self.done(now, run, outcome, body),
+            WorkerInput::Journaled { up_to, full } => self.journaled(up_to, &full),
             WorkerInput::Kick(kick) => self.ask(now, LinkInput::Kick(kick)),
             WorkerInput::Reconnect => self.ask(now, LinkInput::Reconnect),
             WorkerInput::Migrate => self.ask(now, LinkInput::Migrate),
@@ -256,11 +296,8 @@ impl WorkerNode {
     #[must_use]
     pub fn poll_action(&mut self) -> Option<WorkerAction> {
         let due = self.due.pop_front()?;
-        if due.credit > 0 {
-            // The payload is the driver's now: the coordinator may send another.
-            self.freed.messages += 1;
-            self.freed.bytes += u64::from(due.credit);
-        }
+        // A payload is the driver's now: the coordinator may send another.
+        self.freed.give(due.credit);
         Some(due.action)
     }
 
@@ -377,12 +414,12 @@ impl WorkerNode {
 
     fn done(&mut self, now: Instant, run: RunId, outcome: Outcome, body: Bytes) -> WorkerVerdict {
         let (outcome, body) = within_limit(outcome, body);
-        let len = u32::try_from(body.len()).unwrap_or(u32::MAX);
-        let input = RunnerInput::Done { run, outcome, len };
+        let input = RunnerInput::Done { run, outcome, len: len_of(&body) };
         match self.runner.handle(convert::instant(now), input) {
             RunnerVerdict::Accepted => {
                 let offline = self.link.state() != State::Active;
                 self.bodies.keep(run, body, offline);
+                self.keep(run);
                 if offline && let Some(key) = self.runner.key_of(run) {
                     self.event(WorkerEvent::ResultKept { key });
                 }
@@ -418,6 +455,11 @@ const HELLO_MAX: usize = PACKET_MAX - Credential::MAX - 24;
 const NAMES_MAX: u32 = 1_025;
 /// The symbol of every name that is not in the table; no name gets it.
 const UNKNOWN: Sym = Sym(u32::MAX);
+
+/// Size of a body in bytes; bodies are bounded far below.
+fn len_of(body: &Bytes) -> u32 {
+    u32::try_from(body.len()).unwrap_or(u32::MAX)
+}
 
 /// A result that no message can carry is a failure that says so (P77); too long an error text is cut.
 fn within_limit(outcome: Outcome, mut body: Bytes) -> (Outcome, Bytes) {

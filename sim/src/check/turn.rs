@@ -128,7 +128,10 @@ fn worker_acts(
             judge_reason("a worker", transition.reason.unwrap_or(Reason::Moved))?;
         }
         // Nobody is sent elsewhere here.
-        WorkerAction::Abort { .. } | WorkerAction::Vet { .. } | WorkerAction::Event(_) => {}
+        WorkerAction::Abort { .. }
+        | WorkerAction::Vet { .. }
+        | WorkerAction::Journal(_)
+        | WorkerAction::Event(_) => {}
     }
     Ok(None)
 }

@@ -113,7 +113,7 @@ impl Fleet {
             WorkerAction::Event(WorkerEvent::Link(transition)) => {
                 self.is_now(worker, transition.to);
             }
-            WorkerAction::Event(_) => {}
+            WorkerAction::Journal(_) | WorkerAction::Event(_) => {}
             WorkerAction::Start { .. } | WorkerAction::Abort { .. } => {
                 unreachable!("nobody hands in a task")
             }

@@ -197,7 +197,7 @@ impl Pair {
                 }
                 WorkerAction::Close { reason, .. } => panic!("nothing breaks here: {reason:?}"),
                 WorkerAction::Abort { key, .. } => panic!("nothing is cancelled here: {key:?}"),
-                WorkerAction::Vet { .. } | WorkerAction::Event(_) => {}
+                WorkerAction::Vet { .. } | WorkerAction::Journal(_) | WorkerAction::Event(_) => {}
             }
         }
     }

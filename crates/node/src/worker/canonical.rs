@@ -20,6 +20,7 @@ impl WorkerNode {
             credential,
             directory,
             bodies,
+            journal,
             wire,
             // For an event.
             coordinator: _,
@@ -34,6 +35,10 @@ impl WorkerNode {
         (about, credential, told, due, freed).hash(state);
         directory.feed(now, far, state);
         bodies.feed(state);
+        journal.is_some().hash(state);
+        if let Some(journal) = journal {
+            journal.feed(state);
+        }
         wire.is_some().hash(state);
         if let Some(Wire { conn, incoming, outgoing, inventory, answered }) = wire {
             (Some(*conn) == link.snapshot().conn, incoming, outgoing, inventory, answered)

@@ -106,6 +106,9 @@ impl WorkerNode {
             LinkVerdict::Answer => {
                 let input = RunnerInput::Judged { key, judgement };
                 self.runner.handle(convert::instant(now), input);
+                if let Judgement::Adopt { attempt } = judgement {
+                    self.renumber(TaskKey { task: key.task, attempt });
+                }
                 WorkerVerdict::Accepted
             }
             LinkVerdict::Accepted | LinkVerdict::Deliver | LinkVerdict::Duplicate => {
@@ -154,7 +157,7 @@ impl WorkerNode {
                 if let Some(handler) = handler {
                     let payload = whole.body;
                     let action = WorkerAction::Start { run, key, handler, payload, deadline };
-                    self.due.push_back(Due { action, credit: cost });
+                    self.begin(run, Due { action, credit: cost });
                 }
             }
             RunnerVerdict::NotStarted | RunnerVerdict::Accepted | RunnerVerdict::Stale => {

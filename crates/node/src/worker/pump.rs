@@ -3,6 +3,7 @@
 use moorline_link::{Instant, LinkAction, LinkInput, LinkVerdict, SessionId, State};
 use moorline_work::{RunnerAction, RunnerInput, WorkerMessage};
 
+use super::journal::Journal;
 use super::{Due, Freed, Item, Outgoing, Report, Wire, WorkerAction, WorkerEvent, WorkerNode};
 use crate::frame::{convert, lane_of};
 use crate::parts::Assembly;
@@ -14,8 +15,8 @@ impl WorkerNode {
             if let Some(action) = self.link.poll_action() {
                 self.obey_link(now, action);
             } else if let Some(action) = self.runner.poll_action() {
-                self.obey_runner(action);
-            } else if !self.enqueue(now) && !self.report(now) {
+                self.obey_runner(now, action);
+            } else if !self.begin_waiting() && !self.enqueue(now) && !self.report(now) {
                 return;
             }
         }
@@ -75,7 +76,8 @@ impl WorkerNode {
         if !resumed {
             self.bodies.forget_messages();
             self.freed = Freed::default();
-            for due in &mut self.due {
+            let waiting = self.journal.iter_mut().flat_map(Journal::waiting);
+            for due in self.due.iter_mut().chain(waiting) {
                 due.credit = 0;
             }
         }
@@ -106,13 +108,16 @@ impl WorkerNode {
         });
     }
 
-    fn obey_runner(&mut self, action: RunnerAction) {
+    fn obey_runner(&mut self, now: Instant, action: RunnerAction) {
         match action {
             RunnerAction::Abort { run, key, reason } => {
-                self.act(WorkerAction::Abort { run, key, reason });
+                if !self.never_begins(now, run) {
+                    self.act(WorkerAction::Abort { run, key, reason });
+                }
             }
             RunnerAction::Settled { run, key, disposition } => {
                 let resubmitted = self.bodies.settle(run);
+                self.answered(run);
                 self.event(WorkerEvent::Settled { key, disposition, resubmitted });
             }
             RunnerAction::HandedBack { run, key } => {

@@ -210,7 +210,10 @@ impl Yard {
                     }
                 }
                 WorkerAction::Start { run, .. } => self.sites[at].runs.push(run),
-                WorkerAction::Abort { .. } | WorkerAction::Vet { .. } | WorkerAction::Event(_) => {}
+                WorkerAction::Abort { .. }
+                | WorkerAction::Vet { .. }
+                | WorkerAction::Journal(_)
+                | WorkerAction::Event(_) => {}
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod drain;
 mod elsewhere;
+mod journal;
 mod laws;
 mod parts;
 mod script;

@@ -134,6 +134,7 @@ fn a_large_payload_is_put_together_and_started_once_it_is_whole() {
         | WorkerAction::Close { .. }
         | WorkerAction::Abort { .. }
         | WorkerAction::Vet { .. }
+        | WorkerAction::Journal(_)
         | WorkerAction::Event(_) => None,
     });
     assert_eq!(started, Some((name("echo"), payload)));

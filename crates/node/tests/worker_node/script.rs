@@ -109,6 +109,13 @@ impl Rig {
         }
     }
 
+    /// One with a journal, and what that keeps.
+    pub(crate) fn journalling(config: WorkerConfig, kept: Vec<KeptResult>) -> Self {
+        let mut rig = Self::new(config);
+        rig.node = rig.node.with_journal(kept);
+        rig
+    }
+
     /// A rig that is active in its first session.
     pub(crate) fn active() -> Self {
         let mut rig = Self::new(config());
@@ -160,6 +167,7 @@ impl Rig {
                 WorkerAction::Start { .. }
                 | WorkerAction::Abort { .. }
                 | WorkerAction::Vet { .. }
+                | WorkerAction::Journal(_)
                 | WorkerAction::Event(_) => {}
             }
             self.actions.push(action);
@@ -255,6 +263,7 @@ impl Rig {
             | WorkerAction::Close { .. }
             | WorkerAction::Abort { .. }
             | WorkerAction::Vet { .. }
+            | WorkerAction::Journal(_)
             | WorkerAction::Event(_) => None,
         })
     }
@@ -335,8 +344,23 @@ impl Rig {
             | WorkerAction::Close { .. }
             | WorkerAction::Start { .. }
             | WorkerAction::Vet { .. }
+            | WorkerAction::Journal(_)
             | WorkerAction::Abort { .. } => None,
         })
+    }
+
+    /// Everything that was asked of the journal, in order.
+    pub(crate) fn writes(&self) -> Vec<JournalWrite> {
+        let writes = self.actions.iter().filter_map(|action| match action {
+            WorkerAction::Journal(write) => Some(write.clone()),
+            WorkerAction::Dial { .. }
+            | WorkerAction::Close { .. }
+            | WorkerAction::Start { .. }
+            | WorkerAction::Vet { .. }
+            | WorkerAction::Abort { .. }
+            | WorkerAction::Event(_) => None,
+        });
+        writes.collect()
     }
 
     /// The result that arrived last, whole.

@@ -213,6 +213,7 @@ fn an_assignment_that_was_not_started_before_a_new_session_gives_no_credit_of_th
             | WorkerAction::Start { .. }
             | WorkerAction::Abort { .. }
             | WorkerAction::Vet { .. }
+            | WorkerAction::Journal(_)
             | WorkerAction::Event(_) => None,
         });
         if let Some(conn) = dial {

@@ -249,6 +249,7 @@ impl World {
                     // Nobody is sent elsewhere here.
                     WorkerAction::Start { .. }
                     | WorkerAction::Vet { .. }
+                    | WorkerAction::Journal(_)
                     | WorkerAction::Event(_) => {}
                 }
             }

@@ -16,6 +16,7 @@
 //! | [`Size`] | how much there is, at no cost: for metrics |
 //! | [`EventQuery`], [`EventPage`], [`EventRecord`] | everything that happened |
 //! | [`Retention`], [`Pruned`] | how long finished tasks, events and workers that are gone are kept |
+//! | [`Journal`], [`SqliteJournal`], [`MemoryJournal`] | the results of a worker that are not answered yet |
 //! | [`StoreError`] | a store failed: nothing of the batch happened |
 //!
 //! The conditions themselves are written at [`moorline_work::Op`].
@@ -46,7 +47,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod database;
 mod event;
+mod journal;
 mod lock;
 mod memory;
 mod rule;
@@ -54,6 +57,9 @@ mod sqlite;
 mod store;
 
 pub use event::{EventKinds, EventPage, EventQuery, EventRecord};
+pub use journal::memory::MemoryJournal;
+pub use journal::sqlite::SqliteJournal;
+pub use journal::{Journal, JournalSize};
 pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
 pub use store::{

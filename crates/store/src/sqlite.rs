@@ -1,17 +1,14 @@
 //! The store in one file.
 
-mod column;
+pub(crate) mod column;
 mod events;
-mod fault;
-mod library;
 mod operation;
 mod reader;
-mod schema;
+pub(crate) mod schema;
 mod statement;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,22 +17,20 @@ use std::time::Duration;
 use moorline_link::Epoch;
 use moorline_node::{Done, Name, Persist};
 use moorline_work::WorkerId;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, params};
 
+use crate::database::fault::Fault;
+use crate::database::{self, Database};
 use crate::lock::StoreLock;
 use crate::rule::{self, Finished, Owed};
 use crate::{EventRecord, Pruned, Reader, Retention, Store, StoreError, WallTime, event};
 use column::Columns;
-use fault::Fault;
 use operation::{Applied, Batch};
 use reader::SqliteReader;
-use schema::Found;
-
-/// How long somebody else's lock on the file (a backup, the `sqlite3` shell) is waited for.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+use schema::STORE;
 
 /// The log file is cut back to this size when it is started over.
-const JOURNAL_SIZE_LIMIT: i64 = 64 << 20;
+const LOG_LIMIT: u32 = 64 << 20;
 
 /// Keeps everything in one SQLite file, and survives crashes of the process and of the machine.
 ///
@@ -94,23 +89,11 @@ impl SqliteStore {
     /// - [`StoreError::Full`]: there is no room to prepare it.
     /// - [`StoreError::Io`]: its directory does not exist, or reading it failed.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        library::check(rusqlite::version_number())?;
-        let path = resolve(path.as_ref())?;
-        let lock = StoreLock::acquire(&path)?;
+        let Database { connection, path, lock } = Database::open(path.as_ref(), &STORE, LOG_LIMIT)?;
         let at = |fault: Fault| fault.at(&path);
-        let mut connection = connect(&path).map_err(at)?;
-        let found = schema::find(&connection).map_err(at)?;
-        match found {
-            Found::Store(version) if version > schema::CURRENT => {
-                return Err(StoreError::Newer {
-                    path: path.display().to_string(),
-                    found: version,
-                    known: schema::CURRENT,
-                });
-            }
-            Found::Store(_) | Found::Empty => {}
-        }
-        prepare(&mut connection, found).map_err(at)?;
+        connection.set_prepared_statement_cache_capacity(statement::WRITER.len());
+        let statements = statement::WRITER.iter().chain(statement::READER).copied();
+        database::check(&connection, statements).map_err(at)?;
         let finished = count(&connection, statement::COUNT_FINISHED).map_err(at)?;
         let tasks = count(&connection, statement::COUNT_TASKS).map_err(at)?;
         let tasks = Arc::new(AtomicU64::new(tasks));
@@ -147,12 +130,7 @@ impl SqliteStore {
     }
 
     fn begin(&mut self) -> Result<Transaction<'_>, Fault> {
-        if !self.connection.is_autocommit() {
-            // What failed before could not even be undone then; nothing of it may be kept.
-            self.connection.execute_batch("ROLLBACK")?;
-        }
-        // A transaction that may write takes its place at once, instead of failing half-way.
-        Ok(self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+        database::begin(&mut self.connection)
     }
 
     fn next_epoch(&mut self, now: WallTime) -> Result<Epoch, Fault> {
@@ -323,67 +301,6 @@ impl Store for SqliteStore {
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         Ok(Box::new(SqliteReader::open(&self.path, Arc::clone(&self.tasks))?))
     }
-}
-
-/// The one name of a file, so that two ways of writing it meet at one lock.
-fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
-    let io =
-        |error: std::io::Error| StoreError::Io { detail: format!("{}: {error}", path.display()) };
-    match path.canonicalize() {
-        Ok(path) => Ok(path),
-        // A link to a file that is not there yet: SQLite would create that file, and the lock would lie
-        // beside the link, where nobody who comes by the file's own name looks.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && path.is_symlink() => {
-            File::options().create(true).append(true).open(path).map_err(io)?;
-            path.canonicalize().map_err(io)
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let name = path.file_name().ok_or_else(|| StoreError::Io {
-                detail: format!("{} names no file", path.display()),
-            })?;
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            let parent = parent.unwrap_or(Path::new(".")).canonicalize().map_err(io)?;
-            Ok(parent.join(name))
-        }
-        Err(error) => Err(io(error)),
-    }
-}
-
-fn connect(path: &Path) -> Result<Connection, Fault> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    if connection.is_readonly("main")? {
-        // SQLite would go on without a word until the first write.
-        return Err(Fault::ReadOnly("it is not writable".to_owned()));
-    }
-    Ok(connection)
-}
-
-/// Makes a file that is ours, or empty, ready for use.
-fn prepare(connection: &mut Connection, found: Found) -> Result<(), Fault> {
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-    if mode != "wal" {
-        return Err(Fault::Io(format!("no write-ahead log is possible here (mode {mode})")));
-    }
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    // Where fsync stops at the drive's cache (macOS), go through it; nothing elsewhere.
-    connection.pragma_update(None, "fullfsync", true)?;
-    connection.query_row(
-        &format!("PRAGMA journal_size_limit = {JOURNAL_SIZE_LIMIT}"),
-        [],
-        |row| row.get::<_, i64>(0),
-    )?;
-    connection.pragma_update(None, "trusted_schema", false)?;
-    schema::migrate(connection, found)?;
-    connection.set_prepared_statement_cache_capacity(statement::WRITER.len());
-    for sql in statement::WRITER.iter().chain(statement::READER) {
-        // A file with our mark but without our tables is found now, not by the first task.
-        connection.prepare(sql).map_err(|error| Fault::Damaged(error.to_string()))?;
-    }
-    Ok(())
 }
 
 fn read_names(connection: &Connection) -> Result<BTreeMap<WorkerId, Name>, Fault> {

@@ -321,7 +321,7 @@ pub struct Size {
     pub log_bytes: u64,
 }
 
-/// A store failed: nothing of what was asked happened.
+/// A store or a journal failed: nothing of what was asked happened.
 ///
 /// ```
 /// use moorline_store::StoreError;
@@ -336,7 +336,7 @@ pub struct Size {
 #[non_exhaustive]
 pub enum StoreError {
     /// Another process has it open.
-    #[error("the store {path} is in use by another process")]
+    #[error("{path} is in use by another process")]
     Locked {
         /// The file.
         path: String,
@@ -348,9 +348,7 @@ pub enum StoreError {
         found: String,
     },
     /// It was written by a newer moorline.
-    #[error(
-        "the store {path} has schema {found}, this moorline knows up to {known}: upgrade moorline"
-    )]
+    #[error("{path} has schema {found}, this moorline knows up to {known}: upgrade moorline")]
     Newer {
         /// The file.
         path: String,
@@ -359,8 +357,8 @@ pub enum StoreError {
         /// The newest known here.
         known: u32,
     },
-    /// The file is no store of moorline, or damaged.
-    #[error("{path} is not a moorline store, or damaged: {detail}")]
+    /// The file is none of moorline, one of another kind, or damaged.
+    #[error("{path} is damaged, or not what moorline keeps there: {detail}")]
     Damaged {
         /// The file.
         path: String,
@@ -368,7 +366,7 @@ pub enum StoreError {
         detail: String,
     },
     /// There is no room to write; the same works when there is.
-    #[error("no room for the store {path}: {detail}")]
+    #[error("no room for {path}: {detail}")]
     Full {
         /// The file.
         path: String,
@@ -376,7 +374,7 @@ pub enum StoreError {
         detail: String,
     },
     /// The file, its directory or its file system does not let itself be written.
-    #[error("the store {path} is read-only: {detail}")]
+    #[error("{path} is read-only: {detail}")]
     ReadOnly {
         /// The file.
         path: String,
@@ -384,7 +382,7 @@ pub enum StoreError {
         detail: String,
     },
     /// Reading or writing failed; the same may work later.
-    #[error("store I/O: {detail}")]
+    #[error("storage I/O: {detail}")]
     Io {
         /// In words.
         detail: String,

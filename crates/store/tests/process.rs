@@ -3,12 +3,14 @@
 //! Each test starts itself again, alone in another process: there `MOORLINE_STORE_FILE` names the store
 //! that this process is to work on, and the test does the child's part. The children speak by lines on stdout.
 
+#[path = "process/journal.rs"]
+mod journal;
+#[path = "process/part.rs"]
+mod part;
+
 use std::collections::BTreeSet;
-use std::fmt::Display;
-use std::hash::{BuildHasher, RandomState};
-use std::io::{BufRead, BufReader, Lines, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,69 +18,9 @@ use moorline_node::{Name, Persist, PersistId, Spec, StoreOp, StorePlacement};
 use moorline_store::{SqliteStore, Store, StoreError, TaskFilter, WallTime};
 use moorline_work::{Attempt, End, Incarnation, TaskId, TaskKey, TaskState, WorkerId};
 
-const FILE: &str = "MOORLINE_STORE_FILE";
+use part::{Part, my_file, random, say};
+
 const NOW: WallTime = WallTime(1_700_000_000_000);
-
-/// Before every line of a child that is meant for its parent: the test harness has its own lines.
-const MARK: &str = "| ";
-
-/// Another process with a part of its own; killed when the test ends.
-struct Part {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    _stdin: Option<ChildStdin>,
-}
-
-impl Part {
-    fn start(mut command: Command, test: &str, file: &Path) -> Self {
-        let mut child = command
-            .args(["--exact", test, "--nocapture", "--test-threads=1"])
-            .env(FILE, file)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a child process");
-        let lines = BufReader::new(child.stdout.take().expect("its lines")).lines();
-        let stdin = child.stdin.take();
-        Self { child, lines, _stdin: stdin }
-    }
-
-    /// The child's part of a test.
-    fn of(test: &str, file: &Path) -> Self {
-        Self::start(Command::new(std::env::current_exe().expect("this binary")), test, file)
-    }
-
-    /// The next line that is meant for us; none at its end.
-    fn hear(&mut self) -> Option<String> {
-        let mut lines = self.lines.by_ref().map_while(Result::ok);
-        lines.find_map(|line| line.split_once(MARK).map(|(_, word)| word.to_owned()))
-    }
-
-    /// SIGKILL; then what it had still said.
-    fn kill(mut self) -> Vec<String> {
-        self.child.kill().expect("a kill");
-        self.child.wait().expect("its end");
-        std::iter::from_fn(|| self.hear()).collect()
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        // Ended already, in most tests.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// In a child: the store it works on.
-fn my_file() -> Option<PathBuf> {
-    std::env::var_os(FILE).map(PathBuf::from)
-}
-
-fn say(word: impl Display) {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{MARK}{word}").and_then(|()| out.flush()).expect("a parent that listens");
-}
 
 /// Batch `n`: task `2n` goes all the way to its result, task `2n + 1` is leased with its submission.
 fn batch(n: u64) -> Vec<Persist> {
@@ -133,11 +75,6 @@ fn whole_batches(store: &SqliteStore) -> u64 {
     let half = tasks.len() as u64 / 2;
     assert_eq!(counts.by_state, [0, half, half, 0, 0, 0]);
     half
-}
-
-/// A number nobody knows before; printed when the test fails.
-fn random() -> u64 {
-    RandomState::new().hash_one(0)
 }
 
 fn commit_until_killed(file: &Path) -> ! {

@@ -7,8 +7,8 @@ use moorline_node::{Detail, Event, EventKind};
 use rusqlite::{Connection, OptionalExtension, Rows, ToSql, params};
 
 use super::column::{self, Columns};
-use super::fault::Fault;
 use super::statement;
+use crate::database::fault::Fault;
 use crate::event::Paging;
 use crate::{EventPage, EventQuery, EventRecord, Retention, WallTime, rule};
 

@@ -15,8 +15,8 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::column::{self, Columns};
 use super::events;
-use super::fault::Fault;
 use super::statement;
+use crate::database::fault::Fault;
 use crate::event::{self, Who};
 use crate::{EventRecord, WallTime, rule};
 

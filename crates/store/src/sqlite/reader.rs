@@ -10,11 +10,11 @@ use moorline_node::Name;
 use moorline_work::{TaskId, TaskState, WorkerId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
-use super::BUSY_TIMEOUT;
 use super::column::{self, Columns};
 use super::events;
-use super::fault::Fault;
 use super::statement;
+use crate::database::BUSY_TIMEOUT;
+use crate::database::fault::Fault;
 use crate::{Counts, EventPage, EventQuery, Reader, Size, StoreError, TaskFilter, TaskRecord};
 
 /// Reads a [`SqliteStore`](super::SqliteStore); never waits for its writer, nor the writer for it.

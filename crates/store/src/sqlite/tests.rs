@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::{SqliteStore, schema, statement};
+use crate::database::format::Found;
 use crate::{EventQuery, Retention, Store, StoreError, WallTime};
 
 const NOW: WallTime = WallTime(1_700_000_000_000);
@@ -101,14 +102,18 @@ fn a_published_migration_is_never_edited() {
 fn migration_goes_on_from_the_version_of_the_file() {
     let dir = new_dir();
     let mut connection = Connection::open(dir.path().join("store.db")).expect("a database");
-    assert_eq!(schema::find(&connection).expect("found"), schema::Found::Empty);
-    schema::migrate(&mut connection, schema::Found::Empty).expect("migrated");
-    let found = schema::find(&connection).expect("found");
-    assert_eq!(found, schema::Found::Store(schema::CURRENT));
+    assert_eq!(schema::STORE.find(&connection).expect("found"), Found::Empty);
+    schema::STORE.migrate(&mut connection, Found::Empty).expect("migrated");
+    let found = schema::STORE.find(&connection).expect("found");
+    assert_eq!(found, Found::Version(schema::CURRENT));
     // Doing a step twice would fail: its tables are there.
-    schema::migrate(&mut connection, found).expect("nothing to do");
-    schema::migrate(&mut connection, schema::Found::Empty).expect_err("a step done twice");
-    assert_eq!(schema::find(&connection).expect("found"), found, "a failed step leaves no trace");
+    schema::STORE.migrate(&mut connection, found).expect("nothing to do");
+    schema::STORE.migrate(&mut connection, Found::Empty).expect_err("a step done twice");
+    assert_eq!(
+        schema::STORE.find(&connection).expect("found"),
+        found,
+        "a failed step leaves no trace"
+    );
 }
 
 #[test]
@@ -116,8 +121,7 @@ fn a_store_of_the_first_schema_is_taken_over_with_its_tasks_and_workers() {
     let dir = new_dir();
     let path = dir.path().join("store.db");
     let mut old = Connection::open(&path).expect("a database");
-    schema::migrate_by(&schema::MIGRATIONS[..1], &mut old, schema::Found::Empty)
-        .expect("version 1");
+    schema::STORE.migrate_by(&schema::MIGRATIONS[..1], &mut old, Found::Empty).expect("version 1");
     old.execute_batch(
         "INSERT INTO tasks (id, handler, priority, max_retries, submitted_at, payload_digest, payload)
              VALUES (x'00000000000000000000000000000007', 'resize', 0, 0, 5, zeroblob(32), x'01');
@@ -152,28 +156,28 @@ fn a_step_to_the_next_schema_keeps_all_tasks_and_one_that_fails_leaves_the_store
     let mut store = succeeded(&dir);
     store.commit(NOW, &[submit(2, 10)]).expect("a commit");
     drop(store);
-    let before = schema::Found::Store(schema::CURRENT);
+    let before = Found::Version(schema::CURRENT);
     let mut connection = Connection::open(&path).expect("a database");
 
     let add = "ALTER TABLE tasks ADD COLUMN region TEXT NOT NULL DEFAULT 'here';";
     let broken = format!("{add} INSERT INTO no_such_table VALUES (1);");
     let steps = [schema::MIGRATIONS, &[broken.as_str()]].concat();
-    schema::migrate_by(&steps, &mut connection, before).expect_err("half a step");
-    assert_eq!(schema::find(&connection).expect("found"), before);
+    schema::STORE.migrate_by(&steps, &mut connection, before).expect_err("half a step");
+    assert_eq!(schema::STORE.find(&connection).expect("found"), before);
     connection.prepare("SELECT region FROM tasks").expect_err("nothing of it is left");
     let mut store = SqliteStore::open(&path).expect("the store as it was");
     store.commit(NOW, &[submit(3, 10)]).expect("a commit");
     drop(store);
 
     let steps = [schema::MIGRATIONS, &[add]].concat();
-    schema::migrate_by(&steps, &mut connection, before).expect("one step");
-    let after = schema::Found::Store(schema::CURRENT + 1);
-    assert_eq!(schema::find(&connection).expect("found"), after);
+    schema::STORE.migrate_by(&steps, &mut connection, before).expect("one step");
+    let after = Found::Version(schema::CURRENT + 1);
+    assert_eq!(schema::STORE.find(&connection).expect("found"), after);
     assert_eq!(number(&connection, "SELECT count(*) FROM tasks WHERE region = 'here'"), 3);
     assert_eq!(number(&connection, "SELECT count(*) FROM tasks WHERE state = 'succeeded'"), 1);
     assert_eq!(number(&connection, "SELECT sum(length(payload)) FROM tasks"), 20);
     assert_eq!(number(&connection, "SELECT count(*) FROM applications"), 1);
-    schema::migrate_by(&steps, &mut connection, after).expect("nothing to do");
+    schema::STORE.migrate_by(&steps, &mut connection, after).expect("nothing to do");
 }
 
 #[test]

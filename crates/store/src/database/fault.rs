@@ -8,20 +8,20 @@ use crate::StoreError;
 
 /// A [`StoreError`] that does not know yet in which file it happened.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// May work later.
     Io(String),
     /// May work when there is room.
     Full(String),
     /// May work when it may be written.
     ReadOnly(String),
-    /// The content is not what a store holds: trying again will not help.
+    /// The content is not what the file is to hold: trying again will not help.
     Damaged(String),
 }
 
 impl Fault {
     /// The public error.
-    pub(super) fn at(self, path: &Path) -> StoreError {
+    pub(crate) fn at(self, path: &Path) -> StoreError {
         let path = path.display().to_string();
         match self {
             Self::Io(detail) => StoreError::Io { detail: format!("{path}: {detail}") },

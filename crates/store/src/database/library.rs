@@ -1,4 +1,4 @@
-//! Which SQLite libraries are fit to keep tasks.
+//! Which SQLite libraries are fit to keep anything.
 
 use crate::StoreError;
 
@@ -7,7 +7,7 @@ const FIRST_SAFE: i32 = 3_051_003;
 
 /// Refuses a library that can corrupt a database in WAL mode, by its version number
 /// (`major * 1,000,000 + minor * 1,000 + patch`).
-pub(super) fn check(version: i32) -> Result<(), StoreError> {
+pub(crate) fn check(version: i32) -> Result<(), StoreError> {
     if version >= FIRST_SAFE {
         return Ok(());
     }

@@ -68,6 +68,8 @@ pub enum Site {
     Second,
     /// Whose credential is refused and when, and how long it takes to find out.
     Credential,
+    /// How long a commit of a worker's journal lasts, and whether one that was under way is durable.
+    Journal,
 }
 
 impl Site {
@@ -96,6 +98,7 @@ impl Site {
         Self::Swizzle,
         Self::Second,
         Self::Credential,
+        Self::Journal,
     ];
 }
 

@@ -29,7 +29,7 @@ pub use latency::Latency;
 pub use moment::Moment;
 pub use origin::Origin;
 pub use settings::Settings;
-pub(crate) use settings::good_path;
+pub(crate) use settings::{JOURNAL_MAX, good_path};
 pub use size::Size;
 pub use whom::{Side, Way, Who, Whom};
 pub(crate) use work::HANDLERS;

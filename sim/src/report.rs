@@ -112,6 +112,9 @@ seen! {
     fenced "Runs that an inventory named and that are not wanted any more.";
     sent "Results that an inventory named and that are wanted.";
     dropped "Results that an inventory named and that are final already.";
+    kept "Results that a journal kept.";
+    restored "Results of an earlier process that a journal had for the next one.";
+    roomless "Results for which a journal had no room.";
     unknown "Keys that an inventory named and that the store has forgotten.";
     late "Successes that count although their attempt was not current.";
     duplicate "Results that were applied before.";

@@ -38,6 +38,7 @@ rules! {
     ResultInvented ResultsAreMade "A result that no handler of that task made.";
     TaskLost NothingLost "A task that was acknowledged is not there any more, or its end is not what was said.";
     Client NothingLost "A client was answered what cannot be.";
+    KeptLost NothingLost "A result that a worker's journal keeps was forgotten before it was answered, or is never offered.";
     StartedTwice StartedOnce "One process started one attempt twice.";
     AnsweredWrongly Fenced "A result was answered before that was durable, or a success was turned away.";
     EndedWrongly Fenced "A task ended or changed in a way that nobody asked for or came to: failed without a failure or with retries left, dead before its cap, cancelled by nobody, by an attempt that is not current.";

@@ -82,11 +82,15 @@ pub enum Sabotage {
     Ghosts,
     /// The coordinator lets in whoever knocks, although it is to look at everybody.
     DoorOpen,
+    /// The process behind one that had a journal is told that this is empty.
+    JournalConcealed,
+    /// A worker's driver forgets every result in the journal as soon as it is written.
+    JournalForgets,
 }
 
 impl Sabotage {
     /// Every kind.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::StoreForgets,
         Self::StoreRepeats,
         Self::StoreConfuses,
@@ -125,6 +129,8 @@ impl Sabotage {
         Self::Impatient,
         Self::Ghosts,
         Self::DoorOpen,
+        Self::JournalConcealed,
+        Self::JournalForgets,
     ];
 
     /// The rule that is broken by it.
@@ -169,6 +175,7 @@ impl Sabotage {
             Self::Impatient => Rule::GivenUpEarly,
             Self::Ghosts => Rule::NotRerun,
             Self::DoorOpen => Rule::Unproven,
+            Self::JournalConcealed | Self::JournalForgets => Rule::KeptLost,
         }
     }
 
@@ -213,7 +220,9 @@ impl Sabotage {
             | Self::AllPaused
             | Self::DialsTogether
             | Self::Ghosts
-            | Self::DoorOpen => None,
+            | Self::DoorOpen
+            | Self::JournalConcealed
+            | Self::JournalForgets => None,
         }
     }
 

@@ -9,6 +9,7 @@ mod event;
 mod faults;
 mod handled;
 mod handlers;
+mod journal;
 mod links;
 mod moments;
 mod phases;
@@ -432,7 +433,7 @@ impl World {
             Event::Deliver { conn, to, .. }
             | Event::Ghost { conn, to, .. }
             | Event::Notice { conn, to, .. } => Some(end(conn, to)),
-            Event::Done { worker, .. } => Some(Who::Worker(worker)),
+            Event::Done { worker, .. } | Event::Journaled { worker } => Some(Who::Worker(worker)),
             Event::Knock { .. }
             | Event::Submit { .. }
             | Event::Cancel { .. }
@@ -493,6 +494,7 @@ impl World {
                 self.vetted(conn, incarnation, refused);
             }
             Event::Committed => self.committed(),
+            Event::Journaled { worker } => self.journaled(worker),
             Event::Submit { task } => self.submit(task),
             Event::Cancel { task } => self.cancel(task),
             Event::Again { task } => self.submit_again(task),

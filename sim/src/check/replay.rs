@@ -20,8 +20,8 @@ use super::model::script::{At, Leaving, Line, Script};
 use super::process::LOST_CAP;
 use super::step::{Ending, Step};
 use crate::plan::{
-    CoordinatorPlan, Dialled, Episode, Fault, Kept, Latency, MS, Manner, Mode, SEC, Settings,
-    TaskPlan, Temper, Told, Who, WorkerPlan,
+    CoordinatorPlan, Dialled, Episode, Fault, JOURNAL_MAX, Kept, Latency, MS, Manner, Mode, SEC,
+    Settings, TaskPlan, Temper, Told, Who, WorkerPlan,
 };
 use crate::trace::Recording;
 use crate::{Base, Failure, Plan, Report, Rule, Run, Violation};
@@ -212,6 +212,8 @@ fn plan_of(model: &Model, script: &Script, schedule: &Schedule) -> Plan {
         group: 1_024,
         late: most,
         keeps: None,
+        journal: None,
+        journal_max: JOURNAL_MAX,
     };
     let law = Latency::Uniform { min: 0, max: most };
     let worker = |index: usize| WorkerPlan {

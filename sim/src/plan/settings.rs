@@ -61,7 +61,14 @@ pub struct Settings {
     pub late: u64,
     /// How many finished tasks the store keeps; none: all of them.
     pub keeps: Option<u64>,
+    /// How long a commit of a worker's journal takes at most; none: workers have no journal.
+    pub journal: Option<u64>,
+    /// What the results in a journal may count for together, in bytes.
+    pub journal_max: u64,
 }
+
+/// What a worker's journal takes where nobody says so.
+pub(crate) const JOURNAL_MAX: u64 = 256 << 20;
 
 /// The longest latency with which heartbeats are answered in time: their deadline is their interval,
 /// or a second if that is shorter.
@@ -99,6 +106,8 @@ impl Settings {
             group: 256,
             late: MS,
             keeps: None,
+            journal: None,
+            journal_max: JOURNAL_MAX,
         }
     }
 
@@ -147,6 +156,8 @@ impl Settings {
             group: log(12, 1, 256),
             late: log(13, 1, 20 * MS),
             keeps: (draw(14, 4) == 3).then(|| draw(15, 4)),
+            journal: (draw(20, 2) == 1).then(|| log(21, MS / 10, 200 * MS)),
+            journal_max: pick(22, &[JOURNAL_MAX, JOURNAL_MAX, 1 << 10]),
         };
         if families.contains(Family::H7) {
             let rate = log(19, 1, 1_000);

@@ -57,6 +57,7 @@ fn episode_of(decision: &mut Decision) -> Option<&mut u64> {
         | Site::Handler
         | Site::Commit
         | Site::Torn
+        | Site::Journal
         | Site::Timer
         | Site::Thaw
         | Site::Reset

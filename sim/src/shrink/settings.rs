@@ -32,7 +32,7 @@ const TIMES: [Time; 13] = [
 type Choice = fn(&mut Settings, &Settings);
 
 /// Those that are only as they should be, or as they were.
-const CHOICES: [Choice; 13] = [
+const CHOICES: [Choice; 15] = [
     // A window of few messages is one of few bytes.
     |settings, simplest| {
         settings.window_messages = simplest.window_messages;
@@ -42,6 +42,8 @@ const CHOICES: [Choice; 13] = [
     |settings, simplest| settings.group = simplest.group,
     |settings, simplest| settings.buffer = simplest.buffer,
     |settings, simplest| settings.keeps = simplest.keeps,
+    |settings, simplest| settings.journal = simplest.journal,
+    |settings, simplest| settings.journal_max = simplest.journal_max,
     |settings, simplest| settings.registrations = simplest.registrations,
     |settings, simplest| settings.misses = simplest.misses,
     |settings, simplest| settings.multiplier = simplest.multiplier,

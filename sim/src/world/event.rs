@@ -33,6 +33,8 @@ pub(crate) enum Event {
     Vetted { conn: usize, incarnation: u64, refused: Option<Reason> },
     /// A commit is durable.
     Committed,
+    /// A commit of a worker's journal is durable.
+    Journaled { worker: usize },
     /// A client hands in a task.
     Submit { task: usize },
     /// A client wants a task to end.
@@ -78,6 +80,7 @@ impl Event {
             | Self::Done { .. }
             | Self::Vetted { .. }
             | Self::Committed
+            | Self::Journaled { .. }
             | Self::Submit { .. }
             | Self::Cancel { .. }
             | Self::Again { .. }

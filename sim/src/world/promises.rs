@@ -197,6 +197,7 @@ impl World {
         if let Some(words) = found {
             self.break_promise(Rule::Grown, words);
         }
+        self.unless_delivered();
     }
 
     /// SAFE-15: a copy that was told the same said the same and is the same.

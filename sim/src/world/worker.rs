@@ -12,6 +12,7 @@ use moorline_work::{AbortReason, Disposition, RunId, RunnerConfig, TaskId, TaskK
 
 use super::credential::{Held, Pass};
 use super::handlers::Run;
+use super::journal::JournalDisk;
 use super::links::Link;
 use super::moments::Sent;
 use super::process::Process;
@@ -73,6 +74,8 @@ pub(super) struct Worker {
     pub(super) swallowed: BTreeSet<TaskKey>,
     /// How far the lanes of its session got: what it says, and what it is told.
     pub(super) sent: [Sent; 2],
+    /// Its journal, which outlives its processes.
+    pub(super) journal: Option<JournalDisk>,
 }
 
 impl Default for Worker {
@@ -97,6 +100,7 @@ impl Default for Worker {
             swallows_until: 0,
             swallowed: BTreeSet::new(),
             sent: [Sent::default(); 2],
+            journal: None,
         }
     }
 }
@@ -132,7 +136,7 @@ impl World {
         self.spoil_link(&mut config.link);
         let now = self.clock_of(index);
         let node = match WorkerNode::new(config, now) {
-            Ok(node) => node,
+            Ok(node) => self.with_journal(index, node),
             Err(error) => {
                 self.break_promise(Rule::Panic, format!("w{index} cannot begin: {error:?}"));
                 return;
@@ -168,6 +172,7 @@ impl World {
             | WorkerInput::Packet { .. }
             | WorkerInput::Undecodable { .. }
             | WorkerInput::Done { .. }
+            | WorkerInput::Journaled { .. }
             | WorkerInput::ResetStatistics => {}
         }
         if let WorkerInput::Stop { within } = input {
@@ -368,6 +373,7 @@ impl World {
                     self.at_because(self.now + delay, Event::Done { worker: index, run }, cause);
                 }
             }
+            WorkerAction::Journal(write) => self.journal(index, write),
             WorkerAction::Event(event) => self.worker_event(index, &event),
         }
     }
@@ -436,7 +442,7 @@ impl World {
                 let worker = &self.workers[index];
                 let once = worker.ended.get(&key.task) == Some(&1);
                 let success = worker.results.get(&key.task).filter(|_| once).cloned();
-                let (key, disposition, incarnation) = (*key, *disposition, worker.incarnation);
+                let (key, disposition, incarnation) = (*key, *disposition, self.maker(index, *key));
                 let answered = Answered { key, disposition, incarnation, success };
                 let judgement = self.ledger.settled(&answered);
                 self.judge(judgement);
@@ -491,6 +497,7 @@ impl World {
                 self.swallow_down(index, &mut frames);
                 let now = self.time_of(index);
                 self.ledger.worker_hears(conn, &frames, now);
+                self.hears_answers(index, &frames);
                 self.tell_worker(index, WorkerInput::Packet { conn: name, frames });
             }
             Err(error) => {
@@ -526,6 +533,7 @@ impl World {
         worker.results.clear();
         worker.unsettled.clear();
         worker.swallowed.clear();
+        self.journal_is_left(index);
     }
 }
 

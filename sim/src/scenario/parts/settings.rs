@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use moorline_link::{First, Jitter};
 
-use crate::plan::Settings;
+use crate::plan::{JOURNAL_MAX, Settings};
 use crate::scenario::form::{Form, Key};
 use crate::scenario::kind::Kind;
 
@@ -39,6 +39,14 @@ pub(in crate::scenario) fn worker(form: &mut dyn Form, settings: &mut Settings) 
     form.put(key, Kind::Count { min: 1, max: 1_000_000 }, &mut settings.window_messages);
     let key = Key::new("window_bytes", "Bytes under way on a lane before some were released.");
     form.put(key, Kind::Size { min: 1, max: 1 << 30 }, &mut settings.window_bytes);
+    let key = Key::new("journal", "How long a write to a journal takes; left out: there is none.");
+    form.maybe(key, Kind::TIME, &mut settings.journal);
+    let key = Key::new("journal_max", "What the results in a journal may count for together.");
+    form.put(
+        key.unless(JOURNAL_MAX.into()),
+        Kind::Size { min: 1, max: 1 << 40 },
+        &mut settings.journal_max,
+    );
 }
 
 const JITTERS: &[&str] = &["full", "none", "equal", "decorrelated", "proportional"];

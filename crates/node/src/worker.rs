@@ -372,6 +372,12 @@ impl WorkerNode {
         self.runner.running()
     }
 
+    /// Runs that wait for the journal before their handlers begin.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.journal.as_ref().map_or(0, Journal::waits)
+    }
+
     /// Results that are kept until they are answered.
     #[must_use]
     pub fn results(&self) -> usize {

@@ -3,6 +3,7 @@
 mod answers;
 mod canonical;
 mod io;
+mod journal;
 mod revoked;
 mod run;
 
@@ -113,43 +114,6 @@ impl Runner {
         }
     }
 
-    /// With results that an earlier process of this worker kept, in the order in which they ended: their runs,
-    /// attempts, outcomes and sizes. They are offered like its own, and new runs have larger numbers than
-    /// theirs. Of two results of one attempt only the first is offered, the other is a
-    /// [`Duplicate`](Disposition::Duplicate) at once. To be said before anything else.
-    ///
-    /// ```
-    /// use moorline_work::*;
-    ///
-    /// let key = TaskKey { task: TaskId(7), attempt: Attempt(1) };
-    /// let kept = [(RunId(3), key, Outcome::Succeeded, 2)];
-    /// let mut runner = Runner::new(RunnerConfig::default(), []).with_results(kept);
-    /// runner.handle(Instant::from_nanos(0), RunnerInput::Welcomed { resumed: false });
-    /// let holding = Holding::Finished { outcome: Outcome::Succeeded, len: 2 };
-    /// assert!(runner.inventory().eq([(key, RunId(3), holding)]));
-    /// ```
-    #[must_use]
-    pub fn with_results(
-        mut self,
-        kept: impl IntoIterator<Item = (RunId, TaskKey, Outcome, u32)>,
-    ) -> Self {
-        for (id, key, outcome, len) in kept {
-            self.next_run = self.next_run.max(id.0.saturating_add(1));
-            if self.held.contains_key(&key) {
-                self.gone.insert(id, (key, Gone::Settled(Disposition::Duplicate)));
-                continue;
-            }
-            let order = self.finished;
-            self.finished = self.finished.saturating_add(1);
-            let stage = Stage::Finished { outcome, len, order, offer: Offer::Unjudged };
-            // Which handler it was is of no use any more, and perhaps it has none of that name.
-            let (handler, started) = (Sym(u32::MAX), Instant::from_nanos(0));
-            self.runs.insert(id, Run { key, handler, started, stage });
-            self.held.insert(key, id);
-        }
-        self
-    }
-
     /// Takes one input; what belongs to it is answered at once, what follows from it is polled.
     pub fn handle(&mut self, now: Instant, input: RunnerInput) -> RunnerVerdict {
         match input {
@@ -165,6 +129,8 @@ impl Runner {
                 CoordinatorMessage::Revoke { key } => self.on_revoke(key),
             },
             RunnerInput::Done { run, outcome, len } => self.on_done(run, outcome, len),
+            RunnerInput::Waits { run } => self.on_waits(run),
+            RunnerInput::Begins { run } => self.on_begins(now, run),
             RunnerInput::Drain => {
                 self.draining = true;
                 RunnerVerdict::Accepted
@@ -311,16 +277,6 @@ impl Runner {
         self.runs.get(&run).map(|run| run.key)
     }
 
-    /// The attempt of a run that has finished, and how it ended. `None`: it has not, or is settled.
-    #[must_use]
-    pub fn finished(&self, run: RunId) -> Option<(TaskKey, Outcome)> {
-        let Run { key, stage, .. } = self.runs.get(&run)?;
-        match stage {
-            Stage::Finished { outcome, .. } => Some((*key, *outcome)),
-            Stage::Running { .. } | Stage::Stopping { .. } | Stage::Abandoned { .. } => None,
-        }
-    }
-
     /// When a run has to end. `None`: no such run, no limit, or it has ended or is told to stop.
     #[must_use]
     pub fn deadline(&self, run: RunId) -> Option<Instant> {
@@ -431,7 +387,7 @@ impl Runner {
         };
         let deadline = limit.map(|limit| now + limit);
         let stage = Stage::Running { deadline, unjudged: false };
-        self.runs.insert(run, Run { key, handler: assign.handler, started: now, stage });
+        self.runs.insert(run, Run { key, handler: assign.handler, started: now, limit, stage });
         self.held.insert(key, run);
         self.busy += 1;
         if let Some(deadline) = deadline {

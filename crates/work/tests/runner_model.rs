@@ -13,6 +13,7 @@ use runner_steps::{HANDLER, Resolved, SLOTS, Shown, apply, history, resolve, run
 struct Fact {
     run: RunId,
     key: TaskKey,
+    limit: Duration,
     deadline: Option<Instant>,
     told_to_stop: Option<AbortReason>,
     stop_said: bool,
@@ -177,6 +178,7 @@ impl Reference {
             self.facts.push(Fact {
                 run: RunId(self.started),
                 key,
+                limit,
                 deadline,
                 told_to_stop: None,
                 stop_said: false,
@@ -212,6 +214,22 @@ impl Reference {
         self.ended.push(run);
         self.sweep();
         RunnerVerdict::Accepted
+    }
+
+    /// A run has another deadline from now on, or none.
+    fn begins(
+        &mut self,
+        run: RunId,
+        deadline: impl FnOnce(Duration) -> Option<Instant>,
+    ) -> RunnerVerdict {
+        let runs = |fact: &&mut Fact| fact.run == run && fact.ended.is_none();
+        match self.facts.iter_mut().find(runs).filter(|fact| fact.told_to_stop.is_none()) {
+            Some(fact) => {
+                fact.deadline = deadline(fact.limit);
+                RunnerVerdict::Accepted
+            }
+            None => RunnerVerdict::Stale,
+        }
     }
 
     fn handle(&mut self, now: Instant, input: RunnerInput) -> RunnerVerdict {
@@ -264,6 +282,8 @@ impl Reference {
                 RunnerVerdict::Accepted
             }
             RunnerInput::Done { run, outcome, len } => self.done(run, outcome, len),
+            RunnerInput::Waits { run } => self.begins(run, |_| None),
+            RunnerInput::Begins { run } => self.begins(run, |limit| Some(now + limit)),
             RunnerInput::Drain => {
                 self.draining = true;
                 RunnerVerdict::Accepted

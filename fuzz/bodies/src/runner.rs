@@ -84,6 +84,8 @@ fn step(kind: u8, what: u8, nth: u8) -> Step {
         26..=28 => Step::PollAction,
         29 if nth >= 250 => Step::Input(RunnerInput::Drain),
         29 if nth >= 245 => Step::Input(RunnerInput::HandBack),
+        29 if nth >= 200 => Step::WaitsNth { nth: place },
+        29 if nth >= 150 => Step::BeginsNth { nth: place },
         _ => Step::PollMessage,
     }
 }

@@ -125,7 +125,7 @@ impl World {
             let Some(node) = &worker.process.node else { continue };
             let load = node.load();
             let who = format!("w{index}");
-            above(&who, "runs", load.running, worker.runs.len());
+            above(&who, "runs", load.running, worker.runs.len() + node.waiting());
             above(&who, "bodies of results", load.bodies, load.results);
             let held = node.held();
             let messages = held.iter().map(|(messages, _)| *messages as usize).sum();

@@ -157,7 +157,7 @@ impl WorkerNode {
                 if let Some(handler) = handler {
                     let payload = whole.body;
                     let action = WorkerAction::Start { run, key, handler, payload, deadline };
-                    self.begin(run, Due { action, credit: cost });
+                    self.begin(now, run, Due { action, credit: cost });
                 }
             }
             RunnerVerdict::NotStarted | RunnerVerdict::Accepted | RunnerVerdict::Stale => {

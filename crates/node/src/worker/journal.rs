@@ -36,6 +36,11 @@ enum Asked {
 }
 
 impl Journal {
+    /// How many starts wait for a slot.
+    pub(super) fn waits(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Starts that wait for a slot.
     pub(super) fn waiting(&mut self) -> impl Iterator<Item = &mut Due> {
         self.waiting.iter_mut().map(|(_, start)| start)
@@ -120,21 +125,29 @@ impl WorkerNode {
     }
 
     /// Starts a run, as soon as there is a slot for it: what ended in its slot may not be kept yet.
-    pub(super) fn begin(&mut self, run: RunId, start: Due) {
+    pub(super) fn begin(&mut self, now: Instant, run: RunId, start: Due) {
         match &mut self.journal {
-            Some(journal) => journal.waiting.push_back((run, start)),
+            Some(journal) => {
+                journal.waiting.push_back((run, start));
+                self.runner.handle(convert::instant(now), RunnerInput::Waits { run });
+            }
             None => self.due.push_back(start),
         }
     }
 
     /// Starts one of those that wait, if there is a slot for it.
-    pub(super) fn begin_waiting(&mut self) -> bool {
+    pub(super) fn begin_waiting(&mut self, now: Instant) -> bool {
         let Some(journal) = &mut self.journal else { return false };
         let begun = self.runner.running().saturating_sub(journal.waiting.len());
         if begun + journal.unkept.len() >= usize::from(self.about.slots) {
             return false;
         }
-        let Some((_, start)) = journal.waiting.pop_front() else { return false };
+        let Some((run, mut start)) = journal.waiting.pop_front() else { return false };
+        self.runner.handle(convert::instant(now), RunnerInput::Begins { run });
+        if let WorkerAction::Start { deadline, .. } = &mut start.action {
+            // The wait for the disk is not its own.
+            *deadline = self.runner.deadline(run);
+        }
         self.due.push_back(start);
         true
     }

@@ -16,7 +16,7 @@ impl WorkerNode {
                 self.obey_link(now, action);
             } else if let Some(action) = self.runner.poll_action() {
                 self.obey_runner(now, action);
-            } else if !self.begin_waiting() && !self.enqueue(now) && !self.report(now) {
+            } else if !self.begin_waiting(now) && !self.enqueue(now) && !self.report(now) {
                 return;
             }
         }

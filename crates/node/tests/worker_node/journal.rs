@@ -235,6 +235,27 @@ fn what_is_cancelled_before_it_began_never_begins() {
 }
 
 #[test]
+fn the_time_of_a_task_does_not_begin_before_its_handler_does() {
+    let mut rig = active(one_slot());
+    let first = rig.assign(key(1, 1));
+    rig.done(first, pattern(1));
+    let (key, handler) = (key(2, 1), name("hash"));
+    let timeout = Some(2 * SECOND);
+    rig.say(ToWorker::Assign { key, handler, timeout }, Bytes::from_static(b"in"));
+    rig.run_for(10 * SECOND);
+    written(&mut rig, 1);
+    let deadline = rig.actions.iter().find_map(|action| {
+        let WorkerAction::Start { key: started, deadline, .. } = action else { return None };
+        deadline.filter(|_| *started == key)
+    });
+    let begins = rig.now.as_nanos();
+    assert_eq!(deadline.map(|at| at.as_nanos()), Some(begins + 2_000_000_000));
+    rig.run_for(3 * SECOND);
+    let stops = |action: &WorkerAction| matches!(action, WorkerAction::Abort { .. });
+    assert!(rig.actions.iter().any(stops), "then it counts");
+}
+
+#[test]
 fn a_worker_without_a_journal_asks_for_no_writes_and_waits_for_none() {
     let mut rig = Rig::new(one_slot());
     rig.connect(false);

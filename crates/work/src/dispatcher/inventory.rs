@@ -24,9 +24,10 @@ impl Dispatcher {
         }
     }
 
-    /// The worker's present process has read its Welcome: so another one of it is gone, and what that had
-    /// with it. Not before: a Hello may come from a process that died long ago, while its successor is
-    /// out of touch for a moment and runs what it was given.
+    /// The worker's present process has said all that it has: another one of it is gone, and what that had and
+    /// this one does not with it. Not before: a Hello may come from a process that died long ago, while its
+    /// successor is out of touch for a moment and runs what it was given; and what comes last may be a
+    /// result that the other one has left.
     fn end_other_processes(&mut self, id: WorkerId) {
         #[cfg(moorline_planted = "LIVE-5")]
         return;
@@ -38,6 +39,23 @@ impl Dispatcher {
             if lease.is_some_and(|lease| lease.incarnation != incarnation) {
                 self.end_lease(task, Loss::Lost);
             }
+        }
+    }
+
+    /// A process names what an earlier one of its worker ended: that has kept it, so the lease goes on with
+    /// this one, whose result it is now.
+    fn inherit(&mut self, id: WorkerId, key: TaskKey) {
+        let Some(incarnation) = self.workers.get(&id).map(|worker| worker.incarnation) else {
+            return;
+        };
+        let Some(task) = self.tasks.get_mut(&key.task) else { return };
+        let Some(of) = task.lease().map(|lease| lease.incarnation) else { return };
+        if of != incarnation
+            && task.is_current(key.attempt, id, of)
+            && let Some(lease) = task.lease_mut()
+        {
+            lease.incarnation = incarnation;
+            self.refresh_lease(key.task);
         }
     }
 
@@ -67,7 +85,6 @@ impl Dispatcher {
             return DispatcherVerdict::Accepted;
         }
         inventory.items += 1;
-        let is_first = inventory.items == 1;
         if let Holding::Running { .. } = holding {
             inventory.running.insert(key);
         }
@@ -75,8 +92,8 @@ impl Dispatcher {
             inventory.waiting.push((key, holding));
             return DispatcherVerdict::Accepted;
         }
-        if is_first {
-            self.end_other_processes(id);
+        if let Holding::Finished { .. } = holding {
+            self.inherit(id, key);
         }
         self.judge(item, None);
         DispatcherVerdict::Accepted
@@ -135,8 +152,14 @@ impl Dispatcher {
         for &id in &here {
             self.begin_inventory(id);
             let Some(worker) = self.workers.get_mut(&id) else { continue };
-            let silent = worker.inventory_mut().is_some_and(|it| it.items == 0 && !it.ended);
-            if !silent {
+            let named = worker.inventory_mut().map(|it| (it.waiting.clone(), it.ended));
+            let (named, has_ended) = named.unwrap_or((alloc::vec::Vec::new(), true));
+            for (key, holding) in named {
+                if let Holding::Finished { .. } = holding {
+                    self.inherit(id, key);
+                }
+            }
+            if has_ended {
                 self.end_other_processes(id);
             }
             let Some(worker) = self.workers.get_mut(&id).filter(|worker| worker.is_active()) else {

@@ -29,8 +29,8 @@ impl Runner {
         } = self;
         (config, handlers, draining, hands_back).hash(state);
         runs.len().hash(state);
-        for Run { key, handler, started: _, stage } in runs.values() {
-            (key, handler).hash(state);
+        for Run { key, handler, started: _, limit, stage } in runs.values() {
+            (key, handler, limit).hash(state);
             match *stage {
                 Stage::Running { deadline, unjudged } => {
                     (0_u8, view.at_some(deadline), unjudged).hash(state);

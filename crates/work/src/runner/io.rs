@@ -35,6 +35,16 @@ pub enum RunnerInput {
         /// Size of the body in bytes.
         len: u32,
     },
+    /// A run that was started waits before its handler begins: until then it has no time limit.
+    Waits {
+        /// Which run.
+        run: RunId,
+    },
+    /// The handler of a run that waited begins: its time limit counts from now on.
+    Begins {
+        /// Which run.
+        run: RunId,
+    },
     /// Take nothing new from now on.
     Drain,
     /// The time to finish is over: stop what runs, to hand it back. A success that comes all the same

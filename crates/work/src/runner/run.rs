@@ -1,5 +1,7 @@
 //! One run of a handler.
 
+use core::time::Duration;
+
 use crate::{AbortReason, Disposition, Holding, Instant, Outcome, RunPhase, Sym, TaskKey};
 
 /// One run, from the assignment until its result is answered.
@@ -8,6 +10,8 @@ pub(super) struct Run {
     pub(super) key: TaskKey,
     pub(super) handler: Sym,
     pub(super) started: Instant,
+    /// How long its handler may run.
+    pub(super) limit: Option<Duration>,
     pub(super) stage: Stage,
 }
 

@@ -60,19 +60,74 @@ fn becomes_active(bench: &mut Bench) -> DispatcherVerdict {
 }
 
 #[test]
-fn the_first_thing_that_a_new_process_names_ends_what_the_old_one_ran() {
+fn all_that_a_new_process_has_said_ends_what_the_old_one_ran() {
     let mut bench = Bench::with_one_running(unguarded(), spec(H));
     bench.register(1, 2, 1, false).commit();
     assert_eq!(bench.state(1), TaskState::Leased, "it may be one that died long ago");
     bench.item(1, key(9, 1), finished(FAILURE)).commit();
+    assert_eq!(bench.state(1), TaskState::Leased, "more may come");
+    ends(&mut bench);
+    bench.commit();
     assert_eq!(bench.state(1), TaskState::Queued);
     assert_eq!(bench.store.tasks[&TaskId(1)].lost, 1);
 }
 
+/// The next process of worker 1 names what the one before it ended, and brings it.
+fn brings(bench: &mut Bench, outcome: Outcome) {
+    bench.register(1, 2, 1, false).item(1, key(9, 1), finished(FAILURE));
+    bench.item(1, key(1, 1), finished(outcome)).end(1).commit();
+    assert!(bench.seen_all().contains(&answer(1, key(1, 1), Judgement::Send)));
+    delivers(bench, outcome);
+}
+
+/// What the next process of worker 1 was asked for.
+fn delivers(bench: &mut Bench, outcome: Outcome) {
+    bench.active(1).says(1, 2, WorkerMessage::Result { key: key(1, 1), outcome });
+    bench.commit();
+    assert!(bench.seen_all().contains(&settled(1, key(1, 1), Disposition::Accepted)));
+}
+
 #[test]
-fn a_new_process_that_came_before_the_leases_were_read_ends_the_old_one_if_it_has_named_anything() {
+fn what_the_old_process_ended_is_the_new_ones_result() {
+    for (outcome, state) in [(SUCCESS, TaskState::Succeeded), (FAILURE, TaskState::Failed)] {
+        let mut bench = Bench::with_one_running(unguarded(), spec(H));
+        brings(&mut bench, outcome);
+        assert_eq!(bench.state(1), state);
+        assert_eq!(bench.store.tasks[&TaskId(1)].lost, 0, "nothing was lost");
+    }
+}
+
+#[test]
+fn what_the_old_process_ended_is_not_lost_where_no_loss_is_borne() {
+    let settings = DispatcherSettings { lost_cap: 1, ..unguarded() };
+    let mut bench = Bench::with_one_running(settings, spec(H));
+    brings(&mut bench, SUCCESS);
+    assert_eq!(bench.state(1), TaskState::Succeeded);
+}
+
+#[test]
+fn what_the_old_process_ended_is_not_lost_with_the_coordinator_either() {
     let mut bench = restarted();
-    bench.register(1, 2, 1, false).item(1, key(9, 1), finished(FAILURE)).commit();
+    bench.register(1, 2, 1, false).item(1, key(1, 1), finished(FAILURE)).end(1).commit();
+    delivers(&mut bench, FAILURE);
+    assert_eq!(bench.state(1), TaskState::Failed);
+    assert_eq!(bench.store.tasks[&TaskId(1)].lost, 0);
+}
+
+#[test]
+fn what_another_worker_has_by_now_is_nobody_elses_result() {
+    let mut bench = replaced();
+    bench.depart(1).register(1, 2, 1, false).item(1, key(1, 1), finished(FAILURE)).end(1).commit();
+    let disposition = Disposition::Stale;
+    let dropped = answer(1, key(1, 1), Judgement::Drop { disposition });
+    assert!(bench.seen_all().contains(&dropped));
+    assert_eq!(bench.state(1), TaskState::Leased);
+}
+
+#[test]
+fn a_new_process_that_came_before_the_leases_were_read_ends_the_old_one_if_it_has_said_all() {
+    let mut bench = restarted();
+    bench.register(1, 2, 1, false).item(1, key(9, 1), finished(FAILURE)).end(1).commit();
     assert_eq!(bench.state(1), TaskState::Queued);
     let mut bench = restarted();
     bench.register(1, 2, 1, false).commit();

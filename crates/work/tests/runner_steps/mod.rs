@@ -23,6 +23,8 @@ pub(crate) enum Step {
     JudgedNth { nth: usize, judgement: Judgement },
     SettledNth { nth: usize, disposition: Disposition },
     CancelNth { nth: usize },
+    WaitsNth { nth: usize },
+    BeginsNth { nth: usize },
     PollAction,
     PollMessage,
 }
@@ -69,6 +71,8 @@ pub(crate) fn resolve(runner: &Runner, now: &mut Instant, step: Step) -> Option<
         Step::CancelNth { nth } => {
             RunnerInput::Message(CoordinatorMessage::Cancel { key: nth_run(runner, nth)?.key })
         }
+        Step::WaitsNth { nth } => RunnerInput::Waits { run: nth_run(runner, nth)?.run },
+        Step::BeginsNth { nth } => RunnerInput::Begins { run: nth_run(runner, nth)?.run },
         Step::PollAction => return Some(Resolved::PollAction),
         Step::PollMessage => return Some(Resolved::PollMessage),
     };
@@ -149,6 +153,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => key().prop_map(move |key| message(CoordinatorMessage::Cancel { key })),
         1 => any_place.clone().prop_map(|nth| Step::CancelNth { nth }),
         2 => key().prop_map(move |key| message(CoordinatorMessage::Revoke { key })),
+        1 => any_place.clone().prop_map(|nth| Step::WaitsNth { nth }),
+        1 => any_place.clone().prop_map(|nth| Step::BeginsNth { nth }),
         6 => (any_place, outcome(), 0..9_u32)
             .prop_map(|(nth, outcome, len)| Step::DoneNth { nth, outcome, len }),
         1 => (0..40_u64, outcome(), 0..9_u32).prop_map(|(run, outcome, len)| {

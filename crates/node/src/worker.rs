@@ -223,10 +223,10 @@ impl WorkerNode {
     pub fn with_journal(mut self, kept: Vec<KeptResult>) -> Self {
         let heads = kept.iter().map(|kept| (kept.run, kept.key, kept.outcome, len_of(&kept.body)));
         self.runner = self.runner.with_results(heads);
+        self.journal = Some(Journal::new(kept.iter().map(|kept| kept.run).collect()));
         for KeptResult { run, body, .. } in kept {
             self.bodies.keep(run, body, true);
         }
-        self.journal = Some(Journal::default());
         self.pump(Instant::ZERO);
         self
     }

@@ -22,6 +22,8 @@ pub(super) struct Journal {
     unkept: BTreeSet<RunId>,
     /// Those of them for which there was no room.
     roomless: BTreeSet<RunId>,
+    /// Finished runs that are kept and not answered.
+    kept: BTreeSet<RunId>,
     /// Starts that wait for a slot, in order.
     waiting: VecDeque<(RunId, Due)>,
 }
@@ -36,6 +38,11 @@ enum Asked {
 }
 
 impl Journal {
+    /// One that keeps the results of these runs.
+    pub(super) fn new(kept: BTreeSet<RunId>) -> Self {
+        Self { kept, ..Self::default() }
+    }
+
     /// How many starts wait for a slot.
     pub(super) fn waits(&self) -> usize {
         self.waiting.len()
@@ -48,10 +55,10 @@ impl Journal {
 
     /// What decides; the numbers of writes only name them.
     pub(super) fn feed<H: Hasher>(&self, state: &mut H) {
-        let Self { last, asked, unkept, roomless, waiting } = self;
+        let Self { last, asked, unkept, roomless, kept, waiting } = self;
         asked.len().hash(state);
         asked.iter().for_each(|(id, asked)| (last.0 - id.0, asked).hash(state));
-        (unkept, roomless, waiting).hash(state);
+        (unkept, roomless, kept, waiting).hash(state);
     }
 }
 
@@ -86,9 +93,12 @@ impl WorkerNode {
     /// A run is settled: what the journal has of it may go.
     pub(super) fn answered(&mut self, run: RunId) {
         let Some(journal) = &mut self.journal else { return };
-        let was_written = !journal.roomless.remove(&run);
-        journal.unkept.remove(&run);
-        if was_written {
+        let is_written = if journal.unkept.remove(&run) {
+            !journal.roomless.remove(&run)
+        } else {
+            journal.kept.remove(&run)
+        };
+        if is_written {
             self.write(JournalOp::Forget { run }, Asked::Forget);
         }
     }
@@ -103,14 +113,12 @@ impl WorkerNode {
         let mut makes_room = false;
         for (id, asked) in done {
             match asked {
-                // One that is answered by now is not among the unkept.
-                Asked::Keep(run) if full.contains(&id) => {
-                    if journal.unkept.contains(&run) {
-                        journal.roomless.insert(run);
-                    }
-                }
+                // It was answered meanwhile: what makes it forgotten is on its way.
+                Asked::Keep(run) if !journal.unkept.contains(&run) => {}
+                Asked::Keep(run) if full.contains(&id) => drop(journal.roomless.insert(run)),
                 Asked::Keep(run) => {
                     journal.unkept.remove(&run);
+                    journal.kept.insert(run);
                 }
                 Asked::Renumber => {}
                 Asked::Forget => makes_room = true,

@@ -221,6 +221,11 @@ fn what_is_cancelled_before_it_began_never_begins() {
     rig.exchange();
     let ended = WorkerMessage::Result { key: key(2, 1), outcome: Outcome::Cancelled };
     assert!(rig.script.messages.iter().any(|(_, message, _)| *message == ended));
+    let is_kept = |write: &JournalWrite| match &write.op {
+        JournalOp::Keep(kept) => kept.key == key(2, 1) && kept.outcome == Outcome::Cancelled,
+        JournalOp::Renumber { .. } | JournalOp::Forget { .. } => false,
+    };
+    assert!(rig.writes().iter().any(is_kept), "it is a result like any other");
     rig.settle(key(1, 1));
     rig.settle(key(2, 1));
     written(&mut rig, 4);
@@ -232,6 +237,18 @@ fn what_is_cancelled_before_it_began_never_begins() {
     rig.exchange();
     let credit = rig.script.session.acked[Lane::B.index()].credit;
     assert_eq!(credit.messages, Seq(WINDOW + 3), "its payload is not held any more");
+}
+
+#[test]
+fn of_a_run_that_nobody_wants_nothing_is_written() {
+    let mut rig = active(one_slot());
+    let run = rig.assign(key(1, 1));
+    rig.cut();
+    rig.script.judgements.insert(key(1, 1), Judgement::Unknown);
+    rig.connect(false);
+    rig.done(run, pattern(5));
+    assert_eq!(rig.writes(), []);
+    rig.assign(key(2, 1));
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //!   the coordinator a thread and a runtime to itself.
 //! - [`start_worker`], [`WorkerHandle`], [`Executor`]: a worker, its loop on a thread of its own, on
 //!   tokio; `start_worker_thread` is the same for a runtime that works on any thread, and [`worker()`]
-//!   gives the loop as a future.
+//!   gives the loop as a future. [`OpenJournal`] is what survives its process.
 //! - [`CoordinatorTally`], [`WorkerTally`]: what the loops count, and their [`Pulse`].
 //!
 //! Both loops are alike. A turn takes in what is ready (packets, commits, ends of handlers,
@@ -96,6 +96,7 @@ mod connections;
 mod coordinator;
 mod elsewhere;
 mod executor;
+mod journal_thread;
 mod log;
 mod runtime;
 mod store_thread;
@@ -113,6 +114,7 @@ pub use coordinator::store_state::StoreState;
 pub use coordinator::thread::start_coordinator_thread;
 pub use coordinator::{CoordinatorHandle, CoordinatorOptions, Drain, start_coordinator};
 pub use executor::{Completion, Executor, Job};
+pub use journal_thread::OpenJournal;
 #[cfg(feature = "async-std")]
 pub use runtime::AsyncStd;
 pub use runtime::Runtime;
@@ -123,8 +125,8 @@ pub use runtime::Threads;
 #[cfg(feature = "tokio")]
 pub use runtime::Tokio;
 pub use tally::{
-    CoordinatorTally, Count, Counts, HandlerTally, Histogram, HistogramView, Outages, Outbox,
-    Pulse, WorkerTally,
+    CoordinatorTally, Count, Counts, HandlerTally, Histogram, HistogramView, JournalTally, Outages,
+    Outbox, Pulse, WorkerTally,
 };
 pub use transports::Transports;
 #[cfg(feature = "tokio")]

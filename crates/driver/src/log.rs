@@ -10,6 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 use moorline_link::{Epoch, Reason};
+use moorline_store::StoreError;
 use moorline_work::{TaskId, TaskKey};
 
 /// While something lasts, it is summed up this often, if nobody says otherwise.
@@ -19,6 +20,15 @@ pub(crate) const REPEAT_EVERY: Duration = Duration::from_secs(30);
 pub(crate) struct Code(pub(crate) Reason);
 
 impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ML{:04}", self.0.code())
+    }
+}
+
+/// The code of what failed in a store or a journal, as people write it.
+pub(crate) struct StoreCode<'a>(pub(crate) &'a StoreError);
+
+impl fmt::Display for StoreCode<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ML{:04}", self.0.code())
     }

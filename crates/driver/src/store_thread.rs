@@ -23,9 +23,9 @@ use crate::tally::CoordinatorTally;
 use crate::wall::Wall;
 
 /// After a failed commit the same batch is tried again: first after this time, ...
-const RETRY_FIRST: Duration = Duration::from_millis(100);
+pub(crate) const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// ... then after twice as long, up to this.
-const RETRY_LAST: Duration = Duration::from_secs(5);
+pub(crate) const RETRY_LAST: Duration = Duration::from_secs(5);
 /// Finished tasks that may go are looked for after this time, and while there are none after twice
 /// as long each time, ...
 const PRUNE_FIRST: Duration = Duration::from_secs(1);

@@ -20,7 +20,7 @@ pub use histogram::{Histogram, HistogramView};
 pub(crate) use lease::{LeaseClock, Turn};
 pub use pulse::Pulse;
 pub(crate) use worker::WorkerCounter;
-pub use worker::{HandlerTally, Outages, Outbox, WorkerTally};
+pub use worker::{HandlerTally, JournalTally, Outages, Outbox, WorkerTally};
 
 /// A count that only grows while its process lives.
 ///

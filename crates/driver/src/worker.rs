@@ -1,5 +1,6 @@
 //! Runs a worker node: the handle, the options, the thread.
 
+use std::io::{Error, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,21 +11,25 @@ use moorline_node::{WorkerConfig, WorkerConfigError, WorkerNode};
 use moorline_sync::{Sender, Watch, mailbox};
 use moorline_transport::Endpoint;
 
+use self::journal::LoopJournal;
 use self::turn::{End, LoopState, WorkerLoop};
 use crate::auth::Credentials;
 use crate::connections::Connections;
 use crate::elsewhere::address;
 use crate::executor::Executor;
+use crate::journal_thread::{self, OpenJournal};
+use crate::log;
 use crate::log::worker::WorkerLog;
 use crate::runtime::Runtime;
 use crate::tally::{WorkerCounter, WorkerTally};
 use crate::transports::Transports;
 
 mod dial;
+mod journal;
 mod turn;
 
 /// What a worker is made of.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct WorkerOptions {
     /// The node.
@@ -37,13 +42,16 @@ pub struct WorkerOptions {
     /// Endpoints that are equally good are tried in an order of this worker's own, drawn from its seed: so
     /// workers spread over them. Default `false`: in their order.
     pub shuffle_endpoints: bool,
+    /// Where its results are kept until they are answered, over the end of its process. Only one worker can
+    /// have it. Default: nowhere.
+    pub journal: Option<OpenJournal>,
 }
 
 impl WorkerOptions {
     /// This node, and where its coordinators are.
     #[must_use]
     pub const fn new(config: WorkerConfig, endpoints: Vec<Endpoint>) -> Self {
-        Self { config, endpoints, credentials: None, shuffle_endpoints: false }
+        Self { config, endpoints, credentials: None, shuffle_endpoints: false, journal: None }
     }
 }
 
@@ -227,22 +235,39 @@ impl WorkerHandle {
 /// `start_worker` for one that has.
 ///
 /// # Errors
-/// The node cannot be made of these options.
+/// [`std::io::ErrorKind::InvalidInput`] with a [`WorkerConfigError`] inside: the node cannot be made of
+/// these options. Others: the system has no thread for its journal.
 pub fn worker<R: Runtime>(
     runtime: R,
     transports: Transports,
     options: WorkerOptions,
     executor: Box<dyn Executor>,
-) -> Result<(WorkerHandle, BoxFuture<'static, ()>), WorkerConfigError> {
+) -> std::io::Result<(WorkerHandle, BoxFuture<'static, ()>)> {
     let now = runtime.now();
-    let WorkerOptions { config, endpoints, credentials, shuffle_endpoints } = options;
-    let seed = config.seed;
+    let WorkerOptions { config, endpoints, credentials, shuffle_endpoints, journal } = options;
+    let (seed, name) = (config.seed, config.name.clone());
     let log = WorkerLog::new(config.name.clone(), config.handlers.clone(), now);
     let counter = WorkerCounter::new(&config.handlers, now);
     let tally = Arc::clone(counter.tally());
-    let node = WorkerNode::new(config, now)?
+    let node = WorkerNode::new(config, now)
+        .map_err(|error: WorkerConfigError| Error::new(ErrorKind::InvalidInput, error))?
         .with_endpoints(endpoints.iter().filter_map(address).collect());
-    let node = if shuffle_endpoints { node.with_shuffled_endpoints(seed) } else { node };
+    let mut node = if shuffle_endpoints { node.with_shuffled_endpoints(seed) } else { node };
+    let mut thread = None;
+    if let Some(journal) = journal {
+        let (journal, kept) = journal.into_parts();
+        tally.journal.holds(journal.size());
+        let left = kept.len();
+        node = node.with_journal(kept);
+        thread = Some(journal_thread::start(
+            runtime.clone(),
+            name.clone(),
+            journal,
+            Arc::clone(&tally),
+        )?);
+        log::worker::journal::loaded(&name, left);
+    }
+    let journal = LoopJournal::new(name, thread);
     // As many as a caller asks for and runs there are: both are taken in every turn.
     let (commands, asked) = mailbox();
     let (completions, finished) = mailbox();
@@ -264,6 +289,7 @@ pub fn worker<R: Runtime>(
         status: status.clone(),
         ended: End(ended.clone()),
         connections: Connections::default(),
+        journal,
         state: LoopState::default(),
     };
     Ok((WorkerHandle { commands, status, ended, tally, clock }, run.run().boxed()))
@@ -281,15 +307,10 @@ pub fn start_worker_thread<R: Runtime>(
     options: WorkerOptions,
     executor: Box<dyn Executor>,
 ) -> std::io::Result<WorkerHandle> {
-    let (handle, run) = worker(runtime, transports, options, executor).map_err(invalid)?;
+    let (handle, run) = worker(runtime, transports, options, executor)?;
     let thread = std::thread::Builder::new().name("moorline-worker".into());
     thread.spawn(move || futures::executor::block_on(run))?;
     Ok(handle)
-}
-
-#[cfg(any(feature = "tokio", feature = "smol", feature = "threads", feature = "async-std"))]
-fn invalid(error: WorkerConfigError) -> std::io::Error {
-    std::io::Error::new(std::io::ErrorKind::InvalidInput, error)
 }
 
 /// Starts a worker's loop on an OS thread of its own with a current-thread tokio runtime, so that no
@@ -297,15 +318,14 @@ fn invalid(error: WorkerConfigError) -> std::io::Error {
 ///
 /// # Errors
 /// [`std::io::ErrorKind::InvalidInput`] with a [`WorkerConfigError`] inside: the node cannot be made of
-/// these options. Others: the system has no thread or no descriptors for it.
+/// these options. Others: the system has no threads or no descriptors for it.
 #[cfg(feature = "tokio")]
 pub fn start_worker(
     transports: Transports,
     options: WorkerOptions,
     executor: Box<dyn Executor>,
 ) -> std::io::Result<WorkerHandle> {
-    let (handle, run) =
-        worker(crate::runtime::Tokio, transports, options, executor).map_err(invalid)?;
+    let (handle, run) = worker(crate::runtime::Tokio, transports, options, executor)?;
     let runtime = ::tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("moorline-worker".into()).spawn(move || {
         runtime.block_on(run);

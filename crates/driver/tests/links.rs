@@ -72,11 +72,14 @@ async fn a_newer_process_of_a_worker_supersedes_a_live_one_never_and_a_gone_one_
     until(&first, State::Active).await;
     let session = first.status().link.session;
 
-    let mut options = worker_options(1, &["echo"], 1);
-    options.config.incarnation = Incarnation(2);
-    options.config.link.reconnect = quick_reconnect().max_attempts(1);
-    let second = start_worker(transports.clone(), options.clone(), Box::new(Threads::echo()))
-        .expect("started");
+    let options = || {
+        let mut options = worker_options(1, &["echo"], 1);
+        options.config.incarnation = Incarnation(2);
+        options.config.link.reconnect = quick_reconnect().max_attempts(1);
+        options
+    };
+    let second =
+        start_worker(transports.clone(), options(), Box::new(Threads::echo())).expect("started");
     let ending = soon(second.ended()).await;
     assert_eq!(ending.state, State::Failed);
     assert!(ending.hint.is_some_and(|hint| !hint.is_empty()), "it is told what to do");
@@ -84,7 +87,7 @@ async fn a_newer_process_of_a_worker_supersedes_a_live_one_never_and_a_gone_one_
 
     first.shutdown();
     soon(first.ended()).await;
-    let third = start_worker(transports, options, Box::new(Threads::echo())).expect("started");
+    let third = start_worker(transports, options(), Box::new(Threads::echo())).expect("started");
     until(&third, State::Active).await;
 }
 

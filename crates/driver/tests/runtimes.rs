@@ -5,22 +5,25 @@
 #[allow(dead_code, reason = "what tests of TLS need beside this")]
 mod pki;
 
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::executor::block_on;
 use futures::future::{BoxFuture, Either, select};
 use moorline_driver::{
-    AsyncStd, Completion, CoordinatorHandle, CoordinatorOptions, Executor, Job, Runtime, Smol,
-    StartError, Threads, Tokio, Transports, WorkerHandle, WorkerOptions, start_coordinator,
-    start_worker, start_worker_thread,
+    AsyncStd, Completion, CoordinatorHandle, CoordinatorOptions, Executor, Job, OpenJournal,
+    Runtime, Smol, StartError, Threads, Tokio, Transports, WorkerHandle, WorkerOptions,
+    start_coordinator, start_worker, start_worker_thread,
 };
 use moorline_grpc::GrpcTransport;
 use moorline_link::{Backoff, First, Incarnation, Jitter, LinkConfig, Reconnect, State, WorkerId};
 use moorline_memory::MemoryTransport;
-use moorline_node::{ClientReply, Name, Spec, WorkerConfig};
+use moorline_node::{ClientReply, JournalId, JournalWrite, KeptResult, Name, Spec, WorkerConfig};
 use moorline_quic::QuicTransport;
-use moorline_store::MemoryStore;
+use moorline_store::{Journal, JournalSize, MemoryStore, SqliteJournal, StoreError};
 use moorline_transport::{ClientTls, ListenError, Security, ServerTls};
 use moorline_websocket::WebSocketTransport;
 use moorline_work::{AbortReason, Outcome, Reply, RunId, RunnerConfig, TaskId};
@@ -124,7 +127,10 @@ async fn works<R: Runtime>(
     endpoint: &str,
     start: impl FnOnce(Transports, WorkerOptions) -> std::io::Result<WorkerHandle>,
 ) {
-    let worker = start(transports.clone(), worker_options(endpoint)).expect("started");
+    let mut options = worker_options(endpoint);
+    let (disk, commits) = (tempfile::tempdir().expect("a directory"), Arc::default());
+    options.journal = Some(journal(disk.path(), &commits));
+    let worker = start(transports.clone(), options).expect("started");
     // It waits for a coordinator by its timers.
     soon(&runtime, worker.changed(worker.status().version)).await;
     let first = coordinator(&runtime, &transports, endpoint).await;
@@ -153,7 +159,28 @@ async fn works<R: Runtime>(
     run(&runtime, &second, 21).await;
     worker.drain(PATIENCE);
     assert_eq!(soon(&runtime, worker.ended()).await.state, State::Shutdown);
+    assert!(commits.load(Ordering::Relaxed) > 0, "results went to the disk");
+    assert_eq!(journal(disk.path(), &commits).results(), 0, "and all of them are answered");
     soon(&runtime, second.stop()).await;
+}
+
+/// A journal in a file, which counts its commits.
+fn journal(dir: &Path, commits: &Arc<AtomicU32>) -> OpenJournal {
+    struct Counted(SqliteJournal, Arc<AtomicU32>);
+    impl Journal for Counted {
+        fn kept(&mut self) -> Result<Vec<KeptResult>, StoreError> {
+            self.0.kept()
+        }
+        fn commit(&mut self, batch: &[JournalWrite]) -> Result<Vec<JournalId>, StoreError> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.commit(batch)
+        }
+        fn size(&self) -> JournalSize {
+            self.0.size()
+        }
+    }
+    let file = SqliteJournal::open(dir.join("journal.db"), 1 << 20).expect("nobody has it");
+    OpenJournal::read(Counted(file, Arc::clone(commits))).expect("read")
 }
 
 fn memory() -> (Transports, String) {

@@ -1,6 +1,5 @@
 //! A coordinator's log: what its node says, with what the driver knows beside it.
 
-use std::fmt;
 use std::time::Duration;
 
 use moorline_link::{Epoch, Flapping, HubSettings, Instant, Reason};
@@ -10,7 +9,7 @@ use moorline_transport::{AcceptError, Endpoint};
 use moorline_work::Disposition;
 use tracing::{debug, error, info, warn};
 
-use super::{Code, Key, Session, Task, Time, millis, plural};
+use super::{Code, Key, Session, StoreCode, Task, Time, millis, plural};
 use crate::coordinator::peer::Peer;
 
 /// Writes a coordinator's log. It decides nothing.
@@ -324,15 +323,6 @@ pub(crate) fn clock_set(by: Duration, forward: bool) {
         "The system's clock was set {way} by {}: nobody is disconnected for it, and {then}",
         Time(by)
     );
-}
-
-/// The code of what failed in a store, as people write it.
-struct StoreCode<'a>(&'a StoreError);
-
-impl fmt::Display for StoreCode<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ML{:04}", self.0.code())
-    }
 }
 
 /// A commit failed: said once when it begins.

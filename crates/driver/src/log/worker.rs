@@ -1,6 +1,7 @@
 //! A worker's log: what its node says, with what the driver knows beside it.
 
 mod elsewhere;
+pub(crate) mod journal;
 mod tasks;
 
 use std::time::Duration;

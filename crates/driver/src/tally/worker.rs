@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use moorline_link::{Instant, LinkSnapshot, Reason, State, Transition};
 use moorline_node::{Name, WorkerEvent};
+use moorline_store::JournalSize;
 use moorline_work::Outcome;
 
 use super::histogram::{CONNECT, OUTAGE, ROUND_TRIP, TASK};
@@ -51,6 +52,8 @@ pub struct WorkerTally {
     pub resent: Count,
     /// What waits to be acknowledged by the coordinator: small messages, and those with a body.
     pub outbox: [Outbox; 2],
+    /// What is kept on a disk of its own; nothing without a journal.
+    pub journal: JournalTally,
     /// Attempts, by handler; in the order of names.
     pub handlers: Vec<(Name, HandlerTally)>,
     outages: Mutex<Outages>,
@@ -103,6 +106,40 @@ impl Outbox {
     }
 }
 
+/// What a worker's journal keeps, as values now; and its failures.
+///
+/// ```
+/// let empty = moorline_driver::JournalTally::default();
+/// assert_eq!((empty.results(), empty.bytes(), empty.failures.get()), (0, 0, 0));
+/// ```
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct JournalTally {
+    /// Commits that failed, each try of the same one.
+    pub failures: Count,
+    results: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl JournalTally {
+    /// Results that are kept.
+    #[must_use]
+    pub fn results(&self) -> u64 {
+        self.results.load(Ordering::Relaxed)
+    }
+
+    /// What they count for in the bound of the journal, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn holds(&self, size: JournalSize) {
+        self.results.store(size.results, Ordering::Relaxed);
+        self.bytes.store(size.bytes, Ordering::Relaxed);
+    }
+}
+
 /// Time without an active link.
 ///
 /// ```
@@ -132,7 +169,7 @@ impl Outages {
 }
 
 impl WorkerTally {
-    fn new(handlers: &[Name], now: Instant) -> Self {
+    pub(crate) fn new(handlers: &[Name], now: Instant) -> Self {
         let mut names = handlers.to_vec();
         names.sort();
         let handlers = names.into_iter().map(|name| (name, HandlerTally::default())).collect();
@@ -151,6 +188,7 @@ impl WorkerTally {
             resubmitted: Counts::new(&log::DISPOSITIONS),
             resent: Count::default(),
             outbox: Default::default(),
+            journal: JournalTally::default(),
             handlers,
             outages: Mutex::new(Outages { closed: Duration::ZERO, since: Some(now) }),
         };

@@ -16,6 +16,7 @@ use moorline_transport::{Authority, Endpoint};
 use moorline_work::{AbortReason, RunId, TaskKey};
 
 use super::dial::{Dial, Dialled};
+use super::journal::{CLOSED_WITHIN, LoopJournal};
 use super::{Command, Ending, WorkerStatus};
 use crate::auth::Credentials;
 use crate::connections::{Arrival, CLOSE_WITHIN, Connections};
@@ -52,6 +53,7 @@ pub(crate) struct WorkerLoop<R> {
     pub(crate) status: Watch<WorkerStatus>,
     pub(crate) ended: End,
     pub(crate) connections: Connections,
+    pub(crate) journal: LoopJournal,
     pub(crate) state: LoopState,
 }
 
@@ -92,6 +94,7 @@ impl<R: Runtime> WorkerLoop<R> {
                 break;
             }
         }
+        self.close_journal().await;
         self.finish();
     }
 
@@ -110,6 +113,13 @@ impl<R: Runtime> WorkerLoop<R> {
             self.state.inputs.push(done);
         }
         self.poll_dials(cx);
+        while let Poll::Ready(answer) = self.journal.poll(cx) {
+            something = true;
+            if let Some((journaled, size)) = answer {
+                self.counter.tally().journal.holds(size);
+                self.state.inputs.push(journaled);
+            }
+        }
         let (inputs, log) = (&mut self.state.inputs, &self.log);
         self.state.has_more = self.connections.poll(cx, PACKETS, |arrival| match arrival {
             Arrival::Packet { conn, bytes } => inputs.push(packet(conn, bytes, log)),
@@ -221,6 +231,10 @@ impl<R: Runtime> WorkerLoop<R> {
         self.act(now);
         self.transmit(now);
         self.act(now);
+        if let Some(journaled) = self.journal.hand_over() {
+            self.state.inputs.push(journaled);
+            self.state.has_more = true;
+        }
         let link = self.node.link();
         self.log.tick(now, &link);
         self.counter.look(&link, self.node.held(), self.node.resent());
@@ -274,6 +288,7 @@ impl<R: Runtime> WorkerLoop<R> {
                     self.start(now, Job { run, key, handler, payload, deadline });
                 }
                 WorkerAction::Abort { run, key: _, reason } => self.abort(run, reason),
+                WorkerAction::Journal(write) => self.journal.push(write),
                 WorkerAction::Event(event) => self.event(now, &event),
             }
         }
@@ -373,6 +388,26 @@ impl<R: Runtime> WorkerLoop<R> {
             State::Disconnected | State::Connecting | State::Registered | State::Active => {
                 self.state.end_at.is_some_and(|at| at <= now)
             }
+        }
+    }
+
+    /// What is left for the journal is written, and the next process finds nobody there; for a bounded time.
+    async fn close_journal(&mut self) {
+        let deadline = self.runtime.now() + CLOSED_WITHIN;
+        let is_closed = std::future::poll_fn(|cx| {
+            if self.journal.poll_close(cx).is_ready() {
+                return Poll::Ready(true);
+            }
+            // The timer only woke us: the clock says whether it is time.
+            while self.state.timer.poll(cx, &self.runtime, Some(deadline)).is_ready() {
+                if self.runtime.now() >= deadline {
+                    return Poll::Ready(false);
+                }
+            }
+            Poll::Pending
+        });
+        if !is_closed.await {
+            self.journal.abandon();
         }
     }
 

@@ -21,7 +21,7 @@ const PACKAGES: &[&str] = &["moorline", "moorline-driver"];
 const ALIKE: &[&str] = &["grpc", "quic", "tls", "websocket"];
 /// Features that switch on one of a crate below, where it is checked in every combination, and add a
 /// variant or two here: each is checked alone, and all of them beside nothing and beside everything.
-const ASIDE: &[(&str, &[&str])] = &[("moorline", &["async-std", "smol", "threads"])];
+const ASIDE: &[(&str, &[&str])] = &[("moorline", &["async-std", "journal", "smol", "threads"])];
 
 type Features = BTreeMap<String, Vec<String>>;
 

@@ -262,25 +262,25 @@ codes! {
         "The task has succeeded: it does not run again."
         "Submit it as a new task.";
     STORE_IN_USE 5001
-        "Another process has the store open."
-        "Stop the other coordinator, or give this one another --store.";
+        "Another process has the store or the journal open."
+        "Stop the other coordinator, or give this one another --store; or stop the other worker.";
     STORE_UNSAFE 5002
         "The SQLite library has a bug that corrupts databases."
         "Build moorline with the SQLite it brings along.";
     STORE_NEWER 5003
-        "The store was written by a newer moorline."
+        "The store or the journal was written by a newer moorline."
         "Upgrade moorline.";
     STORE_DAMAGED 5004
-        "The file is not a store of moorline, or it is damaged."
-        "Check the path; else restore a copy. Starting again does not help.";
+        "The file is not what moorline keeps there, or it is damaged."
+        "Check the path; else restore a copy of a store, or move a worker's journal away, which loses the results it had not delivered. Starting again does not help.";
     STORE_IO 5005
-        "Reading or writing the store failed."
-        "Look at the disk: it may be failing. What was acknowledged is safe; the coordinator tries again.";
+        "Reading or writing the store or the journal failed."
+        "Look at the disk: it may be failing. What was acknowledged is safe; it is tried again.";
     STORE_FULL 5006
-        "There is no room to write the store."
-        "Make room on its disk, or raise the quota; the coordinator goes on by itself.";
+        "There is no room to write the store or the journal."
+        "Make room on its disk, or raise the quota; it goes on by itself.";
     STORE_READ_ONLY 5007
-        "The store does not let itself be written."
+        "The store or the journal does not let itself be written."
         "Look at the permissions of the file and its directory, and how its disk is mounted.";
     STORE_STALLED 5008
         "The store has not finished a write for 5 s."

@@ -260,6 +260,14 @@ impl Config {
         }
     }
 
+    /// A size in bytes that has a standard value.
+    pub(crate) fn size(&self, key: Key) -> u64 {
+        match self.get(key) {
+            Some(Value::Size(bytes)) => *bytes,
+            _ => 0,
+        }
+    }
+
     /// A factor that has a standard value.
     pub(crate) fn factor(&self, key: Key) -> f64 {
         match self.get(key) {

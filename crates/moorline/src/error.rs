@@ -77,6 +77,10 @@ pub enum Error {
         /// Its path.
         path: PathBuf,
     },
+    /// The worker's journal cannot be used.
+    #[cfg(feature = "journal")]
+    #[error("the worker's journal cannot be used: {0}")]
+    Journal(#[source] moorline_store::StoreError),
     /// The operating system did not let a thread start.
     #[error("cannot start: {0}")]
     Start(#[source] io::Error),
@@ -294,6 +298,8 @@ impl Error {
             Self::NoRuntime => Code::NO_RUNTIME,
             Self::DataDir { .. } => Code::DATA_DIR,
             Self::DataDirInUse { .. } => Code::DATA_DIR_IN_USE,
+            #[cfg(feature = "journal")]
+            Self::Journal(error) => store_code(error),
             Self::Start(_) => Code::START,
             Self::Listen(ListenError::InUse { .. }) => Code::LISTEN_IN_USE,
             Self::Listen(ListenError::NotLoopback { .. }) => Code::LISTEN_NOT_LOOPBACK,
@@ -390,6 +396,12 @@ impl Error {
                 | StoreError::ReadOnly { detail, .. }
                 | StoreError::Io { detail },
             )
+            | Self::Journal(
+                StoreError::Damaged { detail, .. }
+                | StoreError::Full { detail, .. }
+                | StoreError::ReadOnly { detail, .. }
+                | StoreError::Io { detail },
+            )
             | Self::Unreachable { detail, .. }
             | Self::Answer { detail, .. } => Some(detail.clone()),
             Self::Json(error) => Some(error.to_string()),
@@ -399,6 +411,7 @@ impl Error {
             Self::Listen(_)
             | Self::InClear { .. }
             | Self::Store(_)
+            | Self::Journal(_)
             | Self::Setting { .. }
             | Self::Endpoint(_)
             | Self::NoRuntime
@@ -432,6 +445,8 @@ impl Error {
             Self::Ended { reason, .. } => reason.retry() != moorline_link::Retry::Never,
             #[cfg(feature = "coordinator")]
             Self::Store(error) => error.may_pass(),
+            #[cfg(feature = "journal")]
+            Self::Journal(error) => error.may_pass(),
             Self::Refused { status, .. } => *status >= 500 || *status == 429,
             Self::NotActive { .. }
             | Self::Stopped
@@ -495,7 +510,7 @@ fn tls_code(error: &moorline_transport::TlsError) -> Code {
     }
 }
 
-#[cfg(feature = "coordinator")]
+#[cfg(any(feature = "coordinator", feature = "journal"))]
 pub(crate) fn store_code(error: &moorline_store::StoreError) -> Code {
     use moorline_store::StoreError;
     match error {

@@ -11,6 +11,8 @@ mod child_exits;
 mod data_dir;
 mod executor;
 mod handle;
+#[cfg(feature = "journal")]
+mod journal;
 mod listener;
 mod runtime;
 mod settings;
@@ -34,6 +36,8 @@ pub(crate) use child_exits::ChildExits;
 #[cfg(feature = "health")]
 pub(crate) use handle::Shared;
 pub use handle::WorkerHandle;
+#[cfg(feature = "cli")]
+pub(crate) use journal::LEAST as JOURNAL_MAX_LEAST;
 pub use runtime::Runtime;
 pub use status::{LinkStatus, OutageStatus};
 pub use why::Why;

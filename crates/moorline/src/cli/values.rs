@@ -1,4 +1,4 @@
-//! Values of flags: durations, jitter, handlers, places.
+//! Values of flags: durations, sizes, jitter, handlers, places.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -92,6 +92,41 @@ pub(crate) fn registration_rate(text: &str) -> Result<Option<NonZeroU32>, String
             .map(Some)
             .map_err(|_| format!("`{text}` is not a whole number above 0, nor `measured`")),
     }
+}
+
+/// Units of size, the larger ones first.
+const UNITS: [(&str, u64); 7] = [
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("GB", 1_000_000_000),
+    ("MB", 1_000_000),
+    ("kB", 1_000),
+    ("B", 1),
+];
+
+/// A size of at least `min` bytes, such as `256MiB`. A number without a unit is none.
+pub(crate) fn size(text: &str, min: u64) -> Result<u64, String> {
+    match bytes(text) {
+        Some(size) if size >= min => Ok(size),
+        Some(_) => Err(format!("`{text}` is less than {}", bytes_text(min))),
+        None => Err(format!("`{text}` is not a size; write it as 256MiB, 2GiB or 500MB")),
+    }
+}
+
+/// A whole number and its unit.
+pub(super) fn bytes(text: &str) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let (_, one) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    number.parse::<u64>().ok()?.checked_mul(*one)
+}
+
+/// The same, as it is written.
+pub(crate) fn bytes_text(bytes: u64) -> String {
+    let largest = UNITS.iter().find(|(_, one)| bytes.is_multiple_of(*one));
+    let (unit, one) = largest.copied().unwrap_or(("B", 1));
+    format!("{}{unit}", bytes / one)
 }
 
 /// A handler: `NAME=COMMAND`.

@@ -79,7 +79,8 @@ wrong, with a code, the numbers and what to do, `moorline config timing` what th
 
 - The file is TOML and begins with `config_version = 1`. Unknown keys, unknown `MOORLINE_` variables and values that
   contradict each other are errors: a process that finds one does not start (exit code 78).
-- Times are strings with a unit: `\"5s\"`, `\"1m30s\"`, `\"250ms\"`. A number alone is refused.
+- Times are strings with a unit: `\"5s\"`, `\"1m30s\"`, `\"250ms\"`, and so are sizes: `\"256MiB\"`, `\"2GB\"`. A number
+  alone is refused.
 - Settings of workers and of coordinators may be in one file; each process reads its own, and `config check` compares both.
 - Secrets are never in the file: tokens and private keys are in files of their own, which a setting names.
 - SIGHUP, or `moorline coordinator reload`, reads the file again. What is marked *Reloadable* is applied; what else has

@@ -28,6 +28,7 @@ pub(super) fn worker(config: &Config) -> WorkerBuilder {
         .heartbeat_misses(u8::try_from(config.integer(Key::HeartbeatMisses)).unwrap_or(u8::MAX))
         .drain_timeout(config.duration(Key::DrainTimeout))
         .max_control_silence(config.duration(Key::MaxControlSilence))
+        .journal_max(config.size(Key::JournalMax))
         .log_repeat_every(config.duration(Key::LogRepeatEvery));
     builder = builder
         .insecure(config.is_confirmed(Key::WorkerInsecure))

@@ -41,6 +41,7 @@ fn property(row: &Setting) -> Json {
         Kind::Integer { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
         Kind::Factor => json!({"type": "number"}),
         Kind::Duration { .. } => json!({"type": "string", "pattern": DURATION}),
+        Kind::Size { .. } => json!({"type": "string", "pattern": "^[0-9]+([KMG]i|[kMG])?B$"}),
         Kind::Text(_) => json!({"type": "string"}),
         Kind::Choice(words) => json!({"type": "string", "enum": words}),
         Kind::Jitter => json!({

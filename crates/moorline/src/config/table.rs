@@ -7,6 +7,7 @@
 use super::setting::{Setting, Standard};
 use super::value::Kind;
 use super::{checks, preset};
+use crate::worker::JOURNAL_MAX_LEAST;
 use Standard::{Is, Unset};
 
 macro_rules! settings {
@@ -166,7 +167,7 @@ settings! {
             words: "$XDG_STATE_HOME/moorline/worker/NAME, else ~/.local/state/moorline/worker/NAME",
             example: "/var/lib/moorline/worker/gpu-1"
         },
-        "Where the worker's identity and lock are."
+        "Where the worker's identity, its lock and the journal of its results are."
         => flag("data-dir"), named("DIR");
     Handlers "worker.handlers" Kind::Map, Unset { words: "none", example: "resize=node resize.js" },
         "Tasks of type NAME are run by this command, without a shell: input on stdin, result on stdout, exit code 0 ok, 64-78 fatal, other retryable."
@@ -249,6 +250,9 @@ settings! {
         "The coordinator has so long to answer the registration.";
     RestoreTimeout "worker.reconnect.restore_timeout" TIME, Is("30s"),
         "Telling the coordinator what is still held has to make progress within this time.";
+    JournalMax "worker.disconnected.journal_max" Kind::Size { min: JOURNAL_MAX_LEAST }, Is("256MiB"),
+        "Results that are not answered yet are kept in the data directory up to this size, each with 64 bytes more than it has: while there is no room for one, no task starts in its slot."
+        => flag("journal-max");
     MinStability "worker.quality.min_stability" Kind::Factor, Is("0.7"),
         "A link that was up for less than this share of the last 10 min is called degraded: 0 to 1.";
     MaxRoundTrip "worker.quality.max_round_trip" TIME, Is("1s"),

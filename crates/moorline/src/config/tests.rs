@@ -12,6 +12,7 @@ fn samples(key: Key) -> [&'static str; 3] {
         Kind::Integer { .. } => ["3", "5", "7"],
         Kind::Factor => ["3", "4", "5.5"],
         Kind::Duration { .. } => ["11s", "12s", "13s"],
+        Kind::Size { .. } => ["17MiB", "1GiB", "500MB"],
         Kind::Choice(words) => [words[0], words[1], words[0]],
         Kind::Jitter => ["none", "0.3", "equal"],
         Kind::Rate => ["50", "measured", "70"],

@@ -14,6 +14,8 @@ pub(crate) enum Value {
     Integer(u64),
     Factor(f64),
     Duration(Duration),
+    /// In bytes.
+    Size(u64),
     Text(String),
     List(Vec<String>),
     Map(BTreeMap<String, String>),
@@ -30,6 +32,8 @@ pub(crate) enum Kind {
     Factor,
     /// A time with a unit: `5s`. Zero where that has a meaning.
     Duration { zero: bool },
+    /// A size with a unit: `256MiB`. At least so many bytes.
+    Size { min: u64 },
     /// Any text, or one that this check accepts.
     Text(fn(&str) -> Result<(), String>),
     /// One of these words.
@@ -63,6 +67,7 @@ impl Kind {
             | Self::Integer { .. }
             | Self::Factor
             | Self::Duration { .. }
+            | Self::Size { .. }
             | Self::Text(_)
             | Self::Choice(_)
             | Self::Jitter
@@ -94,6 +99,7 @@ impl Kind {
             },
             Self::Duration { zero: true } => values::duration(text).map(Value::Duration),
             Self::Duration { zero: false } => values::some_duration(text).map(Value::Duration),
+            Self::Size { min } => values::size(text, min).map(Value::Size),
             Self::Text(check) => check(text).map(|()| Value::Text(text.to_owned())),
             Self::Choice(words) if words.contains(&text) => Ok(Value::Text(text.to_owned())),
             Self::Choice(words) => {
@@ -118,7 +124,12 @@ impl Kind {
             (Self::Factor | Self::Jitter, DeValue::Integer(number)) => self.parse(number.as_str()),
             (Self::Factor | Self::Jitter, DeValue::Float(number)) => self.parse(number.as_str()),
             (
-                Self::Duration { .. } | Self::Text(_) | Self::Choice(_) | Self::Jitter | Self::Rate,
+                Self::Duration { .. }
+                | Self::Size { .. }
+                | Self::Text(_)
+                | Self::Choice(_)
+                | Self::Jitter
+                | Self::Rate,
                 DeValue::String(text),
             ) => self.parse(text),
             (Self::List, DeValue::Array(items)) => {
@@ -150,6 +161,7 @@ impl Kind {
             Self::Integer { .. } => "a whole number",
             Self::Factor => "a number",
             Self::Duration { .. } => "a string with a unit, such as \"5s\" or \"1m30s\"",
+            Self::Size { .. } => "a string with a unit, such as \"256MiB\"",
             Self::Text(_) | Self::Choice(_) => "a string",
             Self::Jitter => "a string or a fraction",
             Self::Rate => "a whole number or \"measured\"",
@@ -165,6 +177,7 @@ impl Kind {
             Self::Integer { .. } => "N",
             Self::Factor => "FACTOR",
             Self::Duration { .. } => "DURATION",
+            Self::Size { .. } => "SIZE",
             Self::Text(_) | Self::List => "TEXT",
             Self::Choice(_) => "WORD",
             Self::Jitter => "JITTER",
@@ -183,6 +196,7 @@ impl Value {
             // Always with a fraction.
             Self::Factor(number) => format!("{number:?}"),
             Self::Duration(time) => quoted(&duration(*time)),
+            Self::Size(bytes) => quoted(&values::bytes_text(*bytes)),
             Self::Text(text) => quoted(text),
             Self::List(items) => {
                 let items: Vec<_> = items.iter().map(|item| quoted(item)).collect();
@@ -198,13 +212,14 @@ impl Value {
         }
     }
 
-    /// As JSON; times as the texts the file has.
+    /// As JSON; times and sizes as the texts the file has.
     pub(crate) fn json(&self) -> serde_json::Value {
         match self {
             Self::Bool(flag) => (*flag).into(),
             Self::Integer(number) => (*number).into(),
             Self::Factor(number) => (*number).into(),
             Self::Duration(time) => duration(*time).into(),
+            Self::Size(bytes) => values::bytes_text(*bytes).into(),
             Self::Text(text) => text.as_str().into(),
             Self::List(items) => items.clone().into(),
             Self::Map(map) => serde_json::json!(map),

@@ -15,9 +15,10 @@ fn an_error_of_the_store_has_one_code_in_its_log_and_here() {
         StoreError::ReadOnly { path: path(), detail: detail() },
     ] {
         let (number, may_pass) = (error.code(), error.may_pass());
-        let error = Error::Store(error);
-        assert_eq!(error.code().number(), number, "{error}");
-        assert_eq!(error.is_retryable(), may_pass, "{error}");
-        assert!(!error.hint().is_empty(), "{error}");
+        for error in [Error::Store(error.clone()), Error::Journal(error)] {
+            assert_eq!(error.code().number(), number, "{error}");
+            assert_eq!(error.is_retryable(), may_pass, "{error}");
+            assert!(!error.hint().is_empty(), "{error}");
+        }
     }
 }

@@ -97,6 +97,12 @@ catalogue! {
         "Slots, used and free; free ones count while work is taken.";
     RESULTS_KEPT "moorline_worker_results_kept" Gauge []
         "Results that wait for the coordinator's answer.";
+    JOURNAL_RESULTS "moorline_worker_journal_results" Gauge []
+        "Results that the worker's journal keeps; 0 without a journal.";
+    JOURNAL_BYTES "moorline_worker_journal_bytes" Gauge []
+        "What they count for in its bound: their size, and 64 bytes each.";
+    JOURNAL_FAILURES "moorline_worker_journal_failures_total" Counter []
+        "Writes to the journal that failed, each try of the same one.";
     RESULTS_RESUBMITTED "moorline_worker_results_resubmitted_total" Counter ["outcome"]
         "Results that were kept over an outage or offered again, by what became of them.";
     WORKER_TASKS_FINISHED "moorline_worker_tasks_finished_total" Counter ["task" "outcome"]

@@ -7,10 +7,11 @@ use moorline_link::State;
 
 use super::catalogue::{
     CHILD_EXITS, CONNECT_DURATION, CONNECTED, DISCONNECT_DURATION, DISCONNECTS, HEARTBEAT_RTT,
-    HEARTBEATS_MISSED, HEARTBEATS_SENT, LAST_CONTACT, LINK_STATE, MESSAGES_RESENT, Metric,
-    NEXT_ATTEMPT, OUTBOX_BYTES, OUTBOX_MESSAGES, RECONNECTION_ATTEMPTS, RECONNECTION_FAILURES,
-    RECONNECTION_SUCCESSES, RESULTS_KEPT, RESULTS_RESUBMITTED, STABILITY, TASK_DURATION,
-    TASK_SLOTS, TIME_DISCONNECTED, WORKER_TASKS_FINISHED,
+    HEARTBEATS_MISSED, HEARTBEATS_SENT, JOURNAL_BYTES, JOURNAL_FAILURES, JOURNAL_RESULTS,
+    LAST_CONTACT, LINK_STATE, MESSAGES_RESENT, Metric, NEXT_ATTEMPT, OUTBOX_BYTES, OUTBOX_MESSAGES,
+    RECONNECTION_ATTEMPTS, RECONNECTION_FAILURES, RECONNECTION_SUCCESSES, RESULTS_KEPT,
+    RESULTS_RESUBMITTED, STABILITY, TASK_DURATION, TASK_SLOTS, TIME_DISCONNECTED,
+    WORKER_TASKS_FINISHED,
 };
 use super::page::Page;
 use crate::health::word;
@@ -65,6 +66,9 @@ pub(crate) fn measure_worker(
     let slots = [(["used"], u64::from(status.running)), (["free"], u64::from(status.free_slots))];
     page.put(&TASK_SLOTS, slots.iter().map(|(labels, value)| (&labels[..], *value)));
     page.one(&RESULTS_KEPT, u64::from(status.kept_results));
+    page.one(&JOURNAL_RESULTS, tally.journal.results());
+    page.one(&JOURNAL_BYTES, tally.journal.bytes());
+    page.one(&JOURNAL_FAILURES, tally.journal.failures.get());
     counts(page, &RESULTS_RESUBMITTED, &tally.resubmitted);
     let mut finished = Vec::new();
     for (handler, tally) in &tally.handlers {

@@ -50,6 +50,8 @@ pub struct WorkerBuilder {
     task_timeout: Option<Duration>,
     drain_timeout: Duration,
     data_dir: Option<PathBuf>,
+    #[cfg(feature = "journal")]
+    journal_max: u64,
     listeners: Listeners,
     transports: Transports,
     reach: Reach,
@@ -71,6 +73,10 @@ impl std::fmt::Debug for WorkerBuilder {
         let health = (&self.health, self.limits);
         #[cfg(not(feature = "health"))]
         let health = ();
+        #[cfg(feature = "journal")]
+        let journal_max = self.journal_max;
+        #[cfg(not(feature = "journal"))]
+        let journal_max = ();
         f.debug_struct("WorkerBuilder")
             .field("coordinators", &self.coordinators)
             .field("name", &self.name)
@@ -82,6 +88,7 @@ impl std::fmt::Debug for WorkerBuilder {
             .field("reach", &self.reach)
             .field("log_repeat_every", &self.log_repeat_every)
             .field("health", &health)
+            .field("journal_max", &journal_max)
             .field("has_credentials", &self.credentials.is_some())
             .finish_non_exhaustive()
     }
@@ -99,6 +106,8 @@ impl WorkerBuilder {
             task_timeout: None,
             drain_timeout: Duration::from_secs(30),
             data_dir: None,
+            #[cfg(feature = "journal")]
+            journal_max: super::journal::STANDARD,
             listeners: Listeners::default(),
             transports: Transports::new(),
             reach: Reach::default(),
@@ -503,10 +512,12 @@ impl WorkerBuilder {
         Self { log_repeat_every: every, ..self }
     }
 
-    /// Where the worker keeps its identity, locked against other processes while it runs.
+    /// Where the worker keeps its identity, locked against other processes while it runs; and, with the
+    /// feature `journal`, in `journal.db` the results that its coordinator has not answered yet: a process
+    /// that ends while it is cut off leaves them to the next one, which delivers them.
     ///
     /// Default: none. Then a hash of the name is the identity, so that a restart under the same name
-    /// takes over.
+    /// takes over, and results are held in memory only, as they are without that feature.
     ///
     /// ```
     /// let builder = moorline::Worker::builder("mem://here").data_dir("/var/lib/moorline/gpu-1");
@@ -514,6 +525,20 @@ impl WorkerBuilder {
     /// ```
     pub fn data_dir(self, path: impl Into<PathBuf>) -> Self {
         Self { data_dir: Some(path.into()), ..self }
+    }
+
+    /// How large the journal in the [data directory](Self::data_dir) may become, in bytes; each result
+    /// counts for 64 more than it has. At least 17 MiB, so that the largest result fits. Default 256 MiB.
+    /// What finds no room is held in memory, and until it is answered or there is room no task starts in its
+    /// slot. The file itself may be somewhat larger.
+    ///
+    /// ```
+    /// let builder = moorline::Worker::builder("mem://here").data_dir("/var/lib/gpu-1").journal_max(1 << 30);
+    /// # let _ = builder;
+    /// ```
+    #[cfg(feature = "journal")]
+    pub fn journal_max(self, bytes: u64) -> Self {
+        Self { journal_max: bytes, ..self }
     }
 
     /// One more way of moving packets, used before the built-in one of the same scheme.

@@ -1,4 +1,5 @@
-//! The worker's data directory: its identity, and a lock so that only one process has it.
+//! The worker's data directory: its identity, and a lock so that only one process has it. Its journal is
+//! in it too, in a file of its own: one that is damaged does not take the identity along.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -12,6 +13,8 @@ use crate::{Error, Result};
 /// releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct DataDir {
+    #[cfg(feature = "journal")]
+    path: PathBuf,
     worker: WorkerId,
     _lock: File,
 }
@@ -38,7 +41,18 @@ impl DataDir {
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         let worker = identity(path).map_err(failed)?;
-        Ok(Self { worker, _lock: lock })
+        Ok(Self {
+            #[cfg(feature = "journal")]
+            path: path.to_owned(),
+            worker,
+            _lock: lock,
+        })
+    }
+
+    /// Where it is.
+    #[cfg(feature = "journal")]
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Who lives here.

@@ -23,6 +23,7 @@ mod health;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod identity;
+mod journal;
 mod leaving;
 mod logs;
 mod metrics;

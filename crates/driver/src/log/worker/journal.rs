@@ -11,9 +11,10 @@ use crate::log::{StoreCode, Time, millis, plural};
 /// What earlier processes left.
 pub(crate) fn loaded(worker: &Name, results: usize) {
     if results > 0 {
+        let are = if results == 1 { "is" } else { "are" };
         info!(
             event = "journal.loaded", role = "worker", worker = %worker, tasks = results,
-            "{results} result{} of an earlier process are kept and will be delivered",
+            "{results} result{} of an earlier process {are} kept and will be delivered",
             plural(results as u64)
         );
     }

@@ -11,17 +11,6 @@ use crate::cli::values;
 /// The longest time there is: more is a mistake.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// Units of size, the larger ones first.
-const UNITS: [(&str, u64); 7] = [
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("GB", 1_000_000_000),
-    ("MB", 1_000_000),
-    ("kB", 1_000),
-    ("B", 1),
-];
-
 /// A latency or a jitter: a time of at most an hour.
 pub(super) fn latency(text: &str) -> Result<Duration, String> {
     let time = values::duration(text)?;
@@ -64,12 +53,7 @@ pub(super) fn bandwidth(text: &str) -> Result<Option<NonZeroU64>, String> {
     if text == "none" {
         return Ok(None);
     }
-    let size = text.strip_suffix("/s").unwrap_or(text);
-    let digits = size.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = size.split_at(digits);
-    let (_, one) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
-    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*one));
-    let bytes = bytes.ok_or_else(wrong)?;
+    let bytes = values::bytes(text.strip_suffix("/s").unwrap_or(text)).ok_or_else(wrong)?;
     let some = NonZeroU64::new(bytes);
     some.map(Some).ok_or_else(|| "nothing passes in a second: use one-way or half-open".to_owned())
 }
@@ -77,9 +61,7 @@ pub(super) fn bandwidth(text: &str) -> Result<Option<NonZeroU64>, String> {
 /// A bandwidth as `bandwidth` reads it.
 pub(super) fn bandwidth_text(bandwidth: Option<NonZeroU64>) -> String {
     let Some(bytes) = bandwidth.map(NonZeroU64::get) else { return "none".to_owned() };
-    let largest = UNITS.iter().find(|(_, one)| bytes.is_multiple_of(*one));
-    let (unit, one) = largest.copied().unwrap_or(("B", 1));
-    format!("{}{unit}/s", bytes / one)
+    format!("{}/s", values::bytes_text(bytes))
 }
 
 /// Where the proxy listens.

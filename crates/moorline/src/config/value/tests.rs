@@ -57,6 +57,8 @@ fn a_value_written_as_toml_is_read_as_the_same() {
         (Kind::Integer { min: 0, max: u64::MAX }, Value::Integer(i64::MAX as u64)),
         (Kind::Factor, Value::Factor(2.0)),
         (TIME, Value::Duration(Duration::new(90_061, 1_002_003))),
+        (Kind::Size { min: 1 }, Value::Size(256 << 20)),
+        (Kind::Size { min: 1 }, Value::Size(1_500)),
         (text, Value::Text("\"\\\n\t\u{1}\u{7f}ü".into())),
         (Kind::List, Value::List(vec!["a,b".into(), String::new()])),
         (Kind::Map, Value::Map(map.map(|(name, text)| (name.into(), text.into())).into())),
@@ -68,6 +70,18 @@ fn a_value_written_as_toml_is_read_as_the_same() {
     assert_eq!(duration(Duration::from_secs(7 * 86_400)), "7d");
     assert_eq!(duration(Duration::ZERO), "0s");
     assert_eq!(duration(Duration::from_millis(90_250)), "1m30s250ms");
+}
+
+#[test]
+fn sizes_have_a_unit_and_a_least_one() {
+    let size = Kind::Size { min: 17 << 20 };
+    assert_eq!(read(size, "\"17MiB\""), Ok(Value::Size(17 << 20)));
+    assert_eq!(read(size, "\"2GB\""), Ok(Value::Size(2_000_000_000)));
+    assert_eq!(read(size, "\"16MiB\""), Err("`16MiB` is less than 17MiB".into()));
+    for wrong in ["268435456", "\"268435456\"", "\"1.5GiB\"", "\"MiB\"", "\"99999999999GiB\""] {
+        let refused = read(size, wrong).unwrap_err();
+        assert!(refused.contains("256MiB"), "{wrong}: {refused}");
+    }
 }
 
 #[test]

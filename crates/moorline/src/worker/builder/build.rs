@@ -8,6 +8,8 @@ use moorline_work::RunnerConfig;
 use super::super::data_dir::DataDir;
 use super::super::executor::Handlers;
 use super::super::handle::{Owner, Shared};
+#[cfg(feature = "journal")]
+use super::super::journal;
 use super::super::runtime::Host;
 use super::WorkerBuilder;
 use crate::id::worker_of_name;
@@ -21,7 +23,7 @@ impl WorkerBuilder {
     /// [`Error::Setting`] or [`Error::Endpoint`] for values that make no sense, [`Error::InClear`] for a
     /// coordinator on another machine without TLS, `Error::Tls` for keys and certificates,
     /// [`Error::DataDir`] or
-    /// [`Error::DataDirInUse`] for the data directory, [`Error::HealthListen`] if health cannot be served
+    /// [`Error::DataDirInUse`] for the data directory, `Error::Journal` for the journal in it, [`Error::HealthListen`] if health cannot be served
     /// where it is asked for, [`Error::NoRuntime`] outside a tokio runtime, if it is to run on tokio.
     ///
     /// ```
@@ -48,6 +50,8 @@ impl WorkerBuilder {
         let name = self.name.unwrap_or_else(host_name);
         let name = parse_name(&name)?;
         some_slots(self.slots)?;
+        #[cfg(feature = "journal")]
+        journal::check(self.journal_max)?;
         let handlers =
             self.handlers.keys().map(|name| handler_name(name)).collect::<Result<Vec<_>>>()?;
         #[cfg(feature = "health")]
@@ -75,6 +79,11 @@ impl WorkerBuilder {
             seed: random().map_err(Error::Start)?,
         };
         let mut options = WorkerOptions::new(config, endpoints);
+        #[cfg(feature = "journal")]
+        {
+            let journal = data_dir.as_ref().map(|at| journal::open(at.path(), self.journal_max));
+            options.journal = journal.transpose()?;
+        }
         options.shuffle_endpoints = self.reach.shuffles;
         options.credentials = self.credentials.map(|credentials| credentials.on(&host));
         Ok(Worker {
@@ -113,6 +122,7 @@ impl WorkerBuilder {
         let mut problems: Vec<_> = endpoints.filter_map(Result::err).chain(unusable).collect();
         problems.extend(self.name.as_ref().and_then(|name| parse_name(name).err()));
         problems.extend(some_slots(self.slots).err());
+        problems.extend(journal::check(self.journal_max).err());
         problems.extend(self.handlers.keys().filter_map(|name| handler_name(name).err()));
         problems.extend(self.link.problems());
         #[cfg(feature = "health")]

@@ -19,7 +19,7 @@ const PACKAGES: &[&str] = &["moorline", "moorline-driver"];
 /// Transports do not know each other: what else there is sees only that there are some. They would make
 /// eight times as many combinations.
 const ALIKE: &[&str] = &["grpc", "quic", "tls", "websocket"];
-/// Features that switch on one of a crate below, where it is checked in every combination, and add a
+/// Features that switch on one of a crate below, where it is checked in every combination, or add a
 /// variant or two here: each is checked alone, and all of them beside nothing and beside everything.
 const ASIDE: &[(&str, &[&str])] = &[("moorline", &["async-std", "journal", "smol", "threads"])];
 

@@ -234,6 +234,22 @@ fn a_journal_that_is_not_whole_is_refused_when_it_is_opened_and_left_alone() {
 }
 
 #[test]
+fn a_large_result_that_lost_a_page_is_found_when_the_journal_is_opened() {
+    let dir = new_dir();
+    let path = dir.path().join("journal.db");
+    let mut journal = open(&path);
+    journal.commit(&writes([keep(1, 40_000)])).expect("a commit");
+    checkpoint(&journal);
+    drop(journal);
+    // Its body is a chain of pages: the last but two is the end of it now.
+    let file = File::options().write(true).open(&path).expect("the file");
+    let pages = file.metadata().expect("its size").len() / 4096;
+    file.write_all_at(&[0; 4096], (pages - 3) * 4096).expect("a lost page");
+    let opened = SqliteJournal::open(&path, MAX);
+    assert!(matches!(opened, Err(StoreError::Damaged { .. })), "{opened:?}");
+}
+
+#[test]
 fn a_journal_with_our_mark_and_without_our_table_is_refused() {
     let dir = new_dir();
     let path = dir.path().join("journal.db");

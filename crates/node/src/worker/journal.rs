@@ -11,30 +11,25 @@ use super::{Due, WorkerAction, WorkerNode, WorkerVerdict};
 use crate::frame::convert;
 use crate::{JournalId, JournalOp, JournalWrite, KeptResult};
 
-/// What of a worker is on its disk, as far as it is of interest.
+/// What of a worker is on its disk, as far as it is of interest. However long the disk does not answer, this
+/// does not grow.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Journal {
     /// The last write that was asked for.
     last: JournalId,
-    /// Writes that are not answered.
-    asked: BTreeMap<JournalId, Asked>,
-    /// Finished runs that are neither kept nor answered: each uses the slot of its handler.
-    unkept: BTreeSet<RunId>,
+    /// The last one that was answered, and all before it.
+    done: JournalId,
+    /// Finished runs that are neither kept nor answered, and the write that is to keep each: they use the
+    /// slots of their handlers.
+    unkept: BTreeMap<RunId, JournalId>,
     /// Those of them for which there was no room.
     roomless: BTreeSet<RunId>,
     /// Finished runs that are kept and not answered.
     kept: BTreeSet<RunId>,
+    /// Of the writes that are not answered the first that makes room.
+    makes_room: Option<JournalId>,
     /// Starts that wait for a slot, in order.
     waiting: VecDeque<(RunId, Due)>,
-}
-
-/// What a write that is not answered comes to.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Asked {
-    Keep(RunId),
-    Renumber,
-    /// It makes room.
-    Forget,
 }
 
 impl Journal {
@@ -55,29 +50,25 @@ impl Journal {
 
     /// What decides; the numbers of writes only name them.
     pub(super) fn feed<H: Hasher>(&self, state: &mut H) {
-        let Self { last, asked, unkept, roomless, kept, waiting } = self;
-        asked.len().hash(state);
-        asked.iter().for_each(|(id, asked)| (last.0 - id.0, asked).hash(state));
-        (unkept, roomless, kept, waiting).hash(state);
+        let Self { last, done, unkept, roomless, kept, makes_room, waiting } = self;
+        let ago = |id: &JournalId| last.0 - id.0;
+        ago(done).hash(state);
+        unkept.len().hash(state);
+        unkept.iter().for_each(|(run, id)| (run, ago(id)).hash(state));
+        (roomless, kept, makes_room.as_ref().map(ago), waiting).hash(state);
     }
 }
 
 impl WorkerNode {
     /// A handler ended: what it came to is to be kept.
     pub(super) fn keep(&mut self, run: RunId) {
-        let Some(journal) = &mut self.journal else { return };
         // Of a run that nobody wants any more there is no result.
-        if self.runner.finished(run).is_some() {
-            journal.unkept.insert(run);
-            self.ask_to_keep(run);
-        }
-    }
-
-    fn ask_to_keep(&mut self, run: RunId) {
-        if let Some((key, outcome)) = self.runner.finished(run) {
-            let body = self.bodies.result(run);
-            let kept = KeptResult { run, key, outcome, body };
-            self.write(JournalOp::Keep(kept), Asked::Keep(run));
+        let Some((key, outcome)) = self.runner.finished(run) else { return };
+        let body = self.bodies.result(run);
+        let kept = JournalOp::Keep(KeptResult { run, key, outcome, body });
+        let Some(id) = self.write(kept) else { return };
+        if let Some(journal) = &mut self.journal {
+            journal.unkept.insert(run, id);
         }
     }
 
@@ -86,47 +77,49 @@ impl WorkerNode {
         if let Some(run) = self.runner.run_of(key)
             && self.runner.finished(run).is_some()
         {
-            self.write(JournalOp::Renumber { run, attempt: key.attempt }, Asked::Renumber);
+            self.write(JournalOp::Renumber { run, attempt: key.attempt });
         }
     }
 
     /// A run is settled: what the journal has of it may go.
     pub(super) fn answered(&mut self, run: RunId) {
         let Some(journal) = &mut self.journal else { return };
-        let is_written = if journal.unkept.remove(&run) {
+        let is_written = if journal.unkept.remove(&run).is_some() {
             !journal.roomless.remove(&run)
         } else {
             journal.kept.remove(&run)
         };
-        if is_written {
-            self.write(JournalOp::Forget { run }, Asked::Forget);
+        if !is_written {
+            return;
+        }
+        let id = self.write(JournalOp::Forget { run });
+        if let Some(journal) = &mut self.journal {
+            journal.makes_room = journal.makes_room.or(id);
         }
     }
 
     pub(super) fn journaled(&mut self, up_to: JournalId, full: &[JournalId]) -> WorkerVerdict {
         let Some(journal) = &mut self.journal else { return WorkerVerdict::Stale };
-        let later = journal.asked.split_off(&JournalId(up_to.0.saturating_add(1)));
-        let done = std::mem::replace(&mut journal.asked, later);
-        if done.is_empty() {
+        if up_to <= journal.done || up_to > journal.last {
             return WorkerVerdict::Stale;
         }
-        let mut makes_room = false;
-        for (id, asked) in done {
-            match asked {
-                // It was answered meanwhile: what makes it forgotten is on its way.
-                Asked::Keep(run) if !journal.unkept.contains(&run) => {}
-                Asked::Keep(run) if full.contains(&id) => drop(journal.roomless.insert(run)),
-                Asked::Keep(run) => {
-                    journal.unkept.remove(&run);
-                    journal.kept.insert(run);
-                }
-                Asked::Renumber => {}
-                Asked::Forget => makes_room = true,
+        journal.done = up_to;
+        let is_done = |(_, id): &(&RunId, &JournalId)| **id <= up_to;
+        let done: Vec<_> = journal.unkept.iter().filter(is_done).map(|(a, b)| (*a, *b)).collect();
+        for (run, id) in done {
+            if full.contains(&id) {
+                journal.roomless.insert(run);
+            } else if !journal.roomless.contains(&run) {
+                journal.unkept.remove(&run);
+                journal.kept.insert(run);
             }
         }
-        if makes_room {
+        if journal.makes_room.is_some_and(|id| id <= up_to) {
+            // Others of its kind may be behind it: they count as the first that is not answered.
+            let next = JournalId(up_to.0.saturating_add(1));
+            journal.makes_room = (next <= journal.last).then_some(next);
             for run in std::mem::take(&mut journal.roomless) {
-                self.ask_to_keep(run);
+                self.keep(run);
             }
         }
         WorkerVerdict::Accepted
@@ -178,11 +171,12 @@ impl WorkerNode {
         true
     }
 
-    fn write(&mut self, op: JournalOp, asked: Asked) {
-        let Some(journal) = &mut self.journal else { return };
+    /// Asks for a write, if there is a journal.
+    fn write(&mut self, op: JournalOp) -> Option<JournalId> {
+        let journal = self.journal.as_mut()?;
         journal.last = JournalId(journal.last.0.saturating_add(1));
         let id = journal.last;
-        journal.asked.insert(id, asked);
         self.act(WorkerAction::Journal(JournalWrite { id, op }));
+        Some(id)
     }
 }

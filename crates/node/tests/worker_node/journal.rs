@@ -155,6 +155,26 @@ fn what_was_answered_before_it_found_no_room_is_not_written_again() {
 }
 
 #[test]
+fn a_disk_that_does_not_answer_makes_nothing_grow() {
+    let mut rig = active(config());
+    let mut sizes = Vec::new();
+    for task in 1..=3_000 {
+        let run = rig.assign(key(task, 1));
+        rig.done(run, pattern(1));
+        rig.exchange();
+        rig.settle(key(task, 1));
+        rig.actions.clear();
+        rig.record.clear();
+        rig.script.messages.clear();
+        if task % 1_000 == 0 {
+            rig.exchange();
+            sizes.push(format!("{:?}", rig.node).len() / 64);
+        }
+    }
+    assert!(sizes.iter().all(|size| *size == sizes[0]), "{sizes:?}");
+}
+
+#[test]
 fn another_process_delivers_what_the_journal_has() {
     let results = vec![kept(3, key(1, 1), pattern(100)), kept(7, key(2, 4), pattern(70_000))];
     let mut rig = Rig::journalling(config(), results);

@@ -258,7 +258,7 @@ pub fn worker<R: Runtime>(
         let (journal, kept) = journal.into_parts();
         tally.journal.holds(journal.size());
         let left = kept.len();
-        node = node.with_journal(kept);
+        node = node.with_journal(now, kept);
         thread = Some(journal_thread::start(
             runtime.clone(),
             name.clone(),

@@ -207,7 +207,8 @@ impl WorkerNode {
 
     /// With a journal, and what it keeps of earlier processes of this worker: that is offered like results of
     /// this one. From now on each result is written to it, and its slot is used until it is there or
-    /// answered; see [`WorkerAction::Journal`](WorkerAction::Journal). To be said before any input.
+    /// answered; see [`WorkerAction::Journal`](WorkerAction::Journal). To be said before any input; `now` as for
+    /// [`new`](Self::new).
     ///
     /// ```
     /// # use moorline_link::{Incarnation, Instant, LinkConfig, WorkerId};
@@ -215,19 +216,20 @@ impl WorkerNode {
     /// # use moorline_work::RunnerConfig;
     /// /// As its journal left it.
     /// fn again(config: WorkerConfig, kept: Vec<KeptResult>) -> Result<WorkerNode, WorkerConfigError> {
-    ///     Ok(WorkerNode::new(config, Instant::ZERO)?.with_journal(kept))
+    ///     let now = Instant::ZERO;
+    ///     Ok(WorkerNode::new(config, now)?.with_journal(now, kept))
     /// }
     /// # let _ = again;
     /// ```
     #[must_use]
-    pub fn with_journal(mut self, kept: Vec<KeptResult>) -> Self {
+    pub fn with_journal(mut self, now: Instant, kept: Vec<KeptResult>) -> Self {
         let heads = kept.iter().map(|kept| (kept.run, kept.key, kept.outcome, len_of(&kept.body)));
         self.runner = self.runner.with_results(heads);
         self.journal = Some(Journal::new(kept.iter().map(|kept| kept.run).collect()));
         for KeptResult { run, body, .. } in kept {
             self.bodies.keep(run, body, true);
         }
-        self.pump(Instant::ZERO);
+        self.pump(now);
         self
     }
 

@@ -65,7 +65,7 @@ impl World {
         if settings.journal.is_none() {
             return node;
         }
-        let max = settings.journal_max;
+        let (max, now) = (settings.journal_max, self.clock_of(index));
         let worker = &mut self.workers[index];
         let disk = worker.journal.get_or_insert_with(|| JournalDisk {
             journal: MemoryJournal::new(max),
@@ -86,7 +86,7 @@ impl World {
             }
         }
         self.seen.restored += kept.len() as u64;
-        node.with_journal(if conceals { Vec::new() } else { kept })
+        node.with_journal(now, if conceals { Vec::new() } else { kept })
     }
 
     /// A worker wants this to be written.

@@ -112,7 +112,7 @@ impl Rig {
     /// One with a journal, and what that keeps.
     pub(crate) fn journalling(config: WorkerConfig, kept: Vec<KeptResult>) -> Self {
         let mut rig = Self::new(config);
-        rig.node = rig.node.with_journal(kept);
+        rig.node = rig.node.with_journal(rig.now, kept);
         rig
     }
 

@@ -18,6 +18,14 @@ use moorline_work::{Attempt, Outcome, RunId, TaskKey};
 pub struct JournalId(pub u64);
 
 /// One write to the journal, after all with smaller numbers.
+///
+/// ```
+/// use moorline_node::{JournalId, JournalOp, JournalWrite};
+/// use moorline_work::RunId;
+///
+/// let forgets = JournalWrite { id: JournalId(2), op: JournalOp::Forget { run: RunId(1) } };
+/// assert!(forgets.id > JournalId(1), "what kept it came before");
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct JournalWrite {
     /// Its number.

@@ -207,7 +207,7 @@ impl WorkerNode {
 
     /// With a journal, and what it keeps of earlier processes of this worker: that is offered like results of
     /// this one. From now on each result is written to it, and its slot is used until it is there or
-    /// answered; see [`WorkerAction::Journal`](WorkerAction::Journal). To be said before any input; `now` as for
+    /// answered; see [`WorkerAction::Journal`]. To be said before any input; `now` as for
     /// [`new`](Self::new).
     ///
     /// ```

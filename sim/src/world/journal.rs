@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use moorline_node::{
-    DownFrame, JournalOp, JournalWrite, KeptResult, ToWorker, WorkerInput, WorkerNode,
+    DownFrame, JournalId, JournalOp, JournalWrite, KeptResult, ToWorker, WorkerInput, WorkerNode,
 };
 use moorline_store::{Journal as _, MemoryJournal};
 use moorline_work::{Judgement, Outcome, RunId, TaskKey};
@@ -39,6 +39,16 @@ pub(super) struct JournalDisk {
 impl JournalDisk {
     fn kept(&mut self) -> Vec<KeptResult> {
         self.journal.kept().expect(NEVER)
+    }
+
+    /// Makes what is under way durable: the writes, those of them for which there was no room, and how many
+    /// results are kept by it.
+    fn commit(&mut self) -> (Vec<JournalWrite>, Vec<JournalId>, u64) {
+        let batch = std::mem::take(&mut self.under_way);
+        let full = self.journal.commit(&batch).expect(NEVER);
+        let keeps = batch.iter().filter(|write| matches!(write.op, JournalOp::Keep(_))).count();
+        let kept = (keeps - full.len()) as u64;
+        (batch, full, kept)
     }
 
     /// The attempt under which a run is kept, or will be.
@@ -124,12 +134,10 @@ impl World {
     /// The commit that is under way is durable.
     pub(super) fn journaled(&mut self, index: usize) {
         let Some(disk) = &mut self.workers[index].journal else { return };
-        let batch = std::mem::take(&mut disk.under_way);
+        let (batch, full, kept) = disk.commit();
         let Some(up_to) = batch.last().map(|write| write.id) else { return };
-        let full = disk.journal.commit(&batch).expect(NEVER);
-        let keeps = batch.iter().filter(|write| matches!(write.op, JournalOp::Keep(_))).count();
         self.seen.roomless += full.len() as u64;
-        self.seen.kept += (keeps - full.len()) as u64;
+        self.seen.kept += kept;
         let durable = What::Durable.by(Who::Worker(index)).value(up_to.0);
         self.note(durable, || format!("the journal of w{index} is written up to {up_to:?}"));
         if self.is_sabotaged(Sabotage::JournalForgets) {
@@ -150,12 +158,11 @@ impl World {
         let entity = self.workers[index].incarnation;
         let Some(disk) = &mut self.workers[index].journal else { return };
         disk.waiting.clear();
-        let torn = std::mem::take(&mut disk.under_way);
         if self.draws.draw(Site::Journal, entity, u64::MAX, 2) == 1 {
-            let full = disk.journal.commit(&torn).expect(NEVER);
-            let keeps = torn.iter().filter(|write| matches!(write.op, JournalOp::Keep(_))).count();
-            self.seen.kept += (keeps - full.len()) as u64;
+            let (.., kept) = disk.commit();
+            self.seen.kept += kept;
         }
+        disk.under_way.clear();
     }
 
     /// Which process has made what a worker says of an attempt.
